@@ -1,0 +1,200 @@
+{{/* The names of everything carry the release, so that two installations live side by side. */}}
+{{- define "drawbridge.fullname" -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{- $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "drawbridge.selectorLabels" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "drawbridge.labels" -}}
+{{ include "drawbridge.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{- end -}}
+
+{{/* INSTANCE: the value of the label drawbridge.internal/instance on all that the bot makes. */}}
+{{- define "drawbridge.instance" -}}
+{{- .Values.instance | default (include "drawbridge.fullname" .) -}}
+{{- end -}}
+
+{{/* The bot as the API server knows it. */}}
+{{- define "drawbridge.botUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.fullname" . }}
+{{- end -}}
+
+{{- define "drawbridge.secretName" -}}
+{{- .Values.existingSecret | default (include "drawbridge.fullname" .) -}}
+{{- end -}}
+
+{{/* Gives the bot a role, in one namespace or (namespace "") everywhere: (list ROOT "namespace" "kind of role" "role"). */}}
+{{- define "drawbridge.bindBot" -}}
+{{- $root := index . 0 -}}
+{{- $namespace := index . 1 -}}
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ ternary "ClusterRoleBinding" "RoleBinding" (empty $namespace) }}
+metadata:
+  name: {{ index . 3 }}
+  {{- with $namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "drawbridge.labels" $root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ index . 2 }}
+  name: {{ index . 3 }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ include "drawbridge.fullname" $root }}
+    namespace: {{ $root.Release.Namespace }}
+{{- end -}}
+
+{{/* What a profile gives: "yes" or nothing, to be used in an if. The defaults are those of the policy's own schema. */}}
+{{- define "drawbridge.hasWorkspace" -}}
+{{- if and .network (eq (.network.mode | default "workspace") "workspace") }}yes{{ end -}}
+{{- end -}}
+
+{{/* Namespaces can be granted one by one only where none is a pattern. */}}
+{{- define "drawbridge.hasPattern" -}}
+{{- if contains "*" (join "" .namespaces) }}yes{{ end -}}
+{{- end -}}
+
+{{/*
+What the chart refuses though its schema takes it. The bot would refuse these rules too (src/domain/rights.ts), but only after the
+chart had given it the rights: by them a stolen token could read credentials, or leave something behind that goes on acting.
+*/}}
+{{- define "drawbridge.check" -}}
+{{- $root := . -}}
+{{- if eq .Values.workspaces.namespace .Release.Namespace -}}
+{{- fail (printf "workspaces.namespace: '%s' is the namespace of the release; workspaces need one of their own" .Release.Namespace) -}}
+{{- end -}}
+{{- if and (not .Values.existingSecret) (not .Values.secret) -}}
+{{- fail "existingSecret: name the Secret with SLACK_BOT_TOKEN, REDIS_URL and SEAL_KEY, or give these in 'secret'" -}}
+{{- end -}}
+{{- if and .Values.existingSecret .Values.secret -}}
+{{- fail "existingSecret and secret: give one of them, not both" -}}
+{{- end -}}
+{{- range $name, $profile := .Values.policy.profiles -}}
+{{- range $profile.namespaces -}}
+{{- if or (hasPrefix "kube-" .) (eq . $root.Release.Namespace) (eq . $root.Values.workspaces.namespace) -}}
+{{- fail (printf "policy.profiles.%s.namespaces: '%s' belongs to Kubernetes or to Drawbridge and is closed to every profile" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- range $index, $rule := $profile.rules -}}
+{{- $verbs := $rule.verbs -}}
+{{- $reads := or (has "get" $verbs) (has "list" $verbs) (has "watch" $verbs) -}}
+{{- $writes := or (has "create" $verbs) (has "update" $verbs) (has "patch" $verbs) -}}
+{{- $podMakers := list "pods" "deployments" "statefulsets" "daemonsets" "replicasets" "replicationcontrollers" "jobs" "cronjobs" "podtemplates" -}}
+{{- $why := "" -}}
+{{- if has "impersonate" $verbs }}{{ $why = "impersonates others" }}{{ end -}}
+{{- if and (has "rbac.authorization.k8s.io" $rule.apiGroups) (or $writes (has "bind" $verbs) (has "escalate" $verbs)) }}{{ $why = "writes RBAC" }}{{ end -}}
+{{- range $rule.resources -}}
+{{- if and $reads (eq . "secrets") }}{{ $why = "reads secrets" }}{{ end -}}
+{{- if and $writes (eq . "serviceaccounts/token") }}{{ $why = "mints service account tokens" }}{{ end -}}
+{{- if and $writes (eq . "pods/ephemeralcontainers") }}{{ $why = "adds containers to running pods" }}{{ end -}}
+{{- if and $writes (has . $podMakers) }}{{ $why = printf "creates or changes workloads (%s)" . }}{{ end -}}
+{{- if and (hasPrefix "certificatesigningrequests" .) (or $writes (has "approve" $verbs) (has "sign" $verbs)) }}{{ $why = "makes certificates" }}{{ end -}}
+{{- if hasPrefix "nodes/proxy" . }}{{ $why = "reaches the kubelet past admission" }}{{ end -}}
+{{- end -}}
+{{- if $why -}}
+{{- fail (printf "policy.profiles.%s.rules[%d]: %s: may only be given by a named role, never by inline rules" $name $index $why) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Pieces of CEL. Names and lists from the values become literals as JSON, which CEL reads as it is. */}}
+
+{{/* A regular expression for a list of namespace patterns, as a literal: ["staging", "team-*"] -> "^(staging|team-.*)$". */}}
+{{- define "drawbridge.cel.namespaces" -}}
+{{- printf "^(%s)$" (join "|" . | replace "*" ".*") | toJson -}}
+{{- end -}}
+
+{{/* True of a namespace that the policy covers: (list ROOT "expression of the namespace's name"). */}}
+{{- define "drawbridge.cel.covered" -}}
+{{- $root := index . 0 -}}
+{{- $namespace := index . 1 -}}
+{{- $all := list -}}
+{{- range $root.Values.policy.profiles }}{{ $all = concat $all .namespaces }}{{ end -}}
+({{ $namespace }}.matches({{ include "drawbridge.cel.namespaces" (uniq $all) }})
+  && !{{ $namespace }}.startsWith('kube-')
+  && !({{ $namespace }} in {{ list $root.Release.Namespace $root.Values.workspaces.namespace | toJson }}))
+{{- end -}}
+
+{{/* True when object.roleRef names a role that a profile gives in the namespace of the request. */}}
+{{- define "drawbridge.cel.namedRole" -}}
+false
+{{- range .Values.policy.profiles }}
+{{- if .clusterRole }}
+|| (object.roleRef.kind == 'ClusterRole' && object.roleRef.name == {{ .clusterRole | toJson }} && request.namespace.matches({{ include "drawbridge.cel.namespaces" .namespaces }}))
+{{- else if .role }}
+|| (object.roleRef.kind == 'Role' && object.roleRef.name == {{ .role | toJson }} && request.namespace.matches({{ include "drawbridge.cel.namespaces" .namespaces }}))
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* True when the rule r names what it is for. No names means all, and the empty name is that of a list. */}}
+{{- define "drawbridge.cel.isNamed" -}}
+r.?resourceNames.orValue([]).size() > 0 && r.?resourceNames.orValue([]).all(n, n != '')
+{{- end -}}
+
+{{/* True when the rule r is within an inline rule that a profile gives in the namespace of the request. */}}
+{{- define "drawbridge.cel.inlineRule" -}}
+false
+{{- range .Values.policy.profiles }}
+{{- $profile := . }}
+{{- range .rules }}
+|| (request.namespace.matches({{ include "drawbridge.cel.namespaces" $profile.namespaces }})
+  && r.?apiGroups.orValue([]).all(x, x in {{ .apiGroups | toJson }})
+  && r.?resources.orValue([]).all(x, x in {{ .resources | toJson }})
+  && r.verbs.all(x, x in {{ .verbs | toJson }})
+  {{- if eq $profile.scope "workload" }}
+  && {{ include "drawbridge.cel.isNamed" . }}
+  {{- end }})
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/* True when a label selector (as an optional) asks for a label that a pod must carry: "key DoesNotExist" alone selects everything. */}}
+{{- define "drawbridge.cel.selectsSome" -}}
+({{ . }}.?matchLabels.orValue({}).size() > 0 || {{ . }}.?matchExpressions.orValue([]).exists(e, e.operator in ['In', 'Exists']))
+{{- end -}}
+
+{{/* The images of workspaces in the policy, as a JSON list. */}}
+{{- define "drawbridge.images" -}}
+{{- $images := list -}}
+{{- range .Values.policy.profiles }}{{ if include "drawbridge.hasWorkspace" . }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
+{{- uniq $images | toJson -}}
+{{- end -}}
+
+{{/* The head of a policy of the leash: it concerns the bot alone, and refuses what it can't evaluate. */}}
+{{- define "drawbridge.leash.match" -}}
+failurePolicy: Fail
+matchConditions:
+  - name: is-the-bot
+    expression: request.userInfo.username == {{ include "drawbridge.botUser" . | toJson }}
+{{- end -}}
+
+{{/* True when the object ends with its lease: it has no other owner, since a second one would keep it. */}}
+{{- define "drawbridge.cel.ownedByLease" -}}
+object.metadata.?ownerReferences.orValue([]).size() == 1
+&& object.metadata.ownerReferences.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && o.name == 'drawbridge-' + variables.grant)
+{{- end -}}
+
+{{/* The binding that puts a ValidatingAdmissionPolicy into force: (list ROOT "name of the policy"). */}}
+{{- define "drawbridge.enforce" -}}
+{{- $root := index . 0 -}}
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata:
+  name: {{ index . 1 }}
+  labels:
+    {{- include "drawbridge.labels" $root | nindent 4 }}
+spec:
+  policyName: {{ index . 1 }}
+  validationActions: [Deny]
+{{- end -}}

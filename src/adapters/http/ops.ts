@@ -1,0 +1,88 @@
+import { createServer, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Throws (or rejects) when not ready; the message says why, in words that operators may read. */
+export type ReadinessCheck = () => Promise<void>;
+
+export interface OpsServer {
+  readonly port: number;
+  close(): Promise<void>;
+}
+
+const CHECK_MS = 2000;
+
+/**
+ * Serves `/healthz` (the process answers), `/readyz` (200, or 503 and what is not ready) and `/metrics`, for the platform; no secrets,
+ * no names of people.
+ *
+ * @param options.port 0 takes a free one
+ */
+export async function startOpsServer(options: {
+  readonly port: number;
+  readonly host?: string;
+  readonly ready: Readonly<Record<string, ReadinessCheck>>;
+  /** Of prom-client. */
+  readonly registry: { readonly contentType: string; metrics(): Promise<string> };
+  readonly log: { warn(fields: object, text: string): void };
+}): Promise<OpsServer> {
+  const pages: Record<string, (response: ServerResponse) => Promise<void>> = {
+    '/healthz': async (response) => answer(response, 200, 'text/plain', 'ok\n'),
+    '/readyz': async (response) => {
+      const failing = await failingChecks(options.ready);
+      const body = { ready: Object.keys(failing).length === 0, failing };
+      answer(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
+    },
+    '/metrics': async (response) => {
+      answer(response, 200, options.registry.contentType, await options.registry.metrics());
+    },
+  };
+  const server = createServer((request, response) => {
+    const path = (request.url ?? '').split('?')[0] ?? '';
+    const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
+    if (page === undefined) return answer(response, 404, 'text/plain', 'not here: /healthz, /readyz, /metrics\n');
+    if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'text/plain', 'GET only\n');
+    page(response).catch((error: unknown) => {
+      options.log.warn({ err: error, path }, 'a page for operators failed');
+      answer(response, 500, 'text/plain', 'failed\n');
+    });
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, resolve);
+  });
+  return {
+    port: (server.address() as AddressInfo).port,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+function answer(response: ServerResponse, status: number, type: string, body: string): void {
+  if (response.headersSent) return;
+  response.writeHead(status, { 'content-type': type, 'cache-control': 'no-store' }).end(body);
+}
+
+/** The checks that fail now, with the reason; each has two seconds. */
+async function failingChecks(checks: Readonly<Record<string, ReadinessCheck>>): Promise<Record<string, string>> {
+  const results = await Promise.all(
+    Object.entries(checks).map(async ([name, check]) => [name, await resultOf(check)] as const),
+  );
+  return Object.fromEntries(results.filter((entry): entry is readonly [string, string] => entry[1] !== null));
+}
+
+async function resultOf(check: ReadinessCheck): Promise<string | null> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<string>((resolve) => {
+    timer = setTimeout(() => resolve(`no answer in ${CHECK_MS / 1000} s`), CHECK_MS);
+  });
+  try {
+    return await Promise.race([check().then(() => null), late]);
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  } finally {
+    clearTimeout(timer);
+  }
+}

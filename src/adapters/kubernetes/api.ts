@@ -1,0 +1,184 @@
+import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { Unavailable } from '../../domain/errors.ts';
+import type { KubeObject } from './manifests.ts';
+
+/**
+ * The API server, by plain JSON. Authentication, TLS and HTTP are client-node's; its typed models are not used: they drop what they do not
+ * know and rename fields (`from` of a NetworkPolicy), and a seal must cover exactly what the API server holds.
+ */
+
+/** The kinds that are read or written, with their places in the API. */
+const PLACES = {
+  Namespace: 'api/v1 namespaces',
+  Pod: 'api/v1 pods',
+  Service: 'api/v1 services',
+  Job: 'apis/batch/v1 jobs',
+  Deployment: 'apis/apps/v1 deployments',
+  StatefulSet: 'apis/apps/v1 statefulsets',
+  DaemonSet: 'apis/apps/v1 daemonsets',
+  ReplicaSet: 'apis/apps/v1 replicasets',
+  Role: 'apis/rbac.authorization.k8s.io/v1 roles',
+  ClusterRole: 'apis/rbac.authorization.k8s.io/v1 clusterroles',
+  RoleBinding: 'apis/rbac.authorization.k8s.io/v1 rolebindings',
+  NetworkPolicy: 'apis/networking.k8s.io/v1 networkpolicies',
+  SubjectAccessReview: 'apis/authorization.k8s.io/v1 subjectaccessreviews',
+  SelfSubjectAccessReview: 'apis/authorization.k8s.io/v1 selfsubjectaccessreviews',
+} as const;
+export type Kind = keyof typeof PLACES;
+
+/** How long one call may take: milliseconds. */
+const TIMEOUT = 10_000;
+const PAGE = 500;
+const MANAGER = 'drawbridge';
+
+/** The API server answered, and the answer is no. `status` is the HTTP status; the message is the API server's own. */
+export class ApiError extends Error {
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.name = 'ApiError';
+    this.status = status;
+  }
+}
+
+/** A call that may be made: the answer is parsed JSON. */
+export interface Api {
+  read<T = KubeObject>(kind: Kind, namespace: string | null, name: string): Promise<T | null>;
+  list<T = KubeObject>(kind: Kind, namespace: string | null, selector?: string): Promise<T[]>;
+  /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. */
+  apply(object: KubeObject): Promise<KubeObject>;
+  mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
+  /** False when there is none (any more). With a uid only that very object is deleted. */
+  remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<boolean>;
+  create<T>(kind: Kind, object: unknown): Promise<T>;
+  /** A fetch with the credentials of the kubeconfig, for watches. The caller reads the body. */
+  open(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
+  ready(): Promise<void>;
+}
+
+function path(kind: Kind, namespace: string | null, name?: string): string {
+  const [root = '', plural = ''] = PLACES[kind].split(' ');
+  return `/${root}${namespace === null ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
+}
+
+/** @throws Unavailable when the API server does not answer, is overloaded or fails; ApiError for every other "no" */
+export function createApi(config: KubeConfig, onCall: (status: number) => void = () => {}): Api {
+  const http = new IsomorphicFetchHttpLibrary();
+  // Of its own accord client-node makes a new dispatcher, and with it a new TLS connection, for every call.
+  let dispatcher: ReturnType<RequestContext['getDispatcher']>;
+
+  async function send(
+    method: HttpMethod,
+    where: string,
+    signal: AbortSignal,
+    body?: unknown,
+    contentType = 'application/json',
+  ) {
+    const context = new RequestContext(`${config.getCurrentCluster()?.server ?? ''}${where}`, method);
+    context.setHeaderParam('Accept', 'application/json');
+    if (body !== undefined) {
+      context.setHeaderParam('Content-Type', contentType);
+      context.setBody(JSON.stringify(body));
+    }
+    try {
+      await config.applySecurityAuthentication(context);
+      dispatcher ??= context.getDispatcher();
+      if (dispatcher !== undefined) context.setDispatcher(dispatcher);
+      context.setSignal(signal);
+      return await http.send(context).toPromise();
+    } catch (error) {
+      onCall(0);
+      throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: no answer`, { cause: error });
+    }
+  }
+
+  async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
+    const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType);
+    const status = answer.httpStatusCode;
+    onCall(status);
+    const text = await answer.body.text().catch((error: unknown) => {
+      throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: the answer broke off`, { cause: error });
+    });
+    if (status === 404) return null;
+    if (status >= 200 && status < 300) return JSON.parse(text) as T;
+    const message = `${method} ${where.split('?')[0]}: ${status} ${messageOf(text)}`;
+    if (status === 409 || status === 429 || status >= 500) throw new Unavailable('Kubernetes', message);
+    throw new ApiError(status, message);
+  }
+
+  async function must<T>(answer: Promise<T | null>, what: string): Promise<T> {
+    const value = await answer;
+    if (value === null) throw new ApiError(404, `${what}: not found`);
+    return value;
+  }
+
+  return {
+    read: (kind, namespace, name) => call(HttpMethod.GET, path(kind, namespace, name)),
+    async list<T>(kind: Kind, namespace: string | null, selector?: string) {
+      const items: T[] = [];
+      let next: string | undefined;
+      do {
+        const query = new URLSearchParams({ limit: String(PAGE) });
+        if (selector !== undefined) query.set('labelSelector', selector);
+        if (next) query.set('continue', next);
+        const page = await must(
+          call<{ items: T[]; metadata: { continue?: string } }>(
+            HttpMethod.GET,
+            `${path(kind, namespace)}?${query.toString()}`,
+          ),
+          kind,
+        );
+        items.push(...page.items);
+        next = page.metadata.continue;
+      } while (next);
+      return items;
+    },
+    apply(object) {
+      const { kind, metadata } = object;
+      const where = `${path(kind as Kind, metadata.namespace, metadata.name)}?fieldManager=${MANAGER}&force=true`;
+      return must(
+        call<KubeObject>(HttpMethod.PATCH, where, object, 'application/apply-patch+yaml'),
+        `${kind} ${metadata.namespace}/${metadata.name}`,
+      );
+    },
+    mergePatch: (kind, namespace, name, patch) =>
+      call(
+        HttpMethod.PATCH,
+        `${path(kind, namespace, name)}?fieldManager=${MANAGER}`,
+        patch,
+        'application/merge-patch+json',
+      ),
+    async remove(kind, namespace, name, uid) {
+      const options = {
+        apiVersion: 'v1',
+        kind: 'DeleteOptions',
+        propagationPolicy: 'Background',
+        ...(uid === undefined ? {} : { preconditions: { uid } }),
+      };
+      return (await call(HttpMethod.DELETE, path(kind, namespace, name), options)) !== null;
+    },
+    create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
+    async open(where, signal) {
+      const answer = await send(HttpMethod.GET, where, signal);
+      const stream = answer.body.stream();
+      if (answer.httpStatusCode !== 200 || stream === null)
+        throw new Unavailable('Kubernetes', `watch: ${answer.httpStatusCode}`);
+      return stream;
+    },
+    async ready() {
+      const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
+      await answer.body.text();
+      if (answer.httpStatusCode !== 200) throw new Unavailable('Kubernetes', `/readyz says ${answer.httpStatusCode}`);
+    },
+  };
+}
+
+function messageOf(text: string): string {
+  try {
+    const { message } = JSON.parse(text) as { message?: unknown };
+    return typeof message === 'string' ? message.slice(0, 1000) : '';
+  } catch {
+    return text.slice(0, 200);
+  }
+}

@@ -1,0 +1,308 @@
+import { admissionSpec, GRANT_LABEL, guardSpec } from '../../domain/confinement.ts';
+import { describeTarget, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
+import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
+import { PREFIX } from './seal.ts';
+
+/** A Kubernetes object as plain JSON: what is applied, and what is read back. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly {
+      readonly apiVersion: string;
+      readonly kind: string;
+      readonly name: string;
+      readonly uid: string;
+    }[];
+    readonly deletionTimestamp?: string;
+  };
+  readonly spec?: unknown;
+  readonly rules?: unknown;
+  readonly roleRef?: unknown;
+  readonly subjects?: unknown;
+  readonly status?: unknown;
+}
+
+export interface ManifestContext {
+  readonly instance: string;
+  readonly workspacesNamespace: string;
+}
+
+/** The lease Job that owns an object: in its own namespace, always (an owner elsewhere is collected at once). */
+export interface Lease {
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** The image of lease Jobs. It is never pulled: a lease has parallelism 0. */
+export const LEASE_IMAGE = 'drawbridge.internal/never-started:1';
+
+const MANAGED_BY = { 'app.kubernetes.io/managed-by': 'drawbridge' };
+const RESTRICTED_POD = {
+  runAsNonRoot: true,
+  runAsUser: 65_532,
+  runAsGroup: 65_532,
+  seccompProfile: { type: 'RuntimeDefault' },
+};
+const RESTRICTED_CONTAINER = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
+
+export const INSTANCE_LABEL = `${PREFIX}instance`;
+export const EXPIRES_AT = `${PREFIX}expires-at`;
+/** The grant itself, as JSON, on the lease in the target's namespace: what Redis forgot is adopted from it. */
+export const RECORD = `${PREFIX}record`;
+
+/** `drawbridge-g-7k3fq2`: the name of every object of a grant. */
+export function objectName(id: string): string {
+  return `drawbridge-${id}`;
+}
+
+/** The Job of the workspace pod; the plain name belongs to the lease beside it. */
+export function workspaceName(id: string): string {
+  return `${objectName(id)}-workspace`;
+}
+
+function windowOf(grant: Grant): { startsAt: Instant; expiresAt: Instant } {
+  if (grant.startsAt === null || grant.expiresAt === null) throw new Error(`${grant.id} has no window yet`);
+  return { startsAt: grant.startsAt, expiresAt: grant.expiresAt };
+}
+
+/** RFC 3339, UTC. */
+export function rfc3339(at: Instant): string {
+  return new Date(at).toISOString();
+}
+
+function metadata(grant: Grant, context: ManifestContext, namespace: string, lease?: Lease): KubeObject['metadata'] {
+  const approvedBy = grant.decisions.filter((d) => d.verdict === 'approve').map((d) => d.by?.user ?? 'policy');
+  return {
+    name: objectName(grant.id),
+    namespace,
+    labels: { ...MANAGED_BY, [GRANT_LABEL]: grant.id, [INSTANCE_LABEL]: context.instance },
+    annotations: {
+      [EXPIRES_AT]: rfc3339(windowOf(grant).expiresAt),
+      [`${PREFIX}requester`]: grant.requester.user,
+      [`${PREFIX}approved-by`]: [...new Set(approvedBy)].join(','),
+      [`${PREFIX}reason`]: grant.reason,
+      [`${PREFIX}profile`]: grant.profile,
+      [`${PREFIX}target`]: describeTarget(grant.target),
+      [`${PREFIX}digest`]: grant.digest,
+      ...(grant.message === null ? {} : { [`${PREFIX}message`]: `${grant.message.channel}/${grant.message.ts}` }),
+    },
+    ...(lease === undefined
+      ? {}
+      : { ownerReferences: [{ apiVersion: 'batch/v1', kind: 'Job', name: lease.name, uid: lease.uid }] }),
+  };
+}
+
+/**
+ * Whole seconds from `since` to the end of the window, rounded up, plus one: the Job controller cuts `status.startTime` to seconds, so
+ * that without the margin a lease would end up to a second early.
+ */
+export function deadlineSeconds(grant: Grant, since: Instant): number {
+  return Math.max(1, Math.ceil((windowOf(grant).expiresAt - since) / 1000) + 1);
+}
+
+/**
+ * The lease: a Job that never makes a pod, which Kubernetes itself ends at its deadline; garbage collection then takes what it owns.
+ * Source: https://kubernetes.io/docs/concepts/workloads/controllers/job/#job-termination-and-cleanup
+ * @param since when the deadline counts from: now for a new lease, `status.startTime` for one that is there
+ */
+export function leaseJob(grant: Grant, context: ManifestContext, namespace: string, since: Instant): KubeObject {
+  const meta = metadata(grant, context, namespace);
+  const record: Grant = { ...grant, version: GRANT_VERSION };
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata:
+      namespace === grant.target.namespace
+        ? { ...meta, annotations: { ...meta.annotations, [RECORD]: JSON.stringify(record) } }
+        : meta,
+    spec: {
+      parallelism: 0,
+      backoffLimit: 0,
+      activeDeadlineSeconds: deadlineSeconds(grant, since),
+      ttlSecondsAfterFinished: 0,
+      template: {
+        spec: {
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          securityContext: RESTRICTED_POD,
+          containers: [{ name: 'lease', image: LEASE_IMAGE, securityContext: RESTRICTED_CONTAINER }],
+        },
+      },
+    },
+  };
+}
+
+function workspaceOf(grant: Grant) {
+  const { network, workload } = grant.plan;
+  if (network.mode !== 'workspace' || workload === null) throw new Error(`${grant.id} has no workspace`);
+  return network;
+}
+
+/** The guard of the workspace pod. It has no owner: a guard must never be collected while its pod lives. */
+export function guardPolicy(grant: Grant, context: ManifestContext): KubeObject {
+  const { selector, ports, dns } = workspaceOf(grant);
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: metadata(grant, context, context.workspacesNamespace),
+    spec: guardSpec(grant.id, { namespace: grant.target.namespace, selector, ports, dns }),
+  };
+}
+
+/** Lets the workspace into an isolated target. */
+export function admissionPolicy(grant: Grant, context: ManifestContext, lease: Lease): KubeObject {
+  const { selector, ports } = workspaceOf(grant);
+  return {
+    apiVersion: 'networking.k8s.io/v1',
+    kind: 'NetworkPolicy',
+    metadata: metadata(grant, context, grant.target.namespace, lease),
+    spec: admissionSpec(grant.id, { selector, ports }, context.workspacesNamespace),
+  };
+}
+
+/** The Job with the one pod that the requester may exec into. */
+export function workspaceJob(grant: Grant, context: ManifestContext, since: Instant): KubeObject {
+  const { image, command, hostAliases, dns } = workspaceOf(grant);
+  const meta = metadata(grant, context, context.workspacesNamespace);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...meta, name: workspaceName(grant.id) },
+    spec: {
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 0,
+      activeDeadlineSeconds: deadlineSeconds(grant, since),
+      ttlSecondsAfterFinished: 0,
+      template: {
+        metadata: { labels: meta.labels },
+        spec: {
+          restartPolicy: 'Never',
+          automountServiceAccountToken: false,
+          enableServiceLinks: false,
+          // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
+          terminationGracePeriodSeconds: 1,
+          hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
+          ...(dns === 'cluster'
+            ? { dnsPolicy: 'ClusterFirst' }
+            : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
+          securityContext: RESTRICTED_POD,
+          containers: [
+            {
+              name: 'workspace',
+              image,
+              command: [...command],
+              securityContext: RESTRICTED_CONTAINER,
+              resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '512Mi' } },
+            },
+          ],
+        },
+      },
+    },
+  };
+}
+
+/** Rules narrowed to one workload: pods by name, the workload's own kind by its name. A rule that would name no pod is left out: no names means all. */
+export function narrowedRules(rules: readonly Rule[], target: Grant['target'], pods: readonly string[]): Rule[] {
+  const kind = WORKLOAD_KINDS.find((k) => k.kind === target.workload?.kind);
+  return rules.flatMap((rule) =>
+    rule.resources.flatMap((resource) => {
+      const base = resource.split('/')[0];
+      const names = base === 'pods' ? pods.toSorted() : base === kind?.resource ? [target.workload?.name ?? ''] : [];
+      if (names.length === 0) return [];
+      return [{ apiGroups: [...rule.apiGroups], resources: [resource], verbs: [...rule.verbs], resourceNames: names }];
+    }),
+  );
+}
+
+/** What the requester may do with the workspace pod. Since Kubernetes 1.35 exec over WebSocket needs `create` beside `get`. */
+function workspaceRules(pod: string): Rule[] {
+  return [
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: [pod] },
+    { apiGroups: [''], resources: ['pods/exec', 'pods/attach'], verbs: ['get', 'create'], resourceNames: [pod] },
+    { apiGroups: [''], resources: ['pods/log'], verbs: ['get'], resourceNames: [pod] },
+    // Demanded by the chart's admission policy for connections into the workspaces namespace.
+    { apiGroups: ['drawbridge.internal'], resources: ['workspaces'], verbs: ['use'], resourceNames: [pod] },
+  ];
+}
+
+function role(
+  grant: Grant,
+  context: ManifestContext,
+  namespace: string,
+  lease: Lease,
+  rules: readonly Rule[],
+): KubeObject {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: metadata(grant, context, namespace, lease),
+    rules,
+  };
+}
+
+function roleBinding(
+  grant: Grant,
+  context: ManifestContext,
+  namespace: string,
+  lease: Lease,
+  roleRef: { kind: string; name: string },
+): KubeObject {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'RoleBinding',
+    metadata: metadata(grant, context, namespace, lease),
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...roleRef },
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: grant.requester.user }],
+  };
+}
+
+/** The rights in the target's namespace: a Role of the grant's own unless a named role is bound, and the RoleBinding last. */
+export function targetRights(
+  grant: Grant,
+  context: ManifestContext,
+  lease: Lease,
+  pods: readonly string[],
+): KubeObject[] {
+  const { namespace } = grant.target;
+  const { plan } = grant;
+  if (plan.role !== null) return [roleBinding(grant, context, namespace, lease, plan.role)];
+  const rules = grant.target.workload === undefined ? plan.rules : narrowedRules(plan.rules, grant.target, pods);
+  return [
+    role(grant, context, namespace, lease, rules),
+    roleBinding(grant, context, namespace, lease, { kind: 'Role', name: objectName(grant.id) }),
+  ];
+}
+
+/** The rights on the workspace pod. */
+export function workspaceRights(grant: Grant, context: ManifestContext, lease: Lease, pod: string): KubeObject[] {
+  const namespace = context.workspacesNamespace;
+  return [
+    role(grant, context, namespace, lease, workspaceRules(pod)),
+    roleBinding(grant, context, namespace, lease, { kind: 'Role', name: objectName(grant.id) }),
+  ];
+}
+
+/** The objects that a grant has, as `kind namespace/name`, in the order in which they are made. */
+export function objectList(grant: Grant, context: ManifestContext): string[] {
+  const name = objectName(grant.id);
+  const t = grant.target.namespace;
+  const w = context.workspacesNamespace;
+  const workspace = grant.plan.network.mode === 'workspace';
+  const admits = grant.plan.network.mode === 'workspace' && grant.plan.network.admits;
+  return [
+    `Job ${t}/${name}`,
+    ...(workspace ? [`Job ${w}/${name}`, `NetworkPolicy ${w}/${name}`] : []),
+    ...(admits ? [`NetworkPolicy ${t}/${name}`] : []),
+    ...(workspace ? [`Job ${w}/${workspaceName(grant.id)}`] : []),
+    ...(grant.plan.role === null ? [`Role ${t}/${name}`] : []),
+    `RoleBinding ${t}/${name}`,
+    ...(workspace ? [`Role ${w}/${name}`, `RoleBinding ${w}/${name}`] : []),
+  ];
+}

@@ -1,0 +1,113 @@
+import type { Grant } from '../../domain/grant.ts';
+import type { Profile } from '../../domain/policy.ts';
+import type { Rule } from '../../domain/rights.ts';
+import type { Api } from './api.ts';
+import { narrowedRules, objectName } from './manifests.ts';
+
+/** One thing that somebody may do, as an authorizer is asked. */
+export interface Access {
+  readonly namespace: string;
+  readonly group: string;
+  readonly resource: string;
+  readonly subresource?: string;
+  readonly verb: string;
+  readonly name?: string;
+}
+
+interface Review {
+  readonly status: { readonly allowed: boolean; readonly reason?: string };
+}
+
+/** How many of the accesses of a grant are asked for: one review each, in a row of at most so many. */
+const SAMPLES = 6;
+
+function accessesOf(rules: readonly Rule[], namespace: string): Access[] {
+  return rules.flatMap((rule) =>
+    rule.resources.flatMap((full) =>
+      rule.verbs.flatMap((verb) => {
+        const [resource = '', subresource] = full.split('/');
+        const group = rule.apiGroups[0] ?? '';
+        // Wildcards are no question: an authorizer is asked for one thing.
+        if ([resource, verb, group].includes('*')) return [];
+        return [
+          {
+            namespace,
+            group,
+            resource,
+            verb,
+            ...(subresource === undefined ? {} : { subresource }),
+            ...(rule.resourceNames?.[0] === undefined ? {} : { name: rule.resourceNames[0] }),
+          },
+        ];
+      }),
+    ),
+  );
+}
+
+/** What a grant gives, as questions to the authorizer: a sample of its rules, the first of each. */
+export function sampleOf(grant: Grant, workspaces: string): Access[] {
+  const { namespace, workload } = grant.target;
+  const rules =
+    workload === undefined
+      ? grant.plan.rules
+      : narrowedRules(grant.plan.rules, grant.target, grant.pods.length > 0 ? grant.pods : grant.plan.pods);
+  const first = rules.flatMap((rule) => accessesOf([rule], namespace).slice(0, 1)).slice(0, SAMPLES);
+  return grant.workspacePod === null
+    ? first
+    : [
+        ...first,
+        {
+          namespace: workspaces,
+          group: '',
+          resource: 'pods',
+          subresource: 'exec',
+          verb: 'create',
+          name: grant.workspacePod,
+        },
+      ];
+}
+
+/**
+ * Asks the API server whether the person of a grant may do something, with the groups that the policy says they have (without them the
+ * answer would lie). The reason names the binding that allows it.
+ */
+export async function mayDo(api: Api, grant: Grant, access: Access): Promise<{ allowed: boolean; reason: string }> {
+  const review = await api.create<Review>('SubjectAccessReview', {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: {
+      user: grant.plan.user,
+      groups: [...grant.plan.groups, 'system:authenticated'],
+      resourceAttributes: access,
+    },
+  });
+  return { allowed: review.status.allowed, reason: review.status.reason ?? '' };
+}
+
+/** True when the reason of an answer names this grant's own binding. */
+export function isOurs(reason: string, grant: Grant): boolean {
+  return reason.includes(`"${objectName(grant.id)}/`);
+}
+
+/** What the bot lacks to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). */
+export async function missingRights(api: Api, profile: Profile): Promise<string[]> {
+  const role = profile.clusterRole ?? profile.role;
+  const rbac = { group: 'rbac.authorization.k8s.io', verb: 'bind' };
+  const wanted: Omit<Access, 'namespace'>[] =
+    role === undefined
+      ? accessesOf(profile.rules ?? [], '')
+      : [{ ...rbac, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
+  const missing: string[] = [];
+  for (const access of wanted) {
+    const { namespace: _all, ...attributes } = { namespace: '', ...access };
+    const review = await api.create<Review>('SelfSubjectAccessReview', {
+      apiVersion: 'authorization.k8s.io/v1',
+      kind: 'SelfSubjectAccessReview',
+      spec: { resourceAttributes: attributes },
+    });
+    const { verb, resource, subresource, name } = access;
+    if (!review.status.allowed)
+      missing.push(`${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`);
+  }
+  return missing;
+}

@@ -1,0 +1,103 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import { canonical } from '../../domain/canonical.ts';
+import type { KubeObject } from './manifests.ts';
+
+/** Prefix of every label and annotation of ours. */
+export const PREFIX = 'drawbridge.internal/';
+const SEAL = `${PREFIX}seal`;
+
+/** Labels and annotations that are ours, without the seal itself. */
+function ours(map: Readonly<Record<string, string>> | undefined): Record<string, string> {
+  return Object.fromEntries(Object.entries(map ?? {}).filter(([key]) => key.startsWith(PREFIX) && key !== SEAL));
+}
+
+type Loose = Record<string, unknown>;
+
+function container(c: Loose): unknown {
+  return {
+    name: c.name,
+    image: c.image,
+    command: c.command ?? [],
+    args: c.args ?? [],
+    env: c.env ?? [],
+    envFrom: c.envFrom ?? [],
+    volumeMounts: c.volumeMounts ?? [],
+    securityContext: c.securityContext ?? {},
+  };
+}
+
+/** What a seal covers of the content: what decides about access, in a form that the API server's defaults do not change. */
+function content(object: KubeObject): unknown {
+  const spec = (object.spec ?? {}) as Loose;
+  switch (object.kind) {
+    case 'Role':
+      return object.rules ?? [];
+    case 'RoleBinding':
+      return { roleRef: object.roleRef, subjects: object.subjects ?? [] };
+    case 'NetworkPolicy':
+      return { ...spec, ingress: spec.ingress ?? [], egress: spec.egress ?? [] };
+    case 'Job': {
+      const template = (spec.template ?? {}) as { metadata?: { labels?: Record<string, string> }; spec?: Loose };
+      const pod = template.spec ?? {};
+      return {
+        parallelism: spec.parallelism,
+        activeDeadlineSeconds: spec.activeDeadlineSeconds,
+        backoffLimit: spec.backoffLimit,
+        ttlSecondsAfterFinished: spec.ttlSecondsAfterFinished,
+        suspend: spec.suspend ?? false,
+        podLabels: ours(template.metadata?.labels),
+        hostNetwork: pod.hostNetwork ?? false,
+        hostPID: pod.hostPID ?? false,
+        hostIPC: pod.hostIPC ?? false,
+        serviceAccountName: pod.serviceAccountName ?? '',
+        automountServiceAccountToken: pod.automountServiceAccountToken ?? true,
+        terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds ?? 30,
+        hostAliases: pod.hostAliases ?? [],
+        dnsPolicy: pod.dnsPolicy ?? 'ClusterFirst',
+        volumes: pod.volumes ?? [],
+        securityContext: pod.securityContext ?? {},
+        initContainers: ((pod.initContainers ?? []) as Loose[]).map(container),
+        containers: ((pod.containers ?? []) as Loose[]).map(container),
+      };
+    }
+    default:
+      return spec;
+  }
+}
+
+function mac(object: KubeObject, key: Buffer): string {
+  const { namespace, name, labels, annotations, ownerReferences } = object.metadata;
+  const covered = {
+    kind: object.kind,
+    namespace,
+    name,
+    owners: (ownerReferences ?? []).map((owner) => owner.uid),
+    labels: ours(labels),
+    annotations: ours(annotations),
+    content: content(object),
+  };
+  return createHmac('sha256', key).update('drawbridge seal 1\n').update(canonical(covered)).digest('base64url');
+}
+
+/**
+ * The object with its seal: an HMAC over kind, namespace, name, owner's uid, our labels and annotations (expires-at among them) and its
+ * content. Only who holds SEAL_KEY can write one, and it fits no other object, lease or time.
+ * @param keys the first one seals
+ */
+export function seal<T extends KubeObject>(object: T, keys: readonly Buffer[]): T {
+  const [key] = keys;
+  if (key === undefined) throw new Error('no seal key');
+  return {
+    ...object,
+    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [SEAL]: mac(object, key) } },
+  };
+}
+
+/** True when the object carries the seal of one of the keys, over itself as it is now. */
+export function isSealed(object: KubeObject, keys: readonly Buffer[]): boolean {
+  const given = Buffer.from(object.metadata.annotations?.[SEAL] ?? '', 'base64url');
+  return keys.some((key) => {
+    const expected = Buffer.from(mac(object, key), 'base64url');
+    return given.length === expected.length && timingSafeEqual(given, expected);
+  });
+}

@@ -1,0 +1,234 @@
+import { randomBytes } from 'node:crypto';
+import { Queue, Worker, type WorkerOptions } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import type { Job, Scheduler } from '../../app/ports.ts';
+import { Unavailable } from '../../domain/errors.ts';
+import { type Deed, isDeed, jobKey, type Parsed, parseDeed, parseWord, type Word } from './jobs.ts';
+
+/**
+ * Delayed jobs on Redis by BullMQ. Two queues: deeds and words (see jobs.ts). Every attempt to schedule is a BullMQ job of its own, and
+ * its deduplication id (the job's key) keeps one of them: a delayed one is replaced, also when it waits for a retry; while one is active
+ * the newest is kept and starts when that has finished, so that the last state is always told and two replicas never work on the same
+ * key at once.
+ * Source: https://docs.bullmq.io/guide/jobs/deduplication
+ */
+
+export interface QueueLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+export interface QueueScheduler extends Scheduler {
+  /** Jobs by queue: those that are due and wait, or run, or wait for a retry or their time; and those given up. */
+  depth(): Promise<Record<'deeds' | 'words', { waiting: number; active: number; delayed: number; failed: number }>>;
+  close(): Promise<void>;
+}
+
+interface Retry {
+  /** Milliseconds before the first retry; it doubles each time. */
+  readonly first: number;
+  readonly longest: number;
+  readonly attempts: number;
+}
+
+/** A deed is retried for weeks: its handler decides when nothing is left to do. */
+const DEEDS: Retry = { first: 100, longest: 5000, attempts: 1_000_000 };
+/** A word is retried for about three days: nobody wants to hear older news. */
+const WORDS: Retry = { first: 1000, longest: 30_000, attempts: 8640 };
+
+/** A job whose worker was killed is taken over after about the sum of these, plus one more interval. */
+const LOCK_MS = 5000;
+const STALLED_CHECK_MS = 2000;
+
+const deedsQueue = 'deeds';
+const wordsQueue = 'words';
+/** The same prefix as the keys of the grant store: one slot of a Redis Cluster. */
+const prefixOf = (instance: string) => `{drawbridge:${instance}}`;
+
+/**
+ * @param redis a connection of role `requests`: to schedule fails at once while Redis is away
+ * @throws (all methods) Unavailable
+ */
+export function createScheduler(options: {
+  readonly redis: Redis | Cluster;
+  readonly instance: string;
+  readonly log: QueueLog;
+}): QueueScheduler {
+  const queue = (name: string, retry: Retry) => {
+    const made = new Queue(name, {
+      connection: options.redis,
+      prefix: prefixOf(options.instance),
+      defaultJobOptions: {
+        attempts: retry.attempts,
+        backoff: { type: 'custom' },
+        removeOnComplete: true,
+        removeOnFail: { age: 7 * 86_400, count: 1000 },
+        // Traces would hold what errors say; the log has them.
+        stackTraceLimit: 0,
+      },
+    });
+    made.on('error', (error) => tellOfError(options.log, name, error));
+    return made;
+  };
+  const deeds = queue(deedsQueue, DEEDS);
+  const words = queue(wordsQueue, WORDS);
+  const queueOf = (job: Job) => (isDeed(job) ? deeds : words);
+
+  const place = async (job: Job, at: number | undefined): Promise<void> => {
+    const key = jobKey(job);
+    const target = queueOf(job);
+    for (let attempt = 0; attempt < 5; attempt++) {
+      const delay = at === undefined ? 0 : Math.max(0, at - Date.now());
+      const jobId = `${key}.${randomBytes(6).toString('hex')}`;
+      const added = await target.add(job.kind, job, {
+        jobId,
+        delay,
+        deduplication: { id: key, replace: true, keepLastIfActive: true },
+      });
+      if (added.id === undefined || added.id === jobId || delay === 0) return;
+      // Another one is due already: it is active, and ours will follow it; or it waits for a worker, and must give way to our time.
+      const removed = await target.remove(added.id);
+      if (removed === 0) return;
+    }
+    throw new Error(`${key} was scheduled by others again and again`);
+  };
+
+  return {
+    async schedule(job, at) {
+      await reaching(() => place(job, at));
+    },
+    async cancel(job) {
+      await reaching(async () => {
+        const jobId = await queueOf(job).getDeduplicationJobId(jobKey(job));
+        // One that is active can't be taken back: its handler looks at the grant.
+        if (jobId !== null) await queueOf(job).remove(jobId);
+      });
+    },
+    async depth() {
+      const counts = async (of: Queue) => {
+        const found = await of.getJobCounts('waiting', 'active', 'delayed', 'failed');
+        return {
+          waiting: found.waiting ?? 0,
+          active: found.active ?? 0,
+          delayed: found.delayed ?? 0,
+          failed: found.failed ?? 0,
+        };
+      };
+      return reaching(async () => ({ deeds: await counts(deeds), words: await counts(words) }));
+    },
+    async close() {
+      await Promise.all([deeds.close(), words.close()]);
+    },
+  };
+}
+
+/** That Redis is away is told by the connection, once; BullMQ would tell it with every attempt to come back. */
+function tellOfError(log: QueueLog, queue: string, error: Error): void {
+  const lost = 'code' in error || /Connection is closed|max retries per request|enableOfflineQueue/.test(error.message);
+  if (!lost) log.warn({ err: error, queue }, 'the queue met an error');
+}
+
+async function reaching<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw new Unavailable('Redis', `the queue failed: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+export interface Workers {
+  /**
+   * Takes no more jobs, waits for those that run, and gives up on them after `deadline` milliseconds: another replica, or the next
+   * start, takes them over.
+   * @returns true when all had finished
+   */
+  close(deadline: number): Promise<boolean>;
+}
+
+/**
+ * Starts to work on both queues. A handler that throws is called again, sooner or later; so every handler must bear to be called twice.
+ *
+ * @param options.redis a connection of role `worker`
+ * @param options.concurrency how many of each kind run at once in this process
+ */
+export function startWorkers(options: {
+  readonly redis: Redis | Cluster;
+  readonly instance: string;
+  readonly log: QueueLog;
+  readonly handleDeed: (deed: Deed) => Promise<void>;
+  readonly handleWord: (word: Word) => Promise<void>;
+  readonly concurrency?: { readonly deeds: number; readonly words: number };
+}): Workers {
+  const { concurrency = { deeds: 20, words: 5 }, log } = options;
+  const start = <T extends Job>(
+    name: string,
+    retry: Retry,
+    parse: (payload: unknown) => Parsed<T>,
+    handle: (job: T) => Promise<void>,
+    atOnce: number,
+  ) => {
+    const settings: WorkerOptions = {
+      connection: options.redis,
+      prefix: prefixOf(options.instance),
+      concurrency: atOnce,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: 1_000_000,
+      runRetryDelay: 500,
+      settings: { backoffStrategy: (attempts) => pauseBefore(attempts, retry) },
+    };
+    const worker = new Worker(
+      name,
+      async (job) => {
+        const payload = parse(job.data);
+        if ('problem' in payload) {
+          log.error({ queue: name, job: job.id, problem: payload.problem }, 'an unknown job was dropped');
+          return;
+        }
+        await handle(payload.job);
+      },
+      settings,
+    );
+    worker.on('error', (error) => tellOfError(log, name, error));
+    worker.on('failed', (job, error) => {
+      // The first failures, then ever fewer of the same: an outage must not fill the log.
+      const attempt = job?.attemptsMade ?? 1;
+      if (Number.isInteger(Math.log2(attempt)))
+        log.warn({ err: error, queue: name, job: job?.id, attempt }, 'a job failed, and is tried again');
+    });
+    worker.on('stalled', (jobId) =>
+      log.warn({ queue: name, job: jobId }, 'a job was left by its worker, and is run again'),
+    );
+    return worker;
+  };
+  const workers = [
+    start(deedsQueue, DEEDS, parseDeed, options.handleDeed, concurrency.deeds),
+    start(wordsQueue, WORDS, parseWord, options.handleWord, concurrency.words),
+  ];
+  return {
+    async close(deadline) {
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<false>((resolve) => {
+        timer = setTimeout(() => resolve(false), deadline);
+      });
+      const finished = Promise.all(workers.map((worker) => worker.close())).then(() => true);
+      const inTime = await Promise.race([finished, late]);
+      clearTimeout(timer);
+      if (inTime) return true;
+      log.warn({}, 'jobs still run at the end: they are left to another worker');
+      finished.catch(() => {});
+      // Not waited for: a connection that was lost a moment ago never tells that it has ended.
+      for (const worker of workers) worker.disconnect().catch(() => {});
+      return false;
+    },
+  };
+}
+
+/** Milliseconds before the next attempt, after so many: doubling, with a tenth at random so that many do not come at once. */
+function pauseBefore(attempts: number, { first, longest }: Retry): number {
+  const full = Math.min(longest, first * 2 ** Math.min(attempts - 1, 20));
+  return Math.round(full * (0.9 + Math.random() * 0.1));
+}

@@ -1,0 +1,134 @@
+import { z } from 'zod';
+import { GRANT_VERSION, type Grant } from '../../domain/grant.ts';
+import { isGrantId } from '../../domain/ids.ts';
+import { WORKLOAD_KINDS } from '../../domain/rights.ts';
+
+/**
+ * The stored form of a grant. It demands what this version needs, and keeps members that a newer version has added, so that two versions
+ * can run side by side while one replaces the other.
+ */
+
+const text = z.string();
+const texts = z.array(text);
+const instant = z.number();
+const port = z.looseObject({ port: z.int(), protocol: z.enum(['TCP', 'UDP', 'SCTP']) });
+const person = z.looseObject({ slackId: text, name: text, user: text, groups: texts });
+const messageRef = z.looseObject({ channel: text, ts: text });
+const selector = z.looseObject({
+  matchLabels: z.record(text, text).exactOptional(),
+  matchExpressions: z
+    .array(z.looseObject({ key: text, operator: text, values: texts.exactOptional() }))
+    .exactOptional(),
+});
+const target = z.looseObject({
+  namespace: text,
+  workload: z.looseObject({ kind: z.enum(WORKLOAD_KINDS.map((k) => k.kind)), name: text }).exactOptional(),
+});
+const decision = z.looseObject({
+  by: person.nullable(),
+  verdict: z.enum(['approve', 'deny']),
+  at: instant,
+  rule: text,
+  note: text,
+  digest: text,
+});
+const endpoint = z.union([
+  z.looseObject({ namespace: text, kind: text, name: text }),
+  z.looseObject({ cidr: text, except: texts.exactOptional() }),
+]);
+const connection = z.looseObject({
+  from: endpoint,
+  to: endpoint,
+  ports: z.array(z.looseObject({ protocol: text, from: z.int(), to: z.int() })),
+  reasons: texts,
+  pluginDependent: z.boolean(),
+  pods: text.exactOptional(),
+});
+const plan = z.looseObject({
+  user: text,
+  groups: texts,
+  profileName: text,
+  profileDigest: text,
+  target,
+  duration: z.number(),
+  role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
+  rules: z.array(
+    z.looseObject({ apiGroups: texts, resources: texts, verbs: texts, resourceNames: texts.exactOptional() }),
+  ),
+  workload: z.looseObject({ uid: text, selector }).nullable(),
+  pods: texts,
+  network: z.discriminatedUnion('mode', [
+    z.looseObject({
+      mode: z.literal('workspace'),
+      image: text,
+      command: texts,
+      ports: z.array(port),
+      dns: z.enum(['none', 'cluster']),
+      selector,
+      admits: z.boolean(),
+      hostAliases: z.array(z.looseObject({ ip: text, hostnames: texts })),
+    }),
+    z.looseObject({ mode: z.literal('none') }),
+  ]),
+  preview: z.looseObject({ opens: z.array(connection), closes: z.array(connection), notes: texts }),
+  persistence: texts,
+});
+
+export const grantRecord = z.looseObject({
+  version: z.literal(GRANT_VERSION),
+  id: z.string().refine(isGrantId),
+  revision: z.int().min(0),
+  state: z.enum([
+    'pending',
+    'approved',
+    'applying',
+    'active',
+    'ending',
+    'denied',
+    'cancelled',
+    'timed-out',
+    'expired',
+    'revoked',
+    'failed',
+  ]),
+  requester: person,
+  profile: text,
+  target,
+  duration: z.number(),
+  reason: text,
+  plan,
+  digest: text,
+  approvalsNeeded: z.int().min(0),
+  decisions: z.array(decision),
+  createdAt: instant,
+  pendingUntil: instant,
+  startsAt: instant.nullable(),
+  expiresAt: instant.nullable(),
+  extension: z.looseObject({ duration: z.number(), askedAt: instant, approvals: z.array(decision) }).nullable(),
+  ending: z
+    .looseObject({
+      cause: z.enum(['expired', 'revoked', 'failed']),
+      since: instant,
+      by: person.nullable(),
+      note: text,
+    })
+    .nullable(),
+  endedAt: instant.nullable(),
+  message: messageRef.nullable(),
+  thread: messageRef.nullable(),
+  pods: texts,
+  workspacePod: text.nullable(),
+  remarks: texts,
+}) satisfies z.ZodType<Grant>;
+
+/** The grant in a stored text, or what is wrong with it. */
+export function parseGrantRecord(stored: string): { grant: Grant } | { problem: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(stored);
+  } catch (error) {
+    return { problem: error instanceof Error ? error.message : String(error) };
+  }
+  const parsed = grantRecord.safeParse(value);
+  return parsed.success ? { grant: parsed.data } : { problem: z.prettifyError(parsed.error) };
+}

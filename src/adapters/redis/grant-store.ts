@@ -1,0 +1,99 @@
+import type { GrantStore } from '../../app/ports.ts';
+import { Unavailable } from '../../domain/errors.ts';
+import { type Grant, hasEnded } from '../../domain/grant.ts';
+import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
+import { parseGrantRecord } from './grant-record.ts';
+
+/** Ended grants are kept this long, for `/jit status`. */
+export const KEEP_ENDED_SECONDS = 30 * 86_400;
+/** A mutator that loses this often against others meets a fault, not a crowd. */
+const MOST_TRIES = 100;
+
+/** KEYS: record, open set. ARGV: id, record. */
+const CREATE = `
+if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+redis.call('SET', KEYS[1], ARGV[2])
+redis.call('SADD', KEYS[2], ARGV[1])
+return 1`;
+
+/** KEYS: record, open set. ARGV: id, the record as it was read, the next, seconds to keep it when it has ended (else 0). */
+const REPLACE = `
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+if ARGV[4] == '0' then
+  redis.call('SET', KEYS[1], ARGV[3])
+  redis.call('SADD', KEYS[2], ARGV[1])
+else
+  redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
+  redis.call('SREM', KEYS[2], ARGV[1])
+end
+return 1`;
+
+/**
+ * Grants in Redis: a JSON record each, an index of the open ones. A record is replaced only when it is still, to the byte, the one
+ * that the change was made from. A record that can't be read is reported and counts as not there.
+ *
+ * @throws (all methods) Unavailable
+ */
+export function createGrantStore(options: {
+  readonly redis: RedisClient;
+  readonly instance: string;
+  readonly log: RedisLog;
+}): GrantStore {
+  const { redis, log } = options;
+  const prefix = keyPrefix(options.instance);
+  const recordKey = (id: string) => `${prefix}:grant:${id}`;
+  const openKey = `${prefix}:open`;
+
+  const read = (id: string, stored: string | null): Grant | null => {
+    if (stored === null) return null;
+    const parsed = parseGrantRecord(stored);
+    if ('grant' in parsed && parsed.grant.id === id) return parsed.grant;
+    const problem = 'problem' in parsed ? parsed.problem : `it is the record of ${parsed.grant.id}`;
+    log.error({ grant: id, problem }, 'a stored grant can not be read: it is skipped');
+    return null;
+  };
+
+  return {
+    async create(grant) {
+      const made = await reaching(() =>
+        redis.eval(CREATE, 2, recordKey(grant.id), openKey, grant.id, JSON.stringify(grant)),
+      );
+      return made === 1;
+    },
+
+    async get(id) {
+      return read(id, await reaching(() => redis.get(recordKey(id))));
+    },
+
+    async change(id, mutate) {
+      for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
+        const stored = await reaching(() => redis.get(recordKey(id)));
+        const grant = read(id, stored);
+        if (stored === null || grant === null) return null;
+        const next = mutate(grant);
+        if (next === null) return { grant, changed: false };
+        const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
+        const keep = hasEnded(written.state) ? KEEP_ENDED_SECONDS : 0;
+        const replaced = await reaching(() =>
+          redis.eval(REPLACE, 2, recordKey(id), openKey, id, stored, JSON.stringify(written), String(keep)),
+        );
+        if (replaced === 1) return { grant: written, changed: true };
+      }
+      throw new Unavailable('Redis', `${id} was changed by others ${MOST_TRIES} times in a row`);
+    },
+
+    async open() {
+      return reaching(async () => {
+        const ids = await redis.smembers(openKey);
+        if (ids.length === 0) return [];
+        const stored = await redis.mget(ids.map((id) => recordKey(id)));
+        return ids.map((id, i) => read(id, stored[i] ?? null)).filter((grant) => grant !== null);
+      });
+    },
+
+    async firstTime(key, seconds) {
+      const set = await reaching(() => redis.set(`${prefix}:once:${key}`, '1', 'EX', Math.max(1, seconds), 'NX'));
+      return set === 'OK';
+    },
+  };
+}

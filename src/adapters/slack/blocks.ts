@@ -1,0 +1,85 @@
+import type { types } from '@slack/bolt';
+import type { View } from '../../app/view.ts';
+import { carry } from './actions.ts';
+import { clean, escape, fitting, LIMITS, markup, more, plain, shorten } from './text.ts';
+
+/** The pieces that messages are made of. */
+
+export interface Message {
+  /** For notifications and screen readers. */
+  readonly text: string;
+  readonly blocks: types.KnownBlock[];
+}
+
+export type Block = types.KnownBlock;
+
+export const section = (text: string): Block => ({ type: 'section', text: markup(text) });
+export const words = (text: string): Block => ({ type: 'section', text: plain(text) });
+export const header = (text: string): Block => ({ type: 'header', text: plain(text, LIMITS.header) });
+export const context = (text: string): Block => ({ type: 'context', elements: [markup(text)] });
+/** Small print of plain words. */
+export const small = (text: string): Block => ({ type: 'context', elements: [plain(text, LIMITS.field)] });
+export const divider: Block = { type: 'divider' };
+
+export function message(text: string, blocks: readonly (Block | null | false)[]): Message {
+  const kept = blocks.filter((block) => block !== null && block !== false);
+  return { text: escape(shorten(clean(text), 500)) || 'Drawbridge', blocks: withinLimit(kept) };
+}
+
+/** Buttons, which stand last, are never what is left out. */
+function withinLimit(blocks: Block[]): Block[] {
+  if (blocks.length <= LIMITS.messageBlocks) return blocks;
+  const last = blocks.at(-1);
+  const tail = last?.type === 'actions' ? [last] : [];
+  const room = LIMITS.messageBlocks - 1 - tail.length;
+  return [...blocks.slice(0, room), context(more(blocks.length - room - tail.length)), ...tail];
+}
+
+/** A message of plain words: answers and refusals. */
+export function note(text: string): Message {
+  return message(text, [words(text)]);
+}
+
+export interface ButtonOptions {
+  readonly style?: 'primary' | 'danger';
+  readonly confirm?: string;
+  readonly note?: string;
+}
+
+export function button(
+  action: string,
+  label: string,
+  { grant, digest }: View,
+  options: ButtonOptions = {},
+): types.Button {
+  return {
+    type: 'button',
+    action_id: action,
+    text: plain(label, LIMITS.label),
+    value: carry(grant.id, digest, options.note),
+    ...(options.style && { style: options.style }),
+    ...(options.confirm && {
+      confirm: {
+        title: plain(`${label}?`, 100),
+        text: plain(options.confirm, 300),
+        confirm: plain(label, 30),
+        deny: plain('Not now', 30),
+      },
+    }),
+  };
+}
+
+export const actions = (...elements: (types.Button | false)[]): Block | null => {
+  const kept = elements.filter((element) => element !== false);
+  return kept.length === 0 ? null : { type: 'actions', elements: kept };
+};
+
+/** Sentences that may hold anybody's words, under a line of ours. */
+export function bullets(title: string, sentences: readonly string[]): Block {
+  const lines = fitting(
+    sentences.map((sentence) => `• ${shorten(clean(sentence), 500)}`),
+    LIMITS.section - title.length - 40,
+    12,
+  );
+  return { type: 'section', text: { type: 'plain_text', text: [title, ...lines].join('\n'), emoji: false } };
+}

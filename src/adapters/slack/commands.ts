@@ -1,0 +1,161 @@
+import type { Ask } from '../../domain/decide.ts';
+import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/duration.ts';
+import type { Target } from '../../domain/grant.ts';
+import { type GrantId, isGrantId } from '../../domain/ids.ts';
+import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights.ts';
+import { clean, typed } from './text.ts';
+
+/** What a person types after `/jit`. */
+
+const KINDS = WORKLOAD_KINDS.map((k) => k.words[0]).join(', ');
+
+export const COMMANDS = {
+  request: {
+    usage: 'request <profile> <namespace>[/<kind>/<name>] [duration] [reason...]',
+    does: `asks for access. Kinds: ${KINDS}. Durations: ${DURATION_FORM}`,
+    example: 'request debug staging/deploy/checkout 45m checkout returns 502',
+  },
+  list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
+  status: { usage: 'status <id>', does: 'everything about one request or grant', example: 'status g-7k3fq2' },
+  approve: {
+    usage: 'approve <id> [note]',
+    does: 'shows the plan to you alone, with a button that approves it',
+    example: 'approve g-7k3fq2 for the incident of today',
+  },
+  deny: { usage: 'deny <id> [note]', does: 'denies a request', example: 'deny g-7k3fq2 please use staging' },
+  extend: { usage: 'extend <id> <duration>', does: 'asks for a longer window', example: 'extend g-7k3fq2 30m' },
+  revoke: {
+    usage: 'revoke <id> [note]',
+    does: 'ends a grant or calls a request back, now',
+    example: 'revoke g-7k3fq2',
+  },
+  who: { usage: 'who <namespace>', does: 'who has access there now, and until when', example: 'who staging' },
+  help: { usage: 'help [command]', does: 'this help', example: 'help request' },
+} as const;
+
+export type CommandName = keyof typeof COMMANDS;
+const NAMES = Object.keys(COMMANDS) as CommandName[];
+
+export type Command =
+  | { readonly kind: 'modal' }
+  | { readonly kind: 'list' }
+  | { readonly kind: 'request'; readonly ask: Ask }
+  | { readonly kind: 'status'; readonly id: GrantId }
+  | { readonly kind: 'approve' | 'deny' | 'revoke'; readonly id: GrantId; readonly note: string }
+  | { readonly kind: 'extend'; readonly id: GrantId; readonly seconds: number }
+  | { readonly kind: 'who'; readonly namespace: string }
+  /** `unknown`: the word that is no command; `nearest`: the one that was probably meant. */
+  | {
+      readonly kind: 'help';
+      readonly topic: CommandName | null;
+      readonly unknown: string | null;
+      readonly nearest: CommandName | null;
+    }
+  /** A known command that can't be understood: what is wrong, and what is allowed. */
+  | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string };
+
+/** Reads the text of a `/jit` command as Slack sends it. Never throws; looks nothing up. */
+export function parseCommand(text: string): Command {
+  const [verb = '', ...words] = clean(typed(text)).split(' ');
+  if (verb === '') return { kind: 'modal' };
+  const name = commandNamed(verb);
+  if (name === null) return { kind: 'help', topic: null, unknown: verb, nearest: nearestCommand(verb) };
+  const wrong = (problem: string): Command => ({ kind: 'wrong', topic: name, problem });
+  switch (name) {
+    case 'list':
+      return { kind: 'list' };
+    case 'help': {
+      const topic = words[0] === undefined ? null : commandNamed(words[0]);
+      const unknown = topic === null ? (words[0] ?? null) : null;
+      return { kind: 'help', topic, unknown, nearest: unknown === null ? null : nearestCommand(unknown) };
+    }
+    case 'request':
+      return parseRequest(words, wrong);
+    case 'who':
+      if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
+      return { kind: 'who', namespace: words[0] };
+    case 'status':
+    case 'approve':
+    case 'deny':
+    case 'revoke':
+    case 'extend': {
+      const id = (words[0] ?? '').toLowerCase();
+      if (id === '') return wrong('The id is missing. Ids look like g-7k3fq2; /jit list shows yours.');
+      if (!isGrantId(id)) return wrong(`'${words[0]}' is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
+      if (name === 'status') return { kind: 'status', id };
+      if (name !== 'extend') return { kind: name, id, note: words.slice(1).join(' ') };
+      const seconds = parseDuration(words[1] ?? '');
+      if (words[1] === undefined) return wrong(`By how long? Give ${DURATION_FORM}.`);
+      if (seconds === null || words.length > 2)
+        return wrong(`'${words.slice(1).join(' ')}' is not a duration: expected ${DURATION_FORM}.`);
+      return { kind: 'extend', id, seconds };
+    }
+    default:
+      return name satisfies never;
+  }
+}
+
+function parseRequest(words: readonly string[], wrong: (problem: string) => Command): Command {
+  const [profile, where, ...rest] = words;
+  if (profile === undefined) return wrong('The profile is missing. /jit alone shows what you may ask for.');
+  if (where === undefined) return wrong('The namespace is missing.');
+  const target = parseTarget(where);
+  if (typeof target === 'string') return wrong(target);
+  const first = rest[0] ?? '';
+  const duration = parseDuration(first);
+  if (duration === null && looksLikeDuration(first))
+    return wrong(
+      `'${first}' is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it.`,
+    );
+  const reason = (duration === null ? rest : rest.slice(1)).join(' ');
+  if (reason === '') return wrong('A reason is needed: approvers decide by it.');
+  return { kind: 'request', ask: { profile, target, duration, reason } };
+}
+
+/** `staging` or `staging/deploy/checkout` as a target; a sentence on what is wrong with it otherwise. */
+export function parseTarget(text: string): Target | string {
+  const [namespace = '', kindWord, name, ...rest] = text.split('/');
+  if (namespace === '') return `'${text}' names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
+  if (kindWord === undefined) return { namespace };
+  if (name === undefined || name === '' || rest.length > 0)
+    return `'${text}' is not a target: expected <namespace> or <namespace>/<kind>/<name>, such as staging/deploy/checkout.`;
+  const kind = workloadKind(kindWord);
+  if (kind === null) return `'${kindWord}' is not a kind that can be a target: those are ${KINDS}.`;
+  return { namespace, workload: { kind, name } };
+}
+
+function commandNamed(word: string): CommandName | null {
+  const lower = word.toLowerCase();
+  return NAMES.find((name) => name === lower) ?? null;
+}
+
+/** The command that was probably meant: at most two slips of the finger away, or begun and not finished. */
+export function nearestCommand(word: string): CommandName | null {
+  const lower = word.toLowerCase().slice(0, 20);
+  const begun = lower.length > 1 ? NAMES.find((name) => name.startsWith(lower)) : undefined;
+  if (begun !== undefined) return begun;
+  const ranked = NAMES.map((name) => ({ name, slips: editDistance(lower, name) })).toSorted(
+    (a, b) => a.slips - b.slips,
+  );
+  const best = ranked[0];
+  return best !== undefined && best.slips <= 2 && best.slips < best.name.length - 1 ? best.name : null;
+}
+
+/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (optimal string alignment). */
+export function editDistance(a: string, b: string): number {
+  let before: number[] = [];
+  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const same = a[i - 1] === b[j - 1];
+      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
+        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
+      row.push(cost);
+    }
+    before = last;
+    last = row;
+  }
+  return last[b.length] ?? 0;
+}

@@ -1,0 +1,111 @@
+import type { webApi } from '@slack/bolt';
+import type { Logger } from 'pino';
+import { Unavailable } from '../../domain/errors.ts';
+import { createSlackClient, type SlackClient, slackError } from './client.ts';
+import { describeMissing, missingScopes } from './manifest.ts';
+
+/** The settings of this adapter. Socket Mode with `appToken`, HTTP mode with `signingSecret` and `port`. */
+export interface SlackSettings {
+  readonly botToken: string;
+  /** Another Slack endpoint, for the sandbox and tests: ends with `/api/`. */
+  readonly apiUrl?: string | undefined;
+  readonly receive:
+    | { readonly mode: 'socket'; readonly appToken: string }
+    | { readonly mode: 'http'; readonly signingSecret: string; readonly port: number };
+}
+
+/** Who the bot is, and where. */
+export interface SlackIdentity {
+  readonly teamId: string;
+  /** Null outside Enterprise Grid. */
+  readonly enterpriseId: string | null;
+  readonly botUserId: string;
+  readonly botId: string;
+}
+
+/** A token, with the clients that use it. Nothing is called until it is needed: the bot must end grants while Slack is away. */
+export interface SlackConnection {
+  /** For what a person waits for: fails within seconds. */
+  readonly quick: SlackClient;
+  /** For messages, which the queue repeats: sits out short rate limits, and never posts twice by itself. */
+  readonly patient: SlackClient;
+  /**
+   * Who the bot is; asked once. @throws Unavailable while Slack is away
+   * @throws SlackRefused when the token or its scopes can't work
+   */
+  identity(): Promise<SlackIdentity>;
+}
+
+/** Slack will not let this app work as it is: a person must change the app or the settings. */
+export class SlackRefused extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = 'SlackRefused';
+  }
+}
+
+/** Errors by which Slack says that it has troubles of its own. */
+const PASSING = new Set([
+  'internal_error',
+  'fatal_error',
+  'service_unavailable',
+  'ratelimited',
+  'request_timeout',
+  'accesslimited',
+]);
+
+/** True for an error of Slack's that may go away by itself; false for one that a person must mend. */
+export function isPassing(word: string): boolean {
+  return PASSING.has(word);
+}
+
+export function connectSlack(settings: Pick<SlackSettings, 'botToken' | 'apiUrl'>, log: Logger): SlackConnection {
+  const common = { token: settings.botToken, apiUrl: settings.apiUrl, log };
+  const quick = createSlackClient({ ...common, timeout: 2500, retries: 1, patience: 1500 });
+  const patient = createSlackClient({ ...common, timeout: 10_000, retries: 0, patience: 15_000 });
+  let known: Promise<SlackIdentity> | null = null;
+  return {
+    quick,
+    patient,
+    identity() {
+      known ??= identify(quick, log).catch((error: unknown) => {
+        known = null;
+        throw error;
+      });
+      return known;
+    },
+  };
+}
+
+async function identify(client: SlackClient, log: Logger): Promise<SlackIdentity> {
+  const answer = await client
+    .call('auth.test', (web) => web.auth.test())
+    .catch((error: unknown) => {
+      const word = slackError(error);
+      if (word === null || isPassing(word)) throw error;
+      throw new SlackRefused(
+        `SLACK_BOT_TOKEN does not work: Slack says ${word}. Expected the bot token (xoxb-…) of the installed app.`,
+      );
+    });
+  checkScopes(answer, log);
+  const { team_id: teamId, user_id: botUserId, bot_id: botId, enterprise_id: enterpriseId } = answer;
+  if (!teamId || !botUserId) throw new Unavailable('Slack', 'auth.test does not say who the bot is');
+  if (!botId)
+    throw new SlackRefused(
+      'SLACK_BOT_TOKEN is not the token of a bot: expected the bot token (xoxb-…) of the installed app.',
+    );
+  return { teamId, botUserId, botId, enterpriseId: enterpriseId ?? null };
+}
+
+/** @throws SlackRefused when a scope is missing without which nothing works */
+function checkScopes(answer: webApi.AuthTestResponse, log: Logger): void {
+  const granted = answer.response_metadata?.scopes;
+  if (granted === undefined) {
+    log.warn('Slack did not say which scopes the app has: not checked');
+    return;
+  }
+  const missing = missingScopes(granted);
+  if (missing.length === 0) return;
+  if (missing.some((scope) => scope.necessary)) throw new SlackRefused(describeMissing(missing));
+  log.warn({ missing: missing.map((scope) => scope.name) }, describeMissing(missing));
+}

@@ -1,0 +1,370 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type {
+  AckFn,
+  App,
+  BlockAction,
+  RespondFn,
+  SlashCommand,
+  types,
+  ViewOutput,
+  ViewResponseAction,
+} from '@slack/bolt';
+import type { Logger } from 'pino';
+import type { Seen, UseCases } from '../../app/use-cases.ts';
+import type { View } from '../../app/view.ts';
+import type { Ask } from '../../domain/decide.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import { describeTarget } from '../../domain/grant.ts';
+import { ACTIONS, carried, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
+import { type Message, note } from './blocks.ts';
+import { directChannel, postMessage } from './client.ts';
+import { type Command, parseCommand } from './commands.ts';
+import type { SlackConnection } from './connection.ts';
+import {
+  helpMessage,
+  listMessage,
+  outcomeMessage,
+  requestedMessage,
+  reviewMessage,
+  statusMessage,
+  whoMessage,
+} from './messages.ts';
+import {
+  askOf,
+  choiceOf,
+  denyModal,
+  errorsOf,
+  type FieldErrors,
+  loadingModal,
+  noteOf,
+  noticeModal,
+  outcomeModal,
+  requestedModal,
+  requestModal,
+  type StateValues,
+  settle,
+} from './modal.ts';
+import { sayError } from './say.ts';
+
+/** What Slack sends, turned into use cases and their results into words. Handlers ack, parse, delegate, render; they hold no rules. */
+
+export interface HandlerOptions {
+  readonly useCases: UseCases;
+  readonly connection: SlackConnection;
+  /** True when this was handled before, by this replica or another. */
+  readonly seenBefore: (key: string) => Promise<boolean>;
+  readonly log: Logger;
+  /** Keeps a handler in mind until it is done, so that a stop can wait for it. */
+  readonly track: (work: Promise<void>) => Promise<void>;
+}
+
+type Verdict = 'approve' | 'deny';
+
+/** Slack takes a modal's answer for three seconds; what takes longer is shown by views.update. */
+const MODAL_PATIENCE = 2000;
+
+export function registerHandlers(app: App, { useCases, connection, seenBefore, log, track }: HandlerOptions): void {
+  const { quick } = connection;
+
+  const twice = async (kind: string, id: string | undefined): Promise<boolean> => {
+    if (id === undefined || !(await seenBefore(`slack:${kind}:${id}`))) return false;
+    log.info({ kind }, 'delivered twice: handled once');
+    return true;
+  };
+
+  // --- Answers ------------------------------------------------------------------------------------------------------------------------
+
+  interface Where {
+    readonly user: string;
+    readonly channel: string | undefined;
+    readonly respond: RespondFn | undefined;
+  }
+
+  /** Tells one person alone: by the response_url, else as an ephemeral message, else as a direct message. Never throws. */
+  async function answer({ user, channel, respond }: Where, message: Message, replace = false): Promise<void> {
+    const payload = { text: message.text, blocks: message.blocks };
+    const ways: (() => Promise<unknown>)[] = [
+      ...(respond === undefined
+        ? []
+        : [() => respond({ ...payload, response_type: 'ephemeral', replace_original: replace })]),
+      ...(channel === undefined
+        ? []
+        : [() => quick.call('chat.postEphemeral', (web) => web.chat.postEphemeral({ ...payload, channel, user }))]),
+      async () => postMessage(quick, { ...payload, channel: await directChannel(quick, user) }),
+    ];
+    for (const [index, way] of ways.entries()) {
+      try {
+        await way();
+        return;
+      } catch (error) {
+        log.warn({ err: error, left: ways.length - index - 1 }, 'an answer did not reach Slack');
+      }
+    }
+  }
+
+  /** Runs what a person asked for; an error becomes words for that person alone. */
+  async function guard(doing: string, where: Where, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (error) {
+      await answer(where, note(sayError(error, doing, log).text));
+    }
+  }
+
+  const showView = (viewId: string, view: types.ModalView): Promise<unknown> =>
+    quick.call('views.update', (web) => web.views.update({ view_id: viewId, view }));
+
+  // --- /jit ---------------------------------------------------------------------------------------------------------------------------
+
+  app.command('/jit', ({ ack, command, respond }) =>
+    track(
+      (async () => {
+        await ack();
+        const where: Where = { user: command.user_id, channel: command.channel_id, respond };
+        await guard('command', where, async () => {
+          if (await twice('command', command.trigger_id)) return;
+          const parsed = parseCommand(command.text ?? '');
+          if (parsed.kind === 'modal') await openRequest(command);
+          else await answer(where, await run(parsed, command.user_id));
+        });
+      })(),
+    ),
+  );
+
+  async function run(command: Exclude<Command, { kind: 'modal' }>, user: string): Promise<Message> {
+    switch (command.kind) {
+      case 'request':
+        return requestedMessage(await useCases.request(user, command.ask));
+      case 'list':
+        return listMessage(await useCases.list(user));
+      case 'status':
+        return statusMessage(await useCases.status(user, command.id));
+      case 'approve':
+        return reviewMessage(await useCases.status(user, command.id), command.note.slice(0, LONGEST_NOTE));
+      case 'deny': {
+        const view = await useCases.status(user, command.id);
+        const what = view.grant.state === 'active' ? 'extension' : 'request';
+        const seen = { digest: view.digest, message: null };
+        return decide(user, what, 'deny', command.id, command.note.slice(0, LONGEST_NOTE), seen);
+      }
+      case 'extend':
+        return extended(await useCases.extend(user, command.id, command.seconds));
+      case 'revoke':
+        return ended(await useCases.revoke(user, command.id, command.note.slice(0, LONGEST_NOTE)));
+      case 'who':
+        return whoMessage(command.namespace, await useCases.who(user, command.namespace));
+      case 'help': {
+        const { topic, unknown, nearest } = command;
+        if (unknown === null) return helpMessage(topic);
+        return helpMessage(
+          nearest,
+          `There is no command '${unknown.slice(0, 50)}'.${nearest === null ? '' : ` Did you mean /jit ${nearest}?`}`,
+        );
+      }
+      case 'wrong':
+        return helpMessage(command.topic, command.problem);
+      default:
+        return command satisfies never;
+    }
+  }
+
+  async function decide(
+    user: string,
+    what: 'request' | 'extension',
+    verdict: Verdict,
+    id: string,
+    words: string,
+    seen: Seen,
+  ): Promise<Message> {
+    if (what === 'request') return decided(await useCases.review(user, id, verdict, words, seen), verdict, seen);
+    const view = await useCases.reviewExtension(user, id, verdict, words, seen);
+    const waits = view.grant.extension !== null;
+    return outcomeMessage(
+      view,
+      verdict === 'deny'
+        ? 'The longer window is denied.'
+        : waits
+          ? 'Your approval of the longer window counts; more are needed.'
+          : 'The longer window is approved.',
+    );
+  }
+
+  function decided(view: View, verdict: Verdict, seen: Seen): Message {
+    const { grant, missing } = view;
+    if (verdict === 'deny') return outcomeMessage(view, grant.state === 'denied' ? 'Denied.' : 'It was not denied.');
+    if (view.digest !== seen.digest)
+      return outcomeMessage(
+        view,
+        'The plan has changed since you saw it, so your approval does not count. Look again.',
+      );
+    return outcomeMessage(
+      view,
+      grant.state === 'pending' ? `Your approval counts; ${missing} more needed.` : 'Your approval counts.',
+    );
+  }
+
+  const extended = (view: View): Message =>
+    outcomeMessage(
+      view,
+      view.grant.extension === null ? 'Extended.' : 'Asked: the approvers decide on the longer window.',
+    );
+
+  function ended(view: View): Message {
+    const { state } = view.grant;
+    if (state === 'cancelled') return outcomeMessage(view, 'Called back.');
+    return outcomeMessage(
+      view,
+      state === 'revoked' ? 'Revoked.' : 'The end has begun; you see here when it is confirmed.',
+    );
+  }
+
+  // --- Buttons ------------------------------------------------------------------------------------------------------------------------
+
+  /** A button of ours in a message: acked, guarded, handled once. `work` answers what the person is told, or null for nothing. */
+  function onButton(
+    actionId: string,
+    work: (click: { user: string; value: unknown; seen: () => Seen; body: BlockAction }) => Promise<Message | null>,
+  ): void {
+    app.action<BlockAction>(actionId, ({ ack, body, action, respond }) =>
+      track(
+        (async () => {
+          await ack();
+          const where: Where = { user: body.user.id, channel: body.channel?.id, respond };
+          await guard(actionId, where, async () => {
+            if (await twice('action', body.trigger_id)) return;
+            const value = 'value' in action ? action.value : undefined;
+            const seen = (): Seen => ({ digest: carried(value).digest, message: messageOf(body.container) });
+            const told = await work({ user: where.user, value, seen, body });
+            if (told !== null) await answer(where, told, body.container['is_ephemeral'] === true);
+          });
+        })(),
+      ),
+    );
+  }
+
+  for (const [actionId, what] of [
+    [ACTIONS.approve, 'request'],
+    [ACTIONS.approveExtension, 'extension'],
+  ] as const)
+    onButton(actionId, ({ user, value, seen }) => {
+      const { id, note: words } = carried(value);
+      return decide(user, what, 'approve', id, words, seen());
+    });
+
+  for (const [actionId, of] of [
+    [ACTIONS.deny, 'request'],
+    [ACTIONS.denyExtension, 'extension'],
+  ] as const)
+    onButton(actionId, async ({ value, seen, body }) => {
+      const { id } = carried(value);
+      const { digest, message } = seen();
+      await quick.call('views.open', (web) =>
+        web.views.open({ trigger_id: body.trigger_id, view: denyModal(id, { id, digest, message, of }) }),
+      );
+      return null;
+    });
+
+  onButton(ACTIONS.revoke, async ({ user, value }) => ended(await useCases.revoke(user, carried(value).id, '')));
+  onButton(ACTIONS.extend, async ({ user, value }) => extended(await useCases.extend(user, carried(value).id, null)));
+  onButton(ACTIONS.status, async ({ user, value }) => statusMessage(await useCases.status(user, carried(value).id)));
+  onButton(ACTIONS.look, async ({ user, value }) => reviewMessage(await useCases.status(user, carried(value).id), ''));
+
+  // --- The request modal --------------------------------------------------------------------------------------------------------------
+
+  /** A trigger id lives for three seconds and the lookups may take longer: first an empty modal, then the form. */
+  async function openRequest({ trigger_id, user_id }: SlashCommand): Promise<void> {
+    const opened = await quick.call('views.open', (web) => web.views.open({ trigger_id, view: loadingModal() }));
+    const viewId = opened.view?.id;
+    if (viewId !== undefined) await showForm(user_id, viewId, {});
+  }
+
+  /** Renders the form for what has been chosen. Errors are shown in the modal: that is where the person looks. */
+  async function showForm(user: string, viewId: string, values: StateValues): Promise<void> {
+    const form = await formFor(user, values).catch((error: unknown) =>
+      noticeModal(sayError(error, 'request modal', log).text),
+    );
+    // The person may have closed it meanwhile.
+    await showView(viewId, form).catch((error: unknown) => log.info({ err: error }, 'the modal could not be updated'));
+  }
+
+  async function formFor(user: string, values: StateValues): Promise<types.ModalView> {
+    const offers = await useCases.offers(user);
+    const choice = choiceOf(values);
+    const { offer, namespace } = settle(offers, choice);
+    if (offer === null || namespace === null || offer.scope === 'namespace') return requestModal(offers, choice, null);
+    const workloads = await useCases.workloads(user, offer.profile, namespace).catch((error: unknown) => {
+      // The target can be typed as well.
+      log.warn({ err: error, namespace }, 'workloads can not be listed');
+      return null;
+    });
+    return requestModal(offers, choice, workloads);
+  }
+
+  for (const actionId of [ACTIONS.profile, ACTIONS.namespace])
+    app.action<BlockAction>(actionId, ({ ack, body }) =>
+      track(
+        (async () => {
+          await ack();
+          if (body.view === undefined) return;
+          await showForm(body.user.id, body.view.id, valuesOf(body.view));
+        })(),
+      ),
+    );
+
+  /** What comes of a modal that was submitted: errors beside fields, or another view, or nothing more. */
+  type Outcome = { readonly errors: FieldErrors; readonly late: string } | { readonly view: types.ModalView } | null;
+
+  function onSubmit(callbackId: string, work: (user: string, view: ViewOutput) => Promise<Outcome>): void {
+    app.view(callbackId, ({ ack, body, view }) =>
+      track(
+        (async () => {
+          const acknowledge = ack as AckFn<ViewResponseAction | void>;
+          const triggerId = 'trigger_id' in body ? body.trigger_id : undefined;
+          const outcome = twice('view', triggerId)
+            .then((again) => (again ? null : work(body.user.id, view)))
+            .catch((error: unknown): Outcome => {
+              const { text, refusal } = sayError(error, callbackId, log);
+              return { errors: errorsOf(valuesOf(view), text, refusal), late: text };
+            });
+          const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
+          if (timely === 'late') {
+            await acknowledge({ response_action: 'update', view: loadingModal('This takes a moment …') });
+            const late = await outcome;
+            const last = late === null ? noticeModal('Done.') : 'view' in late ? late.view : noticeModal(late.late);
+            await showView(view.id, last);
+          } else if (timely === null) await acknowledge();
+          else if ('view' in timely) await acknowledge({ response_action: 'update', view: timely.view });
+          else await acknowledge({ response_action: 'errors', errors: timely.errors });
+        })(),
+      ),
+    );
+  }
+
+  onSubmit(MODALS.request, async (user, view) => {
+    const values = valuesOf(view);
+    const filled = askOf(values);
+    if ('errors' in filled) return { errors: filled.errors, late: Object.values(filled.errors).join(' ') };
+    try {
+      return { view: requestedModal(await useCases.request(user, filled.ask)) };
+    } catch (error) {
+      const { text, refusal } = sayError(error, 'request', log);
+      // The form is gone by then: what was typed is not to be lost.
+      return { errors: errorsOf(values, text, refusal), late: `${text} What you asked for: ${inOneLine(filled.ask)}` };
+    }
+  });
+
+  onSubmit(MODALS.deny, async (user, view) => {
+    const { id, digest, message, of } = carriedDenial(view.private_metadata);
+    const { blocks } = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
+    return { view: outcomeModal(blocks) };
+  });
+}
+
+function valuesOf(view: { readonly state: { readonly values: unknown } }): StateValues {
+  return view.state.values as StateValues;
+}
+
+function inOneLine({ profile, target, duration, reason }: Ask): string {
+  const length = duration === null ? '' : ` ${formatDuration(duration)}`;
+  return `/jit request ${profile} ${describeTarget(target)}${length} ${reason}`;
+}

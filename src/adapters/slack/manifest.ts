@@ -1,0 +1,43 @@
+/** The scopes that the bot's token needs, the least that works; `slack-app-manifest.yaml` is held against this list by a test. */
+
+export interface Scope {
+  readonly name: string;
+  /** What it is for, as a phrase: it is shown where the scope is missing. */
+  readonly purpose: string;
+  /** Without a necessary one the bot does not start; without another it goes on, with less. */
+  readonly necessary: boolean;
+}
+
+export const SCOPES: readonly Scope[] = [
+  { name: 'commands', purpose: 'the slash command /jit', necessary: true },
+  { name: 'chat:write', purpose: 'approval messages and direct messages', necessary: true },
+  { name: 'im:write', purpose: 'opening direct messages', necessary: true },
+  { name: 'users:read', purpose: 'who is a bot, a guest, deactivated or from another workspace', necessary: true },
+  { name: 'users:read.email', purpose: 'the e-mail address behind a Slack account', necessary: true },
+  {
+    name: 'usergroups:read',
+    purpose: 'members of user groups: without it nobody asks or approves by being in one',
+    necessary: false,
+  },
+  {
+    name: 'channels:read',
+    purpose: 'members of public channels: without it nobody asks or approves by being in one',
+    necessary: false,
+  },
+  {
+    name: 'groups:read',
+    purpose: 'members of private channels: without it nobody asks or approves by being in one',
+    necessary: false,
+  },
+];
+
+/** The scopes that a token lacks. */
+export function missingScopes(granted: readonly string[]): Scope[] {
+  return SCOPES.filter((scope) => !granted.includes(scope.name));
+}
+
+/** One message on scopes that are missing: each by name, and what it is for. */
+export function describeMissing(missing: readonly Scope[]): string {
+  const lines = missing.map((scope) => `${scope.name} (${scope.purpose})`);
+  return `the Slack app lacks ${missing.length === 1 ? 'the scope' : 'the scopes'} ${lines.join('; ')}. Add ${missing.length === 1 ? 'it' : 'them'} under "OAuth & Permissions", as in slack-app-manifest.yaml, and install the app again.`;
+}

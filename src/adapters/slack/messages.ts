@@ -1,0 +1,214 @@
+import type { types } from '@slack/bolt';
+import type { View } from '../../app/view.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import { type Grant, hasEnded } from '../../domain/grant.ts';
+import { ACTIONS } from './actions.ts';
+import {
+  actions,
+  type Block,
+  button,
+  context,
+  divider,
+  header,
+  type Message,
+  message,
+  section,
+  words,
+} from './blocks.ts';
+import { COMMANDS, type CommandName } from './commands.ts';
+import { acknowledgements, details, essentials } from './plan-blocks.ts';
+import { askedAgain, EMBLEM, extensionLine, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
+import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
+
+/** What Drawbridge shows and answers, as pure functions of what is known. News that it brings by itself: news.ts. */
+
+export function revokeButton(view: View): types.Button {
+  const { grant } = view;
+  return button(ACTIONS.revoke, grant.state === 'active' ? 'Revoke' : 'Call back', view, {
+    style: 'danger',
+    confirm: `This ends ${grant.id} (${subject(grant)}) for ${grant.requester.user}.`,
+  });
+}
+
+/** The approval message, through the whole life of a grant. */
+export function approvalMessage(view: View): Message {
+  const { grant } = view;
+  const title = `${EMBLEM[grant.state]} ${TITLE[grant.state]}: ${subject(grant)}`;
+  const text = `${TITLE[grant.state]}: ${grant.requester.user} - ${subject(grant)} for ${formatDuration(grant.duration)} (${grant.id})`;
+  const open = !hasEnded(grant.state);
+  return message(text, [
+    header(title),
+    askedAgain(grant),
+    ...(open ? essentials(view) : [summary(grant)]),
+    ...(grant.state === 'pending' ? details(view) : []),
+    remarks(grant),
+    notes(grant),
+    section(standing(view)),
+    extensionLine(grant),
+    idLine(grant),
+    actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
+  ]);
+}
+
+/** After its end a message needs less: who, what, why, in two lines. */
+function summary(grant: Grant): Block {
+  return {
+    type: 'section',
+    fields: [
+      markup(`*Who*\n${person(grant.requester)} for ${formatDuration(grant.duration)}`),
+      plain(`Why: “${shorten(clean(grant.reason), 1000)}”`, LIMITS.field),
+    ],
+  };
+}
+
+/** Approve and Deny, for what is asked now: the request, or a longer window. Empty when nothing is. */
+function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
+  const { grant } = view;
+  const approving = { style: 'primary', note: noteOfDecision } as const;
+  if (grant.state === 'active' && grant.extension !== null)
+    return [
+      button(ACTIONS.approveExtension, 'Approve extension', view, approving),
+      button(ACTIONS.denyExtension, 'Deny extension', view),
+    ];
+  if (grant.state !== 'pending') return [];
+  const acknowledged = acknowledgements(grant.plan);
+  const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
+  return [
+    button(ACTIONS.approve, 'Approve', view, { ...approving, ...confirm }),
+    button(ACTIONS.deny, 'Deny', view, { style: 'danger' }),
+  ];
+}
+
+function canBeEnded({ state }: Grant): boolean {
+  return state === 'approved' || state === 'applying' || state === 'active';
+}
+
+/** The plan, shown to one person who is about to decide: the decision counts only when the button is pressed. */
+export function reviewMessage(view: View, noteOfDecision: string): Message {
+  const buttons = decisionButtons(view, noteOfDecision);
+  if (buttons.length === 0) return statusMessage(view);
+  return message(`Your decision on ${view.grant.id}`, [
+    ...approvalMessage(view).blocks.filter((block) => block.type !== 'actions'),
+    noteOfDecision === '' ? null : words(`Your note: “${noteOfDecision}”`),
+    context('Only you see this. Nothing is decided until you press a button.'),
+    actions(...buttons),
+  ]);
+}
+
+export function statusMessage(view: View): Message {
+  const { grant } = view;
+  return message(`${grant.id}: ${grant.state}, ${subject(grant)}`, [
+    header(`${EMBLEM[grant.state]} ${grant.id}: ${TITLE[grant.state].toLowerCase()}`),
+    ...essentials(view),
+    ...details(view),
+    remarks(grant),
+    notes(grant),
+    section(standing(view)),
+    extensionLine(grant),
+    window(grant),
+    view.commands.length > 0 ? section(codeBlock(view.commands)) : null,
+    idLine(grant),
+    ownerButtons(view),
+  ]);
+}
+
+function window({ startsAt, expiresAt, endedAt }: Grant): Block | null {
+  const parts = [
+    ...(startsAt === null ? [] : [`began ${moment(startsAt)}`]),
+    ...(expiresAt === null ? [] : [`ends ${moment(expiresAt)}`]),
+    ...(endedAt === null ? [] : [`ended ${moment(endedAt)}`]),
+  ];
+  return parts.length === 0 ? null : context(`Window: ${parts.join(' · ')}`);
+}
+
+function ownerButtons(view: View): Block | null {
+  const { grant } = view;
+  const open = grant.state === 'pending' || canBeEnded(grant);
+  return actions(view.extendable > 0 && button(ACTIONS.extend, 'Extend', view), open && revokeButton(view));
+}
+
+/** One line of `/jit list` and `/jit who`. */
+function entry(view: View): Block {
+  const { grant } = view;
+  const until = grant.state === 'active' && grant.expiresAt !== null ? ` until ${moment(grant.expiresAt)}` : '';
+  return section(
+    `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${person(grant.requester)}: ${grant.state}${until}`,
+  );
+}
+
+/** How many entries with their buttons a message takes, beside headers and the rest. */
+const ENTRIES = 10;
+
+function entries(views: readonly View[], buttonsOf: (view: View) => Block | null): (Block | null)[] {
+  const shown = views.slice(0, ENTRIES).flatMap((view) => [entry(view), buttonsOf(view)]);
+  return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES))] : shown;
+}
+
+export function listMessage({ mine, waiting }: { mine: readonly View[]; waiting: readonly View[] }): Message {
+  return message(`${mine.length} of yours, ${waiting.length} waiting for you`, [
+    header('Waiting for your decision'),
+    ...(waiting.length === 0
+      ? [words('Nothing waits for you.')]
+      : entries(waiting, (view) => actions(button(ACTIONS.look, 'Look and decide', view, { style: 'primary' })))),
+    divider,
+    header('Your requests and grants'),
+    ...(mine.length === 0
+      ? [words('None is open. /jit asks for one.')]
+      : entries(mine, (view) =>
+          actions(
+            button(ACTIONS.status, 'Details', view),
+            view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
+            view.grant.state !== 'ending' && revokeButton(view),
+          ),
+        )),
+  ]);
+}
+
+export function whoMessage(namespace: string, views: readonly View[]): Message {
+  const title = `Access to ${shorten(clean(namespace), 63)}`;
+  return message(`${title}: ${views.length}`, [
+    header(title),
+    ...(views.length === 0
+      ? [words('Nobody has access through Drawbridge now.')]
+      : [...views.slice(0, 40).map(entry), views.length > 40 ? context(more(views.length - 40)) : null]),
+    context('Only what was given through Drawbridge; other role bindings are not looked at here.'),
+  ]);
+}
+
+/** Help on all commands or on one; `problem` says first what was wrong with what was typed. */
+export function helpMessage(topic: CommandName | null, problem = ''): Message {
+  const shown = topic === null ? (Object.keys(COMMANDS) as CommandName[]) : [topic];
+  const lines = shown.flatMap((name) => {
+    const { usage, does, example } = COMMANDS[name];
+    return topic === null
+      ? [`${code(`/jit ${usage}`)}  ${escape(does)}`]
+      : [code(`/jit ${usage}`), escape(does), `For example: ${code(`/jit ${example}`)}`];
+  });
+  const modal = topic === null ? [`${code('/jit')}  opens a form: only what you may ask for is offered`] : [];
+  return message(problem || 'Help for /jit', [
+    problem === '' ? null : words(problem),
+    section([...modal, ...lines].join('\n')),
+  ]);
+}
+
+/** Answers the person who asked for access in one line. */
+export function requestedMessage(view: View): Message {
+  const { grant } = view;
+  return message(`${grant.id}: ${grant.state}`, [
+    section(`${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}`),
+    section(standing(view)),
+    remarks(grant),
+    context('You get a direct message when something happens.'),
+    actions(button(ACTIONS.status, 'Details', view), !hasEnded(grant.state) && revokeButton(view)),
+  ]);
+}
+
+/** Tells a person what came of what they did: where the grant stands now. `did` is what they wanted, as a sentence. */
+export function outcomeMessage(view: View, did: string): Message {
+  return message(`${view.grant.id}: ${did}`, [
+    words(did),
+    section(standing(view)),
+    remarks(view.grant),
+    idLine(view.grant),
+  ]);
+}

@@ -1,0 +1,302 @@
+import type { types } from '@slack/bolt';
+import type { Offer } from '../../app/use-cases.ts';
+import type { View } from '../../app/view.ts';
+import type { Ask } from '../../domain/decide.ts';
+import { LONGEST_REASON } from '../../domain/decide.ts';
+import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import { ACTIONS, carryDenial, type Denial, LONGEST_NOTE, MODALS } from './actions.ts';
+import { parseTarget } from './commands.ts';
+import { requestedMessage } from './messages.ts';
+import { clean, LIMITS, plain, shorten } from './text.ts';
+
+/** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
+
+type Modal = types.ModalView;
+type Block = types.KnownBlock;
+
+/** What has been chosen so far. */
+export interface Choice {
+  readonly profile: string | null;
+  readonly namespace: string | null;
+}
+
+/** The workloads of the chosen namespace; null: none to choose from (not looked up, or the lookup failed). */
+export type Workloads = readonly { readonly kind: string; readonly name: string }[] | null;
+
+const FIELD = {
+  profile: 'profile',
+  namespace: 'namespace',
+  target: 'target',
+  duration: 'duration',
+  reason: 'reason',
+} as const;
+type Field = keyof typeof FIELD;
+/** The action id of fields that nobody listens to. */
+const INPUT = 'input';
+
+const blockId = (field: Field, ...dependsOn: (string | null)[]): string =>
+  shorten([FIELD[field], ...dependsOn.map((part) => part ?? '')].join('|'), 255);
+
+const frame = (title: string, blocks: Block[], rest: Partial<Modal> = {}): Modal => ({
+  type: 'modal',
+  title: plain(title, LIMITS.modalTitle),
+  close: plain('Close', LIMITS.modalTitle),
+  blocks,
+  ...rest,
+});
+
+/** Shown while something is looked up: a trigger id lives for three seconds only. */
+export function loadingModal(text = 'One moment …'): Modal {
+  return frame('Drawbridge', [{ type: 'section', text: plain(text) }]);
+}
+
+/** Plain words, and nothing to do. */
+export function noticeModal(text: string): Modal {
+  return frame('Drawbridge', [{ type: 'section', text: plain(text) }]);
+}
+
+/** What came of a request. */
+export function requestedModal(view: View): Modal {
+  const { blocks } = requestedMessage(view);
+  return frame(
+    'Requested',
+    blocks.filter((block) => block.type !== 'actions'),
+  );
+}
+
+/** What came of a decision. */
+export function outcomeModal(blocks: readonly Block[]): Modal {
+  return frame('Drawbridge', [...blocks]);
+}
+
+type OptionValue = { readonly text: string; readonly value: string; readonly description?: string };
+
+/** Slack takes a hundred options of 150 characters; what is more must be typed. */
+function selectable(options: readonly OptionValue[]): boolean {
+  return (
+    options.length > 0 && options.length <= LIMITS.options && options.every((o) => o.value.length <= LIMITS.optionValue)
+  );
+}
+
+function select(
+  actionId: string,
+  placeholder: string,
+  options: readonly OptionValue[],
+  chosen: string | null,
+): types.StaticSelect {
+  const made = options.map(({ text, value, description }) => ({
+    text: plain(text, LIMITS.label),
+    value,
+    ...(description && { description: plain(description, LIMITS.label) }),
+  }));
+  const initial = made.find((option) => option.value === chosen);
+  return {
+    type: 'static_select',
+    action_id: actionId,
+    placeholder: plain(placeholder, 150),
+    options: made,
+    ...(initial && { initial_option: initial }),
+  };
+}
+
+function typedField(actionId: string, placeholder: string, dispatches = false): types.PlainTextInput {
+  return {
+    type: 'plain_text_input',
+    action_id: actionId,
+    placeholder: plain(placeholder, 150),
+    max_length: 300,
+    ...(dispatches && { dispatch_action_config: { trigger_actions_on: ['on_enter_pressed'] } }),
+  };
+}
+
+/** What the form shows for a choice: a single profile or namespace is chosen by itself; what is no longer offered is dropped. */
+export function settle(offers: readonly Offer[], choice: Choice): { offer: Offer | null; namespace: string | null } {
+  const only = offers.length === 1 ? offers[0] : undefined;
+  const offer = offers.find((o) => o.profile === choice.profile) ?? only ?? null;
+  if (offer === null) return { offer: null, namespace: null };
+  const single = offer.namespaces.length === 1 ? (offer.namespaces[0] ?? null) : null;
+  const namespace = offer.namespaces.find((n) => n === choice.namespace) ?? single;
+  return { offer, namespace };
+}
+
+/** The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made. */
+export function requestModal(offers: readonly Offer[], choice: Choice, workloads: Workloads): Modal {
+  if (offers.length === 0)
+    return noticeModal('The policy has no profile that you may ask for. Ask an administrator of Drawbridge.');
+  const { offer, namespace } = settle(offers, choice);
+  return frame(
+    'Ask for access',
+    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, workloads))],
+    { callback_id: MODALS.request, submit: plain('Ask', LIMITS.modalTitle) },
+  );
+}
+
+function profileField(offers: readonly Offer[], offer: Offer | null): Block {
+  const options = offers.map(({ profile, description }) => ({ text: profile, value: profile, description }));
+  return {
+    type: 'input',
+    block_id: blockId('profile'),
+    dispatch_action: true,
+    label: plain('Profile'),
+    element: selectable(options)
+      ? select(ACTIONS.profile, 'What do you need?', options, offer?.profile ?? null)
+      : typedField(ACTIONS.profile, 'Its name, then Enter', true),
+  };
+}
+
+function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads): Block[] {
+  const { profile, defaultDuration, maximumDuration } = offer;
+  if (offer.namespaces.length === 0)
+    return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
+  const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
+  return [
+    {
+      type: 'input',
+      block_id: blockId('namespace', profile),
+      dispatch_action: offer.scope === 'workload',
+      label: plain('Namespace'),
+      element: selectable(namespaces)
+        ? select(ACTIONS.namespace, 'Where?', namespaces, namespace)
+        : typedField(ACTIONS.namespace, 'Its name, then Enter', true),
+    },
+    ...(offer.scope === 'workload' ? [targetField(profile, namespace, workloads)] : []),
+    {
+      type: 'input',
+      block_id: blockId('duration', profile),
+      label: plain('Duration'),
+      hint: plain(`At most ${formatDuration(maximumDuration)}. Expected ${DURATION_FORM}.`),
+      element: { ...typedField(INPUT, '45m'), initial_value: formatDuration(defaultDuration) },
+    },
+    {
+      type: 'input',
+      block_id: blockId('reason'),
+      label: plain('Reason'),
+      hint: plain('Approvers decide by it.'),
+      element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_REASON },
+    },
+  ];
+}
+
+function targetField(profile: string, namespace: string | null, workloads: Workloads): Block {
+  const options = (workloads ?? []).map(({ kind, name }) => {
+    const value = `${kind.toLowerCase()}/${name}`;
+    return { text: value, value };
+  });
+  const listed = namespace !== null && selectable(options);
+  return {
+    type: 'input',
+    block_id: blockId('target', profile, listed ? namespace : null),
+    label: plain('Target'),
+    ...(!listed && { hint: plain('Kind and name, such as deploy/checkout.') }),
+    element: listed ? select(INPUT, 'Which workload?', options, null) : typedField(INPUT, 'deploy/checkout'),
+  };
+}
+
+/** The values of a view, as Slack hands them back. */
+export type StateValues = Readonly<
+  Record<
+    string,
+    Readonly<
+      Record<
+        string,
+        { readonly value?: string | null; readonly selected_option?: { readonly value?: string | null } | null }
+      >
+    >
+  >
+>;
+
+interface Filled {
+  readonly blockId: string;
+  readonly dependsOn: string;
+  readonly value: string;
+}
+
+function filled(values: StateValues, field: Field): Filled | null {
+  for (const [id, elements] of Object.entries(values)) {
+    const [name, ...dependsOn] = id.split('|');
+    if (name !== FIELD[field]) continue;
+    const element = Object.values(elements)[0];
+    const value = clean(element?.selected_option?.value ?? element?.value ?? '');
+    return { blockId: id, dependsOn: dependsOn.join('|'), value };
+  }
+  return null;
+}
+
+/** What has been chosen in a form that is being filled in. */
+export function choiceOf(values: StateValues): Choice {
+  return {
+    profile: filled(values, 'profile')?.value || null,
+    namespace: filled(values, 'namespace')?.value || null,
+  };
+}
+
+/** The errors of a form, by block id, as `response_action: errors` takes them. */
+export type FieldErrors = Record<string, string>;
+
+/** A filled-in form as what is asked for, or what is wrong with it, beside its field. */
+export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors } {
+  const profile = filled(values, 'profile');
+  const namespace = filled(values, 'namespace');
+  const target = filled(values, 'target');
+  const duration = filled(values, 'duration');
+  const reason = filled(values, 'reason');
+  const errors: FieldErrors = {};
+  if (profile === null || profile.value === '') return { errors: { [blockId('profile')]: 'Choose a profile.' } };
+  if (namespace === null || namespace.dependsOn !== profile.value)
+    return { errors: { [profile.blockId]: 'The form was still changing to this profile. Try again.' } };
+  if (namespace.value === '') errors[namespace.blockId] = 'Choose a namespace.';
+  const where = parseTarget(target === null ? namespace.value : `${namespace.value}/${target.value}`);
+  if (target !== null && target.value === '') errors[target.blockId] = 'Choose a target.';
+  else if (typeof where === 'string') errors[(target ?? namespace).blockId] = where;
+  else if (target !== null && !['', namespace.value].includes(target.dependsOn.split('|')[1] ?? ''))
+    errors[target.blockId] = 'The form was still changing to this namespace. Choose again.';
+  const seconds = duration === null || duration.value === '' ? null : parseDuration(duration.value);
+  if (duration !== null && duration.value !== '' && seconds === null)
+    errors[duration.blockId] = `'${duration.value}' is not a duration: expected ${DURATION_FORM}.`;
+  if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
+  if (Object.keys(errors).length > 0 || typeof where === 'string') return { errors };
+  return { ask: { profile: profile.value, target: where, duration: seconds, reason: reason?.value ?? '' } };
+}
+
+const FIELD_OF_RULE: readonly [RegExp, Field][] = [
+  [/^reason$/, 'reason'],
+  [/\.duration(\.|$)/, 'duration'],
+  [/^target|\.scope$/, 'target'],
+  [/^namespaces$|\.namespaces$/, 'namespace'],
+];
+
+/** A refusal beside the field that it is about; beside the first one when it is about none that the form has. */
+export function errorsOf(values: StateValues, text: string, refusal: Refusal | null): FieldErrors {
+  const field = FIELD_OF_RULE.find(([rule]) => refusal !== null && rule.test(refusal.rule))?.[1];
+  // A profile without a target has its refusals on the target beside the namespace.
+  const wanted =
+    field === 'target' ? (filled(values, 'target') ?? filled(values, 'namespace')) : field && filled(values, field);
+  const beside = wanted?.blockId ?? Object.keys(values)[0] ?? blockId('profile');
+  return { [beside]: shorten(text, 2000) };
+}
+
+// --- Deny -------------------------------------------------------------------------------------------------------------------------------
+
+/** Asks for an optional note on a denial. */
+export function denyModal(id: GrantId, about: Denial): Modal {
+  return frame(
+    `Deny ${id}`,
+    [
+      {
+        type: 'input',
+        block_id: 'note',
+        optional: true,
+        label: plain('Note'),
+        hint: plain('The requester and the approvers see it.'),
+        element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
+      },
+    ],
+    { callback_id: MODALS.deny, submit: plain('Deny', LIMITS.modalTitle), private_metadata: carryDenial(about) },
+  );
+}
+
+export function noteOf(values: StateValues): string {
+  return clean(values['note']?.[INPUT]?.value ?? '').slice(0, LONGEST_NOTE);
+}

@@ -1,0 +1,141 @@
+import type { News } from '../../app/ports.ts';
+import type { View } from '../../app/view.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import type { Grant } from '../../domain/grant.ts';
+import { ACTIONS } from './actions.ts';
+import { actions, button, context, header, type Message, message, section, small, words } from './blocks.ts';
+import { revokeButton } from './messages.ts';
+import { approvers, EMBLEM, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
+import { code, codeBlock, moment, person, utc } from './text.ts';
+
+/** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
+
+/** News that reaches people in the thread of the approval message, or as a direct message to the requester. */
+export type ThreadNews = 'reminder' | 'asked-again' | 'extension';
+export type DirectNews = Exclude<News, 'message' | ThreadNews>;
+
+const VALID: Record<News, (grant: Grant) => boolean> = {
+  message: () => true,
+  reminder: (g) => g.state === 'pending',
+  'asked-again': (g) => g.state === 'pending',
+  granted: (g) => g.state === 'active',
+  denied: (g) => g.state === 'denied',
+  cancelled: (g) => g.state === 'cancelled',
+  'timed-out': (g) => g.state === 'timed-out',
+  warning: (g) => g.state === 'active',
+  extension: (g) => g.state === 'active' && g.extension !== null,
+  extended: (g) => g.state === 'active',
+  pods: (g) => g.state === 'active',
+  ended: (g) => g.state === 'expired' || g.state === 'revoked' || g.state === 'failed',
+};
+
+/** False when the grant has moved on since the news was queued: saying it now would be wrong, and newer news is on its way. */
+export function stillTrue(grant: Grant, news: News): boolean {
+  return VALID[news](grant);
+}
+
+/** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
+export function threadMessage(view: View, news: ThreadNews): Message {
+  const { grant } = view;
+  const whom = view.approvers === null ? '' : ` ${approvers(view.approvers)}`;
+  const [text, line] = {
+    reminder: [
+      'Still waiting for a decision',
+      `⏰ Still waiting for a decision; times out ${moment(grant.pendingUntil)}.`,
+    ],
+    'asked-again': [
+      'Asked again: the plan has changed',
+      '🔁 The plan has changed since it was approved, so nothing was opened. The message above shows the plan as it is now: please decide on that.',
+    ],
+    extension: [
+      'A longer window is asked for',
+      `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more. Decide with the buttons of the message above.`,
+    ],
+  }[news] as [string, string];
+  return message(`${text}: ${grant.id} ${subject(grant)}`, [section(line), context(`${code(grant.id)} ·${whom}`)]);
+}
+
+/** What the requester gets as a direct message. */
+export function directMessage(view: View, news: DirectNews): Message {
+  const { grant } = view;
+  const what = `${grant.id}: ${subject(grant)}`;
+  const end = grant.expiresAt === null ? '' : utc(grant.expiresAt);
+  switch (news) {
+    case 'granted':
+      return grantedMessage(view);
+    case 'denied':
+    case 'cancelled':
+    case 'timed-out':
+      return message(`${TITLE[grant.state]}: ${what}`, [
+        header(`${EMBLEM[grant.state]} ${TITLE[grant.state]}: ${subject(grant)}`),
+        section(standing(view)),
+        notes(grant),
+        remarks(grant),
+        idLine(grant),
+      ]);
+    case 'warning':
+      return message(`Ends soon (${end}): ${what}`, [
+        section(
+          `⏰ *Your access ends ${grant.expiresAt === null ? 'soon' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
+        ),
+        small(view.closing),
+        view.extendable > 0
+          ? context(`It can be extended by ${formatDuration(view.extendable)} at most; that is a new decision.`)
+          : context('It has its full length already: make a new request if you need more.'),
+        idLine(grant),
+        actions(
+          view.extendable > 0 && button(ACTIONS.extend, 'Extend', view, { style: 'primary' }),
+          revokeButton(view),
+        ),
+      ]);
+    case 'extended':
+      return message(`Extended until ${end}: ${what}`, [
+        section(
+          `🟢 *Extended until ${grant.expiresAt === null ? 'later' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
+        ),
+        idLine(grant),
+      ]);
+    case 'pods':
+      return message(`The pods have changed: ${what}`, [
+        section(`🔄 *The pods have changed;* your access follows them. ${code(subject(grant))}`),
+        grant.pods.length > 0 ? section(codeBlock(grant.pods, 1500)) : words('It has no pods at the moment.'),
+        view.commands.length > 0 ? section(codeBlock(view.commands)) : null,
+        idLine(grant),
+      ]);
+    case 'ended':
+      return message(`${TITLE[grant.state]}: ${what}`, [
+        section(`${EMBLEM[grant.state]} *${TITLE[grant.state]}:* ${code(subject(grant))}`),
+        section(standing(view)),
+        notes(grant),
+        remarks(grant),
+        idLine(grant),
+      ]);
+    default:
+      return news satisfies never;
+  }
+}
+
+/** The first direct message of a grant; brought up to date at its end, so that it never offers what is gone. */
+export function grantedMessage(view: View): Message {
+  const { grant } = view;
+  const active = grant.state === 'active';
+  return message(`${TITLE[grant.state]}: ${grant.id}: ${subject(grant)}`, [
+    header(`${EMBLEM[grant.state]} ${active ? 'You have access' : TITLE[grant.state]}: ${subject(grant)}`),
+    section(standing(view)),
+    active && view.commands.length > 0 ? section(`*What to run*\n${codeBlock(view.commands, 2500)}`) : null,
+    active && small(view.closing),
+    notes(grant),
+    remarks(grant),
+    idLine(grant),
+    active ? actions(revokeButton(view)) : null,
+  ]);
+}
+
+/** Something is wrong that an administrator must act on. */
+export function alarmMessage(id: string | null, text: string): Message {
+  return message(`Drawbridge needs a person: ${text}`, [
+    header('🚨 Drawbridge needs a person'),
+    words(text),
+    id === null ? null : context(`About ${code(id)}; \`/jit status\` has the rest.`),
+  ]);
+}

@@ -1,0 +1,188 @@
+import type { Logger } from 'pino';
+import type { Directory, Notifier } from '../../app/ports.ts';
+import type { View } from '../../app/view.ts';
+import type { MessageRef } from '../../domain/grant.ts';
+import type { Policy } from '../../domain/policy.ts';
+import type { Message } from './blocks.ts';
+import { directChannel, postMessage, slackError } from './client.ts';
+import type { SlackConnection } from './connection.ts';
+import { approvalMessage } from './messages.ts';
+import {
+  alarmMessage,
+  type DirectNews,
+  directMessage,
+  grantedMessage,
+  stillTrue,
+  type ThreadNews,
+  threadMessage,
+} from './news.ts';
+
+export interface NotifierOptions {
+  readonly connection: SlackConnection;
+  /** Where approval messages go: the channel of the policy in force. */
+  readonly channel: () => string;
+  readonly directory: Directory;
+  readonly log: Logger;
+}
+
+/** Slack's words for a message that can't be edited any more. */
+const GONE = new Set([
+  'message_not_found',
+  'cant_update_message',
+  'channel_not_found',
+  'is_archived',
+  'edit_window_closed',
+]);
+
+/** Slack's words for a thread whose first message is gone. */
+const NO_THREAD = new Set(['thread_not_found', 'cannot_reply_to_message', 'message_not_found']);
+/** Slack's words for somebody whom no message reaches any more: no later attempt would. */
+const NOBODY = new Set(['user_disabled', 'user_not_found', 'users_not_found', 'cannot_dm_bot', 'account_inactive']);
+
+/**
+ * Tells people. Renders the grant as it is now, whatever was queued; news that is not true any more is dropped.
+ *
+ * Slack has no idempotency key: a post whose answer was lost is posted again. A second approval message is harmless: its buttons are refused,
+ * since the grant names the one message that counts.
+ */
+export function createNotifier({ connection, channel, directory, log }: NotifierOptions): Notifier {
+  const { patient } = connection;
+
+  const post = (where: string, message: Message, thread?: { ts: string; broadcast: boolean }): Promise<MessageRef> =>
+    postMessage(patient, { channel: where, ...message }, thread);
+
+  /** False when the message is not there any more. */
+  async function edit(at: MessageRef, message: Message): Promise<boolean> {
+    try {
+      await patient.call('chat.update', (web) =>
+        web.chat.update({ channel: at.channel, ts: at.ts, ...message, link_names: false }),
+      );
+      return true;
+    } catch (error) {
+      if (!GONE.has(slackError(error) ?? '')) throw error;
+      log.info({ at, word: slackError(error) }, 'a message is gone from Slack');
+      return false;
+    }
+  }
+
+  async function approval(view: View): Promise<MessageRef> {
+    const rendered = approvalMessage(view);
+    const { message } = view.grant;
+    return message !== null && (await edit(message, rendered)) ? message : await post(channel(), rendered);
+  }
+
+  /** The first direct message, whose thread the others go into; told again, it is brought up to date. */
+  async function granted(view: View): Promise<MessageRef> {
+    const rendered = grantedMessage(view);
+    const { thread, requester } = view.grant;
+    if (thread !== null && (await edit(thread, rendered))) return thread;
+    return post(await directChannel(patient, requester.slackId), rendered);
+  }
+
+  async function direct(view: View, news: Exclude<DirectNews, 'granted'>): Promise<void> {
+    const { thread, requester } = view.grant;
+    const message = directMessage(view, news);
+    if (thread === null) {
+      await post(await directChannel(patient, requester.slackId), message);
+      return;
+    }
+    if (news === 'ended' || news === 'extended' || news === 'pods') await edit(thread, grantedMessage(view));
+    // In a thread nobody is notified unless the reply is shown in the conversation as well.
+    try {
+      await post(thread.channel, message, { ts: thread.ts, broadcast: news !== 'pods' });
+    } catch (error) {
+      if (!NO_THREAD.has(slackError(error) ?? '')) throw error;
+      await post(thread.channel, message);
+    }
+  }
+
+  /** Runs what tells the requester; null when that account can't be told anything any more. */
+  async function reaching<T>(view: View, work: Promise<T>): Promise<T | null> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!NOBODY.has(slackError(error) ?? '')) throw error;
+      log.warn({ id: view.grant.id, word: slackError(error) }, 'the requester can not be told');
+      return null;
+    }
+  }
+
+  async function intoThread(view: View, news: ThreadNews): Promise<{ message: MessageRef }> {
+    const before = view.grant.message;
+    const at = await approval(view);
+    // A message that had to be posted anew notifies by itself.
+    if (before?.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
+    return { message: at };
+  }
+
+  return {
+    async deliver(view, news) {
+      if (!stillTrue(view.grant, news)) {
+        log.info({ id: view.grant.id, news, state: view.grant.state }, 'news is not true any more: not told');
+        return {};
+      }
+      switch (news) {
+        case 'message':
+          return { message: await approval(view) };
+        case 'reminder':
+        case 'asked-again':
+        case 'extension':
+          return intoThread(view, news);
+        case 'granted':
+          return { thread: await reaching(view, granted(view)) };
+        case 'denied':
+        case 'cancelled':
+        case 'timed-out':
+        case 'warning':
+        case 'extended':
+        case 'pods':
+        case 'ended':
+          await reaching(view, direct(view, news));
+          return {};
+        default:
+          return news satisfies never;
+      }
+    },
+
+    async alarm(policy, id, text) {
+      const message = alarmMessage(id, text);
+      const { channels } = policy.administrators;
+      const people = await administrators(policy);
+      const results = await Promise.allSettled([
+        ...channels.map((room) => post(room, message)),
+        ...people.map(async (slackId) => post(await directChannel(patient, slackId), message)),
+      ]);
+      const failed = results.filter((result) => result.status === 'rejected');
+      for (const { reason } of failed) log.error({ err: reason, id }, 'an administrator could not be told');
+      if (failed.length < results.length) return;
+      // Nobody heard it: the approvers' channel is better than the log alone.
+      await post(channel(), message);
+    },
+  };
+
+  /** Slack ids of the administrators that are named as people or in user groups. */
+  async function administrators({ administrators: { users, groups }, identity }: Policy): Promise<string[]> {
+    const found = new Set<string>();
+    for (const group of groups) for (const id of (await directory.members(group)) ?? []) found.add(id);
+    for (const user of users) {
+      const id = await slackIdOf(user, identity).catch((error: unknown) => {
+        log.error({ err: error, user }, 'an administrator is not found in Slack');
+        return null;
+      });
+      if (id !== null) found.add(id);
+    }
+    return [...found];
+  }
+
+  /** Of a Slack id, an override, or a Kubernetes user whose e-mail address the template shows. */
+  async function slackIdOf(user: string, { overrides, user: template }: Policy['identity']): Promise<string | null> {
+    if (/^[UW][A-Z0-9]{2,20}$/.test(user)) return user;
+    const override = overrides.find((o) => o.user === user);
+    if (override !== undefined) return override.slack;
+    const [before = '', after = ''] = template.split('{email}');
+    if (!template.includes('{email}') || !user.startsWith(before) || !user.endsWith(after)) return null;
+    const email = user.slice(before.length, user.length - after.length);
+    const answer = await connection.quick.call('users.lookupByEmail', (web) => web.users.lookupByEmail({ email }));
+    return answer.user?.id ?? null;
+  }
+}

@@ -1,0 +1,122 @@
+import type { View } from '../../app/view.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import { describeTarget } from '../../domain/grant.ts';
+import type { Connection, Endpoint, Plan } from '../../domain/plan.ts';
+import { type Block, bullets, context, section, small, words } from './blocks.ts';
+import { code, codeBlock, fitting, LIMITS, markup, person } from './text.ts';
+
+/** The plan of a grant, as an approver reads it. */
+
+/** What the rights are, a line each. */
+function rightsOf(plan: Plan): string[] {
+  const rules = plan.rules.map(({ verbs, resources, apiGroups, resourceNames }) => {
+    const groups = apiGroups.filter((group) => group !== '');
+    return `${verbs.join(', ')}: ${resources.join(', ')}${groups.length > 0 ? ` (${groups.join(', ')})` : ''}${resourceNames ? ` named ${resourceNames.join(', ')}` : ''}`;
+  });
+  return plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules];
+}
+
+function endpoint(at: Endpoint): string {
+  return 'cidr' in at ? at.cidr : `${at.namespace}/${at.kind.toLowerCase()}/${at.name}`;
+}
+
+/** `8080/TCP, 9000-9010/UDP, all SCTP`. */
+function portsOf({ ports }: Connection): string {
+  return ports
+    .map(({ protocol, from, to }) => {
+      if (from <= 1 && to >= 65_535) return `all ${protocol}`;
+      return `${from === to ? from : `${from}-${to}`}/${protocol}`;
+    })
+    .join(', ');
+}
+
+function connection(sign: '+' | '-', c: Connection): string {
+  const hedge = c.pluginDependent ? '  (depends on the network plugin)' : '';
+  return `${sign} ${endpoint(c.from)} → ${endpoint(c.to)}  ${portsOf(c)}${hedge}`;
+}
+
+/** What the grant changes in the cluster's network, and what must be known of it. */
+function network(plan: Plan): Block[] {
+  const { opens, closes, notes } = plan.preview;
+  const confined =
+    plan.network.mode === 'workspace'
+      ? `Confined to a workspace (${code(plan.network.image)})`
+      : 'Not confined by the network';
+  const lines = [
+    ...fitting(
+      closes.map((c) => connection('-', c)),
+      LIMITS.section,
+      10,
+    ),
+    ...fitting(
+      opens.map((c) => connection('+', c)),
+      LIMITS.section,
+      10,
+    ),
+  ];
+  const head = `*Network:* ${confined}. Opens ${opens.length}, closes ${closes.length}.`;
+  return [
+    section(head),
+    ...(lines.length > 0 ? [section(codeBlock(lines))] : []),
+    ...(notes.length > 0 ? [bullets('Good to know:', notes)] : []),
+  ];
+}
+
+/** Rights by which access outlives the grant, and connections that end: what an approver says yes to as well. */
+export function acknowledgements({ persistence, preview }: Plan): string | null {
+  const parts = [
+    ...(preview.closes.length > 0 ? [`closes ${preview.closes.length} connection(s) that live pods may be using`] : []),
+    ...(persistence.length > 0
+      ? [`gives rights by which access can outlive the grant: ${persistence.join('; ')}`]
+      : []),
+  ];
+  return parts.length === 0 ? null : parts.join('; it ');
+}
+
+/** Who, what, where, how long and why: what a decision is made by, first. */
+export function essentials(view: View): Block[] {
+  const { grant } = view;
+  const { plan } = grant;
+  const pods = plan.pods.length;
+  const where =
+    code(describeTarget(grant.target)) +
+    (grant.target.workload === undefined ? ' (whole namespace)' : ` (${pods} pod${pods === 1 ? '' : 's'} now)`);
+  const rights = fitting(
+    rightsOf(plan).map((line) => code(line, 250)),
+    1500,
+    8,
+  );
+  return [
+    {
+      type: 'section',
+      fields: [
+        markup(`*Who*\n${person(grant.requester)}`),
+        markup(`*How long*\n${formatDuration(grant.duration)}`),
+        markup(`*Where*\n${where}`),
+        markup(`*What*\n${code(grant.profile)}\n${rights.join('\n')}`),
+      ],
+    },
+    section('*Why, in the words of the requester*'),
+    words(`“${grant.reason}”`),
+  ];
+}
+
+export function details(view: View): (Block | null)[] {
+  const { grant, objects } = view;
+  const acknowledged = acknowledgements(grant.plan);
+  const as = grant.plan.groups.length > 0 ? ` with the groups ${grant.plan.groups.join(', ')}` : '';
+  return [
+    ...network(grant.plan),
+    acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
+    objects.length === 0
+      ? null
+      : context(
+          `*Creates, for ${code(grant.plan.user + as, 400)}:*\n${fitting(
+            objects.map((o) => code(o)),
+            2000,
+            12,
+          ).join('\n')}`,
+        ),
+    small(view.closing),
+  ];
+}

@@ -1,0 +1,42 @@
+import { randomBytes } from 'node:crypto';
+import type { Logger } from 'pino';
+import { Refusal, Unavailable } from '../../domain/errors.ts';
+import { IllegalTransition } from '../../domain/grant.ts';
+
+/** What a person may read of an error, as plain words; the rest goes to the log. */
+export interface Said {
+  readonly text: string;
+  /** The refusal, where it was one: its rule says which field of a form it belongs to. */
+  readonly refusal: Refusal | null;
+}
+
+/**
+ * Maps any error to text that is safe for users, and logs what they are not shown.
+ *
+ * @param doing what was being done, for the log
+ */
+export function sayError(error: unknown, doing: string, log: Logger): Said {
+  if (error instanceof Refusal) {
+    const { message, rule, remedy } = error;
+    log.info({ doing, rule }, 'refused');
+    return { text: [message, remedy, `(Rule: ${rule})`].filter((part) => part !== '').join(' '), refusal: error };
+  }
+  if (error instanceof IllegalTransition) {
+    log.info({ doing, err: error }, 'came too late');
+    return {
+      text: 'That is not possible any more: somebody was faster. /jit status shows where it stands.',
+      refusal: null,
+    };
+  }
+  const reference = randomBytes(3).toString('hex');
+  log.error({ doing, reference, err: error }, 'a request of a person failed');
+  if (error instanceof Unavailable)
+    return {
+      text: `${error.dependency} does not answer as it should, so this was not carried through. Try again in a minute; /jit list shows what there is. (Reference: ${reference})`,
+      refusal: null,
+    };
+  return {
+    text: `Something went wrong in Drawbridge, and this was not carried through. An administrator finds the cause in the log. (Reference: ${reference})`,
+    refusal: null,
+  };
+}

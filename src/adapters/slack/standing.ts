@@ -1,0 +1,151 @@
+import type { View } from '../../app/view.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import {
+  approvalsOf,
+  type Decision,
+  describeTarget,
+  type Grant,
+  type GrantState,
+  onePerPerson,
+} from '../../domain/grant.ts';
+import { shortDigest } from '../../domain/plan.ts';
+import type { Principals } from '../../domain/policy.ts';
+import { type Block, bullets, context, section } from './blocks.ts';
+import { code, fitting, moment, person } from './text.ts';
+
+/** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
+
+/** `debug on staging/deployment/checkout`. */
+export const subject = (grant: Grant): string => `${grant.profile} on ${describeTarget(grant.target)}`;
+
+/** Approvers as the policy names them. In a new message Slack notifies the groups and accounts among them; an edit notifies nobody. */
+export function approvers({ users, groups, channels }: Principals): string {
+  const names = [
+    ...groups.map((id) => `<!subteam^${id}>`),
+    ...channels.map((id) => `members of <#${id}>`),
+    ...users.map((user) => (/^[UW][A-Z0-9]{2,20}$/.test(user) ? `<@${user}>` : code(user))),
+  ];
+  return fitting(names, 1500, 20).join(', ') || 'nobody';
+}
+
+export const EMBLEM: Record<GrantState, string> = {
+  pending: '⏳',
+  approved: '☑️',
+  applying: '⚙️',
+  active: '🟢',
+  ending: '🔻',
+  denied: '⛔',
+  cancelled: '◽',
+  'timed-out': '⌛',
+  expired: '⚪',
+  revoked: '⚪',
+  failed: '❌',
+};
+
+export const TITLE: Record<GrantState, string> = {
+  pending: 'Access requested',
+  approved: 'Approved',
+  applying: 'Being set up',
+  active: 'Active',
+  ending: 'Ending',
+  denied: 'Denied',
+  cancelled: 'Cancelled',
+  'timed-out': 'Timed out',
+  expired: 'Expired',
+  revoked: 'Revoked',
+  failed: 'Failed',
+};
+
+const by = (decision: Decision): string =>
+  decision.by === null ? `the policy itself (${code(decision.rule)})` : person(decision.by);
+
+const list = (decisions: readonly Decision[]): string => fitting(decisions.map(by), 1500, 10).join(', ');
+
+function denials(grant: Grant): Decision[] {
+  return onePerPerson(grant.decisions.filter((d) => d.verdict === 'deny'));
+}
+
+function at(moment_: number | null): string {
+  return moment_ === null ? '' : ` at ${moment(moment_)}`;
+}
+
+/** Where it stands, in our own words and only as far as the state goes: "revoked" is said of state `revoked` alone. */
+export function standing(view: View): string {
+  const { grant, missing } = view;
+  const approved = approvalsOf(grant);
+  const approvedBy = approved.length > 0 ? `Approved by ${list(approved)}. ` : '';
+  const { ending } = grant;
+  const cause = (whoDid: string): string => (ending?.by ? ` ${whoDid} ${person(ending.by)}` : '');
+  switch (grant.state) {
+    case 'pending': {
+      const who =
+        view.approvers === null ? 'the policy has no such profile any more' : `from ${approvers(view.approvers)}`;
+      return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*, ${who}. Times out ${moment(grant.pendingUntil)}.`;
+    }
+    case 'approved':
+      return `${approvedBy}Nothing has been opened yet.`;
+    case 'applying':
+      return `${approvedBy}Access is being set up; it is not confirmed yet.`;
+    case 'active':
+      return `${approvedBy}*Active${grant.expiresAt === null ? '' : ` until ${moment(grant.expiresAt)}`}.*`;
+    case 'ending': {
+      const why = {
+        expired: 'The window has ended',
+        revoked: `Ended early${cause('by')}`,
+        failed: 'Something went wrong',
+      }[ending?.cause ?? 'expired'];
+      return `${why}. *Access is being taken down; that it is gone is not confirmed yet.*`;
+    }
+    case 'denied':
+      return `Denied by ${list(denials(grant)) || 'an approver'}${at(grant.endedAt)}. Nothing was opened.`;
+    case 'cancelled':
+      return `Called back${cause('by')}${at(grant.endedAt)}. Nothing was opened.`;
+    case 'timed-out':
+      return `Nobody decided in time; it timed out${at(grant.endedAt)}. Nothing was opened.`;
+    case 'expired':
+      return `${approvedBy}The window ended; that access is gone was confirmed${at(grant.endedAt)}.`;
+    case 'revoked':
+      return `${approvedBy}Revoked${cause('by')}; that access is gone was confirmed${at(grant.endedAt)}.`;
+    case 'failed':
+      return `${approvedBy}It failed, and was taken down; that access is gone was confirmed${at(grant.endedAt)}.`;
+    default:
+      return grant.state satisfies never;
+  }
+}
+
+/** Words that came with decisions and endings. */
+export function notes(grant: Grant): Block | null {
+  const said = [
+    ...grant.decisions.filter((d) => d.note !== '').map((d) => `${d.by?.user ?? 'policy'}: “${d.note}”`),
+    ...(grant.ending !== null && grant.ending.note !== ''
+      ? [`${grant.ending.by?.user ?? 'Drawbridge'}: “${grant.ending.note}”`]
+      : []),
+  ];
+  return said.length === 0 ? null : bullets('Notes:', said);
+}
+
+/** Decisions on a plan that is not the one shown: they do not count. */
+export function askedAgain(grant: Grant): Block | null {
+  const voided = onePerPerson(grant.decisions.filter((d) => d.verdict === 'approve' && d.digest !== grant.digest));
+  return grant.state !== 'pending' || voided.length === 0
+    ? null
+    : section(
+        `🔁 *Asked again: the plan has changed.* What ${list(voided)} approved was another plan, and does not count.`,
+      );
+}
+
+export function remarks(grant: Grant): Block | null {
+  return grant.remarks.length === 0 ? null : bullets('To know:', grant.remarks);
+}
+
+export function extensionLine(grant: Grant): Block | null {
+  const { extension } = grant;
+  if (extension === null || grant.state !== 'active') return null;
+  const so_far = onePerPerson(extension.approvals.filter((d) => d.verdict === 'approve'));
+  return section(
+    `⏱ *A longer window is asked for:* ${formatDuration(extension.duration)} more, asked ${moment(extension.askedAt)}.${so_far.length > 0 ? ` Approved so far by ${list(so_far)}.` : ''}`,
+  );
+}
+
+export const idLine = (grant: Grant): Block =>
+  context(`${code(grant.id)} · asked ${moment(grant.createdAt)} · plan ${code(shortDigest(grant.digest))}`);

@@ -1,0 +1,107 @@
+import { Refusal } from '../domain/errors.ts';
+import { become, type Grant } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import { beginEnding } from './end-grant.ts';
+import type { World } from './ports.ts';
+import { askAgainIfDifferent } from './review-access.ts';
+import { job, mayPass, note, scheduleEnd, tell, unschedule, warningAt } from './steps.ts';
+
+/** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
+const PATIENCE = 60_000;
+
+/**
+ * From `approved` to `active`. May run again at any point: after a crash it goes on where it was.
+ * Order (network.md, "Order"): the end is scheduled, then leases, guard, admission, workspace, and the rights last.
+ */
+export async function applyGrant(world: World, id: GrantId): Promise<void> {
+  const approved = await world.store.get(id);
+  if (approved === null) return;
+  if (approved.state === 'approved' && (await isVoid(world, approved))) return;
+  const started = await world.store.change(id, (grant) => {
+    if (grant.state !== 'approved') return null;
+    const startsAt = world.clock.now();
+    return become(grant, 'applying', { startsAt, expiresAt: startsAt + grant.duration * 1000 });
+  });
+  if (started === null || started.grant.state !== 'applying') return;
+  const { grant } = started;
+  if (started.changed)
+    await note(world, grant, 'applying', null, { from: 'approved', objects: world.cluster.objectsOf(grant) });
+  await scheduleEnd(world, grant);
+  try {
+    await world.locks.exclusively(id, () => put(world, grant));
+  } catch (error) {
+    if (error instanceof Stopped) return;
+    if (mayPass(error) && world.clock.now() < (grant.startsAt ?? 0) + PATIENCE) throw error;
+    const reason = error instanceof Refusal ? error.message : 'The cluster did not take it.';
+    await beginEnding(world, id, 'failed', null, reason);
+    throw error;
+  }
+}
+
+/** The plan is made once more just before it is applied. True: it is not to be applied now. */
+async function isVoid(world: World, grant: Grant): Promise<boolean> {
+  try {
+    return (await askAgainIfDifferent(world, grant)) !== null;
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error;
+    const cancelled = await world.store.change(grant.id, (current) =>
+      current.state === 'approved'
+        ? become(current, 'cancelled', {
+            endedAt: world.clock.now(),
+            remarks: [...current.remarks, `Not applied: ${error.message}`],
+          })
+        : null,
+    );
+    if (cancelled?.changed) {
+      await note(world, cancelled.grant, 'cancelled', null, {
+        from: 'approved',
+        rule: error.rule,
+        note: error.message,
+      });
+      await tell(world, grant.id, 'message', 'cancelled');
+      await unschedule(world, cancelled.grant);
+    }
+    return true;
+  }
+}
+
+/** Somebody has begun to end the grant while it was being applied. */
+class Stopped extends Error {}
+
+async function put(world: World, grant: Grant): Promise<void> {
+  const { cluster, store } = world;
+  const goOn = async () => {
+    if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
+      throw new Stopped();
+  };
+  const { network } = grant.plan;
+  await goOn();
+  await cluster.placeLeases(grant);
+  let workspacePod: string | null = null;
+  if (network.mode === 'workspace') {
+    await cluster.raiseGuard(grant);
+    if (network.admits) await cluster.admitWorkspace(grant);
+    workspacePod = await cluster.startWorkspace(grant);
+    await goOn();
+  }
+  const pods = grant.target.workload === undefined ? [] : await cluster.podsOf(grant);
+  await cluster.giveRights(grant, pods, workspacePod);
+  const differences = await cluster.verify(grant);
+  if (differences.length > 0) {
+    await beginEnding(
+      world,
+      grant.id,
+      'failed',
+      null,
+      `What is in the cluster is not what was approved: ${differences.join('; ')}.`,
+    );
+    return;
+  }
+  const result = await store.change(grant.id, (current) =>
+    current.state === 'applying' ? become(current, 'active', { pods, workspacePod }) : null,
+  );
+  if (!result?.changed) return;
+  await note(world, result.grant, 'active', null, { from: 'applying', objects: cluster.objectsOf(grant) });
+  await tell(world, grant.id, 'message', 'granted');
+  await world.scheduler.schedule(job('warn', grant.id), warningAt(world, result.grant));
+}

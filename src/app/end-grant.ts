@@ -1,0 +1,170 @@
+import { mayEnd } from '../domain/decide.ts';
+import { Refusal } from '../domain/errors.ts';
+import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
+import type { World } from './ports.ts';
+import { grantNamed } from './review-access.ts';
+import { alarm, job, note, tell, unschedule } from './steps.ts';
+import { factsFor, personBehind } from './who.ts';
+
+/** When an ending that does not get done is told to administrators: milliseconds after it was begun. */
+const LATE = 30_000;
+/** Lateness that people are told of: milliseconds. */
+const NOTEWORTHY = 5000;
+
+/** A person ends a grant, or calls a request back before anything was applied. */
+export async function endAccess(world: World, slackId: string, id: GrantId, words: string): Promise<Grant> {
+  const policy = world.policies.current();
+  const person = await personBehind(world.directory, policy, slackId);
+  const grant = await grantNamed(world, id);
+  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
+  const allowed = mayEnd(policy, grant, person, await factsFor(world.directory, policy, profile));
+  if (!allowed.allowed) throw allowed.refusal;
+  if (hasEnded(grant.state)) throw new Refusal('state', `${id} has ended already: ${grant.state}.`);
+  const cancelled = await world.store.change(id, (current) =>
+    current.state === 'pending' || current.state === 'approved'
+      ? become(current, 'cancelled', { endedAt: world.clock.now(), ending: endingOf(world, 'revoked', person, words) })
+      : null,
+  );
+  if (cancelled?.changed) {
+    await note(world, cancelled.grant, 'cancelled', person, { from: grant.state, rule: allowed.rule, note: words });
+    await tell(world, id, 'message', 'cancelled');
+    await unschedule(world, cancelled.grant);
+    return cancelled.grant;
+  }
+  return beginEnding(world, id, 'revoked', person, words);
+}
+
+const endingOf = (world: World, cause: Ending['cause'], by: Person | null, words: string): Ending => ({
+  cause,
+  since: world.clock.now(),
+  by,
+  note: words,
+});
+
+/** Marks a grant as ending and has it taken down. Of two causes the first one counts. */
+export async function beginEnding(
+  world: World,
+  id: GrantId,
+  cause: Ending['cause'],
+  by: Person | null,
+  words: string,
+): Promise<Grant> {
+  const result = await world.store.change(id, (grant) =>
+    grant.state === 'applying' || grant.state === 'active'
+      ? become(grant, 'ending', { ending: endingOf(world, cause, by, words), extension: null })
+      : null,
+  );
+  if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
+  if (result.grant.state === 'ending') await world.scheduler.schedule(job('revoke', id));
+  if (result.changed) {
+    await note(world, result.grant, 'ending', by, { note: words, rule: cause });
+    if (cause !== 'expired') await tell(world, id, 'message');
+    if (cause === 'failed') await alarm(world, `failed ${id}`, id, `${id} is being taken down: ${words}`);
+  }
+  return result.grant;
+}
+
+/**
+ * The revocation: due at the end of the window, or at once when somebody ended the grant. Rights first, the guard last (network.md, "Order");
+ * the end is said only after the API server has confirmed it. Throws until then: it is retried.
+ */
+export async function revokeGrant(world: World, id: GrantId): Promise<void> {
+  let grant = await world.store.get(id);
+  if (grant === null || hasEnded(grant.state) || grant.state === 'pending') return;
+  const now = world.clock.now();
+  const due = grant.expiresAt ?? now;
+  if (grant.state !== 'ending') {
+    if (now < due) {
+      // Extended meanwhile, or a second early by another clock.
+      await world.scheduler.schedule(job('revoke', id), due);
+      return;
+    }
+    if (grant.state === 'approved') return cancelUnapplied(world, grant);
+    grant = await expire(world, grant);
+    if (grant.state !== 'ending') return;
+  }
+  const confirmed = await takeDown(world, grant);
+  const end = grant.ending?.cause ?? 'expired';
+  const dueAt = end === 'expired' ? due : (grant.ending?.since ?? due);
+  const lateness = Math.max(0, confirmed - dueAt);
+  const other = await world.cluster.otherAccess(grant).catch(() => []);
+  const remarks = [
+    ...grant.remarks,
+    ...(lateness > NOTEWORTHY ? [`The rights ended ${Math.round(lateness / 1000)} s late.`] : []),
+    ...(other.length > 0
+      ? [`Access by other bindings, which are not Drawbridge's, remains: ${other.slice(0, 5).join(', ')}.`]
+      : []),
+  ];
+  const result = await world.store.change(id, (current) =>
+    current.state === 'ending' ? become(current, end, { endedAt: confirmed, remarks }) : null,
+  );
+  if (!result?.changed) return;
+  await note(world, result.grant, end, result.grant.ending?.by ?? null, {
+    from: 'ending',
+    lateness,
+    objects: world.cluster.objectsOf(grant),
+    note: result.grant.ending?.note ?? '',
+  });
+  await tell(world, id, 'message', 'ended');
+  await unschedule(world, result.grant);
+}
+
+async function expire(world: World, grant: Grant): Promise<Grant> {
+  const result = await world.store.change(grant.id, (current) =>
+    (current.state === 'active' || current.state === 'applying') && (current.expiresAt ?? 0) <= world.clock.now()
+      ? become(current, 'ending', { ending: endingOf(world, 'expired', null, ''), extension: null })
+      : null,
+  );
+  return result?.grant ?? grant;
+}
+
+async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
+  const result = await world.store.change(grant.id, (current) =>
+    current.state === 'approved'
+      ? become(current, 'cancelled', {
+          endedAt: world.clock.now(),
+          remarks: [...current.remarks, 'The window passed before it could be applied.'],
+        })
+      : null,
+  );
+  if (!result?.changed) return;
+  await note(world, result.grant, 'cancelled', null, { from: 'approved', note: 'window passed before it was applied' });
+  await tell(world, grant.id, 'message', 'cancelled');
+}
+
+/** Takes everything down; answers when the API server had confirmed that the rights are gone. */
+async function takeDown(world: World, grant: Grant): Promise<number> {
+  const { cluster } = world;
+  try {
+    return await world.locks.exclusively(grant.id, async () => {
+      await cluster.takeRights(grant);
+      const confirmed = world.clock.now();
+      await cluster.closeAdmission(grant);
+      await cluster.endWorkspace(grant);
+      await cluster.lowerGuard(grant);
+      await cluster.dropLeases(grant);
+      const remains = await cluster.remains(grant);
+      if (remains.length > 0) throw new Error(`still there: ${remains.join(', ')}`);
+      return confirmed;
+    });
+  } catch (error) {
+    const since = grant.ending?.since ?? world.clock.now();
+    if (world.clock.now() > since + LATE)
+      await alarm(
+        world,
+        `late ${grant.id}`,
+        grant.id,
+        `${grant.id} could not be taken down yet: ${words(error)}. It is tried again and again.`,
+      );
+    throw error;
+  }
+}
+
+/** What is safe to show of a fault: our own words only. */
+function words(error: unknown): string {
+  return error instanceof Error && error.message.startsWith('still there')
+    ? error.message
+    : 'the cluster does not answer as it should';
+}

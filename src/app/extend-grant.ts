@@ -1,0 +1,121 @@
+import { decideExtension, decideReview, extensionDigest } from '../domain/decide.ts';
+import { formatDuration } from '../domain/duration.ts';
+import { Refusal } from '../domain/errors.ts';
+import { become, type Decision, type Extension, type Grant, onePerPerson } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
+import { digestOfProfile } from '../domain/plan.ts';
+import type { World } from './ports.ts';
+import { grantNamed, mustBeSeen } from './review-access.ts';
+import { job, note, scheduleEnd, tell, warningAt } from './steps.ts';
+import type { Seen } from './use-cases.ts';
+import { factsFor, personBehind } from './who.ts';
+
+/** The requester asks for a longer window: decided like a request, under the policy as it is now. */
+export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
+  const policy = world.policies.current();
+  const person = await personBehind(world.directory, policy, slackId);
+  const grant = await grantNamed(world, id);
+  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
+  const facts = await factsFor(world.directory, policy, profile);
+  const decision = decideExtension(policy, grant, person, seconds, facts);
+  if (!decision.allowed) throw decision.refusal;
+  if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
+    throw new Refusal(
+      `profiles.${grant.profile}`,
+      `Profile '${grant.profile}' has changed since ${id} was approved.`,
+      'Make a new request when this one has ended.',
+    );
+  const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
+  const result = await world.store.change(id, (current) => {
+    if (current.state !== 'active') throw new Refusal('state', `${id} is ${current.state}.`);
+    return become(current, 'active', { extension });
+  });
+  if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
+  await note(world, result.grant, 'extension-requested', person, {
+    rule: decision.rule,
+    note: formatDuration(decision.duration),
+  });
+  if (decision.approvals === 0) return lengthen(world, result.grant, null, decision.rule, '');
+  await tell(world, id, 'message', 'extension');
+  return result.grant;
+}
+
+/** One person's word on a longer window. */
+export async function reviewExtension(
+  world: World,
+  slackId: string,
+  id: GrantId,
+  verdict: 'approve' | 'deny',
+  words: string,
+  seen: Seen,
+): Promise<Grant> {
+  const policy = world.policies.current();
+  const reviewer = await personBehind(world.directory, policy, slackId);
+  const grant = await grantNamed(world, id);
+  const { extension } = grant;
+  if (grant.state !== 'active' || extension === null)
+    throw new Refusal('state', `${id} waits for no longer window now.`);
+  const digest = extensionDigest(grant, extension);
+  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
+  const facts = await factsFor(world.directory, policy, profile);
+  const decided = decideReview(policy, { ...grant, decisions: extension.approvals, digest }, reviewer, verdict, facts);
+  if (!decided.allowed) throw decided.refusal;
+  mustBeSeen(grant, seen, digest);
+  if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
+    throw new Refusal(
+      `profiles.${grant.profile}`,
+      `Profile '${grant.profile}' has changed since ${id} was approved: it can't be extended.`,
+    );
+  if (verdict === 'approve') return lengthen(world, grant, reviewer, decided.rule, words);
+  const result = await world.store.change(id, (current) =>
+    current.state === 'active' ? become(current, 'active', { extension: null }) : null,
+  );
+  await note(world, result?.grant ?? grant, 'extension-denied', reviewer, { rule: decided.rule, note: words });
+  await tell(world, id, 'message');
+  return result?.grant ?? grant;
+}
+
+/** Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster. */
+async function lengthen(world: World, seen: Grant, by: Person | null, rule: string, words: string): Promise<Grant> {
+  if (seen.extension === null) throw new Error(`${seen.id} has no extension`);
+  const digest = extensionDigest(seen, seen.extension);
+  const approval: Decision = { by, verdict: 'approve', at: world.clock.now(), rule, note: words, digest };
+  const needed = by === null ? 0 : (world.policies.current().profiles[seen.profile]?.approvals ?? 1);
+  const result = await world.store.change(seen.id, (grant) => {
+    const { extension, expiresAt } = grant;
+    if (
+      grant.state !== 'active' ||
+      extension === null ||
+      expiresAt === null ||
+      extensionDigest(grant, extension) !== digest
+    )
+      throw new Refusal('state', `${seen.id} waits for no such extension now.`);
+    const approvals = onePerPerson([...extension.approvals, approval]);
+    if (approvals.length < needed) return become(grant, 'active', { extension: { ...extension, approvals } });
+    return become(grant, 'active', {
+      extension: null,
+      decisions: [...grant.decisions, ...approvals],
+      duration: grant.duration + extension.duration,
+      expiresAt: expiresAt + extension.duration * 1000,
+    });
+  });
+  if (result === null) throw new Refusal('id', `There is no grant ${seen.id}.`);
+  const { grant } = result;
+  await note(world, grant, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words });
+  if (grant.extension === null) {
+    await scheduleEnd(world, grant);
+    await carryOut(world, grant);
+    await tell(world, grant.id, 'message', 'extended');
+    await world.scheduler.schedule(job('warn', grant.id), warningAt(world, grant));
+  } else await tell(world, grant.id, 'message');
+  return grant;
+}
+
+/** Brings leases and objects in the cluster to the grant's window. Runs again from reconcile where it did not get done. */
+export async function carryOut(world: World, grant: Grant): Promise<void> {
+  await world.locks.exclusively(grant.id, async () => {
+    const current = await world.store.get(grant.id);
+    if (current?.state === 'active') await world.cluster.extend(current);
+  });
+}

@@ -1,0 +1,100 @@
+import { decideReview, mayAsk } from '../domain/decide.ts';
+import { Refusal } from '../domain/errors.ts';
+import { holdsAccess } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
+import { isSystemNamespace, matchesNamespace, type Policy } from '../domain/policy.ts';
+import type { World } from './ports.ts';
+import { grantNamed } from './review-access.ts';
+import type { Offer } from './use-cases.ts';
+import { type View, viewOf } from './view.ts';
+import { factsFor, personBehind } from './who.ts';
+
+/** Questions: nothing here changes anything. */
+
+const asker = (world: World, slackId: string): Promise<Person> =>
+  personBehind(world.directory, world.policies.current(), slackId);
+
+/** What this person may ask for, in the policy's order. */
+export async function offers(world: World, slackId: string): Promise<Offer[]> {
+  const policy = world.policies.current();
+  const person = await asker(world, slackId);
+  const existing = (await world.cluster.namespaces()).filter(
+    (ns) => !isSystemNamespace(ns) && !world.cluster.closedNamespaces.includes(ns),
+  );
+  const all = await Promise.all(
+    Object.entries(policy.profiles).map(async ([profile, p]): Promise<Offer | null> => {
+      if (world.policies.disabled(profile) !== null) return null;
+      const may = mayAsk(policy, profile, person, await factsFor(world.directory, policy, p));
+      const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces, ns)).toSorted();
+      if (!may.allowed || namespaces.length === 0) return null;
+      return {
+        profile,
+        description: p.description,
+        scope: p.scope,
+        namespaces,
+        defaultDuration: p.duration.default,
+        maximumDuration: p.duration.maximum,
+      };
+    }),
+  );
+  return all.filter((offer) => offer !== null);
+}
+
+/** Possible targets in a namespace that one of the person's offers covers. */
+export async function workloads(
+  world: World,
+  slackId: string,
+  profile: string,
+  namespace: string,
+): Promise<{ kind: string; name: string }[]> {
+  const offer = (await offers(world, slackId)).find((o) => o.profile === profile && o.namespaces.includes(namespace));
+  if (offer === undefined)
+    throw new Refusal(`profiles.${profile}`, `Profile '${profile}' offers you no namespace '${namespace}'.`);
+  return world.cluster.workloads(namespace);
+}
+
+export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
+  await asker(world, slackId);
+  return viewOf(await grantNamed(world, id), world.policies.current(), world.cluster);
+}
+
+/** The person's own, and those that wait for this person's decision; newest first. */
+export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[] }> {
+  const policy = world.policies.current();
+  const person = await asker(world, slackId);
+  const open = (await world.store.open()).toSorted((a, b) => b.createdAt - a.createdAt);
+  const view = (grant: (typeof open)[number]) => viewOf(grant, policy, world.cluster);
+  const mine = open.filter((grant) => grant.requester.user === person.user).map(view);
+  const facts = await factsOfProfiles(
+    world,
+    policy,
+    new Set(open.filter((g) => g.state === 'pending').map((g) => g.profile)),
+  );
+  const waiting = open.filter((grant) => {
+    const known = facts.get(grant.profile);
+    return (
+      grant.state === 'pending' && known !== undefined && decideReview(policy, grant, person, 'approve', known).allowed
+    );
+  });
+  return { mine, waiting: waiting.map(view) };
+}
+
+async function factsOfProfiles(world: World, policy: Policy, profiles: ReadonlySet<string>) {
+  const known = [...profiles].filter((name) => Object.hasOwn(policy.profiles, name));
+  return new Map(
+    await Promise.all(
+      known.map(async (name) => [name, await factsFor(world.directory, policy, policy.profiles[name])] as const),
+    ),
+  );
+}
+
+/** Who has access to a namespace now; soonest end first. */
+export async function who(world: World, slackId: string, namespace: string): Promise<View[]> {
+  await asker(world, slackId);
+  const open = await world.store.open();
+  return open
+    .filter((grant) => grant.target.namespace === namespace && holdsAccess(grant.state))
+    .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0))
+    .map((grant) => viewOf(grant, world.policies.current(), world.cluster));
+}

@@ -1,0 +1,213 @@
+import type { LabelSelector, PortRef } from '../domain/confinement.ts';
+import type { Grant, Instant, Target } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { Account } from '../domain/people.ts';
+import type { Policy, Profile } from '../domain/policy.ts';
+import type { Rule } from '../domain/rights.ts';
+import type { Cluster } from '../network/types.ts';
+import type { View } from './view.ts';
+
+/** The world as the app sees it, in domain words. Adapters implement these; every method may throw `Unavailable`. */
+
+export interface Clock {
+  now(): Instant;
+}
+
+/** The policy in force: the last good file. */
+export interface PolicySource {
+  current(): Policy;
+  /** Why a profile is not offered now (it needs rights that the bot does not have), or null. */
+  disabled(profile: string): string | null;
+}
+
+export interface GrantStore {
+  /** False when the id is taken. */
+  create(grant: Grant): Promise<boolean>;
+  get(id: GrantId): Promise<Grant | null>;
+  /**
+   * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else
+   * was faster, and may throw a Refusal. Answers the grant as it is afterwards, and whether this call changed it; null: no such grant.
+   */
+  change(id: GrantId, mutate: (grant: Grant) => Grant | null): Promise<{ grant: Grant; changed: boolean } | null>;
+  /** All that have not ended, in no particular order. */
+  open(): Promise<Grant[]>;
+  /** True the first time within `seconds`, among all replicas: to say a thing once. */
+  firstTime(key: string, seconds: number): Promise<boolean>;
+}
+
+/** What is told of a grant, to whom the Slack adapter knows. Rendered from the grant as it is when it is delivered. */
+export type News =
+  | 'message' // post the approval message, or bring it up to date
+  | 'reminder' // into the message's thread: still waiting
+  | 'asked-again' // into the message's thread: the plan differs now
+  | 'granted' // DM to the requester: approved, with what to run
+  | 'denied'
+  | 'cancelled'
+  | 'timed-out'
+  | 'warning' // DM before expiry, with Extend
+  | 'extension' // into the message's thread: a longer window is asked for
+  | 'extended'
+  | 'pods' // DM thread: the names of the pods have changed
+  | 'ended'; // DM: expired, revoked or failed, as the state says
+
+/** Payloads carry ids only: what may be done is looked up when the job runs. `v` is the version of the format. */
+export type Job =
+  | { readonly v: 1; readonly kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind'; readonly id: GrantId }
+  | { readonly v: 1; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
+  | { readonly v: 1; readonly kind: 'alarm'; readonly id: GrantId | null; readonly text: string };
+
+export interface Scheduler {
+  /** Runs the job at that time, or now. The same job (kind, id, news) scheduled again moves to the new time. */
+  schedule(job: Job, at?: Instant): Promise<void>;
+  cancel(job: Job): Promise<void>;
+}
+
+export interface Notifier {
+  /** Delivers news; answers what must be remembered of it (where the message is). Idempotent for `message`. */
+  deliver(view: View, news: News): Promise<Partial<Pick<Grant, 'message' | 'thread'>>>;
+  /** To every administrator: something is wrong that a person must act on. */
+  alarm(policy: Policy, id: GrantId | null, text: string): Promise<void>;
+}
+
+export interface Directory {
+  /** The account as Slack has it now; null when there is none. */
+  account(slackId: string): Promise<Account | null>;
+  /** Slack ids of the members of a user group (S…) or channel (C…, G…); null when they can't be read, for whatever reason. */
+  members(id: string): Promise<readonly string[] | null>;
+}
+
+export interface AuditEntry {
+  readonly at: Instant;
+  /** What happened: `requested`, `approved`, `active`, … */
+  readonly event: string;
+  readonly id: GrantId | null;
+  /** Kubernetes user and Slack id of who did it; null: Drawbridge itself. */
+  readonly actor: { readonly user: string; readonly slackId: string } | null;
+  readonly from?: string;
+  readonly to?: string;
+  readonly rule?: string;
+  readonly digest?: string;
+  readonly note?: string;
+  readonly profile?: string;
+  readonly target?: string;
+  readonly requester?: string;
+  readonly expiresAt?: string;
+  readonly objects?: readonly string[];
+  /** Milliseconds between due and confirmed, for endings. */
+  readonly lateness?: number;
+}
+
+export interface Audit {
+  /** One line on stdout and one entry of the stream. Never throws: an audit that can't be stored is still printed. */
+  record(entry: AuditEntry): Promise<void>;
+}
+
+/** An object in the cluster. */
+export interface ObjectRef {
+  readonly kind: string;
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** An object that carries our instance. */
+export interface Found extends ObjectRef {
+  readonly id: GrantId | null;
+  readonly sealed: boolean;
+  /** Only of sealed objects. */
+  readonly expiresAt: Instant | null;
+  /** The whole grant, which sealed leases carry; see manifests. */
+  readonly record: Grant | null;
+  /** Somebody has deleted it, a finalizer keeps it. */
+  readonly deleting: boolean;
+}
+
+/** What a plan is made of: the target as it is now, and the cluster around it. */
+export interface Survey {
+  /** Null for scope namespace. */
+  readonly workload: {
+    readonly uid: string;
+    readonly selector: LabelSelector;
+    readonly pods: readonly { readonly name: string; readonly ip: string; readonly hostNetwork: boolean }[];
+    /** Ports that every pod of the target declares. */
+    readonly ports: readonly PortRef[];
+    /** Services that select exactly these pods. */
+    readonly services: readonly { readonly name: string; readonly clusterIP: string | null }[];
+    /** Other pods that the selector selects though they belong to something else. */
+    readonly strangers: readonly string[];
+  } | null;
+  /** The rules of the named role; null for inline rules. */
+  readonly roleRules: readonly Rule[] | null;
+  /** Namespaces, pods and policies: what reachability is computed from. Only when asked for. */
+  readonly cluster: Cluster | null;
+}
+
+/** The cluster. Steps are idempotent: each may run again after a crash. */
+export interface ClusterAccess {
+  /** Where workspaces live. */
+  readonly workspacesNamespace: string;
+  /** Namespaces that no request can name: Drawbridge's own. */
+  readonly closedNamespaces: readonly string[];
+  /** What the bot lacks to give this profile, a phrase each; empty: it can. */
+  missingRights(profile: Profile): Promise<string[]>;
+  namespaces(): Promise<string[]>;
+  workloads(namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** @throws Refusal when the target is not there. */
+  survey(target: Target, profile: Profile): Promise<Survey>;
+
+  /** Of `applying`, in this order. */
+  placeLeases(grant: Grant): Promise<void>;
+  raiseGuard(grant: Grant): Promise<void>;
+  admitWorkspace(grant: Grant): Promise<void>;
+  /** Answers the name of the pod, once it runs. */
+  startWorkspace(grant: Grant): Promise<string>;
+  /** Role and RoleBinding, naming these pods. */
+  giveRights(grant: Grant, pods: readonly string[], workspacePod: string | null): Promise<void>;
+  /** Reads back every object and asks the API server (SubjectAccessReview): differences from the plan, a phrase each. */
+  verify(grant: Grant): Promise<string[]>;
+
+  /** New expiry on every object and lease, sealed again. */
+  extend(grant: Grant): Promise<void>;
+  /** The pods that the target has now. */
+  podsOf(grant: Grant): Promise<string[]>;
+
+  /** Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. */
+  takeRights(grant: Grant): Promise<void>;
+  closeAdmission(grant: Grant): Promise<void>;
+  endWorkspace(grant: Grant): Promise<void>;
+  lowerGuard(grant: Grant): Promise<void>;
+  dropLeases(grant: Grant): Promise<void>;
+  /** What is left of the grant in the cluster, objects by `kind namespace/name`; rights whose subjects are empty do not count. */
+  remains(grant: Grant): Promise<string[]>;
+  /** Bindings of others by which the person still may do what the grant allowed. */
+  otherAccess(grant: Grant): Promise<string[]>;
+
+  /** Everything that carries our instance. */
+  found(): Promise<Found[]>;
+  /** Takes the rights of one object that was ours once and was changed behind our back. */
+  disarm(found: Found): Promise<void>;
+  /** The objects that this grant has, `kind namespace/name`, for messages and audit. */
+  objectsOf(grant: Grant): string[];
+}
+
+/** One hand at a time on the objects of one grant, among all replicas. */
+export interface Locks {
+  /**
+   * Runs `work` while nobody else does for the same grant. A holder that died lets go within a few seconds.
+   * @throws Unavailable when another holds it for longer than a few seconds
+   */
+  exclusively<T>(id: GrantId, work: () => Promise<T>): Promise<T>;
+}
+
+/** Everything that the app is given. */
+export interface World {
+  readonly clock: Clock;
+  readonly policies: PolicySource;
+  readonly store: GrantStore;
+  readonly locks: Locks;
+  readonly scheduler: Scheduler;
+  readonly notifier: Notifier;
+  readonly directory: Directory;
+  readonly audit: Audit;
+  readonly cluster: ClusterAccess;
+}

@@ -1,0 +1,161 @@
+import { type Grant, hasEnded, holdsAccess } from '../domain/grant.ts';
+import { beginEnding } from './end-grant.ts';
+import { carryOut } from './extend-grant.ts';
+import type { Found, World } from './ports.ts';
+import { alarm, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
+
+/**
+ * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
+ * adopts what only the seal proves, takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
+ * the others from being looked at.
+ */
+export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<void> {
+  const found = await world.cluster.found();
+  const open = new Map((await world.store.open()).map((grant) => [grant.id, grant]));
+  const byGrant = Map.groupBy(found, (object) => object.id ?? '');
+  const guarded = async (work: () => Promise<void>) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!mayPass(error)) onFault(error);
+    }
+  };
+  for (const [id, objects] of byGrant) await guarded(() => lookAt(world, id, objects, open));
+  for (const grant of open.values()) await guarded(() => pushOn(world, grant, byGrant.get(grant.id) ?? []));
+}
+
+/** The objects of one id, sealed and not. */
+async function lookAt(world: World, id: string, objects: readonly Found[], open: Map<string, Grant>): Promise<void> {
+  const known = id === '' ? null : (open.get(id) ?? (await world.store.get(id)));
+  for (const object of objects.filter((o) => !o.sealed && !o.deleting)) await incident(world, object, known);
+  const sealed = objects.filter((object) => object.sealed);
+  if (sealed.length === 0) return;
+  if (known !== null && hasEnded(known.state)) {
+    // Written again by a hand that was slow to die, or put back from a backup.
+    await takeAway(world, known);
+    return;
+  }
+  if (known === null) await adopt(world, sealed, open);
+}
+
+/** Carries our instance, but no seal of ours over what it is now: never trusted. */
+async function incident(world: World, object: Found, known: Grant | null): Promise<void> {
+  const what = `${object.kind} ${object.namespace}/${object.name}`;
+  if (known === null) {
+    await alarm(
+      world,
+      object.uid,
+      object.id,
+      `${what} carries Drawbridge's labels but not its seal: it was not made by Drawbridge and is left alone.`,
+    );
+    return;
+  }
+  await alarm(
+    world,
+    object.uid,
+    known.id,
+    `${what} of ${known.id} was changed behind Drawbridge's back: its rights are taken.`,
+  );
+  await world.cluster.disarm(object);
+  if (holdsAccess(known.state))
+    await beginEnding(world, known.id, 'failed', null, `${what} was changed behind Drawbridge's back.`);
+}
+
+/** Redis lost the grant; its sealed lease holds all that must be known to carry it to its end. */
+async function adopt(world: World, sealed: readonly Found[], open: Map<string, Grant>): Promise<void> {
+  const record = sealed.find((object) => object.record !== null)?.record;
+  const expiresAt = Math.max(...sealed.map((object) => object.expiresAt ?? 0));
+  if (record === undefined || record === null) {
+    // The lease is gone, and with it all that it owned; what has no owner (a guard) is harmless, and is removed when its time has come.
+    if (expiresAt <= world.clock.now()) for (const object of sealed) await world.cluster.disarm(object);
+    return;
+  }
+  const adopted: Grant = {
+    ...record,
+    revision: 0,
+    state: 'active',
+    expiresAt,
+    extension: null,
+    ending: null,
+    endedAt: null,
+  };
+  if (!(await world.store.create(adopted))) return;
+  await scheduleEnd(world, adopted);
+  await note(world, adopted, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
+  if (expiresAt > world.clock.now()) {
+    const differences = await world.cluster.verify(adopted);
+    if (differences.length > 0) {
+      await beginEnding(
+        world,
+        adopted.id,
+        'failed',
+        null,
+        `Redis had lost it, and it is not whole in the cluster: ${differences.join('; ')}.`,
+      );
+      return;
+    }
+    await world.scheduler.schedule(job('warn', adopted.id), warningAt(world, adopted));
+  }
+  await tell(world, adopted.id, 'message');
+  open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
+}
+
+async function takeAway(world: World, ended: Grant): Promise<void> {
+  await world.locks.exclusively(ended.id, async () => {
+    await world.cluster.takeRights(ended);
+    await world.cluster.closeAdmission(ended);
+    await world.cluster.endWorkspace(ended);
+    await world.cluster.lowerGuard(ended);
+    await world.cluster.dropLeases(ended);
+  });
+  await note(world, ended, 'taken-away', null, { note: 'objects of a grant that has ended' });
+}
+
+/** What a crash or a lost queue left undone for one open grant. Scheduling again what is scheduled already moves it to the same time. */
+async function pushOn(world: World, grant: Grant, objects: readonly Found[]): Promise<void> {
+  const now = world.clock.now();
+  const { scheduler } = world;
+  switch (grant.state) {
+    case 'pending':
+      await scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
+      if (grant.message === null) await tell(world, grant.id, 'message');
+      return;
+    case 'approved':
+    case 'applying':
+      await scheduleEnd(world, grant);
+      await scheduler.schedule(job('apply', grant.id));
+      return;
+    case 'active':
+      await scheduleEnd(world, grant);
+      if ((grant.expiresAt ?? 0) <= now) return;
+      if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
+        await carryOut(world, grant);
+      if (!objects.some((object) => object.kind === 'RoleBinding'))
+        await beginEnding(world, grant.id, 'failed', null, 'Its objects were deleted from the cluster.');
+      else await followWorkload(world, grant);
+      return;
+    case 'ending':
+      await scheduler.schedule(job('revoke', grant.id));
+      return;
+    default:
+  }
+}
+
+/** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
+export async function followWorkload(world: World, grant: Grant): Promise<void> {
+  if (grant.target.workload === undefined) return;
+  const same = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((name, index) => name === b[index]);
+  if (same(await world.cluster.podsOf(grant), grant.pods)) return;
+  const changed = await world.locks.exclusively(grant.id, async () => {
+    const current = await world.store.get(grant.id);
+    if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;
+    const pods = await world.cluster.podsOf(current);
+    if (same(pods, current.pods)) return null;
+    await world.cluster.giveRights(current, pods, current.workspacePod);
+    return world.store.change(grant.id, (g) => (g.state === 'active' ? { ...g, pods } : null));
+  });
+  if (!changed?.changed) return;
+  await note(world, changed.grant, 'pods-followed', null, { objects: changed.grant.pods });
+  await tell(world, grant.id, 'pods');
+}

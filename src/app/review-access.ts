@@ -1,0 +1,132 @@
+import { decideReview } from '../domain/decide.ts';
+import { Refusal } from '../domain/errors.ts';
+import { become, type Decision, type Grant, hasEnded } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import { digestOfPlan, shortDigest } from '../domain/plan.ts';
+import { approve } from './approve.ts';
+import { makePlanAnew } from './make-plan.ts';
+import type { World } from './ports.ts';
+import { job, note, tell, unschedule } from './steps.ts';
+import type { Seen } from './use-cases.ts';
+import { factsFor, personBehind } from './who.ts';
+
+/** The grant behind an id, or a refusal that says so. */
+export async function grantNamed(world: World, id: GrantId): Promise<Grant> {
+  const grant = await world.store.get(id);
+  if (grant === null) throw new Refusal('id', `There is no request or grant ${id}.`, '`/jit list` shows yours.');
+  return grant;
+}
+
+/** A click must come from the grant's own message, as it is now: not from a copy, an older one or another's. */
+export function mustBeSeen(grant: Grant, seen: Seen, digest: string): void {
+  const { message } = seen;
+  if (
+    message !== null &&
+    grant.message !== null &&
+    (message.channel !== grant.message.channel || message.ts !== grant.message.ts)
+  )
+    throw new Refusal(
+      'message',
+      'That button is not on the message of this request.',
+      `\`/jit status ${grant.id}\` shows the real one.`,
+    );
+  if (seen.digest !== shortDigest(digest))
+    throw new Refusal(
+      'digest',
+      'What you saw is not what would be granted now.',
+      'Look at the message again, then decide.',
+    );
+}
+
+/** One person's word on a request that waits. Everything is looked up anew: the person, the policy, the plan. */
+export async function reviewAccess(
+  world: World,
+  slackId: string,
+  id: GrantId,
+  verdict: 'approve' | 'deny',
+  words: string,
+  seen: Seen,
+): Promise<Grant> {
+  const policy = world.policies.current();
+  const reviewer = await personBehind(world.directory, policy, slackId);
+  const grant = await grantNamed(world, id);
+  if (grant.state !== 'pending')
+    throw new Refusal(
+      'state',
+      hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
+    );
+  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
+  const facts = await factsFor(world.directory, policy, profile);
+  const decided = decideReview(policy, grant, reviewer, verdict, facts);
+  if (!decided.allowed) {
+    await note(world, grant, 'refused', reviewer, {
+      rule: decided.refusal.rule,
+      note: `${verdict}: ${decided.refusal.message}`,
+    });
+    throw decided.refusal;
+  }
+  mustBeSeen(grant, seen, grant.digest);
+  if (world.clock.now() >= grant.pendingUntil)
+    throw new Refusal('state', `${id} has waited too long: it is timed out.`);
+  if (verdict === 'deny')
+    return deny(world, grant, {
+      by: reviewer,
+      verdict,
+      at: world.clock.now(),
+      rule: decided.rule,
+      note: words,
+      digest: grant.digest,
+    });
+  const asked = await askAgainIfDifferent(world, grant);
+  return asked ?? approve(world, grant, reviewer, decided.rule, words);
+}
+
+async function deny(world: World, seen: Grant, decision: Decision): Promise<Grant> {
+  const result = await world.store.change(seen.id, (grant) => {
+    if (grant.state !== 'pending') throw new Refusal('state', `${grant.id} is ${grant.state} already.`);
+    return become(grant, 'denied', { decisions: [...grant.decisions, decision], endedAt: decision.at });
+  });
+  if (result === null) throw new Refusal('id', `There is no request ${seen.id}.`);
+  await note(world, result.grant, 'denied', decision.by, { from: 'pending', rule: decision.rule, note: decision.note });
+  await tell(world, seen.id, 'message', 'denied');
+  await unschedule(world, result.grant);
+  return result.grant;
+}
+
+/**
+ * Makes the plan anew. Where it differs from the one that was shown, the new one takes its place, earlier approvals count no more, and
+ * the approvers are asked again: the changed grant. Null: the plan is the same.
+ */
+export async function askAgainIfDifferent(world: World, grant: Grant): Promise<Grant | null> {
+  const plan = await makePlanAnew(world, grant);
+  const digest = digestOfPlan(plan);
+  if (digest === grant.digest) return null;
+  const now = world.clock.now();
+  const policy = world.policies.current();
+  const result = await world.store.change(grant.id, (current) => {
+    if (current.digest !== grant.digest) return null;
+    const changed = {
+      plan,
+      digest,
+      pods: plan.pods,
+      // What the policy approved by itself is asked of people now: the condition was met by another plan.
+      approvalsNeeded: Math.max(1, policy.profiles[grant.profile]?.approvals ?? 1),
+      remarks: [
+        'The plan has changed since it was shown (the policy, the target or the cluster is another now): asked again.',
+      ],
+    };
+    if (current.state === 'pending') return { ...current, ...changed };
+    if (current.state !== 'approved') return null;
+    return become(current, 'pending', {
+      ...changed,
+      startsAt: null,
+      expiresAt: null,
+      pendingUntil: Math.max(current.pendingUntil, now + 600_000),
+    });
+  });
+  if (result === null || !result.changed) return result?.grant ?? grant;
+  await world.scheduler.schedule(job('timeout', grant.id), result.grant.pendingUntil);
+  await note(world, result.grant, 'asked-again', null, { from: grant.state });
+  await tell(world, grant.id, 'message', 'asked-again');
+  return result.grant;
+}

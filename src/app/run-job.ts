@@ -1,0 +1,76 @@
+import { become, type Grant, hasEnded } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import { applyGrant } from './apply-grant.ts';
+import { revokeGrant } from './end-grant.ts';
+import type { Job, News, World } from './ports.ts';
+import { job, note, tell, unschedule, warningAt } from './steps.ts';
+import { viewOf } from './view.ts';
+
+/** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
+export async function runJob(world: World, due: Job): Promise<void> {
+  switch (due.kind) {
+    case 'apply':
+      return applyGrant(world, due.id);
+    case 'revoke':
+      return revokeGrant(world, due.id);
+    case 'timeout':
+      return timeOut(world, due.id);
+    case 'warn':
+      return warn(world, due.id);
+    case 'remind':
+      return remind(world, due.id);
+    case 'tell':
+      return deliver(world, due.id, due.news);
+    case 'alarm':
+      return world.notifier.alarm(world.policies.current(), due.id, due.text);
+  }
+}
+
+async function timeOut(world: World, id: GrantId): Promise<void> {
+  const now = world.clock.now();
+  const result = await world.store.change(id, (grant) =>
+    grant.state === 'pending' && grant.pendingUntil <= now ? become(grant, 'timed-out', { endedAt: now }) : null,
+  );
+  if (result === null) return;
+  if (!result.changed) {
+    if (result.grant.state === 'pending') await world.scheduler.schedule(job('timeout', id), result.grant.pendingUntil);
+    return;
+  }
+  await note(world, result.grant, 'timed-out', null, { from: 'pending' });
+  await tell(world, id, 'message', 'timed-out');
+  await unschedule(world, result.grant);
+}
+
+async function warn(world: World, id: GrantId): Promise<void> {
+  const grant = await world.store.get(id);
+  if (grant?.state !== 'active') return;
+  const at = warningAt(world, grant);
+  if (world.clock.now() < at) await world.scheduler.schedule(job('warn', id), at);
+  else await tell(world, id, 'warning');
+}
+
+async function remind(world: World, id: GrantId): Promise<void> {
+  const grant = await world.store.get(id);
+  if (grant?.state === 'pending') await tell(world, id, 'reminder');
+}
+
+/** Which states a piece of news is true in; what is no longer true is not told. */
+const TRUE_IN: Partial<Record<News, readonly Grant['state'][]>> = {
+  reminder: ['pending'],
+  'asked-again': ['pending'],
+  granted: ['active'],
+  warning: ['active'],
+  extension: ['active'],
+  extended: ['active'],
+  pods: ['active'],
+};
+
+async function deliver(world: World, id: GrantId, news: News): Promise<void> {
+  const grant = await world.store.get(id);
+  if (grant === null) return;
+  const states = TRUE_IN[news];
+  if (states !== undefined && !states.includes(grant.state)) return;
+  if (news === 'ended' && !hasEnded(grant.state)) return;
+  const learnt = await world.notifier.deliver(viewOf(grant, world.policies.current(), world.cluster), news);
+  if (Object.keys(learnt).length > 0) await world.store.change(id, (current) => ({ ...current, ...learnt }));
+}

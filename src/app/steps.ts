@@ -1,0 +1,69 @@
+import { Unavailable } from '../domain/errors.ts';
+import { describeTarget, type Grant, hasEnded } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
+import type { AuditEntry, Job, News, World } from './ports.ts';
+
+/** What several steps of the journey share: scheduling, telling, auditing. */
+
+export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind', id: GrantId): Job => ({ v: 1, kind, id });
+
+/** Queues news; they are rendered from the grant as it is when they are delivered. */
+export async function tell(world: World, id: GrantId, ...news: News[]): Promise<void> {
+  for (const item of news) await world.scheduler.schedule({ v: 1, kind: 'tell', id, news: item });
+}
+
+/** To administrators, once an hour for each `key`. */
+export async function alarm(world: World, key: string, id: GrantId | null, text: string): Promise<void> {
+  if (!(await world.store.firstTime(`alarm ${key}`, 3600))) return;
+  await world.audit.record({ at: world.clock.now(), event: 'alarm', id, actor: null, note: text });
+  await world.scheduler.schedule({ v: 1, kind: 'alarm', id, text });
+}
+
+/** One audit entry about a grant as it is now. */
+export async function note(
+  world: World,
+  grant: Grant,
+  event: string,
+  actor: Person | null,
+  more: Partial<AuditEntry> = {},
+): Promise<void> {
+  await world.audit.record({
+    at: world.clock.now(),
+    event,
+    id: grant.id,
+    actor: actor === null ? null : { user: actor.user, slackId: actor.slackId },
+    to: grant.state,
+    profile: grant.profile,
+    target: describeTarget(grant.target),
+    requester: grant.requester.user,
+    digest: grant.digest,
+    ...(grant.expiresAt === null ? {} : { expiresAt: new Date(grant.expiresAt).toISOString() }),
+    ...more,
+  });
+}
+
+/** When the warning before expiry is due: as the policy says, but never in the first half of the window. */
+export function warningAt(world: World, grant: Grant): number {
+  const { startsAt, expiresAt } = grant;
+  if (startsAt === null || expiresAt === null) throw new Error(`${grant.id} has no window`);
+  const lead = world.policies.current().notifications.warning * 1000;
+  return expiresAt - Math.min(lead, (expiresAt - startsAt) / 2);
+}
+
+/** Schedules the end of a grant's window and the warning before it. The end comes first: nothing may exist without it. */
+export async function scheduleEnd(world: World, grant: Grant): Promise<void> {
+  if (grant.expiresAt === null) throw new Error(`${grant.id} has no window`);
+  await world.scheduler.schedule(job('revoke', grant.id), grant.expiresAt);
+}
+
+/** What is left in the schedule of a grant that has ended; all of it would find nothing to do. */
+export async function unschedule(world: World, grant: Grant): Promise<void> {
+  if (!hasEnded(grant.state)) throw new Error(`${grant.id} has not ended`);
+  for (const kind of ['timeout', 'remind', 'warn'] as const) await world.scheduler.cancel(job(kind, grant.id));
+}
+
+/** True for faults that may pass: a dependency was away or overloaded. */
+export function mayPass(error: unknown): boolean {
+  return error instanceof Unavailable;
+}

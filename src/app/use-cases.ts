@@ -1,0 +1,50 @@
+import type { Ask } from '../domain/decide.ts';
+import type { Grant, MessageRef } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { View } from './view.ts';
+
+/** A profile that a person may ask for, for the request modal. */
+export interface Offer {
+  readonly profile: string;
+  readonly description: string;
+  readonly scope: 'namespace' | 'workload';
+  /** Existing namespaces that the profile covers, sorted. */
+  readonly namespaces: readonly string[];
+  /** Seconds. */
+  readonly defaultDuration: number;
+  readonly maximumDuration: number;
+}
+
+/** What a decision was made on: the digest that the button carried, and the message that the button was in. */
+export interface Seen {
+  /** The first characters of the plan's digest (`shortDigest`). */
+  readonly digest: string;
+  /** Null: shown to the reviewer alone (`/jit approve`). */
+  readonly message: MessageRef | null;
+}
+
+/**
+ * What people can do, by Slack id; the adapter for Slack is the only caller. Each looks up the person and the policy as they are now.
+ * All throw `Refusal` for a "no" that may be shown, `Unavailable` when a dependency is away.
+ */
+export interface UseCases {
+  offers(slackId: string): Promise<Offer[]>;
+  /** Workloads of a namespace that one of the person's offers covers. */
+  workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** Makes a request; it is pending, or approved by the policy itself. */
+  request(slackId: string, ask: Ask): Promise<View>;
+  /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
+  review(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
+  extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
+  reviewExtension(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  /** Ends a grant, or calls a request back. */
+  revoke(slackId: string, id: GrantId, note: string): Promise<View>;
+  /** The person's own, and those that wait for this person's decision; open ones, newest first. */
+  list(slackId: string): Promise<{ mine: View[]; waiting: View[] }>;
+  status(slackId: string, id: GrantId): Promise<View>;
+  /** Who has access to a namespace now. */
+  who(slackId: string, namespace: string): Promise<View[]>;
+}
+
+export type { Ask, Grant };

@@ -1,0 +1,172 @@
+import { parseArgs } from 'node:util';
+import { loadPolicy } from '../../config/policy-file.ts';
+import { formatDuration } from '../../domain/duration.ts';
+import { allowedBy, deniedBy, kubernetesUser, type Members, type Person } from '../../domain/people.ts';
+import {
+  describeDurations,
+  describeRights,
+  type Policy,
+  type Principals,
+  type Profile,
+  requestTimeout,
+} from '../../domain/policy.ts';
+import { type Subcommand, UsageError, usage } from './command.ts';
+
+export const explain: Subcommand = {
+  summary: 'says what a person may ask for and approve, by which rule',
+  help: `Usage: npm run policy -- explain FILE --person WHO [--member-of ID]... [--profile NAME]
+
+  --person WHO      an e-mail address (taken as confirmed) or a Slack member id
+  --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in; may be repeated.
+                    Slack is not asked: what hangs on another group or channel is said as "only as a member of"
+  --profile NAME    only this profile
+
+Exit code: 0 the person may ask for or approve something, 1 nothing or a bad policy, 2 wrong arguments.
+
+Example: npm run policy -- explain policy.example.yaml --person ada@example.test --member-of S0SRE00001`,
+
+  async run(args, out) {
+    const { positionals, values } = usage(() =>
+      parseArgs({
+        args: [...args],
+        allowPositionals: true,
+        options: {
+          person: { type: 'string' },
+          profile: { type: 'string' },
+          'member-of': { type: 'string', multiple: true, default: [] },
+        },
+      }),
+    );
+    const [file, ...rest] = positionals;
+    if (file === undefined || rest.length > 0) throw new UsageError('expected one policy file');
+    if (!values.person) throw new UsageError('expected --person with an e-mail address or a Slack member id');
+    for (const id of values['member-of'])
+      if (!/^[SCG][A-Z0-9]+$/.test(id))
+        throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G`);
+
+    const result = await loadPolicy(file);
+    if (!result.ok) {
+      for (const problem of result.problems) out.complain(problem);
+      return 1;
+    }
+    const { policy } = result;
+    if (values.profile !== undefined && !Object.hasOwn(policy.profiles, values.profile))
+      throw new UsageError(
+        `the policy has no profile '${values.profile}'; profiles are: ${Object.keys(policy.profiles).join(', ')}`,
+      );
+    const person = personNamed(policy, values.person);
+    if (person === null) {
+      out.print(`${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.`);
+      return 1;
+    }
+    out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);
+    const known = new Set(values['member-of']);
+    const admin = standing(policy.administrators, person, known);
+    if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
+
+    let something = admin.verdict !== 'no';
+    for (const [name, profile] of Object.entries(policy.profiles)) {
+      if (values.profile !== undefined && name !== values.profile) continue;
+      const told = tell(policy, name, profile, person, known);
+      something ||= told.something;
+      out.print('');
+      for (const line of told.lines) out.print(line);
+    }
+    return something ? 0 : 1;
+  },
+};
+
+function personNamed(policy: Policy, who: string): Person | null {
+  const slackId = /^[UW][A-Z0-9]{2,20}$/.test(who) ? who : '';
+  const account = {
+    slackId,
+    name: who,
+    email: slackId === '' ? who : '',
+    emailConfirmed: slackId === '',
+    bot: false,
+    guest: false,
+    external: false,
+    deactivated: false,
+  };
+  const user = kubernetesUser(account, policy.identity);
+  if (user === null) return null;
+  const groups = ['*', user].flatMap((key) =>
+    Object.hasOwn(policy.identity.groups, key) ? (policy.identity.groups[key] ?? []) : [],
+  );
+  return { slackId, name: who, user, groups };
+}
+
+const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
+
+interface Standing {
+  readonly verdict: 'yes' | 'perhaps' | 'no';
+  readonly words: string;
+}
+
+/** Whether a list names the person, with what is known of memberships; the rest is said as a condition. */
+function standing(list: Principals, person: Person, known: ReadonlySet<string>): Standing {
+  const entry = allowedBy(list, person, membershipsOf(list, person, known));
+  if (entry !== null) return { verdict: 'yes', words: `yes (${entry})` };
+  const others = describeOthers(list, known);
+  return others === ''
+    ? { verdict: 'no', words: 'no' }
+    : { verdict: 'perhaps', words: `only as a member of ${others}` };
+}
+
+function describeOthers(list: Principals, known: ReadonlySet<string>): string {
+  return [
+    ...list.groups.filter((id) => !known.has(id)).map((id) => `group ${id}`),
+    ...list.channels.filter((id) => !known.has(id)).map((id) => `channel ${id}`),
+  ].join(' or ');
+}
+
+function membershipsOf(list: Principals, person: Person, known: ReadonlySet<string>): Map<string, Members> {
+  const inside: Members = { slackIds: new Set([person.slackId]), users: new Set([person.user]) };
+  const outside: Members = { slackIds: new Set(), users: new Set() };
+  return new Map([...list.groups, ...list.channels].map((id) => [id, known.has(id) ? inside : outside]));
+}
+
+function tell(
+  policy: Policy,
+  name: string,
+  profile: Profile,
+  person: Person,
+  known: ReadonlySet<string>,
+): { lines: string[]; something: boolean } {
+  const aliases = new Map(
+    policy.identity.overrides.map((override) => [override.slack, override.user] as [string, string | null]),
+  );
+  const denied = deniedBy(profile.deny, person, membershipsOf(profile.deny, person, known), aliases);
+  const lines = [`${name}: ${describeRights(profile)}; namespaces ${profile.namespaces.join(', ')}`];
+  if (denied !== null) return { lines: [...lines, `  denied: profiles.${name}.deny (${denied})`], something: false };
+  const asks = standing(profile.requesters, person, known);
+  const approves = standing(profile.approvers, person, known);
+  lines.push(`  may ask: ${asks.words}`);
+  if (asks.verdict !== 'no') {
+    lines.push(
+      `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
+    );
+    lines.push(`    approvals needed: ${profile.approvals}, by ${describePrincipals(profile.approvers)}`);
+    if (profile.automatic !== undefined)
+      lines.push(`    without a person: ${describeAutomatic(profile, person, known)}`);
+  }
+  lines.push(
+    `  may approve: ${approves.words}${approves.verdict === 'no' || profile.selfApproval ? '' : ', not own requests'}`,
+  );
+  const unless = describeOthers(profile.deny, known);
+  if (unless !== '') lines.push(`  but nothing of it as a member of ${unless} (deny)`);
+  return { lines, something: asks.verdict !== 'no' || approves.verdict !== 'no' };
+}
+
+function describeAutomatic(profile: Profile, person: Person, known: ReadonlySet<string>): string {
+  const { automatic } = profile;
+  if (automatic === undefined) return 'never';
+  if (profile.acknowledgePersistence || profile.network.allowIsolation)
+    return 'never: acknowledgePersistence and allowIsolation need a person';
+  const where = automatic.namespaces === undefined ? '' : ` in ${automatic.namespaces.join(', ')}`;
+  return `up to ${formatDuration(automatic.maximum)}${where}, ${standing(automatic.members, person, known).words}`;
+}
+
+function describePrincipals({ users, groups, channels }: Principals): string {
+  return [...users, ...groups.map((id) => `group ${id}`), ...channels.map((id) => `channel ${id}`)].join(', ');
+}

@@ -1,0 +1,220 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
+import type { Logger } from 'pino';
+import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
+import { createApi } from './adapters/kubernetes/api.ts';
+import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
+import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
+import { createAudit } from './adapters/redis/audit-stream.ts';
+import { redisWarnings } from './adapters/redis/checks.ts';
+import { connectRedis } from './adapters/redis/connection.ts';
+import { createGrantStore } from './adapters/redis/grant-store.ts';
+import { createLocks } from './adapters/redis/locks.ts';
+import { createSlackApp } from './adapters/slack/app.ts';
+import { connectSlack, type SlackSettings } from './adapters/slack/connection.ts';
+import { createDirectory } from './adapters/slack/directory.ts';
+import { createNotifier } from './adapters/slack/notifier.ts';
+import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
+import { createUseCases } from './app/create-use-cases.ts';
+import type { Audit, AuditEntry, World } from './app/ports.ts';
+import { reconcile } from './app/reconcile.ts';
+import { runJob } from './app/run-job.ts';
+import { watchPolicy } from './config/policy-file.ts';
+import type { Settings } from './config/settings.ts';
+
+/** Milliseconds between two looks at the cluster. */
+const RECONCILE_EVERY = 30_000;
+/** How long running work may take at the end: milliseconds. */
+const STOP_WITHIN = 20_000;
+
+export interface Drawbridge {
+  /** Resolves when Slack can reach the bot. Grants are ended from before that on. @throws SlackRefused when Slack will not let it work */
+  readonly reachable: Promise<void>;
+  readonly opsPort: number;
+  stop(): Promise<void>;
+}
+
+/**
+ * Makes every adapter and joins them: the only place that knows them all. Work on grants begins before Slack is there: a Slack that is
+ * away delays words, never a revocation.
+ * @throws Error with a message for the operator when Redis, the kubeconfig or the policy can't be used
+ */
+export async function startDrawbridge(
+  settings: Settings,
+  log: Logger,
+  write: (line: string) => void,
+): Promise<Drawbridge> {
+  const { instance } = settings;
+  const redis = await connectRedis(settings.redis.reveal(), { role: 'requests', log });
+  const workerRedis = await connectRedis(settings.redis.reveal(), { role: 'worker', log });
+  for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
+
+  const store = createGrantStore({ redis, instance, log });
+  const scheduler = createScheduler({ redis, instance, log });
+  const metrics = createMetrics({
+    openGrants: () => store.open(),
+    queueDepth: () => scheduler.depth(),
+    policyProblem: () => policies.problem(),
+  });
+  const api = createApi(kubeConfig(settings.kubernetes), (status) => {
+    if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
+  });
+  const cluster = createClusterAccess({
+    api,
+    instance,
+    workspacesNamespace: settings.workspacesNamespace,
+    sealKeys: settings.sealKeys.reveal(),
+    ownNamespace: settings.ownNamespace,
+    now: Date.now,
+    sleep,
+  });
+
+  const policies = await watchPolicy({ file: settings.policyFile, log, onChange: () => void checkRights() });
+  /** Profiles that need more than the bot may give are switched off, by name; the others stay. */
+  async function checkRights(): Promise<void> {
+    const reasons = new Map<string, string>();
+    try {
+      for (const [name, profile] of Object.entries(policies.current().profiles)) {
+        const missing = await cluster.missingRights(profile);
+        if (missing.length === 0) continue;
+        reasons.set(name, `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`);
+        log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
+      }
+      policies.setDisabled(reasons);
+    } catch (error) {
+      log.warn(
+        { err: error },
+        'the rights for the profiles could not be checked: the API server will refuse what is missing',
+      );
+    }
+  }
+
+  const slackSettings = slackSettingsOf(settings);
+  const connection = connectSlack(slackSettings, log);
+  const directory = createDirectory(connection, log);
+  const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
+  const printed = createAudit({ redis, instance, write, log });
+  const audit: Audit = {
+    async record(entry) {
+      observe(metrics, entry);
+      await printed.record(entry);
+    },
+  };
+  const world: World = {
+    clock: { now: Date.now },
+    policies,
+    store,
+    locks: createLocks({ redis, instance }),
+    scheduler,
+    notifier,
+    directory,
+    audit,
+    cluster,
+  };
+
+  const workers = startWorkers({
+    redis: workerRedis,
+    instance,
+    log,
+    handleDeed: (deed) => runJob(world, deed),
+    handleWord: (word) => runJob(world, word),
+  });
+
+  let reconciled = false;
+  async function lookAround(): Promise<void> {
+    try {
+      await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
+      reconciled = true;
+    } catch (error) {
+      log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+    }
+  }
+  await lookAround();
+  await checkRights();
+  const timer = setInterval(() => {
+    // One replica looks in each span of time; a lost Redis lets all of them look.
+    const slot = `reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`;
+    void store.firstTime(slot, 60).then(
+      (first) => (first || !reconciled ? lookAround() : undefined),
+      () => undefined,
+    );
+  }, RECONCILE_EVERY);
+
+  const useCases = createUseCases(world);
+  const slack = createSlackApp({
+    settings: slackSettings,
+    connection,
+    useCases,
+    seenBefore: async (key) => !(await store.firstTime(`seen ${key}`, 600)),
+    log,
+  });
+  const checks: Record<string, ReadinessCheck> = {
+    redis: async () => ((await redis.ping()) === 'PONG' ? null : 'no answer'),
+    kubernetes: async () => {
+      await api.ready();
+      return null;
+    },
+    grants: () => (reconciled ? null : 'not held against the cluster yet'),
+    slack: () => (slack.connected() ? null : 'not connected'),
+  };
+  const ops = await startOps({ port: settings.opsPort, checks, metrics: () => metrics.scrape() });
+
+  return {
+    reachable: slack.start().then(() => undefined),
+    opsPort: ops.port,
+    async stop() {
+      clearInterval(timer);
+      await slack.stop();
+      await workers.close(STOP_WITHIN);
+      policies.close();
+      await scheduler.close();
+      await ops.close();
+      redis.disconnect();
+      workerRedis.disconnect();
+    },
+  };
+}
+
+/** Counts what the audit tells. */
+function observe(metrics: Metrics, { event, actor, profile = 'none', lateness = 0 }: AuditEntry): void {
+  switch (event) {
+    case 'approval':
+      return metrics.decided(profile, 'approved', actor === null ? 'policy' : 'person');
+    case 'denied':
+    case 'refused':
+    case 'timed-out':
+    case 'cancelled':
+      return metrics.decided(profile, event, actor === null ? 'policy' : 'person');
+    case 'expired':
+    case 'revoked':
+    case 'failed':
+      return metrics.revoked(profile, event, lateness / 1000);
+    default:
+  }
+}
+
+/** The kubeconfig that the settings name, else that of the pod's service account, else the user's own. */
+function kubeConfig({ kubeconfig, context }: Settings['kubernetes']): KubeConfig {
+  const config = new KubeConfig();
+  if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
+  else if (process.env['KUBERNETES_SERVICE_HOST'] !== undefined) config.loadFromCluster();
+  else config.loadFromDefault();
+  if (context !== undefined) {
+    if (!config.getContexts().some(({ name }) => name === context))
+      throw new Error(`KUBE_CONTEXT: the kubeconfig has no context '${context}'`);
+    config.setCurrentContext(context);
+  }
+  return config;
+}
+
+function slackSettingsOf({ slack }: Settings): SlackSettings {
+  const { transport } = slack;
+  return {
+    botToken: slack.botToken.reveal(),
+    apiUrl: slack.apiUrl,
+    receive:
+      transport.mode === 'socket'
+        ? { mode: 'socket', appToken: transport.appToken.reveal() }
+        : { mode: 'http', signingSecret: transport.signingSecret.reveal(), port: transport.port },
+  };
+}

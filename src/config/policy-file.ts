@@ -1,0 +1,277 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname } from 'node:path';
+import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { nearest } from '../domain/nearest.ts';
+import { type Policy, policySchema } from '../domain/policy.ts';
+
+/** The largest policy file that is read. */
+const LARGEST_BYTES = 1024 * 1024;
+/** A policy has little to repeat; more aliases than this are an attempt to blow up the memory. */
+const MOST_ALIASES = 50;
+
+export type PolicyResult =
+  | { readonly ok: true; readonly policy: Policy }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+type Path = readonly (string | number)[];
+
+/**
+ * Reads a policy from its YAML text. Each problem is one line: `policy.yaml:12:5 profiles.debug.duration.maximum: …`, with file, line,
+ * column, path and what is allowed. All problems are given at once; those of the YAML itself hide those of the content.
+ */
+export function parsePolicy(text: string, fileName: string): PolicyResult {
+  const lines = new LineCounter();
+  const at = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
+    return `${fileName}:${line}:${col}`;
+  };
+  const document = parseDocument(text, {
+    lineCounter: lines,
+    strict: true,
+    uniqueKeys: true,
+    stringKeys: true,
+    prettyErrors: false,
+  });
+  // A warning is, for instance, a tag that nobody knows: the value behind it would be taken for something else.
+  const faults = [...document.errors, ...document.warnings];
+  if (faults.length > 0)
+    return { ok: false, problems: faults.map((f) => `${at(f.pos[0])} not valid YAML: ${f.message}`) };
+
+  let value: unknown;
+  try {
+    value = document.toJS({ maxAliasCount: MOST_ALIASES });
+  } catch (error) {
+    return { ok: false, problems: [`${fileName}:1:1 ${error instanceof Error ? error.message : String(error)}`] };
+  }
+  const parsed = policySchema.safeParse(value);
+  if (parsed.success) return { ok: true, policy: parsed.data };
+  const problems = parsed.error.issues
+    .flatMap((issue) => explain(issue, document))
+    .map(({ path, offset, message }) => ({ offset, line: `${at(offset)} ${describePath(path)}: ${message}` }))
+    .toSorted((a, b) => a.offset - b.offset)
+    .map(({ line }) => line);
+  return { ok: false, problems: [...new Set(problems)] };
+}
+
+/** Reads and parses the file. Problems of reading (missing, a directory, too large) are problems like the others. */
+export async function loadPolicy(file: string): Promise<PolicyResult> {
+  const text = await readText(file);
+  return typeof text === 'string' ? parsePolicy(text, basename(file)) : { ok: false, problems: [text.problem] };
+}
+
+async function readText(file: string): Promise<string | { problem: string }> {
+  try {
+    await using handle = await open(file, 'r');
+    const { size } = await handle.stat();
+    if (size > LARGEST_BYTES) return { problem: `${file}: has ${size} bytes, a policy has ${LARGEST_BYTES} at most` };
+    return await handle.readFile('utf8');
+  } catch (error) {
+    return { problem: `${file}: can't be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+interface Explained {
+  path: Path;
+  offset: number;
+  message: string;
+}
+
+/** What is wrong, where in the file, and what is allowed there. */
+function explain(issue: z.core.$ZodIssue, document: Document): Explained[] {
+  const path = issue.path.filter((part) => typeof part !== 'symbol');
+  const found = locate(document.contents, path, document);
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map((key) => {
+      const known = knownKeys(path);
+      const near = nearest(key, known);
+      const hint = near === null ? `known are ${known.join(', ')}` : `did you mean '${near}'?`;
+      return {
+        path: [...path, key],
+        offset: locate(document.contents, [...path, key], document).keyOffset,
+        message: `unknown key, ${hint}`,
+      };
+    });
+  if (issue.code === 'invalid_key')
+    return [{ path, offset: found.keyOffset, message: issue.issues.map((inner) => inner.message).join('; ') }];
+  return [{ path, offset: found.offset, message: found.exists ? reword(issue) : `is missing: ${reword(issue)}` }];
+}
+
+/** zod's own words, where the schema has none, in ours. */
+function reword(issue: z.core.$ZodIssue): string {
+  if (issue.code === 'invalid_value') return `expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
+  if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
+    return `expected ${EXPECTED[issue.expected] ?? issue.expected}`;
+  if (issue.code === 'too_small' && issue.origin === 'array') return 'is empty: expected at least one entry';
+  return issue.message.replace(/^Invalid input: /, '');
+}
+
+const EXPECTED: Record<string, string> = {
+  object: 'a mapping (key: value)',
+  record: 'a mapping (key: value)',
+  array: 'a list (- entry)',
+  string: 'a text',
+  boolean: 'true or false',
+  int: 'a whole number',
+  number: 'a number',
+};
+
+const POLICY_JSON_SCHEMA = z.toJSONSchema(policySchema, { io: 'input', unrepresentable: 'any' });
+
+/** The keys that the schema knows at a path. */
+function knownKeys(path: Path): string[] {
+  let schema: z.core.JSONSchema.BaseSchema | undefined = POLICY_JSON_SCHEMA;
+  for (const part of path) {
+    const next: unknown =
+      typeof part === 'number' ? schema?.items : (schema?.properties?.[part] ?? schema?.additionalProperties);
+    schema = typeof next === 'object' && next !== null ? (next as z.core.JSONSchema.BaseSchema) : undefined;
+  }
+  return Object.keys(schema?.properties ?? {});
+}
+
+interface Located {
+  /** Of the value, or of the nearest thing around it that exists. */
+  offset: number;
+  keyOffset: number;
+  exists: boolean;
+}
+
+function locate(root: unknown, path: Path, document: Document): Located {
+  let node: unknown = root;
+  let offset = offsetOf(root) ?? 0;
+  let keyOffset = offset;
+  for (const part of path) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = (node.items as Pair[]).find(
+        (item) => String((item.key as { value?: unknown })?.value) === String(part),
+      );
+      if (pair === undefined) return { offset: keyOffset, keyOffset, exists: false };
+      keyOffset = offsetOf(pair.key) ?? offset;
+      node = pair.value;
+      // An empty value has no place of its own.
+      offset = offsetOf(node) ?? keyOffset;
+    } else if (isSeq(node)) {
+      node = node.items[Number(part)];
+      offset = offsetOf(node) ?? offset;
+      keyOffset = offset;
+    } else return { offset, keyOffset, exists: false };
+  }
+  return { offset, keyOffset, exists: true };
+}
+
+function offsetOf(node: unknown): number | null {
+  return (node as Node | null | undefined)?.range?.[0] ?? null;
+}
+
+function describePath(path: Path): string {
+  if (path.length === 0) return 'the policy';
+  return path.map((part, i) => (typeof part === 'number' ? `[${part}]` : i === 0 ? part : `.${part}`)).join('');
+}
+
+/** What the watcher says to the log. */
+export interface PolicyLog {
+  info(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+/** The policy in force: the last good file. `current` and `disabled` make it a `PolicySource`. */
+export interface PolicyWatch {
+  current(): Policy;
+  disabled(profile: string): string | null;
+  /** Names the profiles that are not offered now, each with the reason; replaces what was said before. */
+  setDisabled(reasons: ReadonlyMap<string, string>): void;
+  /** Why the file as it is now is not in force; null: it is. One line a problem. */
+  problem(): string | null;
+  /** Looks at the file now. */
+  reload(): Promise<void>;
+  close(): void;
+}
+
+export interface WatchOptions {
+  readonly file: string;
+  readonly log: PolicyLog;
+  /** Called with each policy that comes into force after the first. */
+  readonly onChange?: (policy: Policy) => void;
+  /** Milliseconds between looks at the file, for file systems that tell of no change. */
+  readonly pollEvery?: number;
+}
+
+const SETTLE_MS = 50;
+
+/**
+ * Loads the policy and follows its file. The directory is watched, not the file: editors and ConfigMap mounts put another file (or a
+ * symlink to another directory) in its place.
+ * Source: https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically
+ *
+ * @throws Error with all problems when the file is bad at the start
+ */
+export async function watchPolicy({ file, log, onChange, pollEvery = 5000 }: WatchOptions): Promise<PolicyWatch> {
+  const first = await loadPolicy(file);
+  if (!first.ok) throw new Error(['The policy file is not usable:', ...first.problems.map((p) => `  ${p}`)].join('\n'));
+  let policy = first.policy;
+  let inForce = JSON.stringify(policy);
+  let problem: string | null = null;
+  let reasons: ReadonlyMap<string, string> = new Map();
+
+  const look = async () => {
+    const result = await loadPolicy(file);
+    if (!result.ok) {
+      const text = result.problems.join('\n');
+      if (text !== problem)
+        log.error({ file, problems: result.problems }, 'bad policy file: the last good one stays in force');
+      problem = text;
+      return;
+    }
+    const next = JSON.stringify(result.policy);
+    if (problem !== null) log.info({ file }, 'the policy file is good again');
+    problem = null;
+    if (next === inForce) return;
+    policy = result.policy;
+    inForce = next;
+    log.info({ file, profiles: Object.keys(policy.profiles) }, 'new policy in force');
+    onChange?.(policy);
+  };
+
+  // One look at a time, so that an older text never replaces a newer one.
+  let turn = Promise.resolve();
+  const reload = () => {
+    turn = turn
+      .then(look)
+      .catch((error: unknown) => log.error({ err: error, file }, 'looking at the policy file failed'));
+    return turn;
+  };
+
+  let settle: NodeJS.Timeout | undefined;
+  const soon = () => {
+    clearTimeout(settle);
+    settle = setTimeout(() => void reload(), SETTLE_MS);
+  };
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(dirname(file), { persistent: false }, soon);
+    watcher.on('error', (error) =>
+      log.error({ err: error, file }, 'watching the policy file failed: it is polled only'),
+    );
+  } catch (error) {
+    log.error({ err: error, file }, 'watching the policy file failed: it is polled only');
+  }
+  const poll = setInterval(() => void reload(), pollEvery);
+  poll.unref();
+
+  return {
+    current: () => policy,
+    disabled: (profile) => reasons.get(profile) ?? null,
+    setDisabled: (next) => {
+      reasons = next;
+    },
+    problem: () => problem,
+    reload,
+    close: () => {
+      clearTimeout(settle);
+      clearInterval(poll);
+      watcher?.close();
+    },
+  };
+}

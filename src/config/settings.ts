@@ -1,0 +1,225 @@
+import { z } from 'zod';
+import { parseRedisUrl, REDIS_URL_FORM, type RedisTarget } from './redis-url.ts';
+import { type Secret, secret } from './secret.ts';
+
+/** What the bot is told by its environment. Secrets are wrapped: logging this object shows none. */
+export interface Settings {
+  readonly slack: {
+    readonly botToken: Secret<string>;
+    readonly transport:
+      | { readonly mode: 'socket'; readonly appToken: Secret<string> }
+      | { readonly mode: 'http'; readonly signingSecret: Secret<string>; readonly port: number };
+    /** Ends with a slash; undefined: Slack's own. */
+    readonly apiUrl: string | undefined;
+  };
+  readonly redis: Secret<RedisTarget>;
+  /** Both undefined: in-cluster, or the default kubeconfig. */
+  readonly kubernetes: { readonly kubeconfig: string | undefined; readonly context: string | undefined };
+  readonly policyFile: string;
+  readonly instance: string;
+  /** The first seals, all verify. */
+  readonly sealKeys: Secret<readonly Buffer[]>;
+  readonly opsPort: number;
+  readonly logLevel: LogLevel;
+  readonly workspacesNamespace: string;
+  /** Drawbridge's own namespace: no request can name it. */
+  readonly ownNamespace: string;
+}
+
+const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal'] as const;
+export type LogLevel = (typeof LOG_LEVELS)[number];
+
+/** Shortest key that seals, in bytes: the length of a SHA-256. */
+const SEAL_KEY_BYTES = 32;
+
+const text = (form: RegExp, error: string) => z.string({ error }).regex(form, error);
+const port = (error: string) =>
+  z
+    .string({ error })
+    .refine((value) => /^\d{1,5}$/.test(value) && Number(value) >= 1 && Number(value) <= 65_535, error)
+    .transform(Number);
+const dnsLabel = (error: string) => text(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, error);
+const LABEL = 'expected a DNS label: lower-case letters, digits and dashes, 63 at most';
+const PORT = 'expected a port number from 1 to 65535';
+
+function readSealKeys(value: string): Buffer[] | null {
+  const keys: Buffer[] = [];
+  for (const part of value.split(',')) {
+    const encoded = part.trim();
+    if (!/^[A-Za-z0-9+/]+={0,2}$/.test(encoded)) return null;
+    const key = Buffer.from(encoded, 'base64');
+    if (key.length < SEAL_KEY_BYTES) return null;
+    keys.push(key);
+  }
+  return keys;
+}
+
+const SEAL_KEY_ERROR = `expected one or more base64 keys of at least ${SEAL_KEY_BYTES} bytes, separated by commas (make one with: openssl rand -base64 ${SEAL_KEY_BYTES})`;
+
+/**
+ * One entry a variable, in the order of `.env.example`, which is generated from this. Meta: `example` fills the line there, `secret`
+ * keeps the value out of every message.
+ */
+export const environmentSchema = z.object({
+  SLACK_BOT_TOKEN: text(/^xoxb-\S+$/, 'expected a bot token, which begins with xoxb-').meta({
+    description: 'Bot token of the Slack app (OAuth & Permissions).',
+    example: 'xoxb-',
+    secret: true,
+  }),
+  SLACK_APP_TOKEN: text(/^xapp-\S+$/, 'expected an app-level token, which begins with xapp-')
+    .optional()
+    .meta({
+      description:
+        'App-level token with connections:write, for Socket Mode (the default). Give this or SLACK_SIGNING_SECRET.',
+      example: 'xapp-',
+      secret: true,
+    }),
+  SLACK_SIGNING_SECRET: text(/^\S{16,}$/, 'expected the signing secret of the Slack app, 16 characters or more')
+    .optional()
+    .meta({
+      description: 'Signing secret of the Slack app (Basic Information), for HTTP mode: Slack sends requests to PORT.',
+      secret: true,
+    }),
+  PORT: port(PORT).prefault('3000').meta({ description: 'Port for requests from Slack; only in HTTP mode.' }),
+  SLACK_API_URL: z
+    .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
+    .transform((url) => (url.endsWith('/') ? url : `${url}/`))
+    .optional()
+    .meta({ description: 'Another Slack Web API endpoint, for the sandbox and tests.' }),
+  REDIS_URL: z
+    .string({ error: `expected ${REDIS_URL_FORM}` })
+    .transform((value, context): RedisTarget => {
+      const target = parseRedisUrl(value);
+      if (target !== null) return target;
+      context.addIssue({ code: 'custom', message: `expected ${REDIS_URL_FORM}` });
+      return z.NEVER;
+    })
+    .meta({
+      description: `Redis or Valkey, with noeviction and an append-only file: ${REDIS_URL_FORM}.`,
+      example: 'redis://localhost:6379',
+      secret: true,
+    }),
+  KUBECONFIG: z.string().optional().meta({
+    description: 'kubeconfig file. Without it: the service account of the pod, else ~/.kube/config.',
+  }),
+  KUBE_CONTEXT: z.string().optional().meta({ description: 'Context of the kubeconfig; default: its current one.' }),
+  POLICY_FILE: z.string({ error: 'expected the path of the policy file' }).meta({
+    description: 'The policy file (YAML); see policy.example.yaml. It is read again when it changes.',
+    example: 'policy.yaml',
+  }),
+  INSTANCE: dnsLabel(LABEL).prefault('default').meta({
+    description: 'Name of this installation: two with different names never touch the objects of each other.',
+  }),
+  SEAL_KEY: z
+    .string({ error: SEAL_KEY_ERROR })
+    .transform((value, context): Buffer[] => {
+      const keys = readSealKeys(value);
+      if (keys !== null) return keys;
+      context.addIssue({ code: 'custom', message: SEAL_KEY_ERROR });
+      return z.NEVER;
+    })
+    .meta({
+      description: `Keys that seal what Drawbridge makes: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first seals, all verify. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}`,
+      secret: true,
+    }),
+  OPS_PORT: port(PORT).prefault('9090').meta({ description: 'Port for /healthz, /readyz and /metrics.' }),
+  LOG_LEVEL: z
+    .enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(', ')}` })
+    .prefault('info')
+    .meta({ description: `One of ${LOG_LEVELS.join(', ')}.` }),
+  WORKSPACES_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-workspaces').meta({
+    description: 'Namespace in which workspaces run; the chart makes it.',
+  }),
+  POD_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge').meta({
+    description: "Drawbridge's own namespace, which no request can name; the chart sets it.",
+  }),
+});
+
+export type SettingsResult =
+  | { readonly ok: true; readonly settings: Settings }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/**
+ * Reads the settings; an empty variable counts as unset. `problems` has one line for each wrong or missing setting: its name and what
+ * is expected, never its value when it is a secret.
+ */
+export function loadSettings(env: Readonly<Record<string, string | undefined>>): SettingsResult {
+  const given = Object.fromEntries(
+    Object.keys(environmentSchema.shape)
+      .map((name) => [name, env[name]?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = environmentSchema.safeParse(given);
+  const problems = [...(parsed.error?.issues ?? [])].map((issue) =>
+    describeProblem(String(issue.path[0]), given, issue.message),
+  );
+  const socket = given.SLACK_APP_TOKEN !== undefined;
+  const http = given.SLACK_SIGNING_SECRET !== undefined;
+  if (!socket && !http)
+    problems.push(
+      'SLACK_APP_TOKEN is not set: expected it (Socket Mode), or SLACK_SIGNING_SECRET and PORT instead (HTTP mode)',
+    );
+  if (socket && http)
+    problems.push(
+      'SLACK_APP_TOKEN and SLACK_SIGNING_SECRET are both set: expected one of them, which chooses the mode',
+    );
+  if (!parsed.success) return { ok: false, problems };
+
+  const e = parsed.data;
+  if (http && e.PORT === e.OPS_PORT) problems.push('OPS_PORT is the same as PORT: expected another port');
+  if (problems.length > 0) return { ok: false, problems };
+  return {
+    ok: true,
+    settings: {
+      slack: {
+        botToken: secret(e.SLACK_BOT_TOKEN),
+        transport:
+          e.SLACK_SIGNING_SECRET === undefined
+            ? { mode: 'socket', appToken: secret(e.SLACK_APP_TOKEN ?? '') }
+            : { mode: 'http', signingSecret: secret(e.SLACK_SIGNING_SECRET), port: e.PORT },
+        apiUrl: e.SLACK_API_URL,
+      },
+      redis: secret(e.REDIS_URL),
+      kubernetes: { kubeconfig: e.KUBECONFIG, context: e.KUBE_CONTEXT },
+      policyFile: e.POLICY_FILE,
+      instance: e.INSTANCE,
+      sealKeys: secret(e.SEAL_KEY),
+      opsPort: e.OPS_PORT,
+      logLevel: e.LOG_LEVEL,
+      workspacesNamespace: e.WORKSPACES_NAMESPACE,
+      ownNamespace: e.POD_NAMESPACE,
+    },
+  };
+}
+
+function describeProblem(name: string, given: Record<string, string | undefined>, expected: string): string {
+  const value = given[name];
+  if (value === undefined) return `${name} is not set: ${expected}`;
+  const shown = isSecret(name) ? 'is wrong (its value is not shown)' : `is '${value.slice(0, 80)}'`;
+  return `${name} ${shown}: ${expected}`;
+}
+
+function isSecret(name: string): boolean {
+  const field = environmentSchema.shape[name as keyof typeof environmentSchema.shape];
+  return field.meta()?.secret === true;
+}
+
+/** All problems as the one message that stops the start. */
+export function describeProblems(problems: readonly string[]): string {
+  return ['The settings are wrong; .env.example describes each:', ...problems.map((line) => `  ${line}`)].join('\n');
+}
+
+/** The values of all secrets, in each form in which they could show up: what the log must hide. */
+export function secretTexts(settings: Settings): string[] {
+  const { botToken, transport } = settings.slack;
+  const { password, sentinelPassword } = settings.redis.reveal();
+  const plain = [
+    botToken.reveal(),
+    transport.mode === 'socket' ? transport.appToken.reveal() : transport.signingSecret.reveal(),
+    ...[password, sentinelPassword].filter((value) => value !== undefined),
+  ];
+  const keys = settings.sealKeys
+    .reveal()
+    .flatMap((key) => (['base64', 'base64url', 'hex'] as const).map((encoding) => key.toString(encoding)));
+  return [...plain, ...plain.map((value) => encodeURIComponent(value)), ...keys];
+}

@@ -1,0 +1,31 @@
+/**
+ * A "no" that the person who asked may read: what was refused, by which rule, and what to do instead.
+ * Every other error is a fault: its text goes to the log only (see adapters/slack/say.ts).
+ */
+export class Refusal extends Error {
+  readonly rule: string;
+  readonly remedy: string;
+
+  /**
+   * @param rule   the rule that refused, as a path into the policy (`profiles.debug.duration.maximum`) or a short name
+   * @param reason what was refused and why, one sentence
+   * @param remedy what the person can do instead, one sentence; empty when there is nothing
+   */
+  constructor(rule: string, reason: string, remedy = '') {
+    super(reason);
+    this.name = 'Refusal';
+    this.rule = rule;
+    this.remedy = remedy;
+  }
+}
+
+/** A dependency did not do its part (Redis, the API server, Slack). `dependency` may be shown, the cause goes to the log. */
+export class Unavailable extends Error {
+  readonly dependency: 'Kubernetes' | 'Redis' | 'Slack';
+
+  constructor(dependency: 'Kubernetes' | 'Redis' | 'Slack', message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'Unavailable';
+    this.dependency = dependency;
+  }
+}

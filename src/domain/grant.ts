@@ -1,0 +1,156 @@
+import type { GrantId } from './ids.ts';
+import type { Person } from './people.ts';
+import type { Plan } from './plan.ts';
+import type { WorkloadKind } from './rights.ts';
+
+/** Milliseconds since the epoch. */
+export type Instant = number;
+
+/** What a request is about: a namespace, or one workload in it. */
+export interface Target {
+  readonly namespace: string;
+  readonly workload?: { readonly kind: WorkloadKind; readonly name: string };
+}
+
+/** `staging` or `staging/deployment/checkout`, as a person can type it. */
+export function describeTarget({ namespace, workload }: Target): string {
+  return workload === undefined ? namespace : `${namespace}/${workload.kind.toLowerCase()}/${workload.name}`;
+}
+
+export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
+export type EndState = 'denied' | 'cancelled' | 'timed-out' | 'expired' | 'revoked' | 'failed';
+export type GrantState = OpenState | EndState;
+
+/** The legal transitions. `ending` is left only after the teardown was verified. */
+const TRANSITIONS: Record<GrantState, readonly GrantState[]> = {
+  pending: ['denied', 'cancelled', 'timed-out', 'approved'],
+  approved: ['applying', 'cancelled', 'pending'],
+  applying: ['active', 'ending'],
+  active: ['active', 'ending'],
+  ending: ['expired', 'revoked', 'failed'],
+  denied: [],
+  cancelled: [],
+  'timed-out': [],
+  expired: [],
+  revoked: [],
+  failed: [],
+};
+
+export function mayBecome(from: GrantState, to: GrantState): boolean {
+  return TRANSITIONS[from].includes(to);
+}
+
+/** True once nothing can happen to a grant any more. */
+export function hasEnded(state: GrantState): state is EndState {
+  return TRANSITIONS[state].length === 0;
+}
+
+/** True while objects of the grant may be in the cluster. */
+export function holdsAccess(state: GrantState): boolean {
+  return state === 'applying' || state === 'active' || state === 'ending';
+}
+
+/** One person's word on a request, or the policy's own (`by` null: automatic approval). */
+export interface Decision {
+  readonly by: Person | null;
+  readonly verdict: 'approve' | 'deny';
+  readonly at: Instant;
+  /** The rule of the policy that allowed this decision. */
+  readonly rule: string;
+  readonly note: string;
+  /** The digest of the plan that was decided on. */
+  readonly digest: string;
+}
+
+/** A wish for a longer window, decided like a request. */
+export interface Extension {
+  readonly duration: number;
+  readonly askedAt: Instant;
+  readonly approvals: readonly Decision[];
+}
+
+/** Why an ending was begun. It names the end state: `expired`, `revoked`, or `failed` (an incident or a failure to apply). */
+export interface Ending {
+  readonly cause: 'expired' | 'revoked' | 'failed';
+  readonly since: Instant;
+  readonly by: Person | null;
+  readonly note: string;
+}
+
+/** Where a message is in Slack. */
+export interface MessageRef {
+  readonly channel: string;
+  readonly ts: string;
+}
+
+/** Version of the stored record; older ones must stay readable. */
+export const GRANT_VERSION = 1;
+
+/** The record of one request and of the grant that it becomes. Stored whole; changed only by compare-and-set on `revision`. */
+export interface Grant {
+  readonly version: typeof GRANT_VERSION;
+  readonly id: GrantId;
+  readonly revision: number;
+  readonly state: GrantState;
+  readonly requester: Person;
+  readonly profile: string;
+  readonly target: Target;
+  /** Seconds asked for. */
+  readonly duration: number;
+  readonly reason: string;
+  /** What was shown to the approvers, and what will be applied. */
+  readonly plan: Plan;
+  readonly digest: string;
+  /** How many different people must approve; 0: the policy itself did. */
+  readonly approvalsNeeded: number;
+  readonly decisions: readonly Decision[];
+  readonly createdAt: Instant;
+  /** When a pending request times out. */
+  readonly pendingUntil: Instant;
+  /** The window. Set when the request is approved, and again when `applying` starts. */
+  readonly startsAt: Instant | null;
+  readonly expiresAt: Instant | null;
+  readonly extension: Extension | null;
+  readonly ending: Ending | null;
+  readonly endedAt: Instant | null;
+  /** The approval message. */
+  readonly message: MessageRef | null;
+  /** The requester's "approved" DM: news of this grant goes into its thread. */
+  readonly thread: MessageRef | null;
+  /** The pods that the Role names now; the workspace pod. */
+  readonly pods: readonly string[];
+  readonly workspacePod: string | null;
+  /** Words for people on what went wrong or must be known, safe to show. */
+  readonly remarks: readonly string[];
+}
+
+/** Thrown when a transition is asked for that the table does not have. */
+export class IllegalTransition extends Error {
+  constructor(id: GrantId, from: GrantState, to: GrantState) {
+    super(`${id} can't go from ${from} to ${to}`);
+    this.name = 'IllegalTransition';
+  }
+}
+
+/**
+ * The grant in its next state.
+ * @throws IllegalTransition
+ */
+export function become(
+  grant: Grant,
+  state: GrantState,
+  change: Partial<Omit<Grant, 'id' | 'revision' | 'state'>> = {},
+): Grant {
+  if (!mayBecome(grant.state, state)) throw new IllegalTransition(grant.id, grant.state, state);
+  return { ...grant, ...change, state };
+}
+
+/** Approvals of the plan that is shown now, one a person. */
+export function approvalsOf(grant: Grant): Decision[] {
+  return onePerPerson(grant.decisions.filter((d) => d.verdict === 'approve' && d.digest === grant.digest));
+}
+
+/** Of several decisions by one Kubernetes user, the first. */
+export function onePerPerson(decisions: readonly Decision[]): Decision[] {
+  return decisions.filter((d, index) => decisions.findIndex((other) => other.by?.user === d.by?.user) === index);
+}

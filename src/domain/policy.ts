@@ -1,0 +1,238 @@
+import { z } from 'zod';
+import { DURATION_FORM, formatDuration, parseDuration } from './duration.ts';
+import { persistenceRisks, type Rule, WORKLOAD_KINDS } from './rights.ts';
+
+/**
+ * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
+ * The file itself is read by config/policy-file.ts, which adds file and line to the errors found here.
+ */
+
+const duration = z.string({ error: `expected ${DURATION_FORM}` }).transform((text, context) => {
+  const seconds = parseDuration(text);
+  if (seconds !== null) return seconds;
+  context.addIssue({ code: 'custom', message: `'${text}' is not a duration: expected ${DURATION_FORM}` });
+  return z.NEVER;
+});
+
+const SLACK_USER = /^[UW][A-Z0-9]{2,20}$/;
+const dnsLabel = (what: string) =>
+  z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, `expected ${what}: lower-case letters, digits and dashes`);
+const objectName = z
+  .string()
+  .max(253)
+  .regex(/^[a-z0-9A-Z:._-]+$/, 'expected the name of a Kubernetes object');
+
+/** A name that RBAC and Kubernetes themselves keep for their own is never a person. */
+export function isPersonName(user: string): boolean {
+  return user.length > 0 && user.length <= 253 && !user.startsWith('system:') && !/[\s\p{C}*]/u.test(user);
+}
+
+const kubernetesUser = z.string().refine(isPersonName, 'expected a Kubernetes user name without blanks, not system:');
+const kubernetesGroup = z
+  .string()
+  .min(1)
+  .refine((group) => !group.startsWith('system:'), 'groups of Kubernetes itself (system:) are not given to people');
+
+/** People: the union of the three lists. Names can be imitated or re-used, so groups and channels are given by id. */
+const principals = z
+  .strictObject({
+    users: z
+      .array(
+        z.union(
+          [z.string().regex(SLACK_USER), z.string().refine((text) => isPersonName(text) && !SLACK_USER.test(text))],
+          {
+            error: 'expected a Kubernetes user (ada@example.test) or a Slack member id (U024BE7LH)',
+          },
+        ),
+      )
+      .default([]),
+    groups: z
+      .array(z.string().regex(/^S[A-Z0-9]{2,20}$/, 'expected the id of a Slack user group (S0614TZR7), not its handle'))
+      .default([]),
+    channels: z
+      .array(z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'))
+      .default([]),
+  })
+  .describe('people, as users, Slack user groups and members of channels');
+const somebody = principals.refine((p) => p.users.length + p.groups.length + p.channels.length > 0, {
+  message: 'names nobody: give users, groups or channels',
+});
+
+/** `staging`, `team-*`: `*` stands for any characters within the one name. A lone `*` is said aloud as `namespaces: ["*"]`. */
+const namespacePattern = z
+  .string()
+  .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected a namespace or a pattern such as team-*');
+
+const word = z
+  .string()
+  .min(1)
+  .regex(/^[A-Za-z0-9./-]+$/, 'no wildcards here: name each one');
+const rule = z.strictObject({
+  apiGroups: z
+    .array(z.string().regex(/^[a-z0-9.-]*$/, 'no wildcards here: name each API group ("" is the core group)'))
+    .min(1),
+  resources: z.array(word).min(1),
+  verbs: z.array(z.string().regex(/^[a-z]+$/, 'no wildcards here: name each verb')).min(1),
+});
+
+const network = z
+  .strictObject({
+    mode: z.enum(['workspace', 'none']).default('workspace'),
+    image: z.string().min(1).optional().describe('image of the workspace pod'),
+    command: z.array(z.string()).min(1).optional().describe('what the workspace runs; default: sleep until its end'),
+    ports: z
+      .array(
+        z.strictObject({
+          port: z.int().min(1).max(65_535),
+          protocol: z.enum(['TCP', 'UDP', 'SCTP']).default('TCP'),
+        }),
+      )
+      .min(1)
+      .optional()
+      .describe('container ports of the target that are opened; default: all that its pods declare'),
+    dns: z.enum(['none', 'cluster']).default('none'),
+    strict: z.boolean().default(false),
+    allowIsolation: z.boolean().default(false),
+  })
+  .refine((n) => n.mode !== 'workspace' || n.image !== undefined, {
+    path: ['image'],
+    message: 'mode workspace needs the image that the workspace runs',
+  });
+
+const profile = z
+  .strictObject({
+    description: z.string().max(200).default(''),
+    scope: z.enum(['namespace', 'workload']),
+    namespaces: z.array(namespacePattern).min(1),
+    clusterRole: objectName.optional(),
+    role: objectName.optional(),
+    rules: z.array(rule).min(1).optional(),
+    requesters: somebody,
+    approvers: somebody,
+    deny: principals.default({ users: [], groups: [], channels: [] }),
+    approvals: z.int().min(1).max(10).default(1),
+    selfApproval: z.boolean().default(false),
+    automatic: z
+      .strictObject({ members: somebody, maximum: duration, namespaces: z.array(namespacePattern).min(1).optional() })
+      .optional()
+      .describe('granted without a person: the requester is one of members, and asks for no more than maximum'),
+    duration: z
+      .strictObject({ default: duration, maximum: duration })
+      .refine((d) => d.default <= d.maximum, { path: ['default'], message: 'is longer than maximum' })
+      .refine((d) => d.maximum <= 7 * 86_400, { path: ['maximum'], message: 'no window is longer than 7d' }),
+    timeout: duration.optional(),
+    network: network.default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false }),
+    acknowledgePersistence: z.boolean().default(false),
+  })
+  .superRefine((p, context) => {
+    const problem = (path: (string | number)[], message: string) =>
+      context.addIssue({ code: 'custom', path, message, input: p });
+    const given = [p.clusterRole, p.role, p.rules].filter((x) => x !== undefined).length;
+    if (given !== 1) problem([], 'gives exactly one of clusterRole, role and rules');
+    if (p.scope === 'workload' && p.rules === undefined)
+      problem(['scope'], 'scope workload takes inline rules: they are narrowed to the pods of the target');
+    if (p.scope === 'namespace' && p.network.mode === 'workspace')
+      problem(['network', 'mode'], 'a workspace has one target: it needs scope workload');
+    for (const [index, inline] of (p.rules ?? []).entries()) {
+      const risks = persistenceRisks([inline]);
+      if (risks.length > 0)
+        problem(['rules', index], `${risks.join('; ')}: may only be given by a named role, never by inline rules`);
+      if (p.scope === 'workload')
+        for (const resource of inline.resources) {
+          const why = notOfAWorkload(inline, resource);
+          if (why !== null) problem(['rules', index, 'resources'], why);
+        }
+    }
+    if (
+      p.clusterRole !== undefined &&
+      ['edit', 'admin', 'cluster-admin'].includes(p.clusterRole) &&
+      !p.acknowledgePersistence
+    )
+      problem(
+        ['clusterRole'],
+        `'${p.clusterRole}' has rights by which access outlives the grant (secrets, service account tokens, new workloads): say acknowledgePersistence: true if that is meant`,
+      );
+  });
+
+/** Rules of scope `workload` are narrowed by resourceNames; what can't be narrowed so is refused. Null: it can. */
+function notOfAWorkload(inline: Rule, resource: string): string | null {
+  const [base] = resource.split('/');
+  if (base === 'pods' && inline.apiGroups.length === 1 && inline.apiGroups[0] === '') {
+    const creates =
+      resource === 'pods' && inline.verbs.some((verb) => verb === 'create' || verb === 'deletecollection');
+    return creates ? 'verbs create and deletecollection on pods can not be narrowed to the pods of a workload' : null;
+  }
+  const kind = WORKLOAD_KINDS.find(
+    (k) => k.resource === base && inline.apiGroups.length === 1 && inline.apiGroups[0] === k.apiGroup,
+  );
+  if (kind !== undefined) return null;
+  return `'${resource}' can not be narrowed to one workload: allowed are pods and its subresources (apiGroups [""]), and ${WORKLOAD_KINDS.filter(
+    (k) => k.resource !== 'pods',
+  )
+    .map((k) => `${k.resource} (${k.apiGroup})`)
+    .join(', ')}`;
+}
+
+export const policySchema = z.strictObject({
+  version: z.literal(1),
+  identity: z.strictObject({
+    user: z
+      .string()
+      .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
+      .default('{email}'),
+    emailDomains: z
+      .array(z.string().regex(/^[a-z0-9.-]+$/))
+      .min(1)
+      .optional(),
+    overrides: z.array(z.strictObject({ slack: z.string().regex(SLACK_USER), user: kubernetesUser })).default([]),
+    groups: z.record(z.string(), z.array(kubernetesGroup)).default({}),
+    admit: z.array(z.enum(['guests', 'external', 'bots'])).default([]),
+  }),
+  administrators: somebody,
+  approvals: z.strictObject({
+    channel: z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'),
+    timeout: duration.default(3600),
+    reminder: duration.optional(),
+  }),
+  notifications: z.strictObject({ warning: duration.default(300) }).default({ warning: 300 }),
+  profiles: z.record(dnsLabel('a profile name'), profile).refine((p) => Object.keys(p).length > 0, 'has no profile'),
+});
+
+export type Policy = z.infer<typeof policySchema>;
+export type Profile = Policy['profiles'][string];
+export type Principals = Profile['requesters'];
+/** The policy file as a person writes it, before defaults. */
+export type PolicyInput = z.input<typeof policySchema>;
+
+/** True when a namespace fits one of the patterns (`*` stands for any characters). */
+export function matchesNamespace(patterns: readonly string[], namespace: string): boolean {
+  return patterns.some((pattern) => {
+    const source = pattern
+      .split('*')
+      .map((part) => part.replace(/[.+?^${}()|[\]\\]/g, '\\$&'))
+      .join('.*');
+    return new RegExp(`^${source}$`).test(namespace);
+  });
+}
+
+/** Namespaces of Kubernetes itself: no policy can open them, whatever its patterns say. */
+export function isSystemNamespace(namespace: string): boolean {
+  return namespace.startsWith('kube-');
+}
+
+/** The roles that a profile binds, as `kind name`, or its rules: what the bot must be allowed to give. */
+export function describeRights(p: Profile): string {
+  if (p.clusterRole !== undefined) return `ClusterRole ${p.clusterRole}`;
+  if (p.role !== undefined) return `Role ${p.role}`;
+  return (p.rules ?? []).map((r) => `${r.verbs.join(',')} on ${r.resources.join(',')}`).join('; ');
+}
+
+/** How long a request of this profile may wait for its decision. */
+export function requestTimeout(policy: Policy, p: Profile): number {
+  return p.timeout ?? policy.approvals.timeout;
+}
+
+/** One line on the limits of a profile, for refusals and the modal: `30m by default, 2h at most`. */
+export function describeDurations(p: Profile): string {
+  return `${formatDuration(p.duration.default)} by default, ${formatDuration(p.duration.maximum)} at most`;
+}

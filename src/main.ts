@@ -1,0 +1,38 @@
+import { createLog } from './adapters/telemetry/log.ts';
+import { startDrawbridge } from './composition.ts';
+import { describeProblems, loadSettings, secretTexts } from './config/settings.ts';
+
+/** Exit codes: 0 ended by a signal, 1 could not go on, 2 settings that can't work. */
+const loaded = loadSettings(process.env);
+if (!loaded.ok) {
+  process.stderr.write(`${describeProblems(loaded.problems)}\n`);
+  process.exit(2);
+}
+const { settings } = loaded;
+const log = createLog({ level: settings.logLevel, secrets: secretTexts(settings) });
+
+// Last resorts: nothing is known to get here, and what does must not end the revocations of other grants.
+process.on('unhandledRejection', (error) => log.error({ err: error }, 'a promise was rejected and nobody cared'));
+process.on('uncaughtException', (error) => {
+  log.fatal({ err: error }, 'an error that nobody caught: the process ends, the next one goes on');
+  process.exit(1);
+});
+
+try {
+  const drawbridge = await startDrawbridge(settings, log, (line) => process.stdout.write(line));
+  let stopping = false;
+  for (const signal of ['SIGTERM', 'SIGINT'] as const)
+    process.on(signal, () => {
+      if (stopping) return;
+      stopping = true;
+      log.info({ signal }, 'stopping: running work is finished first');
+      void drawbridge.stop().then(() => process.exit(0));
+    });
+  log.info({ ops: drawbridge.opsPort }, 'grants are looked after');
+  await drawbridge.reachable;
+  log.info('Slack can reach Drawbridge');
+} catch (error) {
+  log.fatal({ err: error }, 'Drawbridge can not start');
+  process.stderr.write(`Drawbridge can not start: ${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

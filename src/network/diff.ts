@@ -1,0 +1,185 @@
+import { blocksOf, type PodClass } from './classes.ts';
+import { explainAllowed, notGoverned } from './connections.ts';
+import { type NewIsolation, newlyIsolatedBetween } from './isolation.ts';
+import { type OutsideClass, outsideClasses } from './outside.ts';
+import { isEmpty, type PortSet, subtract, union } from './portset.ts';
+import type { EndClass, Pair } from './reach.ts';
+import { whyMissed } from './reasons.ts';
+import { letterOf, type Side, type Traffic } from './side.ts';
+import { type Snapshot, takeSnapshots } from './snapshots.ts';
+import type { Cluster, Connection, Direction, Pod, WorkloadPeer } from './types.ts';
+import {
+  connectOutside,
+  connectWorkloads,
+  type Explain,
+  groupByWorkload,
+  type Part,
+  workloadKey,
+} from './workloads.ts';
+
+export interface ReachabilityDiff {
+  readonly opens: readonly Connection[];
+  readonly closes: readonly Connection[];
+  /** Some of it may differ between network plugins. */
+  readonly pluginDependent: boolean;
+  /** Workloads in the cluster after the change that policies do not govern (hostNetwork). */
+  readonly notGoverned: readonly WorkloadPeer[];
+}
+
+/**
+ * Pods of one workload that are equal in both clusters. `there` is undefined for a workload that is not in the other
+ * one.
+ */
+interface ChangePart extends Part {
+  readonly here: PodClass;
+  readonly there: PodClass | undefined;
+  /** Whether what it may send (receive) can have changed. */
+  readonly sends: boolean;
+  readonly receives: boolean;
+}
+
+interface Change extends Traffic {
+  readonly here: Pair;
+  readonly there: Pair | undefined;
+}
+
+/**
+ * Which pod on the other side each pod is compared with: itself; else, in a workload that is there on both sides, one
+ * that it replaces or joins. So a rollout or a new replica is no change, unless the new pod may do more than the
+ * others.
+ */
+function counterparts(here: Snapshot, there: Snapshot): (pod: Pod) => Pod | undefined {
+  const same = (pod: Pod, { find }: Snapshot): Pod | undefined => {
+    const other = find(pod);
+    return other && (other === pod || workloadKey(other) === workloadKey(pod)) ? other : undefined;
+  };
+  const lonely = Map.groupBy(
+    here.pods.filter((pod) => !same(pod, there)),
+    workloadKey,
+  );
+  const replaced = new Map<Pod, Pod>();
+  if (lonely.size === 0) return (pod) => same(pod, there);
+  const workloads = Map.groupBy(there.pods, workloadKey);
+  const byName = (a: Pod, b: Pod): number => (a.name < b.name ? -1 : 1);
+  for (const [key, newcomers] of lonely) {
+    const members = (workloads.get(key) ?? []).sort(byName);
+    const gone = members.filter((pod) => !same(pod, here));
+    for (const [index, pod] of newcomers.sort(byName).entries()) {
+      const other = gone[index] ?? members[0];
+      if (other) replaced.set(pod, other);
+    }
+  }
+  return (pod) => same(pod, there) ?? replaced.get(pod);
+}
+
+function explainGain(outside: 'from' | 'to' | undefined): Explain<Change> {
+  const explain = explainAllowed(outside);
+  return ({ here }, ports) => explain(here, ports);
+}
+
+/** A loss is a gain looked at backwards in time: `there` is the cluster after the change. */
+function explainLoss({ there }: Change, ports: PortSet): string[] {
+  if (!there) return ['the pods are gone'];
+  const misses = (side: Side): boolean => !isEmpty(subtract(ports, side.letter));
+  const hard = [there.egress, there.ingress].filter(misses);
+  // Still open by the letter: from now on only by an ipBlock.
+  if (hard.length === 0) return ['from now on allowed by an ipBlock only'];
+  return hard.map(whyMissed);
+}
+
+/**
+ * What may be done in `here` and could not be in `there`, in any of the two readings. Certain only if in both of them.
+ */
+function gain(here: Pair, there: Pair | undefined): Change {
+  if (!there) return { sure: here.sure, dependent: here.dependent, here, there };
+  const sure = subtract(here.sure, letterOf(there));
+  const any = union(subtract(letterOf(here), letterOf(there)), subtract(here.sure, there.sure));
+  return { sure, dependent: subtract(any, sure), here, there };
+}
+
+/** The connections of one cluster (`here`) that the other one (`there`) does not have. */
+function gains(
+  here: Snapshot,
+  there: Snapshot,
+  outside: readonly OutsideClass[],
+  explain: (outside: 'from' | 'to' | undefined) => Explain<Change>,
+): Connection[] {
+  const counterpart = counterparts(here, there);
+  const differs = (a: PodClass, b: PodClass | undefined, direction: Direction): boolean => {
+    if (a !== b) return true;
+    const before = there.reach.isolating(b, direction);
+    const after = here.reach.isolating(a, direction);
+    return before.length !== after.length || before.some((policy) => !after.includes(policy));
+  };
+  const classThere = (pod: Pod): PodClass | undefined => {
+    const other = counterpart(pod);
+    return other && there.classify(other);
+  };
+  const groups = groupByWorkload<ChangePart>(
+    here.pods,
+    (pod) => {
+      const [a, b] = [here.classify(pod), classThere(pod)];
+      return a === b ? a.id : `${a.id} ${b?.id}`;
+    },
+    (pod) => {
+      const [a, b] = [here.classify(pod), classThere(pod)];
+      return { here: a, there: b, count: 0, sends: differs(a, b, 'Egress'), receives: differs(a, b, 'Ingress') };
+    },
+  );
+  const change = (
+    from: EndClass,
+    to: EndClass,
+    before: { from: EndClass | undefined; to: EndClass | undefined },
+  ): Change => gain(here.reach.pair(from, to), before.from && before.to && there.reach.pair(before.from, before.to));
+
+  const senders = new Set(groups.filter((group) => group.parts.some((part) => part.sends)));
+  const receiving = groups.filter((group) => group.parts.some((part) => part.receives));
+  const between = (from: ChangePart, to: ChangePart): Change | undefined =>
+    from.sends || to.receives ? change(from.here, to.here, { from: from.there, to: to.there }) : undefined;
+  const toOutside = (part: ChangePart, world: OutsideClass): Change | undefined =>
+    part.sends ? change(part.here, world, { from: part.there, to: world }) : undefined;
+  const fromOutside = (part: ChangePart, world: OutsideClass): Change | undefined =>
+    part.receives ? change(world, part.here, { from: world, to: part.there }) : undefined;
+
+  const result: Connection[] = [];
+  for (const from of groups) {
+    for (const to of senders.has(from) ? groups : receiving) {
+      for (const item of connectWorkloads(from, to, between, explain(undefined))) result.push(item);
+    }
+    if (senders.has(from)) result.push(...connectOutside(from, outside, 'to', toOutside, explain('to')));
+  }
+  for (const to of receiving) result.push(...connectOutside(to, outside, 'from', fromOutside, explain('from')));
+  return result;
+}
+
+function diffBetween(old: Snapshot, fresh: Snapshot): Pick<ReachabilityDiff, 'opens' | 'closes' | 'pluginDependent'> {
+  const outside = outsideClasses(blocksOf(new Set([...old.policies, ...fresh.policies])), [...old.pods, ...fresh.pods]);
+  const opens = gains(fresh, old, outside, explainGain);
+  const closes = gains(old, fresh, outside, () => explainLoss);
+  return { opens, closes, pluginDependent: [...opens, ...closes].some((connection) => connection.pluginDependent) };
+}
+
+/**
+ * Which connections a change opens and closes, by workload: everything between two clusters (policies, pods, labels,
+ * namespaces) counts. Only what a change can have touched is computed. A change for a part of a workload's pods is
+ * listed, with `pods` saying for how many. A connection that turns from certain to plugin-dependent, or back, is listed
+ * as plugin-dependent.
+ */
+export function diffReachability(before: Cluster, after: Cluster): ReachabilityDiff {
+  return { ...diffBetween(...takeSnapshots(before, after)), notGoverned: notGoverned(after) };
+}
+
+export interface Preview extends ReachabilityDiff {
+  /** Pods that live before and after, and that the change isolates for the first time. */
+  readonly newlyIsolated: readonly NewIsolation[];
+}
+
+/** What an approver sees of a change, computed before anything is applied. */
+export function previewChange(before: Cluster, after: Cluster): Preview {
+  const [old, fresh] = takeSnapshots(before, after);
+  return {
+    ...diffBetween(old, fresh),
+    notGoverned: notGoverned(after),
+    newlyIsolated: newlyIsolatedBetween(old, fresh),
+  };
+}

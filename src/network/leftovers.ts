@@ -1,0 +1,51 @@
+import { contains, parseCidr } from './cidr.ts';
+import { blocksOf, createClassifier } from './classes.ts';
+import { explainAllowed, governedPods, groupByClass, namespaceLabels } from './connections.ts';
+import { outsideClasses } from './outside.ts';
+import { compilePolicy } from './policy.ts';
+import { fromRanges, NO_PORTS, type PortSet, subtract, union } from './portset.ts';
+import { createReach, type EndClass, type Pair } from './reach.ts';
+import { matches } from './selector.ts';
+import type { Cluster, Connection, LabelSelector, Pod, PortRange } from './types.ts';
+import { connectOutside, connectWorkloads } from './workloads.ts';
+
+/** What a pod is meant to reach: pods of one namespace by selector, or addresses outside; on these ports. */
+export type AllowedTarget =
+  | { readonly namespace: string; readonly selector: LabelSelector; readonly ports: readonly PortRange[] }
+  | { readonly cidr: string; readonly ports: readonly PortRange[] };
+
+/**
+ * What the cluster's policies let a pod reach beyond its allowed targets, with the policies that let it as reasons. The
+ * pod need not exist yet; where it does, the given one counts. Empty: it reaches its targets at most.
+ */
+export function leftovers(cluster: Cluster, pod: Pod, allowedTargets: readonly AllowedTarget[]): Connection[] {
+  const policies = cluster.policies.map(compilePolicy);
+  const others = governedPods(cluster).filter((other) => other.namespace !== pod.namespace || other.name !== pod.name);
+  const selectors = allowedTargets.flatMap((target) => ('selector' in target ? [target.selector] : []));
+  const classify = createClassifier(policies, selectors)(namespaceLabels(cluster));
+  const reach = createReach(policies);
+  const targets = allowedTargets.map((target) => {
+    const block = 'cidr' in target ? parseCidr(target.cidr) : undefined;
+    const meant = ({ end }: EndClass): boolean => {
+      if (end.kind === 'outside') return block !== undefined && contains(block, end.cidr);
+      return 'selector' in target && end.namespace === target.namespace && matches(target.selector, end.labels);
+    };
+    return { block, meant, ports: fromRanges(target.ports) };
+  });
+  const blocks = targets.flatMap(({ block }) => (block ? [block] : []));
+  const outside = outsideClasses([...blocksOf(policies), ...blocks], [...others, pod]);
+
+  const self = classify(pod);
+  const beyond = (to: EndClass): Pair => {
+    const pair = reach.pair(self, to);
+    const meant = targets
+      .filter((target) => target.meant(to))
+      .reduce<PortSet>((sum, { ports }) => union(sum, ports), NO_PORTS);
+    return { ...pair, sure: subtract(pair.sure, meant), dependent: subtract(pair.dependent, meant) };
+  };
+  const groups = groupByClass(others, classify);
+  return groupByClass([pod], classify).flatMap((from) => [
+    ...groups.flatMap((to) => connectWorkloads(from, to, (_, part) => beyond(part.found), explainAllowed(undefined))),
+    ...connectOutside(from, outside, 'to', (_, world) => beyond(world), explainAllowed('to')),
+  ]);
+}

@@ -1,0 +1,87 @@
+import type { PortRange, Protocol } from './types.ts';
+
+/**
+ * A set of (protocol, port) as a value: disjoint sorted intervals on one line, start and end in turn, both included.
+ * Each protocol has a stretch of 65536 on that line, of which it leaves out 0, so that intervals of two protocols
+ * never touch.
+ */
+export type PortSet = readonly number[];
+
+const PROTOCOLS: readonly Protocol[] = ['TCP', 'UDP', 'SCTP'];
+const STRETCH = 65536;
+
+export const NO_PORTS: PortSet = [];
+export const ALL_PORTS: PortSet = PROTOCOLS.flatMap((_, index) => [index * STRETCH + 1, index * STRETCH + 65535]);
+
+/** Ports `from` to `to`, both included. Ports that do not exist are left out; a range without ports is empty. */
+export function portRange(protocol: Protocol, from = 1, to = from): PortSet {
+  const base = PROTOCOLS.indexOf(protocol) * STRETCH;
+  const first = Math.max(from, 1);
+  const last = Math.min(to, 65535);
+  return first <= last ? [base + first, base + last] : NO_PORTS;
+}
+
+export function allPorts(protocol: Protocol): PortSet {
+  return portRange(protocol, 1, 65535);
+}
+
+/** Walks both sets and keeps what `keep` says of (in a, in b); the other operations are this with another table. */
+function combine(a: PortSet, b: PortSet, keep: (inA: boolean, inB: boolean) => boolean): PortSet {
+  const result: number[] = [];
+  let i = 0;
+  let j = 0;
+  // Even index: the next edge is a start; odd: it is an end, and the edge lies behind it.
+  const edge = (set: PortSet, at: number): number => (set[at] ?? Number.POSITIVE_INFINITY) + (at % 2);
+  let open = false;
+  while (i < a.length || j < b.length) {
+    const at = Math.min(edge(a, i), edge(b, j));
+    // Not `if`: ranges that touch have an end and a start at one edge.
+    while (i < a.length && edge(a, i) === at) i++;
+    while (j < b.length && edge(b, j) === at) j++;
+    const now = keep(i % 2 === 1, j % 2 === 1);
+    if (now !== open) result.push(now ? at : at - 1);
+    open = now;
+  }
+  return result;
+}
+
+export function union(a: PortSet, b: PortSet): PortSet {
+  if (a === b || b.length === 0 || a === ALL_PORTS) return a;
+  if (a.length === 0 || b === ALL_PORTS) return b;
+  return combine(a, b, (inA, inB) => inA || inB);
+}
+
+export function intersect(a: PortSet, b: PortSet): PortSet {
+  if (a === b || a.length === 0 || b === ALL_PORTS) return a;
+  if (b.length === 0 || a === ALL_PORTS) return b;
+  return combine(a, b, (inA, inB) => inA && inB);
+}
+
+export function subtract(a: PortSet, b: PortSet): PortSet {
+  if (a.length === 0 || b.length === 0) return a;
+  if (a === b || b === ALL_PORTS) return NO_PORTS;
+  return combine(a, b, (inA, inB) => inA && !inB);
+}
+
+export function isEmpty(set: PortSet): boolean {
+  return set.length === 0;
+}
+
+export function includesPort(set: PortSet, protocol: Protocol, port: number): boolean {
+  return !isEmpty(intersect(set, portRange(protocol, port)));
+}
+
+/** The set as people and JSON see it: TCP, UDP, SCTP, ascending, disjoint. */
+export function toRanges(set: PortSet): PortRange[] {
+  const ranges: PortRange[] = [];
+  for (let i = 0; i < set.length; i += 2) {
+    const start = set[i] as number;
+    const protocol = PROTOCOLS[Math.floor(start / STRETCH)] as Protocol;
+    ranges.push({ protocol, from: start % STRETCH, to: (set[i + 1] as number) % STRETCH });
+  }
+  return ranges;
+}
+
+export function fromRanges(ranges: readonly PortRange[]): PortSet {
+  return ranges.reduce((set, { protocol, from, to }) => union(set, portRange(protocol, from, to)), NO_PORTS);
+}

@@ -1,0 +1,61 @@
+import { createClassifier, type PodClass } from './classes.ts';
+import { governedPods, namespaceLabels } from './connections.ts';
+import { compilePolicy, type Policy } from './policy.ts';
+import { createReach, type Reach } from './reach.ts';
+import type { Cluster, NetworkPolicy, Pod } from './types.ts';
+
+/**
+ * A cluster ready to be asked. Its classes and policies are the same values in both snapshots where nothing changed.
+ */
+export interface Snapshot {
+  /** Those that policies govern. */
+  readonly pods: readonly Pod[];
+  readonly policies: readonly Policy[];
+  /** The pod of the same namespace and name here. */
+  readonly find: (pod: Pod) => Pod | undefined;
+  readonly classify: (pod: Pod) => PodClass;
+  readonly reach: Reach;
+}
+
+/** Compiles policies so that equal text gives the very same value: what did not change is then seen at a glance. */
+function createCompiler(): (policy: NetworkPolicy) => Policy {
+  const byObject = new Map<NetworkPolicy, Policy>();
+  const byText = new Map<string, Policy>();
+  return (policy) => {
+    const same = byObject.get(policy);
+    if (same) return same;
+    const text = JSON.stringify([policy.metadata?.namespace, policy.metadata?.name, policy.spec]);
+    const compiled = byText.get(text) ?? compilePolicy(policy);
+    byText.set(text, compiled);
+    byObject.set(policy, compiled);
+    return compiled;
+  };
+}
+
+function createFinder(pods: readonly Pod[]): (pod: Pod) => Pod | undefined {
+  const byNamespace = new Map<string, Map<string, Pod>>();
+  for (const pod of pods) {
+    const byName = byNamespace.get(pod.namespace) ?? new Map<string, Pod>();
+    byNamespace.set(pod.namespace, byName);
+    byName.set(pod.name, pod);
+  }
+  return ({ namespace, name }) => byNamespace.get(namespace)?.get(name);
+}
+
+/** Both sides of a change. */
+export function takeSnapshots(before: Cluster, after: Cluster): [before: Snapshot, after: Snapshot] {
+  const compile = createCompiler();
+  const compiled = [before.policies.map(compile), after.policies.map(compile)];
+  const classifier = createClassifier(new Set(compiled.flat()));
+  const snapshot = (cluster: Cluster, policies: readonly Policy[] = []): Snapshot => {
+    const pods = governedPods(cluster);
+    return {
+      pods,
+      policies,
+      find: createFinder(pods),
+      classify: classifier(namespaceLabels(cluster)),
+      reach: createReach(policies),
+    };
+  };
+  return [snapshot(before, compiled[0]), snapshot(after, compiled[1])];
+}

@@ -1,0 +1,72 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { isDeepStrictEqual } from 'node:util';
+import { z } from 'zod';
+import { policySchema } from '../domain/policy.ts';
+
+/**
+ * The values of the chart, whose meaning its values.yaml tells. Run as a program this writes helm/drawbridge/values.schema.json, which helm
+ * holds every install against, so that the policy has one schema in chart and bot; with `--check` it only compares. Exit code 1: it differs.
+ */
+
+/** Where the chart is. */
+export const CHART = fileURLToPath(new URL('../../helm/drawbridge', import.meta.url));
+const SCHEMA_FILE = join(CHART, 'values.schema.json');
+
+const namespace = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+const port = z.int().min(1).max(65_535);
+const name = z.string().regex(/^\S+$/);
+const given = z.string().min(1).optional();
+
+const valuesSchema = z
+  .strictObject({
+    policy: policySchema,
+    existingSecret: z.string().regex(/^$|^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/),
+    secret: z.strictObject({
+      SLACK_BOT_TOKEN: given,
+      SLACK_APP_TOKEN: given,
+      SLACK_SIGNING_SECRET: given,
+      REDIS_URL: given,
+      SEAL_KEY: given,
+    }),
+    image: z.strictObject({
+      repository: name,
+      tag: z.string(),
+      pullPolicy: z.enum(['Always', 'IfNotPresent', 'Never']),
+    }),
+    imagePullSecrets: z.array(z.strictObject({ name })),
+    replicas: z.int().min(0).max(20),
+    instance: z.string().regex(/^$|^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+    slack: z.strictObject({ mode: z.enum(['socket', 'http']), port }),
+    opsPort: port,
+    logLevel: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal']),
+    resources: z.record(z.string(), z.unknown()),
+    workspaces: z.strictObject({
+      namespace,
+      quota: z.record(z.string(), z.union([z.string(), z.number()])),
+    }),
+    admission: z.strictObject({ emergencyGroup: name, controllers: z.array(name).min(1) }),
+    global: z.record(z.string(), z.unknown()).describe('belongs to a chart above this one'),
+  })
+  .partial()
+  .required({ policy: true });
+
+/** What is given beside the chart's own values.yaml. */
+export type ChartValues = Pick<z.input<typeof valuesSchema>, 'policy'> & {
+  readonly [Key in Exclude<keyof z.input<typeof valuesSchema>, 'policy'>]?: Partial<z.input<typeof valuesSchema>[Key]>;
+};
+
+/** The content of the chart's values.schema.json. */
+export function chartSchema(): unknown {
+  return z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' });
+}
+
+if (import.meta.main) {
+  const schema = JSON.parse(JSON.stringify(chartSchema()));
+  if (!process.argv.includes('--check')) await writeFile(SCHEMA_FILE, `${JSON.stringify(schema, null, 2)}\n`);
+  else if (!isDeepStrictEqual(JSON.parse(await readFile(SCHEMA_FILE, 'utf8').catch(() => 'null')), schema)) {
+    console.error('values.schema.json differs from the schemas in the sources: run npm run chart-schema');
+    process.exitCode = 1;
+  }
+}

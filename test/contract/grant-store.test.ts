@@ -1,0 +1,254 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
+import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
+import type { GrantStore } from '../../src/app/ports.ts';
+import { become, type Grant } from '../../src/domain/grant.ts';
+import { newGrantId } from '../../src/domain/ids.ts';
+import { ADA, BEN, sampleGrant, samplePlan } from '../support/grants.ts';
+import { memoryStore } from '../support/memory.ts';
+import { useRedis } from '../support/redis.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+/** With a value in every member that may be empty. */
+function fullGrant(): Grant {
+  const plan = samplePlan({
+    role: { kind: 'ClusterRole', name: 'view' },
+    network: {
+      mode: 'workspace',
+      image: 'registry.example.test/toolbox:1',
+      command: ['sleep', '3600'],
+      ports: [{ port: 8080, protocol: 'TCP' }],
+      dns: 'none',
+      selector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['checkout'] }] },
+      admits: true,
+      hostAliases: [{ ip: '10.0.0.7', hostnames: ['checkout'] }],
+    },
+    preview: {
+      opens: [
+        {
+          from: { namespace: 'drawbridge-workspaces', kind: 'Job', name: 'workspace' },
+          to: { cidr: '198.51.100.0/24', except: ['198.51.100.7/32'] },
+          ports: [{ protocol: 'TCP', from: 8080, to: 8080 }],
+          reasons: ['admitted'],
+          pluginDependent: true,
+        },
+      ],
+      closes: [],
+      notes: ['a note'],
+    },
+    persistence: ['reads secrets'],
+  });
+  const [decision] = sampleGrant().decisions;
+  return sampleGrant({
+    plan,
+    extension: { duration: 600, askedAt: 1, approvals: decision === undefined ? [] : [decision] },
+    ending: { cause: 'revoked', since: 2, by: BEN, note: 'done' },
+    requester: { ...ADA, groups: [] },
+    startsAt: 3,
+    expiresAt: 4,
+    endedAt: 5,
+    message: { channel: 'C0ACCESS001', ts: '1.2' },
+    thread: { channel: 'D0ADA', ts: '1.3' },
+    workspacePod: 'drawbridge-x',
+    remarks: ['a remark'],
+  });
+}
+
+/** One suite, every implementation: `stores` gives several that share their data, as replicas do. */
+function contract(stores: () => GrantStore[]) {
+  let store: GrantStore;
+  let other: GrantStore;
+  beforeEach(() => {
+    const [first, second] = stores();
+    store = first as GrantStore;
+    other = second ?? store;
+  });
+  const fresh = async (change: Partial<Grant> = {}) => {
+    const grant = sampleGrant({ id: newGrantId(), ...change });
+    expect(await store.create(grant)).toBe(true);
+    return grant;
+  };
+  const remark = (words: string) => (grant: Grant) => ({ ...grant, remarks: [...grant.remarks, words] });
+
+  it('gives back a grant as it was stored, to every replica', async () => {
+    const grant = await fresh();
+    expect(await other.get(grant.id)).toEqual(grant);
+  });
+
+  it('gives back every member', async () => {
+    const grant = fullGrant();
+    await store.create(grant);
+    expect(await other.get(grant.id)).toEqual(grant);
+  });
+
+  it('has no grant that nobody stored', async () => {
+    expect(await store.get(newGrantId())).toBeNull();
+    expect(await store.change(newGrantId(), remark('x'))).toBeNull();
+  });
+
+  it('refuses an id that is taken, and leaves its grant alone', async () => {
+    const grant = await fresh();
+    expect(await other.create(sampleGrant({ id: grant.id, reason: 'another' }))).toBe(false);
+    expect(await store.get(grant.id)).toEqual(grant);
+  });
+
+  it('of many that create the same id, exactly one does', async () => {
+    const id = newGrantId();
+    const made = await Promise.all(
+      Array.from({ length: 20 }, (_, i) => (i % 2 ? store : other).create(sampleGrant({ id, reason: `${i}` }))),
+    );
+    expect(made.filter(Boolean)).toHaveLength(1);
+    expect((await store.get(id))?.reason).toBe(String(made.indexOf(true)));
+  });
+
+  it('changes a grant and counts its revision', async () => {
+    const grant = await fresh();
+    const change = await store.change(grant.id, remark('one'));
+    expect(change).toEqual({ changed: true, grant: { ...grant, revision: 1, remarks: ['one'] } });
+    expect(await other.get(grant.id)).toEqual(change?.grant);
+  });
+
+  it('leaves a grant alone when the mutator says null, and tells so', async () => {
+    const grant = await fresh();
+    expect(await store.change(grant.id, () => null)).toEqual({ changed: false, grant });
+    expect(await store.get(grant.id)).toEqual(grant);
+  });
+
+  it('leaves a grant alone when the mutator throws, and throws the same', async () => {
+    const grant = await fresh();
+    const refusal = new Error('no');
+    await expect(
+      store.change(grant.id, () => {
+        throw refusal;
+      }),
+    ).rejects.toBe(refusal);
+    expect(await store.get(grant.id)).toEqual(grant);
+  });
+
+  it('does not let a mutator change the id or choose the revision', async () => {
+    const grant = await fresh();
+    const change = await store.change(grant.id, (g) => ({ ...g, id: 'g-aaaaaa', revision: 99 }));
+    expect(change?.grant).toMatchObject({ id: grant.id, revision: 1 });
+  });
+
+  it('loses no change: of N concurrent changers each counts once', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 12 }), async (changers) => {
+        const grant = await fresh();
+        const changes = await Promise.all(
+          Array.from({ length: changers }, (_, i) => (i % 2 ? store : other).change(grant.id, remark(`${i}`))),
+        );
+        expect(changes.map((c) => c?.grant.revision).toSorted((a, b) => (a ?? 0) - (b ?? 0))).toEqual(
+          Array.from({ length: changers }, (_, i) => i + 1),
+        );
+        const after = await store.get(grant.id);
+        expect(after?.revision).toBe(changers);
+        expect(after?.remarks.toSorted()).toEqual(Array.from({ length: changers }, (_, i) => `${i}`).toSorted());
+      }),
+      { numRuns: 15 },
+    );
+  });
+
+  it('two clicks make one transition', async () => {
+    const grant = await fresh();
+    const approve = (g: Grant) => (g.state === 'pending' ? become(g, 'approved') : null);
+    const clicks = await Promise.all([store.change(grant.id, approve), other.change(grant.id, approve)]);
+    expect(clicks.map((c) => c?.changed).toSorted()).toEqual([false, true]);
+    expect(clicks.map((c) => c?.grant.state)).toEqual(['approved', 'approved']);
+  });
+
+  it('lists those that have not ended', async () => {
+    const pending = await fresh();
+    const ended = await fresh();
+    await store.change(ended.id, (g) => become(g, 'cancelled'));
+    const open = (await other.open()).map((g) => g.id);
+    expect(open).toContain(pending.id);
+    expect(open).not.toContain(ended.id);
+    expect((await store.get(ended.id))?.state).toBe('cancelled');
+  });
+
+  it('says a thing once among all replicas, and each thing for itself', async () => {
+    const key = newGrantId();
+    const said = await Promise.all([store, other, store].map((s) => s.firstTime(key, 60)));
+    expect(said.filter(Boolean)).toHaveLength(1);
+    expect(await store.firstTime(`${key}.other`, 60)).toBe(true);
+  });
+}
+
+describe('the grant store in memory', () => {
+  const store = memoryStore();
+  contract(() => [store]);
+});
+
+describe('the grant store in Redis', () => {
+  const redis = useRedis();
+  const clients: RedisClient[] = [];
+  const log = silentLog();
+  const storeOf = (client: RedisClient) => createGrantStore({ redis: client, instance: 'default', log });
+  beforeAll(async () => {
+    for (let i = 0; i < 2; i++) clients.push(await connectRedis(redis().url, { role: 'requests', log }));
+  });
+  afterAll(() => {
+    for (const client of clients) client.disconnect();
+  });
+  const first = () => clients[0] as RedisClient;
+
+  contract(() => clients.map(storeOf));
+
+  it('says a thing again when its time is over', async () => {
+    const store = storeOf(first());
+    expect(await store.firstTime('soon', 1)).toBe(true);
+    expect(await store.firstTime('soon', 1)).toBe(false);
+    await expect.poll(() => store.firstTime('soon', 1), { timeout: 5000 }).toBe(true);
+  });
+
+  it('keeps an ended grant for thirty days, and an open one without end', async () => {
+    const store = storeOf(first());
+    const grant = sampleGrant({ id: newGrantId() });
+    await store.create(grant);
+    const key = `{drawbridge:default}:grant:${grant.id}`;
+    expect(await first().ttl(key)).toBe(-1);
+    await store.change(grant.id, (g) => become(g, 'denied'));
+    expect(await first().ttl(key)).toBeGreaterThan(29 * 86_400);
+  });
+
+  it('keeps installations apart', async () => {
+    const grant = sampleGrant({ id: newGrantId() });
+    await storeOf(first()).create(grant);
+    const stranger = createGrantStore({ redis: first(), instance: 'other', log });
+    expect(await stranger.get(grant.id)).toBeNull();
+    expect(await stranger.open()).toEqual([]);
+  });
+
+  it('reports a record that can not be read, and gives the others', async () => {
+    const store = storeOf(first());
+    const good = sampleGrant({ id: newGrantId() });
+    const broken = ['g-aaaaaa', 'g-bbbbbb', 'g-cccccc', 'g-dddddd'];
+    await store.create(good);
+    for (const id of broken) await store.create(sampleGrant({ id }));
+    const keys = broken.map((id) => `{drawbridge:default}:grant:${id}`);
+    await first().set(keys[0] as string, '{"not json');
+    await first().set(keys[1] as string, JSON.stringify({ ...sampleGrant({ id: 'g-bbbbbb' }), state: 'unheard-of' }));
+    await first().set(keys[2] as string, JSON.stringify(sampleGrant({ id: 'g-zzzzzz' })));
+    await first().del(keys[3] as string);
+    log.lines.length = 0;
+    const open = (await store.open()).map((g) => g.id);
+    expect(open).toContain(good.id);
+    for (const id of broken) expect(open).not.toContain(id);
+    expect(await store.get('g-aaaaaa')).toBeNull();
+    expect(log.lines.filter((line) => line.level === 'error').map((line) => line.fields.grant)).toEqual(
+      expect.arrayContaining(['g-aaaaaa', 'g-bbbbbb', 'g-cccccc']),
+    );
+  });
+
+  it('keeps what a newer version has added', async () => {
+    const store = storeOf(first());
+    const grant = sampleGrant({ id: newGrantId() });
+    const newer = { ...grant, colour: 'red', requester: { ...grant.requester, badge: 7 } };
+    await store.create(newer);
+    const change = await store.change(grant.id, (g) => ({ ...g, remarks: ['older'] }));
+    expect(change?.grant).toMatchObject({ colour: 'red', requester: { badge: 7 }, remarks: ['older'] });
+    expect(await store.get(grant.id)).toMatchObject({ colour: 'red', requester: { badge: 7 } });
+  });
+});

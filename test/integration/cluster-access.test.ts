@@ -1,0 +1,251 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { createApi } from '../../src/adapters/kubernetes/api.ts';
+import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
+import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
+import { planOf } from '../../src/app/make-plan.ts';
+import type { ClusterAccess } from '../../src/app/ports.ts';
+import type { Grant } from '../../src/domain/grant.ts';
+import { newGrantId } from '../../src/domain/ids.ts';
+import { policySchema } from '../../src/domain/policy.ts';
+import { digestOfPlan } from '../../src/domain/plan.ts';
+import { markRunning } from '../../src/sandbox/cluster/pods.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { ADA, applyingGrant, BEN } from '../support/grants.ts';
+import { defaultDeny, deployment } from '../support/workloads.ts';
+
+const KEY = Buffer.alloc(32, 7);
+
+const policy = policySchema.parse({
+  version: 1,
+  identity: {},
+  administrators: { users: [BEN.user] },
+  approvals: { channel: 'C0ACCESS' },
+  profiles: {
+    debug: {
+      scope: 'workload',
+      namespaces: ['*'],
+      rules: [
+        { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] },
+        { apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] },
+      ],
+      requesters: { users: [ADA.user] },
+      approvers: { users: [BEN.user] },
+      duration: { default: '30m', maximum: '2h' },
+    },
+    troubleshoot: {
+      scope: 'workload',
+      namespaces: ['*'],
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+      requesters: { users: [ADA.user] },
+      approvers: { users: [BEN.user] },
+      duration: { default: '30m', maximum: '2h' },
+      network: { mode: 'workspace', image: 'example.test/tools:1' },
+    },
+    view: {
+      scope: 'namespace',
+      namespaces: ['*'],
+      clusterRole: 'view',
+      requesters: { users: [ADA.user] },
+      approvers: { users: [BEN.user] },
+      duration: { default: '30m', maximum: '2h' },
+    },
+  },
+});
+
+describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
+  let workspaces: string;
+  let cluster: ClusterAccess;
+  let ada: string;
+  const stops: (() => Promise<void>)[] = [];
+
+  const access = (instance: string, workspacesNamespace: string): ClusterAccess => {
+    const config = new KubeConfig();
+    config.loadFromFile(kube.adminKubeconfig);
+    return createClusterAccess({
+      api: createApi(config),
+      sealKeys: [KEY],
+      ownNamespace: 'drawbridge',
+      workspacesNamespace,
+      instance,
+      now: Date.now,
+      sleep,
+    });
+  };
+
+  beforeAll(async () => {
+    workspaces = await kube.freshNamespace('workspaces');
+    cluster = access(workspaces, workspaces);
+    ada = await kube.kubeconfigFor(ADA.user, [...ADA.groups]);
+    const kubelet = await markRunning({ kubeconfig: await kube.kubeconfigFor('system:kube-scheduler') });
+    stops.push(() => kubelet.stop());
+  });
+  afterAll(async () => {
+    for (const stop of stops) await stop();
+  });
+
+  async function staged(): Promise<string> {
+    const namespace = await kube.freshNamespace('staging');
+    await kube.apply([...deployment(namespace, 'checkout'), ...deployment(namespace, 'payments'), defaultDeny(namespace)]);
+    await vi.waitFor(
+      async () => {
+        const { stdout } = await kube.kubectl(['-n', namespace, 'get', 'pods', '-o', 'jsonpath={.items[*].status.phase}']);
+        expect(stdout).toBe('Running Running Running Running');
+      },
+      { timeout: 20_000 },
+    );
+    return namespace;
+  }
+
+  async function planned(profileName: string, namespace: string, seconds: number, workload?: string): Promise<Grant> {
+    const profile = policy.profiles[profileName];
+    if (profile === undefined) throw new Error(profileName);
+    const id = newGrantId();
+    const target = workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment' as const, name: workload } };
+    const survey = await cluster.survey(target, profile);
+    const plan = planOf({ id, requester: ADA, target, profileName, duration: seconds }, profile, survey, workspaces);
+    return applyingGrant(seconds, { id, plan, target, digest: digestOfPlan(plan), profile: profileName, pods: plan.pods });
+  }
+
+  async function put(grant: Grant): Promise<Grant> {
+    await cluster.placeLeases(grant);
+    let workspacePod: string | null = null;
+    if (grant.plan.network.mode === 'workspace') {
+      await cluster.raiseGuard(grant);
+      if (grant.plan.network.admits) await cluster.admitWorkspace(grant);
+      workspacePod = await cluster.startWorkspace(grant);
+    }
+    const pods = await cluster.podsOf(grant);
+    await cluster.giveRights(grant, pods, workspacePod);
+    const active: Grant = { ...grant, state: 'active', pods, workspacePod };
+    expect(await cluster.verify(active)).toEqual([]);
+    return active;
+  }
+
+  async function takeDown(grant: Grant): Promise<void> {
+    await cluster.takeRights(grant);
+    await cluster.closeAdmission(grant);
+    await cluster.endWorkspace(grant);
+    await cluster.lowerGuard(grant);
+    await cluster.dropLeases(grant);
+    expect(await cluster.remains(grant)).toEqual([]);
+  }
+
+  const can = async (...args: string[]) => (await kube.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
+  const all = async (grant: Grant) =>
+    (await kube.kubectl(['get', 'rolebindings,roles,networkpolicies,jobs,pods', '-A', '-o', 'name', '-l', `drawbridge.internal/grant=${grant.id}`])).stdout;
+
+  test('a workload grant allows the pods of its target and not their neighbours, follows a restart, and leaves nothing', async () => {
+    const namespace = await staged();
+    const grant = await put(await planned('debug', namespace, 600, 'checkout'));
+    const [pod = ''] = grant.pods;
+    const neighbours = (await kube.kubectl(['-n', namespace, 'get', 'pods', '-l', 'app=payments', '-o', 'jsonpath={.items[0].metadata.name}'])).stdout;
+    expect(await can('get', `pod/${pod}`, '-n', namespace)).toBe('yes');
+    expect(await can('create', `pods/${pod}`, '--subresource=exec', '-n', namespace)).toBe('yes');
+    expect(await can('get', `pod/${neighbours}`, '-n', namespace)).toBe('no');
+    expect(await can('list', 'pods', '-n', namespace)).toBe('no');
+    expect((await kube.kubectl(['-n', namespace, 'get', 'pod', pod], { kubeconfig: ada })).code).toBe(0);
+
+    await kube.kubectl(['-n', namespace, 'delete', 'pod', pod]);
+    const fresh = await vi.waitFor(
+      async () => {
+        const pods = await cluster.podsOf(grant);
+        expect(pods).toHaveLength(2);
+        expect(pods).not.toContain(pod);
+        return pods;
+      },
+      { timeout: 10_000 },
+    );
+    await cluster.giveRights(grant, fresh, null);
+    await vi.waitFor(async () => expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('yes'), { timeout: 5000 });
+
+    await takeDown(grant);
+    expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('no');
+    expect(await all(grant)).toBe('');
+  });
+
+  test('a workspace grant runs one pod for one person, guarded first, and admits it to the isolated target only', async () => {
+    const namespace = await staged();
+    const grant = await planned('troubleshoot', namespace, 600, 'checkout');
+    expect(grant.plan.preview.opens).toMatchObject([
+      { from: { kind: 'Workspace' }, to: { namespace, kind: 'Deployment', name: 'checkout' }, ports: [{ protocol: 'TCP', from: 8080, to: 8080 }] },
+    ]);
+    expect(grant.plan.preview.closes).toEqual([]);
+    expect(grant.plan.network).toMatchObject({ mode: 'workspace', admits: true });
+    const active = await put(grant);
+    expect(await can('create', `pods/${active.workspacePod}`, '--subresource=exec', '-n', workspaces)).toBe('yes');
+    expect(await can('create', 'pods/another', '--subresource=exec', '-n', workspaces)).toBe('no');
+    const name = objectName(grant.id);
+    const policies = JSON.parse((await kube.kubectl(['get', 'networkpolicies', '-A', '-o', 'json', '-l', `drawbridge.internal/grant=${grant.id}`])).stdout) as {
+      items: { metadata: { namespace: string; name: string; ownerReferences?: unknown[] }; spec: { policyTypes: string[] } }[];
+    };
+    expect(policies.items.map((p) => [p.metadata.namespace, p.metadata.name, p.spec.policyTypes, (p.metadata.ownerReferences ?? []).length]).toSorted()).toEqual(
+      [
+        [namespace, name, ['Ingress'], 1],
+        [workspaces, name, ['Ingress', 'Egress'], 0],
+      ].toSorted(),
+    );
+    await takeDown(active);
+    expect(await all(grant)).toBe('');
+  });
+
+  test.each(['debug', 'troubleshoot', 'view'])('with nobody left to revoke it, a %s grant ends at its time by Kubernetes alone', async (profile) => {
+    const namespace = await staged();
+    const grant = await put(await planned(profile, namespace, 4, profile === 'view' ? undefined : 'checkout'));
+    const question = profile === 'view' ? ['list', 'configmaps', '-n', namespace] : ['get', `pod/${grant.pods[0]}`, '-n', namespace];
+    expect(await can(...question)).toBe('yes');
+    await vi.waitFor(async () => expect(await can(...question)).toBe('no'), { timeout: 15_000, interval: 200 });
+    expect(Date.now()).toBeGreaterThanOrEqual(grant.expiresAt ?? 0);
+    // What is left is at most the guard, which allows nobody anything.
+    await vi.waitFor(async () => expect((await all(grant)).replace(/^networkpolicy.*\n/, '')).toBe(''), { timeout: 15_000, interval: 200 });
+  });
+
+  test('an extension moves the end that Kubernetes keeps', async () => {
+    const namespace = await staged();
+    const grant = await put(await planned('debug', namespace, 5, 'checkout'));
+    const first = grant.expiresAt ?? 0;
+    const longer: Grant = { ...grant, expiresAt: first + 5000, duration: 10 };
+    await cluster.extend(longer);
+    expect(await cluster.verify(longer)).toEqual([]);
+    const question = ['get', `pod/${grant.pods[0]}`, '-n', namespace];
+    await vi.waitFor(async () => expect(await can(...question)).toBe('no'), { timeout: 20_000, interval: 200 });
+    expect(Date.now()).toBeGreaterThanOrEqual(first + 5000);
+  });
+
+  test('what was changed behind our back is found without its seal, and what is another installation’s is not seen', async () => {
+    const namespace = await staged();
+    const grant = await put(await planned('view', namespace, 600));
+    expect((await cluster.found()).filter((f) => f.id === grant.id).map((f) => [f.kind, f.sealed])).toEqual([
+      ['RoleBinding', true],
+      ['Job', true],
+    ]);
+    const subjects = JSON.stringify({ subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'mallory@example.test' }] });
+    await kube.kubectl(['-n', namespace, 'patch', 'rolebinding', objectName(grant.id), '--type=merge', '-p', subjects]);
+    const changed = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'RoleBinding');
+    expect(changed).toMatchObject({ sealed: false, record: null, expiresAt: null });
+    expect(await cluster.verify(grant)).toEqual([`RoleBinding ${namespace}/${objectName(grant.id)} is not as it was written`]);
+    expect((await access('another', workspaces).found()).filter((f) => f.id === grant.id)).toEqual([]);
+    if (changed) await cluster.disarm(changed);
+    await takeDown(grant);
+  });
+
+  test('a sealed lease holds the whole grant, so that it can be adopted', async () => {
+    const namespace = await staged();
+    const grant = await put(await planned('debug', namespace, 600, 'checkout'));
+    const lease = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'Job');
+    expect(lease?.record).toMatchObject({ id: grant.id, requester: ADA, plan: grant.plan, digest: grant.digest });
+    await takeDown(grant);
+  });
+
+  test('a binding that a finalizer keeps loses its subjects, and the person is refused', async () => {
+    const namespace = await staged();
+    const grant = await put(await planned('view', namespace, 600));
+    const finalizers = (list: string[]) =>
+      kube.kubectl(['-n', namespace, 'patch', 'rolebinding', objectName(grant.id), '--type=merge', '-p', JSON.stringify({ metadata: { finalizers: list } })]);
+    await finalizers(['example.test/keep']);
+    await takeDown(grant);
+    expect(await can('list', 'configmaps', '-n', namespace)).toBe('no');
+    await finalizers([]);
+  });
+});

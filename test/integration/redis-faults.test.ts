@@ -1,0 +1,219 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { createScheduler, startWorkers } from '../../src/adapters/queue/scheduler.ts';
+import { auditKey, createAudit } from '../../src/adapters/redis/audit-stream.ts';
+import { redisWarnings } from '../../src/adapters/redis/checks.ts';
+import { connectRedis } from '../../src/adapters/redis/connection.ts';
+import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
+import type { AuditEntry, Job } from '../../src/app/ports.ts';
+import { Unavailable } from '../../src/domain/errors.ts';
+import { newGrantId } from '../../src/domain/ids.ts';
+import { sampleGrant } from '../support/grants.ts';
+import { useRedis } from '../support/redis.ts';
+import { silentLog } from '../support/silent-log.ts';
+
+/** A Redis that dies, comes back, or forgets everything, under a bot that runs. */
+const redis = useRedis({ appendfsync: 'always' });
+const cleanups: (() => unknown)[] = [];
+afterEach(async () => {
+  await redis().restart();
+  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
+});
+
+const instance = 'default';
+async function connected() {
+  const log = silentLog();
+  const requests = await connectRedis(redis().url, { role: 'requests', log });
+  const worker = await connectRedis(redis().url, { role: 'worker', log });
+  cleanups.push(
+    () => requests.disconnect(),
+    () => worker.disconnect(),
+  );
+  return { log, requests, worker };
+}
+
+async function bot(handle: (job: Job) => Promise<void> = async () => {}) {
+  const { log, requests, worker } = await connected();
+  const done: string[] = [];
+  const handler = async (job: Job) => {
+    await handle(job);
+    done.push(job.id ?? '');
+  };
+  const scheduler = createScheduler({ redis: requests, instance, log });
+  const workers = startWorkers({ redis: worker, instance, log, handleDeed: handler, handleWord: handler });
+  cleanups.push(
+    () => scheduler.close(),
+    () => workers.close(2000),
+  );
+  const revokeSoon = async (inMs = 0) => {
+    const id = newGrantId();
+    await scheduler.schedule({ v: 1, kind: 'revoke', id }, Date.now() + inMs);
+    return id;
+  };
+  const store = createGrantStore({ redis: requests, instance, log });
+  return { log, requests, scheduler, store, done, revokeSoon };
+}
+
+describe('while Redis is away', () => {
+  it('everything that a request needs fails at once, as Unavailable', async () => {
+    const { store, scheduler } = await bot();
+    await redis().kill9();
+    const started = Date.now();
+    await expect(store.create(sampleGrant())).rejects.toThrow(Unavailable);
+    await expect(store.get('g-7k3fq2')).rejects.toThrow(Unavailable);
+    await expect(store.open()).rejects.toThrow(Unavailable);
+    await expect(store.firstTime('x', 10)).rejects.toThrow(Unavailable);
+    await expect(store.change('g-7k3fq2', (g) => g)).rejects.toThrow(Unavailable);
+    await expect(scheduler.schedule({ v: 1, kind: 'apply', id: 'g-7k3fq2' })).rejects.toThrow(Unavailable);
+    await expect(scheduler.cancel({ v: 1, kind: 'apply', id: 'g-7k3fq2' })).rejects.toThrow(Unavailable);
+    expect(Date.now() - started).toBeLessThan(5000);
+  });
+
+  it('a change that was refused is not made later, when Redis is back', async () => {
+    const { store } = await bot();
+    const grant = sampleGrant();
+    await redis().kill9();
+    await expect(store.create(grant)).rejects.toThrow(Unavailable);
+    await redis().restart();
+    await expect.poll(() => store.get(grant.id).catch(() => 'away'), { timeout: 10_000 }).toBeNull();
+  });
+
+  it('says that it is away once, and that it is back once', async () => {
+    const { log, store } = await bot();
+    await redis().kill9();
+    await redis().restart();
+    await expect
+      .poll(
+        () =>
+          store.open().then(
+            () => true,
+            () => false,
+          ),
+        { timeout: 10_000 },
+      )
+      .toBe(true);
+    for (const role of ['requests', 'worker']) {
+      const of = (text: string) => log.lines.filter((line) => line.text === text && line.fields.role === role);
+      await expect.poll(() => of('Redis is back').length, { timeout: 10_000 }).toBe(of('Redis is away').length);
+      expect(of('Redis is away').length).toBeLessThanOrEqual(1);
+    }
+  });
+
+  it('the start stops with words that name the place and no password', async () => {
+    await redis().kill9();
+    const url = `redis://bot:hunter2-hunter2@127.0.0.1:${redis().port}`;
+    const attempt = connectRedis(url, { role: 'requests', log: silentLog(), startTimeout: 300 });
+    await expect(attempt).rejects.toThrow(`127.0.0.1:${redis().port}`);
+    await expect(attempt).rejects.not.toThrow('hunter2');
+  });
+
+  it('an audit entry is printed all the same, and nothing is thrown', async () => {
+    const { requests, log } = await connected();
+    const lines: string[] = [];
+    const audit = createAudit({ redis: requests, instance, write: (line) => lines.push(line), log });
+    await redis().kill9();
+    await audit.record({ at: 0, event: 'approved', id: 'g-7k3fq2', actor: null });
+    expect(lines).toHaveLength(1);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ audit: 1, at: '1970-01-01T00:00:00.000Z', event: 'approved' });
+    expect(log.lines.some((line) => line.level === 'error' && line.text.includes('not stored'))).toBe(true);
+  });
+});
+
+describe('when Redis comes back', () => {
+  it('after kill -9 a running worker goes on, with what was scheduled before and after', async () => {
+    const { done, revokeSoon } = await bot();
+    const before = await revokeSoon(1000);
+    await redis().kill9();
+    await redis().restart();
+    await expect.poll(() => done, { timeout: 15_000 }).toContain(before);
+    const after = await revokeSoon();
+    await expect.poll(() => done, { timeout: 10_000 }).toContain(after);
+  });
+
+  it('a job that ran meanwhile is finished, or run again, never stuck', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    const { done, revokeSoon, scheduler } = await bot(async () => {
+      begun++;
+      await held;
+    });
+    const id = await revokeSoon();
+    await expect.poll(() => begun).toBe(1);
+    await redis().kill9();
+    release();
+    await redis().restart();
+    await expect.poll(() => done, { timeout: 15_000 }).toContain(id);
+    await expect
+      .poll(async () => (await scheduler.depth()).deeds, { timeout: 20_000 })
+      .toEqual({ waiting: 0, active: 0, delayed: 0, failed: 0 });
+  });
+});
+
+describe('when Redis has lost everything (FLUSHALL)', () => {
+  it('a running worker goes on with what is scheduled afterwards, due now and later', async () => {
+    const { requests, done, revokeSoon, store } = await bot();
+    await revokeSoon(60_000);
+    expect(await store.create(sampleGrant({ id: 'g-aaaaaa' }))).toBe(true);
+    await requests.flushall();
+    expect(await store.open()).toEqual([]);
+    const now = await revokeSoon();
+    const later = await revokeSoon(700);
+    await expect.poll(() => done, { timeout: 15_000 }).toEqual(expect.arrayContaining([now, later]));
+    expect(await store.create(sampleGrant({ id: 'g-aaaaaa' }))).toBe(true);
+  });
+
+  it('a job that was running does not block its successor', async () => {
+    let release = () => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let begun = 0;
+    const { requests, scheduler } = await bot(async () => {
+      if (++begun === 1) await held;
+    });
+    const job: Job = { v: 1, kind: 'revoke', id: newGrantId() };
+    await scheduler.schedule(job);
+    await expect.poll(() => begun).toBe(1);
+    await requests.flushall();
+    await scheduler.schedule(job);
+    await expect.poll(() => begun, { timeout: 15_000 }).toBe(2);
+    release();
+    await scheduler.schedule(job);
+    await expect.poll(() => begun, { timeout: 15_000 }).toBe(3);
+  });
+});
+
+describe('the audit stream', () => {
+  it('keeps each printed line, in order', async () => {
+    const { requests, log } = await connected();
+    const lines: string[] = [];
+    const audit = createAudit({ redis: requests, instance: 'audited', write: (line) => lines.push(line), log });
+    const entry: AuditEntry = {
+      at: Date.UTC(2026, 0, 5, 9),
+      event: 'requested',
+      id: 'g-7k3fq2',
+      actor: { user: 'ada@example.test', slackId: 'U0ADA' },
+      note: 'two\nlines',
+    };
+    await audit.record(entry);
+    await audit.record({ ...entry, event: 'approved' });
+    const stored = await requests.xrange(auditKey('audited'), '-', '+');
+    expect(stored.map(([, fields]) => fields[1])).toEqual(lines.map((line) => line.slice(0, -1)));
+    expect(lines.map((line) => line.split('\n').length)).toEqual([2, 2]);
+    expect(JSON.parse(lines[0] ?? '')).toEqual({ audit: 1, ...entry, at: '2026-01-05T09:00:00.000Z' });
+  });
+});
+
+describe('the checks of Redis', () => {
+  it('warns of eviction and of a missing append-only file, and of nothing else', async () => {
+    const { requests } = await connected();
+    expect(await redisWarnings(requests)).toEqual([]);
+    await requests.config('SET', 'maxmemory-policy', 'allkeys-lru');
+    await requests.config('SET', 'appendonly', 'no');
+    const warnings = await redisWarnings(requests);
+    expect(warnings).toHaveLength(2);
+    expect(warnings.join()).toMatch(/noeviction.*append-only/s);
+  });
+});

@@ -1,0 +1,691 @@
+import { pino } from 'pino';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
+import { createSlackApp, type SlackApp } from '../../src/adapters/slack/app.ts';
+import {
+  connectSlack,
+  type SlackConnection,
+  SlackRefused,
+  type SlackSettings,
+} from '../../src/adapters/slack/connection.ts';
+import { createDirectory } from '../../src/adapters/slack/directory.ts';
+import { createNotifier } from '../../src/adapters/slack/notifier.ts';
+import type { Notifier } from '../../src/app/ports.ts';
+import type { UseCases } from '../../src/app/use-cases.ts';
+import type { View } from '../../src/app/view.ts';
+import { Refusal, Unavailable } from '../../src/domain/errors.ts';
+import type { Grant } from '../../src/domain/grant.ts';
+import { policySchema } from '../../src/domain/policy.ts';
+import { blocksText, type LocalSlack, type SlackMessage, signedRequest } from '../../src/sandbox/slack/index.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack } from '../support/slack.ts';
+import { sampleView } from '../support/views.ts';
+
+/** Bolt and the adapter against the local Slack, with use cases that only remember what they were called with. */
+
+const ID = 'g-7k3fq2';
+
+interface Stub {
+  readonly useCases: UseCases;
+  readonly calls: unknown[][];
+  /** What the next calls of a use case do in place of the ordinary. */
+  does: Partial<UseCases>;
+  view: View;
+}
+
+function stubUseCases(): Stub {
+  const stub: Stub = { calls: [], does: {}, view: sampleView(), useCases: undefined as unknown as UseCases };
+  const ordinary: UseCases = {
+    offers: async () => [
+      {
+        profile: 'debug',
+        description: 'Logs and a shell',
+        scope: 'workload',
+        namespaces: ['payments', 'staging'],
+        defaultDuration: 1800,
+        maximumDuration: 7200,
+      },
+      {
+        profile: 'logs',
+        description: 'Logs',
+        scope: 'namespace',
+        namespaces: ['staging'],
+        defaultDuration: 900,
+        maximumDuration: 3600,
+      },
+    ],
+    workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
+    request: async () => stub.view,
+    review: async () => sampleView({ state: 'approved' }),
+    extend: async () => sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, approvals: [] } }),
+    reviewExtension: async () => sampleView({ state: 'active' }),
+    revoke: async () => sampleView({ state: 'ending' }),
+    list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
+    status: async () => stub.view,
+    who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 })],
+  };
+  const useCases = Object.fromEntries(
+    (Object.keys(ordinary) as (keyof UseCases)[]).map((name) => [
+      name,
+      (...args: unknown[]) => {
+        stub.calls.push([name, ...args]);
+        const work = (stub.does[name] ?? ordinary[name]) as (...a: unknown[]) => Promise<unknown>;
+        return work(...args);
+      },
+    ]),
+  );
+  return Object.assign(stub, { useCases });
+}
+
+const log = pino({ level: 'silent' });
+
+function onceOnly(): (key: string) => Promise<boolean> {
+  const seen = new Set<string>();
+  return async (key) => {
+    const before = seen.has(key);
+    seen.add(key);
+    return before;
+  };
+}
+
+interface Running {
+  readonly slack: LocalSlack;
+  readonly app: SlackApp;
+  readonly connection: SlackConnection;
+  readonly notifier: Notifier;
+  readonly stub: Stub;
+  readonly url: string | null;
+}
+
+const settingsFor = (slack: LocalSlack, mode: 'socket' | 'http'): SlackSettings => ({
+  botToken: slack.botToken,
+  apiUrl: slack.apiUrl,
+  receive:
+    mode === 'socket' ? { mode, appToken: slack.appToken } : { mode, signingSecret: slack.signingSecret, port: 0 },
+});
+
+async function run(mode: 'socket' | 'http', change: { scopes?: string[] } = {}): Promise<Running> {
+  const slack = await startTestSlack();
+  if (change.scopes) slack.control.setScopes(change.scopes);
+  const settings = settingsFor(slack, mode);
+  const connection = connectSlack(settings, log);
+  const stub = stubUseCases();
+  const directory = createDirectory(connection, log);
+  const notifier = createNotifier({ connection, channel: () => ACCESS, directory, log });
+  const app = createSlackApp({ settings, connection, useCases: stub.useCases, seenBefore: onceOnly(), log });
+  try {
+    const { port } = await app.start();
+    const url = port === null ? null : `http://127.0.0.1:${port}/slack/events`;
+    if (url !== null) slack.control.setRequestUrl(url);
+    return { slack, app, connection, notifier, stub, url };
+  } catch (error) {
+    await slack.stop();
+    throw error;
+  }
+}
+
+async function end({ slack, app }: Running): Promise<void> {
+  await app.stop();
+  await slack.stop();
+}
+
+const textOf = (message: SlackMessage | undefined): string => blocksText(message?.blocks ?? []);
+const last = async (messages: Promise<SlackMessage[]>): Promise<SlackMessage> => {
+  const found = (await messages).at(-1);
+  if (found === undefined) throw new Error('no message');
+  return found;
+};
+
+/** What this person alone was told last, once it says `part`. */
+const told = (slack: LocalSlack, user: string, part: string): Promise<SlackMessage> =>
+  slack.control.waitFor(
+    async () => {
+      const all = [...(await slack.control.ephemerals(user)), ...(await slack.control.dms(user))];
+      return all.find((message) => textOf(message).includes(part));
+    },
+    { what: `"${part}"` },
+  );
+
+describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
+  let here: Running;
+  beforeEach(async () => {
+    here = await run(mode);
+  });
+  afterEach(async () => {
+    await end(here);
+  });
+
+  /** The approval message, posted. */
+  async function posted(change: Partial<Grant> = {}): Promise<{ channel: string; ts: string; view: View }> {
+    const view = sampleView(change);
+    const { message } = await here.notifier.deliver(view, 'message');
+    if (!message) throw new Error('not posted');
+    return { ...message, view: sampleView({ ...change, message }) };
+  }
+
+  it('answers commands to the person alone', async () => {
+    const { slack, stub } = here;
+    await slack.control.command(ADA, ACCESS, '/jit', 'list');
+    expect(textOf(await told(slack, ADA, 'Waiting for your decision'))).toContain(ID);
+    expect(await slack.control.ephemerals(BEN)).toEqual([]);
+    expect(stub.calls).toEqual([['list', ADA]]);
+
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging/deploy/checkout 45m it returns 502');
+    await told(slack, ADA, '1 approval needed');
+    expect(stub.calls.at(-1)).toEqual([
+      'request',
+      ADA,
+      {
+        profile: 'debug',
+        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+        duration: 2700,
+        reason: 'it returns 502',
+      },
+    ]);
+
+    await slack.control.command(ADA, ACCESS, '/jit', 'aprove g-7k3fq2');
+    await told(slack, ADA, "There is no command 'aprove'. Did you mean /jit approve?");
+    await slack.control.command(ADA, ACCESS, '/jit', 'who staging');
+    await told(slack, ADA, 'Access to staging');
+  });
+
+  it('tells refusals and faults in words that are safe', async () => {
+    const { slack, stub } = here;
+    stub.does.request = async () => {
+      throw new Refusal('profiles.debug.requesters', "Profile '<!channel>' is not yours.", 'Ask Cy.');
+    };
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging x y');
+    const refused = await told(slack, ADA, 'is not yours. Ask Cy. (Rule: profiles.debug.requesters)');
+    expect(refused.text).not.toContain('<!');
+    stub.does.request = async () => {
+      throw new Unavailable('Redis', 'ECONNREFUSED 10.0.0.1');
+    };
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging x y');
+    expect(textOf(await told(slack, ADA, 'Redis does not answer'))).not.toContain('ECONN');
+    stub.does.list = () => Promise.reject(new TypeError('secret'));
+    await slack.control.command(ADA, ACCESS, '/jit', 'list');
+    expect(textOf(await told(slack, ADA, 'Something went wrong'))).not.toContain('secret');
+  });
+
+  it('passes a click on with the digest of the button and the message that it was in', async () => {
+    const { slack, stub } = here;
+    const { channel, ts, view } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.approve);
+    await told(slack, BEN, 'Your approval counts.');
+    expect(stub.calls).toEqual([['review', BEN, ID, 'approve', '', { digest: view.digest, message: { channel, ts } }]]);
+  });
+
+  it('handles a click once that Slack delivers twice', async () => {
+    const { slack, stub } = here;
+    const { channel, ts } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.approve);
+    await told(slack, BEN, 'Your approval counts.');
+    const again = slack.control.deliveries().at(-1);
+    if (again === undefined) throw new Error('no delivery');
+    expect(await slack.control.redeliver(again)).toMatchObject({ acked: true });
+    await slack.control.command(BEN, ACCESS, '/jit', 'list');
+    await told(slack, BEN, 'Waiting for your decision');
+    expect(stub.calls.filter(([name]) => name === 'review')).toHaveLength(1);
+  });
+
+  it('asks for a note before it denies', async () => {
+    const { slack, stub } = here;
+    stub.does.review = async () => sampleView({ state: 'denied' });
+    const { channel, ts, view } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.deny);
+    await slack.control.waitFor(() => slack.control.modal(BEN)?.callback_id === MODALS.deny);
+    expect(stub.calls).toEqual([]);
+    expect(await slack.control.fillAndSubmit(BEN, { input: 'please use staging' })).toMatchObject({ kind: 'updated' });
+    expect(stub.calls).toEqual([
+      ['review', BEN, ID, 'deny', 'please use staging', { digest: view.digest, message: { channel, ts } }],
+    ]);
+  });
+
+  it('shows a refusal of a denial in the modal', async () => {
+    const { slack, stub } = here;
+    stub.does.review = async () => {
+      throw new Refusal('state', 'g-7k3fq2 has ended: expired.');
+    };
+    const { channel, ts } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.deny);
+    await slack.control.waitFor(() => slack.control.modal(BEN)?.callback_id === MODALS.deny);
+    expect(await slack.control.submit(BEN)).toMatchObject({
+      kind: 'errors',
+      errors: { note: expect.stringContaining('has ended') },
+    });
+  });
+
+  it('shows the plan before /jit approve counts', async () => {
+    const { slack, stub } = here;
+    await slack.control.command(BEN, ACCESS, '/jit', `approve ${ID} for the incident`);
+    const shown = await told(slack, BEN, 'Nothing is decided until you press a button.');
+    expect(textOf(shown)).toContain('Opens 1, closes 0');
+    expect(stub.calls).toEqual([['status', BEN, ID]]);
+    await slack.control.click(BEN, ACCESS, shown.ts, ACTIONS.approve);
+    await told(slack, BEN, 'Your approval counts.');
+    expect(stub.calls.at(-1)).toEqual([
+      'review',
+      BEN,
+      ID,
+      'approve',
+      'for the incident',
+      { digest: stub.view.digest, message: null },
+    ]);
+  });
+
+  it('leads through the request modal', async () => {
+    const { slack, stub } = here;
+    await slack.control.command(ADA, ACCESS, '/jit', '');
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    await slack.control.enter(ADA, ACTIONS.profile, 'debug');
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.blocks.some((b) => b.label?.text === 'Target'));
+    await slack.control.enter(ADA, ACTIONS.namespace, 'staging');
+    const target = await slack.control.waitFor(() =>
+      slack.control
+        .modal(ADA)
+        ?.blocks.find((b) => b.element?.options?.some((o) => o.value === 'deployment/checkout-of-staging')),
+    );
+    const field = (label: string) => {
+      const block_id = slack.control.modal(ADA)?.blocks.find((b) => b.label?.text === label)?.block_id ?? '';
+      return { action_id: 'input', block_id };
+    };
+    await slack.control.enter(
+      ADA,
+      { action_id: 'input', block_id: target.block_id ?? '' },
+      'deployment/checkout-of-staging',
+    );
+    await slack.control.enter(ADA, field('Reason'), 'it returns 502');
+    await slack.control.enter(ADA, field('Duration'), '30');
+    expect(await slack.control.submit(ADA)).toMatchObject({
+      kind: 'errors',
+      errors: { [field('Duration').block_id]: expect.stringContaining('is not a duration') },
+    });
+    stub.does.request = async () => {
+      throw new Refusal('profiles.debug.duration.maximum', '3h is longer than profile allows.', 'Ask for 2h at most.');
+    };
+    await slack.control.enter(ADA, field('Duration'), '3h');
+    expect(await slack.control.submit(ADA)).toMatchObject({
+      kind: 'errors',
+      errors: { [field('Duration').block_id]: expect.stringContaining('Ask for 2h at most.') },
+    });
+    stub.does = {};
+    await slack.control.enter(ADA, field('Duration'), '1h');
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
+    expect(blocksText(slack.control.modal(ADA)?.blocks ?? [])).toContain('1 approval needed');
+    expect(stub.calls.at(-1)).toEqual([
+      'request',
+      ADA,
+      {
+        profile: 'debug',
+        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout-of-staging' } },
+        duration: 3600,
+        reason: 'it returns 502',
+      },
+    ]);
+  });
+
+  it('shows in the modal what came of a request that takes longer than Slack waits', async () => {
+    const { slack, stub } = here;
+    stub.does.offers = async () => [
+      {
+        profile: 'logs',
+        description: '',
+        scope: 'namespace',
+        namespaces: ['staging'],
+        defaultDuration: 900,
+        maximumDuration: 3600,
+      },
+    ];
+    let finish = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    stub.does.request = async () => {
+      await slow;
+      throw new Refusal('target', 'It is not there.');
+    };
+    await slack.control.command(ADA, ACCESS, '/jit', '');
+    const reason = await slack.control.waitFor(() =>
+      slack.control.modal(ADA)?.blocks.find((b) => b.label?.text === 'Reason'),
+    );
+    await slack.control.enter(ADA, { action_id: 'input', block_id: reason.block_id ?? '' }, 'look at <logs>');
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
+    expect(blocksText(slack.control.modal(ADA)?.blocks ?? [])).toContain('This takes a moment');
+    finish();
+    const text = await slack.control.waitFor(() => {
+      const shown = blocksText(slack.control.modal(ADA)?.blocks ?? []);
+      return shown.includes('It is not there.') ? shown : null;
+    });
+    expect(text).toContain('/jit request logs staging 15m look at <logs>');
+  });
+
+  it('goes on when a handler fails, also when Slack takes no answer', async () => {
+    const { slack } = here;
+    slack.faults.next({ kind: 'status', status: 500 }, { method: 'response_url' });
+    await slack.control.command(ADA, ACCESS, '/jit', 'help');
+    // By the next way: an ephemeral message.
+    await told(slack, ADA, 'opens a form');
+    slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'views.open' });
+    await slack.control.command(ADA, ACCESS, '/jit', '');
+    await told(slack, ADA, 'Slack does not answer');
+  });
+
+  it('waits at its stop for what is under way', async () => {
+    const { slack, stub, app } = here;
+    let finish = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      finish = resolve;
+    });
+    stub.does.list = async () => {
+      await slow;
+      return { mine: [], waiting: [] };
+    };
+    await slack.control.command(ADA, ACCESS, '/jit', 'list');
+    await slack.control.waitFor(() => stub.calls.length === 1);
+    const stopped = app.stop();
+    finish();
+    await stopped;
+    expect(textOf(await last(slack.control.ephemerals(ADA)))).toContain('Nothing waits for you.');
+    expect(app.connected()).toBe(false);
+  });
+});
+
+describe('Socket Mode', () => {
+  let here: Running;
+  beforeEach(async () => {
+    here = await run('socket');
+  });
+  afterEach(async () => {
+    await end(here);
+  });
+
+  it.each(['refreshSockets', 'dropSockets'] as const)('is there again after %s', async (how) => {
+    const { slack } = here;
+    slack.faults[how]();
+    const opened = () => slack.control.log().filter((entry) => entry.what === 'apps.connections.open').length;
+    await slack.control.waitFor(() => opened() === 2 && here.app.connected(), { timeout: 20_000 });
+    await slack.control.command(ADA, ACCESS, '/jit', 'help');
+    await told(slack, ADA, 'opens a form');
+  });
+
+  it('is there again after Slack was away, whatever its gateway said', async () => {
+    const { slack } = here;
+    slack.faults.next({ kind: 'status', status: 503 }, { method: 'apps.connections.open' });
+    slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method: 'apps.connections.open' });
+    slack.faults.dropSockets();
+    await slack.control.waitFor(() => !here.app.connected());
+    await slack.control.waitFor(() => here.app.connected(), { timeout: 20_000 });
+  });
+});
+
+describe('HTTP mode', () => {
+  let here: Running;
+  beforeEach(async () => {
+    here = await run('http');
+  });
+  afterEach(async () => {
+    await end(here);
+  });
+
+  it('takes nothing that Slack did not sign, or signed long ago', async () => {
+    const { slack, stub, url } = here;
+    const body = new URLSearchParams({
+      command: '/jit',
+      text: 'list',
+      user_id: ADA,
+      channel_id: ACCESS,
+      team_id: slack.teamId,
+      trigger_id: 't1',
+      response_url: `${slack.url}/nowhere`,
+    }).toString();
+    const secret = slack.signingSecret;
+    const old = Math.floor(Date.now() / 1000) - 301;
+    for (const sign of [
+      { secret: 'other' },
+      { secret, signature: null },
+      { secret, signature: 'v0=00' },
+      { secret, timestamp: old },
+    ])
+      expect((await signedRequest(url ?? '', body, sign)).status).toBe(401);
+    expect(stub.calls).toEqual([]);
+    // The same request, rightly signed, is taken; sent again byte for byte it is acked and not handled.
+    const timestamp = Math.floor(Date.now() / 1000);
+    for (let i = 0; i < 3; i++) expect((await signedRequest(url ?? '', body, { secret, timestamp })).status).toBe(200);
+    await slack.control.waitFor(() => stub.calls.length > 0);
+    await slack.control.command(ADA, ACCESS, '/jit', 'who staging');
+    await told(slack, ADA, 'Access to staging');
+    expect(stub.calls.filter(([name]) => name === 'list')).toHaveLength(1);
+  });
+});
+
+describe('the start', () => {
+  const necessary = ['commands', 'chat:write', 'im:write', 'users:read', 'users:read.email'];
+
+  it('is refused when a necessary scope is missing, and names all that are', async () => {
+    const starting = run('http', { scopes: necessary.filter((scope) => scope !== 'users:read.email') });
+    await expect(starting).rejects.toThrow(SlackRefused);
+    await expect(starting).rejects.toThrow(/users:read\.email \(.*usergroups:read \(.*slack-app-manifest/s);
+  });
+
+  it('goes on without the scopes that only memberships need: then nobody is a member', async () => {
+    const here = await run('http', { scopes: necessary });
+    const directory = createDirectory(here.connection, log);
+    expect(await directory.members(SRE)).toBeNull();
+    expect(await directory.members(ACCESS)).toBeNull();
+    expect(await directory.account(ADA)).toMatchObject({ email: 'ada@example.test', emailConfirmed: true });
+    await end(here);
+  });
+
+  it('is refused with a token that is not the right one', async () => {
+    const slack = await startTestSlack();
+    try {
+      const wrongBot = connectSlack({ botToken: 'xoxb-wrong', apiUrl: slack.apiUrl }, log);
+      await expect(wrongBot.identity()).rejects.toThrow(/SLACK_BOT_TOKEN does not work: Slack says invalid_auth/);
+      const settings = {
+        ...settingsFor(slack, 'socket'),
+        receive: { mode: 'socket', appToken: 'xapp-wrong' },
+      } as const;
+      const connection = connectSlack(settings, log);
+      const app = createSlackApp({
+        settings,
+        connection,
+        useCases: stubUseCases().useCases,
+        seenBefore: onceOnly(),
+        log,
+      });
+      await expect(app.start()).rejects.toThrow(/SLACK_APP_TOKEN does not work/);
+      await app.stop();
+    } finally {
+      await slack.stop();
+    }
+  });
+
+  it('waits for a Slack that is away', async () => {
+    const slack = await startTestSlack();
+    try {
+      slack.faults.away();
+      const settings = settingsFor(slack, 'socket');
+      const connection = connectSlack(settings, log);
+      const app = createSlackApp({
+        settings,
+        connection,
+        useCases: stubUseCases().useCases,
+        seenBefore: onceOnly(),
+        log,
+      });
+      const started = app.start();
+      await expect(connection.identity()).rejects.toThrow(Unavailable);
+      slack.faults.back();
+      await started;
+      expect(app.connected()).toBe(true);
+      await app.stop();
+    } finally {
+      await slack.stop();
+    }
+  });
+});
+
+describe('the directory', () => {
+  let here: Running;
+  beforeEach(async () => {
+    here = await run('http');
+  });
+  afterEach(async () => {
+    await end(here);
+  });
+
+  it('tells what an account is, and counts against it what Slack leaves out', async () => {
+    const { slack, connection } = here;
+    const directory = createDirectory(connection, log);
+    const people = slack.control.directory;
+    people.setPerson({ id: 'U0GUEST', email: 'g@example.test', is_ultra_restricted: true });
+    people.setPerson({ id: 'U0FAR', email: 'f@example.test', team_id: 'T0OTHER' });
+    people.setPerson({ id: 'U0STRANGER', email: 's@example.test', is_stranger: true });
+    people.setPerson({ id: 'U0GONE', email: 'd@example.test', deleted: true });
+    people.setPerson({ id: 'U0NEW', email: 'n@example.test', is_email_confirmed: false });
+    people.setPerson({ id: 'U0ROBOT', is_bot: true });
+    expect(await directory.account('U0GUEST')).toMatchObject({ guest: true, external: false });
+    expect(await directory.account('U0FAR')).toMatchObject({ external: true });
+    expect(await directory.account('U0STRANGER')).toMatchObject({ external: true });
+    expect(await directory.account('U0GONE')).toMatchObject({ deactivated: true });
+    expect(await directory.account('U0NEW')).toMatchObject({ emailConfirmed: false });
+    expect(await directory.account('U0ROBOT')).toMatchObject({ bot: true, email: '' });
+    expect(await directory.account('U0NOBODY')).toBeNull();
+    // Nothing is remembered: what was true a moment ago is not.
+    people.setPerson({ id: 'U0GUEST', deleted: true });
+    expect(await directory.account('U0GUEST')).toMatchObject({ deactivated: true });
+  });
+
+  it('lists members, page by page, and says nothing when it can not', async () => {
+    const { slack, connection } = here;
+    const directory = createDirectory(connection, log);
+    expect(await directory.members(SRE)).toEqual([BEN]);
+    expect(await directory.members(ACCESS)).toEqual([ADA, BEN, CY, slack.botUserId]);
+    const many = Array.from({ length: 2500 }, (_, i) => `U${i}`);
+    slack.control.directory.setMembers(ACCESS, many);
+    expect(await directory.members(ACCESS)).toEqual(many);
+    slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'conversations.members' });
+    expect(await directory.members(ACCESS)).toBeNull();
+    slack.control.directory.setGroup({ id: SRE, disabled: true });
+    expect(await directory.members(SRE)).toBeNull();
+    expect(await directory.members('S0NONE')).toBeNull();
+  });
+
+  it('gives up within seconds while Slack limits or hangs, and waits out a short limit', async () => {
+    const { slack, connection } = here;
+    const directory = createDirectory(connection, log);
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 1 }, { method: 'usergroups.users.list' });
+    expect(await directory.members(SRE)).toEqual([BEN]);
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 60 }, { method: 'usergroups.users.list' });
+    const began = Date.now();
+    expect(await directory.members(SRE)).toBeNull();
+    slack.faults.next({ kind: 'hang' }, { method: 'users.info', times: 2 });
+    await expect(directory.account(ADA)).rejects.toThrow(Unavailable);
+    expect(Date.now() - began).toBeLessThan(8000);
+  });
+});
+
+describe('the notifier', () => {
+  let here: Running;
+  beforeEach(async () => {
+    here = await run('http');
+  });
+  afterEach(async () => {
+    await end(here);
+  });
+
+  it('posts once, edits in place, and posts anew what was deleted', async () => {
+    const { slack, notifier, connection } = here;
+    const { message } = await notifier.deliver(sampleView(), 'message');
+    expect(message).toMatchObject({ channel: ACCESS });
+    if (!message) throw new Error('not posted');
+    expect(await notifier.deliver(sampleView({ message, state: 'denied' }), 'message')).toEqual({ message });
+    const shown = await slack.control.messages(ACCESS);
+    expect(shown).toHaveLength(1);
+    expect(textOf(shown[0])).toContain('Denied: debug on staging/deployment/checkout');
+    await connection.patient.call('chat.delete', (web) => web.chat.delete(message));
+    const anew = await notifier.deliver(sampleView({ message }), 'message');
+    expect(anew.message?.ts).not.toBe(message.ts);
+    expect(await slack.control.messages(ACCESS)).toHaveLength(1);
+  });
+
+  it('brings the news of a grant to its requester, in one thread, and never says what is not true any more', async () => {
+    const { slack, notifier } = here;
+    const active = { state: 'active', startsAt: Date.now(), expiresAt: Date.now() + 60_000 } as const;
+    const { thread } = await notifier.deliver(sampleView(active), 'granted');
+    if (!thread) throw new Error('not told');
+    expect(textOf((await slack.control.dms(ADA))[0])).toContain('kubectl -n staging get pod checkout-1');
+    expect(await notifier.deliver(sampleView({ ...active, thread }), 'granted')).toEqual({ thread });
+    expect(await slack.control.dms(ADA)).toHaveLength(1);
+    await notifier.deliver(sampleView({ ...active, thread }), 'warning');
+    await notifier.deliver(sampleView({ state: 'ending', thread }), 'warning');
+    await notifier.deliver(sampleView({ state: 'expired', endedAt: Date.now(), thread }), 'ended');
+    const all = await slack.control.dms(ADA);
+    expect(all).toHaveLength(3);
+    expect(all.slice(1).every((m) => m.thread_ts === thread.ts)).toBe(true);
+    expect(textOf(all[0])).toContain('Expired');
+    expect(textOf(all[0])).not.toContain('Revoke');
+    expect(await slack.control.dms(BEN)).toEqual([]);
+  });
+
+  it('reminds in the thread of the approval message', async () => {
+    const { slack, notifier } = here;
+    const { message = null } = await notifier.deliver(sampleView(), 'message');
+    await notifier.deliver(sampleView({ message }), 'reminder');
+    const [, reminder] = await slack.control.messages(ACCESS);
+    expect(reminder?.thread_ts).toBe(message?.ts);
+    expect(textOf(reminder)).toContain('Still waiting');
+    expect(textOf(reminder)).toContain('<!subteam^S0SRE>');
+  });
+
+  it('waits out a short rate limit; throws for the queue what fails', async () => {
+    const { slack, notifier } = here;
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 1 }, { method: 'chat.postMessage' });
+    await notifier.deliver(sampleView(), 'message');
+    for (const fault of [
+      { kind: 'status', status: 500 },
+      { kind: 'reset' },
+      { kind: 'error', error: 'internal_error' },
+      { kind: 'ratelimited', retryAfter: 600 },
+    ] as const) {
+      slack.faults.next(fault, { method: 'chat.postMessage' });
+      await expect(notifier.deliver(sampleView(), 'message')).rejects.toThrow(Unavailable);
+    }
+    expect(await slack.control.messages(ACCESS)).toHaveLength(1);
+  });
+
+  it('lets a requester go whom no message reaches any more', async () => {
+    const { slack, notifier } = here;
+    slack.control.directory.setPerson({ id: ADA, deleted: true });
+    expect(await notifier.deliver(sampleView({ state: 'denied' }), 'denied')).toEqual({});
+  });
+
+  it('sounds an alarm to every administrator, however the policy names them', async () => {
+    const { slack, notifier } = here;
+    const policy = policySchema.parse({
+      version: 1,
+      identity: {},
+      administrators: { users: ['cy@example.test', ADA, 'nobody@example.test'], groups: [SRE] },
+      approvals: { channel: ACCESS },
+      profiles: {
+        logs: {
+          scope: 'namespace',
+          namespaces: ['staging'],
+          clusterRole: 'view',
+          requesters: { users: [ADA] },
+          approvers: { users: [BEN] },
+          duration: { default: '30m', maximum: '1h' },
+        },
+      },
+    });
+    await notifier.alarm(policy, ID, 'the reaper <!channel> found something');
+    for (const user of [ADA, BEN, CY]) {
+      const [alarm] = await slack.control.dms(user);
+      expect(textOf(alarm)).toContain('the reaper <!channel> found something');
+      expect(alarm?.text).not.toContain('<!');
+    }
+    // When nobody is reached, the approvers' channel is told.
+    slack.faults.next({ kind: 'error', error: 'user_not_found' }, { method: 'conversations.open', times: 3 });
+    await notifier.alarm(policy, null, 'second');
+    expect(textOf(await last(slack.control.messages(ACCESS)))).toContain('second');
+  });
+});

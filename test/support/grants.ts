@@ -1,0 +1,77 @@
+import { GRANT_VERSION, type Grant } from '../../src/domain/grant.ts';
+import { newGrantId } from '../../src/domain/ids.ts';
+import type { Person } from '../../src/domain/people.ts';
+import { digestOfPlan, type Plan } from '../../src/domain/plan.ts';
+
+export const ADA: Person = { slackId: 'U0ADA', name: 'Ada', user: 'ada@example.test', groups: ['engineers'] };
+export const BEN: Person = { slackId: 'U0BEN', name: 'Ben', user: 'ben@example.test', groups: ['engineers'] };
+
+/** A plan that a test changes as it needs: logs and exec on the pods of staging/deployment/checkout. */
+export function samplePlan(change: Partial<Plan> = {}): Plan {
+  return {
+    user: ADA.user,
+    groups: ADA.groups,
+    profileName: 'debug',
+    profileDigest: 'p'.repeat(64),
+    target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+    duration: 1800,
+    role: null,
+    rules: [
+      { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] },
+      { apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] },
+    ],
+    workload: { uid: '11111111-1111-4111-8111-111111111111', selector: { matchLabels: { app: 'checkout' } } },
+    pods: ['checkout-1'],
+    network: { mode: 'none' },
+    preview: { opens: [], closes: [], notes: [] },
+    persistence: [],
+    ...change,
+  };
+}
+
+/** A grant of Ada's that Ben approved; pending unless the change says otherwise. */
+export function sampleGrant(change: Partial<Grant> = {}): Grant {
+  const plan = change.plan ?? samplePlan();
+  const digest = digestOfPlan(plan);
+  const now = Date.now();
+  return {
+    version: GRANT_VERSION,
+    id: newGrantId(),
+    revision: 0,
+    state: 'pending',
+    requester: ADA,
+    profile: plan.profileName,
+    target: plan.target,
+    duration: plan.duration,
+    reason: 'checkout returns 502',
+    plan,
+    digest,
+    approvalsNeeded: 1,
+    decisions: [{ by: BEN, verdict: 'approve', at: now, rule: 'profiles.debug.approvers', note: '', digest }],
+    createdAt: now,
+    pendingUntil: now + 3_600_000,
+    startsAt: null,
+    expiresAt: null,
+    extension: null,
+    ending: null,
+    endedAt: null,
+    message: null,
+    thread: null,
+    pods: plan.pods,
+    workspacePod: null,
+    remarks: [],
+    ...change,
+  };
+}
+
+/** A grant whose window began now and lasts so many seconds. */
+export function applyingGrant(seconds: number, change: Partial<Grant> = {}): Grant {
+  const now = Date.now();
+  return sampleGrant({
+    state: 'applying',
+    startsAt: now,
+    expiresAt: now + seconds * 1000,
+    duration: seconds,
+    ...change,
+  });
+}

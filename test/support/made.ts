@@ -1,0 +1,142 @@
+import {
+  admissionPolicy,
+  guardPolicy,
+  type KubeObject,
+  leaseJob,
+  type ManifestContext,
+  objectName,
+  targetRights,
+  workspaceJob,
+  workspaceRights,
+} from '../../src/adapters/kubernetes/manifests.ts';
+import { seal } from '../../src/adapters/kubernetes/seal.ts';
+import type { Grant } from '../../src/domain/grant.ts';
+import type { Plan } from '../../src/domain/plan.ts';
+import { setAt, type Targets } from './chart.ts';
+import { applyingGrant, samplePlan } from './grants.ts';
+import type { Hand } from './hand.ts';
+
+export const KEY = Buffer.alloc(32, 7);
+/** The one image of the example policy. */
+export const IMAGE = 'drawbridge.test/tools:1';
+/** An owner that is in no cluster: enough for a dry run. */
+export const NO_LEASE = '00000000-0000-4000-8000-000000000000';
+
+/** Each kind of object that the bot writes, as the bot writes it. */
+export type Made =
+  | 'lease'
+  | 'guard'
+  | 'admission'
+  | 'workspace'
+  | 'role'
+  | 'own binding'
+  | 'workspace role'
+  | 'workspace binding'
+  | 'binding'
+  | 'role binding';
+
+/** New grants of the example policy: a workload's with a workspace, a namespace's with a ClusterRole, and one with a Role. */
+export function newGrants(targets: Targets, seconds = 600): Grants {
+  const selector = { matchLabels: { app: 'checkout' } };
+  return {
+    debug: applyingGrant(seconds, {
+      pods: ['checkout-1'],
+      plan: samplePlan({
+        target: { namespace: targets.staging, workload: { kind: 'Deployment', name: 'checkout' } },
+        rules: [
+          { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] },
+          { apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] },
+          { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] },
+        ],
+        network: {
+          mode: 'workspace',
+          image: IMAGE,
+          command: ['sleep', '600'],
+          ports: [{ port: 8080, protocol: 'TCP' }],
+          dns: 'cluster',
+          selector,
+          admits: true,
+          hostAliases: [{ ip: '10.0.0.7', hostnames: ['checkout'] }],
+        },
+      }),
+    }),
+    observe: applyingGrant(seconds, { plan: namedRole(targets.team, 'observe', { kind: 'ClusterRole', name: 'view' }) }),
+    tune: applyingGrant(seconds, { plan: namedRole(targets.shop, 'tune', { kind: 'Role', name: 'configurator' }) }),
+  };
+}
+
+function namedRole(namespace: string, profileName: string, role: NonNullable<Plan['role']>): Plan {
+  return samplePlan({ target: { namespace }, profileName, role, workload: null, pods: [] });
+}
+
+export interface Grants {
+  readonly debug: Grant;
+  readonly observe: Grant;
+  readonly tune: Grant;
+}
+
+/** The objects of three grants, one of each profile, by what they are. `uidOf` finds the lease in a namespace. */
+export function objectsOf(
+  { debug, observe, tune }: Grants,
+  context: ManifestContext,
+  uidOf: (namespace: string, name: string) => string = () => NO_LEASE,
+): Record<Made, KubeObject> {
+  const owner = (grant: Grant, namespace = grant.target.namespace) => {
+    const name = objectName(grant.id);
+    return { name, uid: uidOf(namespace, name) };
+  };
+  const pod = `${objectName(debug.id)}-workspace-abcde`;
+  const [role, ownBinding] = targetRights(debug, context, owner(debug), ['checkout-1']);
+  const workspaceOwner = owner(debug, context.workspacesNamespace);
+  const [workspaceRole, workspaceBinding] = workspaceRights(debug, context, workspaceOwner, pod);
+  const [binding] = targetRights(observe, context, owner(observe), []);
+  const [roleBinding] = targetRights(tune, context, owner(tune), []);
+  const now = Date.now();
+  const objects = {
+    lease: leaseJob(debug, context, debug.target.namespace, now),
+    guard: guardPolicy(debug, context),
+    admission: admissionPolicy(debug, context, owner(debug)),
+    workspace: workspaceJob(debug, context, now),
+    role,
+    'own binding': ownBinding,
+    'workspace role': workspaceRole,
+    'workspace binding': workspaceBinding,
+    binding,
+    'role binding': roleBinding,
+  } as Record<Made, KubeObject>;
+  return Object.fromEntries(
+    Object.entries(objects).map(([made, object]) => [made, seal(object, [KEY])]),
+  ) as Record<Made, KubeObject>;
+}
+
+/** Applies the leases and all objects of the grants, with the bot's hand, and gives the objects. */
+export async function makeAll(bot: Hand, grants: Grants, context: ManifestContext): Promise<Record<Made, KubeObject>> {
+  const uids = new Map<string, string>();
+  for (const grant of Object.values(grants) as Grant[]) {
+    const { namespace } = grant.target;
+    const places = grant === grants.debug ? [namespace, context.workspacesNamespace] : [namespace];
+    for (const place of places) {
+      const lease = seal(leaseJob(grant, context, place, Date.now()), [KEY]);
+      await must(bot, lease);
+      const { metadata } = await bot.read<KubeObject>(lease);
+      uids.set(`${place}/${metadata.name}`, metadata.uid ?? '');
+    }
+  }
+  const objects = objectsOf(grants, context, (namespace, name) => uids.get(`${namespace}/${name}`) ?? '');
+  for (const object of Object.values(objects)) await must(bot, object);
+  return objects;
+}
+
+async function must(hand: Hand, object: KubeObject): Promise<void> {
+  const answer = await hand.apply(object);
+  if (answer !== 'accepted') throw new Error(`${object.kind} ${object.metadata.name}: ${answer}`);
+}
+
+/** The object with changes by path; a `|` in a path stands for a dot within a name. */
+export function changed(object: KubeObject, changes: Readonly<Record<string, unknown>>): KubeObject {
+  // Not structuredClone: objects that share their labels would go on sharing them.
+  const copy = JSON.parse(JSON.stringify(object)) as KubeObject;
+  for (const [path, value] of Object.entries(changes)) setAt(copy, path, value);
+  return copy;
+}
+

@@ -1,0 +1,112 @@
+import { jobKey } from '../../src/adapters/queue/jobs.ts';
+import type { Clock, GrantStore, Job, Scheduler } from '../../src/app/ports.ts';
+import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
+
+/** A clock that stands still until it is told. */
+export function manualClock(
+  start: Instant = Date.UTC(2026, 0, 5, 9),
+): Clock & { set(at: Instant): void; pass(seconds: number): void } {
+  let now = start;
+  return {
+    now: () => now,
+    set: (at) => {
+      now = at;
+    },
+    pass: (seconds) => {
+      now += seconds * 1000;
+    },
+  };
+}
+
+/** Grants in memory; held by the same contract suite as those in Redis. */
+export function memoryStore(clock: Clock = { now: () => Date.now() }): GrantStore {
+  const records = new Map<string, string>();
+  const once = new Map<string, Instant>();
+  const read = (id: string): Grant | null => {
+    const stored = records.get(id);
+    return stored === undefined ? null : (JSON.parse(stored) as Grant);
+  };
+  // A turn of the event loop between reading and writing, so that a race that Redis would show is shown here too.
+  const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  return {
+    async create(grant) {
+      await turn();
+      if (records.has(grant.id)) return false;
+      records.set(grant.id, JSON.stringify(grant));
+      return true;
+    },
+    async get(id) {
+      await turn();
+      return read(id);
+    },
+    async change(id, mutate) {
+      for (;;) {
+        const stored = records.get(id);
+        const grant = read(id);
+        await turn();
+        if (stored === undefined || grant === null) return null;
+        const next = mutate(grant);
+        if (next === null) return { grant, changed: false };
+        if (records.get(id) !== stored) continue;
+        const written = JSON.stringify({ ...next, id: grant.id, revision: grant.revision + 1 });
+        records.set(id, written);
+        return { grant: JSON.parse(written) as Grant, changed: true };
+      }
+    },
+    async open() {
+      await turn();
+      return [...records.keys()]
+        .map((id) => read(id))
+        .filter((grant) => grant !== null && !hasEnded(grant.state)) as Grant[];
+    },
+    async firstTime(key, seconds) {
+      await turn();
+      const until = once.get(key) ?? 0;
+      if (clock.now() < until) return false;
+      once.set(key, clock.now() + seconds * 1000);
+      return true;
+    },
+  };
+}
+
+export interface MemoryScheduler extends Scheduler {
+  /** What is scheduled, earliest first. */
+  jobs(): { job: Job; at: Instant }[];
+  /** Takes the earliest job that is due, or null. */
+  takeDue(): Job | null;
+  /**
+   * Runs what is due, and what that schedules for now, until nothing is. A job whose handler throws is due again `retryAfter` seconds
+   * later.
+   */
+  runDue(handle: (job: Job) => Promise<void>, retryAfter?: number): Promise<void>;
+}
+
+/** A scheduler that runs nothing by itself: the test passes the time. */
+export function memoryScheduler(clock: Clock): MemoryScheduler {
+  const scheduled = new Map<string, { job: Job; at: Instant }>();
+  const jobs = () => [...scheduled.values()].toSorted((a, b) => a.at - b.at);
+  const takeDue = () => {
+    const [first] = jobs();
+    if (first === undefined || first.at > clock.now()) return null;
+    scheduled.delete(jobKey(first.job));
+    return first.job;
+  };
+  return {
+    async schedule(job, at = clock.now()) {
+      scheduled.set(jobKey(job), { job, at });
+    },
+    async cancel(job) {
+      scheduled.delete(jobKey(job));
+    },
+    jobs,
+    takeDue,
+    async runDue(handle, retryAfter = 1) {
+      for (let job = takeDue(); job !== null; job = takeDue())
+        try {
+          await handle(job);
+        } catch {
+          if (!scheduled.has(jobKey(job))) scheduled.set(jobKey(job), { job, at: clock.now() + retryAfter * 1000 });
+        }
+    },
+  };
+}

@@ -1,0 +1,69 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { carried, carriedDenial, carry, messageOf } from '../../../../src/adapters/slack/actions.ts';
+import { Refusal } from '../../../../src/domain/errors.ts';
+
+const ID = 'g-7k3fq2';
+const DIGEST = '0123456789ab';
+
+describe('the value of a button', () => {
+  it('comes back as it went', () => {
+    expect(carried(carry(ID, DIGEST, 'for "now"'))).toEqual({ id: ID, digest: DIGEST, note: 'for "now"' });
+  });
+
+  it('fits into a button, whatever the note', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: 'binary', maxLength: 5000 }), (note) => {
+        const value = carry(ID, DIGEST, note);
+        return value.length <= 2000 && carried(value).id === ID;
+      }),
+    );
+  });
+
+  it.each([
+    undefined,
+    '',
+    'null',
+    'g-7k3fq2',
+    '{"id":"g-7k3fq2"}',
+    '{"id":"x","digest":"0123456789ab"}',
+    '{"id":"g-7k3fq2","digest":"0123456789AB"}',
+    '{"id":"g-7k3fq2","digest":"0123456789ab","approved":true}',
+    '{"id":["g-7k3fq2"],"digest":"0123456789ab"}',
+  ])('%j is none of ours', (value) => {
+    expect(() => carried(value)).toThrow(Refusal);
+  });
+});
+
+describe('the metadata of a denial', () => {
+  it('holds ids only', () => {
+    const about = { id: ID, digest: DIGEST, message: null, of: 'request' };
+    expect(carriedDenial(JSON.stringify(about))).toEqual(about);
+    expect(() => carriedDenial(JSON.stringify({ ...about, verdict: 'approve' }))).toThrow(Refusal);
+    expect(() => carriedDenial(JSON.stringify({ ...about, message: { channel: 'general', ts: '1.2' } }))).toThrow(
+      Refusal,
+    );
+    expect(() => carriedDenial(undefined)).toThrow(Refusal);
+  });
+});
+
+describe('where a button was', () => {
+  it('is what Slack says, never what the button says', () => {
+    expect(messageOf({ type: 'message', channel_id: 'C0ACCESS', message_ts: '1.2' })).toEqual({
+      channel: 'C0ACCESS',
+      ts: '1.2',
+    });
+    expect(messageOf({ type: 'message', channel_id: 'C0ACCESS', message_ts: '1.2', is_ephemeral: true })).toBeNull();
+  });
+
+  it.each([
+    undefined,
+    null,
+    {},
+    { type: 'message' },
+    { type: 'view', view_id: 'V1' },
+    { type: 'message', is_ephemeral: 'true' },
+  ])('is refused when Slack does not say it: %j', (container) => {
+    expect(() => messageOf(container)).toThrow(Refusal);
+  });
+});

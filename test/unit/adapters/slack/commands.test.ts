@@ -1,0 +1,160 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  COMMANDS,
+  type CommandName,
+  editDistance,
+  nearestCommand,
+  parseCommand,
+  parseTarget,
+} from '../../../../src/adapters/slack/commands.ts';
+
+const CHECKOUT = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } };
+
+describe('parseCommand', () => {
+  it.each([
+    ['', { kind: 'modal' }],
+    ['   ', { kind: 'modal' }],
+    ['list', { kind: 'list' }],
+    ['LIST', { kind: 'list' }],
+    ['status G-7K3FQ2', { kind: 'status', id: 'g-7k3fq2' }],
+    ['approve g-7k3fq2', { kind: 'approve', id: 'g-7k3fq2', note: '' }],
+    ['deny g-7k3fq2 not   today', { kind: 'deny', id: 'g-7k3fq2', note: 'not today' }],
+    ['revoke g-7k3fq2 done', { kind: 'revoke', id: 'g-7k3fq2', note: 'done' }],
+    ['extend g-7k3fq2 1h30m', { kind: 'extend', id: 'g-7k3fq2', seconds: 5400 }],
+    ['who staging', { kind: 'who', namespace: 'staging' }],
+    ['help', { kind: 'help', topic: null, unknown: null, nearest: null }],
+    ['help request', { kind: 'help', topic: 'request', unknown: null, nearest: null }],
+    ['help exted', { kind: 'help', topic: null, unknown: 'exted', nearest: 'extend' }],
+    ['aprove g-7k3fq2', { kind: 'help', topic: null, unknown: 'aprove', nearest: 'approve' }],
+    ['tea please', { kind: 'help', topic: null, unknown: 'tea', nearest: null }],
+  ])('reads %j', (text, expected) => {
+    expect(parseCommand(text)).toEqual(expected);
+  });
+
+  it.each([
+    [
+      'request debug staging/deploy/checkout 45m checkout returns 502',
+      { profile: 'debug', target: CHECKOUT, duration: 2700, reason: 'checkout returns 502' },
+    ],
+    [
+      'request debug staging/Deployment/checkout why not',
+      { profile: 'debug', target: CHECKOUT, duration: null, reason: 'why not' },
+    ],
+    [
+      'request logs staging 2h  look  at logs',
+      { profile: 'logs', target: { namespace: 'staging' }, duration: 7200, reason: 'look at logs' },
+    ],
+    [
+      'request logs staging minutes matter',
+      { profile: 'logs', target: { namespace: 'staging' }, duration: null, reason: 'minutes matter' },
+    ],
+  ])('reads the one-line form %j', (text, ask) => {
+    expect(parseCommand(text)).toEqual({ kind: 'request', ask });
+  });
+
+  it.each(['30', '-5m', '0h', '0', '1.5h', '5M', '90min', '2h1h', '+5m'])(
+    'refuses %j in the place of the duration, and states the form',
+    (word) => {
+      const parsed = parseCommand(`request debug staging ${word} it is slow`);
+      expect(parsed).toMatchObject({ kind: 'wrong', topic: 'request' });
+      expect(parsed).toHaveProperty('problem', expect.stringContaining(`'${word}' is not a duration`));
+      expect(parsed).toHaveProperty('problem', expect.stringContaining('45m, 90s, 1h30m'));
+    },
+  );
+
+  it.each([
+    ['request', 'profile is missing'],
+    ['request debug', 'namespace is missing'],
+    ['request debug staging', 'reason is needed'],
+    ['request debug staging 45m', 'reason is needed'],
+    ['request debug staging/checkout 45m x', 'is not a target'],
+    ['request debug staging/cronjob/x 45m x', 'not a kind'],
+    ['request debug staging/deploy/a/b 45m x', 'is not a target'],
+    ['request debug /deploy/a 45m x', 'names no namespace'],
+    ['status', 'id is missing'],
+    ['status 7k3fq2', 'is not an id'],
+    ['approve <@U0ADA|ada>', "'@ada' is not an id"],
+    ['extend g-7k3fq2', 'By how long'],
+    ['extend g-7k3fq2 30', 'is not a duration'],
+    ['extend g-7k3fq2 30m more', 'is not a duration'],
+    ['who', 'one namespace'],
+    ['who staging prod', 'one namespace'],
+  ])('says what is wrong with %j', (text, problem) => {
+    expect(parseCommand(text)).toMatchObject({ kind: 'wrong' });
+    expect(parseCommand(text)).toHaveProperty('problem', expect.stringContaining(problem));
+  });
+
+  it('takes mentions and links for what was typed, and never resolves them', () => {
+    const parsed = parseCommand(
+      'request debug staging ask <@U0BEN|ben> in <#C0ACCESS|access>, see <http://wiki.test|wiki.test> &amp; &lt;!channel&gt;',
+    );
+    expect(parsed).toMatchObject({ ask: { reason: 'ask @ben in #access, see wiki.test & <!channel>' } });
+  });
+
+  it('leaves nothing invisible in what people wrote', () => {
+    const parsed = parseCommand('deny g-7k3fq2 no\u202e\u200b\u0007pe\nApproved by Ben');
+    expect(parsed).toMatchObject({ note: 'nope Approved by Ben' });
+  });
+
+  it('understands every example of its own help', () => {
+    for (const name of Object.keys(COMMANDS) as CommandName[])
+      expect(parseCommand(COMMANDS[name].example)).toMatchObject({ kind: name });
+  });
+
+  it('never throws, and gives no id, duration or target that it was not given', () => {
+    const word = fc.oneof(
+      fc.constantFrom(
+        ...Object.keys(COMMANDS),
+        'g-7k3fq2',
+        'staging',
+        'staging/deploy/x',
+        '45m',
+        '30',
+        '<@U1>',
+        '&amp;',
+      ),
+      fc.string({ unit: 'grapheme' }),
+    );
+    fc.assert(
+      fc.property(fc.array(word, { maxLength: 8 }), (words) => {
+        const parsed = parseCommand(words.join(' '));
+        if ('id' in parsed) expect(words.join(' ').toLowerCase()).toContain(parsed.id);
+        if (parsed.kind === 'extend') expect(parsed.seconds).toBeGreaterThan(0);
+        if (parsed.kind === 'request') expect(parsed.ask.reason).not.toBe('');
+      }),
+    );
+  });
+});
+
+describe('parseTarget', () => {
+  it.each([
+    ['sts', 'StatefulSet'],
+    ['ds', 'DaemonSet'],
+    ['job', 'Job'],
+    ['pod', 'Pod'],
+    ['deployments', 'Deployment'],
+  ])('knows the kind %j', (word, kind) => {
+    expect(parseTarget(`a/${word}/b`)).toEqual({ namespace: 'a', workload: { kind, name: 'b' } });
+  });
+});
+
+describe('nearestCommand', () => {
+  it.each([
+    ['revok', 'revoke'],
+    ['reuqest', 'request'],
+    ['stauts', 'status'],
+    ['req', 'request'],
+    ['hlep', 'help'],
+    ['x', null],
+    ['kubectl', null],
+  ])('%j is probably %j', (word, nearest) => {
+    expect(nearestCommand(word)).toBe(nearest);
+  });
+
+  it('measures slips symmetrically, and none for equal words', () => {
+    const word = fc.string({ maxLength: 8 });
+    fc.assert(fc.property(word, word, (a, b) => editDistance(a, b) === editDistance(b, a)));
+    fc.assert(fc.property(word, (a) => editDistance(a, a) === 0));
+  });
+});

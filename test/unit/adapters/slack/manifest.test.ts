@@ -1,0 +1,54 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { describeMissing, missingScopes, SCOPES } from '../../../../src/adapters/slack/manifest.ts';
+
+const source = readFileSync(new URL('../../../../slack-app-manifest.yaml', import.meta.url), 'utf8');
+const manifest = parse(source) as {
+  display_information: { name: string; description: string };
+  features: { slash_commands: { command: string; description: string; usage_hint: string; should_escape: boolean }[] };
+  oauth_config: { scopes: { bot: string[] } };
+  settings: { socket_mode_enabled: boolean; interactivity: { is_enabled: boolean } };
+};
+
+describe('slack-app-manifest.yaml', () => {
+  it('asks for the scopes that the code needs, no more and no fewer, each with what it is for', () => {
+    expect(manifest.oauth_config.scopes.bot.toSorted()).toEqual(SCOPES.map((scope) => scope.name).toSorted());
+    const lines = source.split('\n').filter((line) => /^ {6}- [a-z:.]+/.test(line));
+    for (const { name, purpose } of SCOPES) {
+      const comment = lines.find((line) => line.trim().startsWith(`- ${name} `))?.split('# ')[1] ?? '';
+      expect(comment).not.toBe('');
+      expect(purpose.startsWith(comment)).toBe(true);
+    }
+  });
+
+  it('makes the command and the buttons work without a public address', () => {
+    expect(manifest.features.slash_commands.map((c) => c.command)).toEqual(['/jit']);
+    expect(manifest.settings).toMatchObject({ socket_mode_enabled: true, interactivity: { is_enabled: true } });
+  });
+
+  it('stays within the limits of Slack', () => {
+    // https://docs.slack.dev/reference/app-manifest
+    expect(manifest.display_information.name.length).toBeLessThanOrEqual(35);
+    expect(manifest.display_information.description.length).toBeLessThanOrEqual(140);
+    for (const command of manifest.features.slash_commands) {
+      expect(command.description.length).toBeLessThanOrEqual(2000);
+      expect(command.usage_hint.length).toBeLessThanOrEqual(1000);
+    }
+  });
+});
+
+describe('missing scopes', () => {
+  it('are named in one message, each with what it is for', () => {
+    const all = SCOPES.map((scope) => scope.name);
+    expect(missingScopes([...all, 'reactions:write'])).toEqual([]);
+    const missing = missingScopes(all.filter((name) => name !== 'users:read.email' && name !== 'groups:read'));
+    expect(missing.map((scope) => [scope.name, scope.necessary])).toEqual([
+      ['users:read.email', true],
+      ['groups:read', false],
+    ]);
+    expect(describeMissing(missing)).toMatch(
+      /users:read\.email \(the e-mail address.*groups:read \(members of private channels/,
+    );
+  });
+});

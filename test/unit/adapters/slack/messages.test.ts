@@ -1,0 +1,369 @@
+import * as fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { ACTIONS, carried } from '../../../../src/adapters/slack/actions.ts';
+import type { Message } from '../../../../src/adapters/slack/blocks.ts';
+import {
+  approvalMessage,
+  helpMessage,
+  listMessage,
+  outcomeMessage,
+  requestedMessage,
+  reviewMessage,
+  statusMessage,
+  whoMessage,
+} from '../../../../src/adapters/slack/messages.ts';
+import {
+  alarmMessage,
+  directMessage,
+  grantedMessage,
+  stillTrue,
+  threadMessage,
+} from '../../../../src/adapters/slack/news.ts';
+import type { View } from '../../../../src/app/view.ts';
+import type { Grant, GrantState } from '../../../../src/domain/grant.ts';
+import { type Block, blockErrors, blocksText, controls } from '../../../../src/sandbox/slack/blockkit.ts';
+import { BEN } from '../../../support/grants.ts';
+import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
+
+const STATES: GrantState[] = [
+  'pending',
+  'approved',
+  'applying',
+  'active',
+  'ending',
+  'denied',
+  'cancelled',
+  'timed-out',
+  'expired',
+  'revoked',
+  'failed',
+];
+const NOW = Date.UTC(2026, 0, 5, 9);
+const ended = { startsAt: NOW, expiresAt: NOW + 1_800_000, endedAt: NOW + 1_801_000 };
+
+const blocksOf = (message: Message): Block[] => message.blocks as unknown as Block[];
+const textOf = (message: Message): string => blocksText(blocksOf(message));
+const buttonsOf = (message: Message): string[] =>
+  controls(blocksOf(message)).map(({ element }) => element.action_id ?? '');
+
+/** Everything that is ever said of a grant, whatever its state. */
+function everything(view: View, words = ''): Message[] {
+  return [
+    approvalMessage(view),
+    reviewMessage(view, words),
+    statusMessage(view),
+    requestedMessage(view),
+    outcomeMessage(view, 'Done.'),
+    listMessage({ mine: [view], waiting: [view] }),
+    whoMessage(words || 'staging', [view]),
+    grantedMessage(view),
+    ...(['reminder', 'asked-again', 'extension'] as const).map((news) => threadMessage(view, news)),
+    ...(['denied', 'cancelled', 'timed-out', 'warning', 'extended', 'pods', 'ended'] as const).map((news) =>
+      directMessage(view, news),
+    ),
+    alarmMessage(view.grant.id, words || 'x'),
+    helpMessage(null, words),
+  ];
+}
+
+/** The text objects that Slack reads as markup, and the notification. */
+function markupOf(message: Message): string[] {
+  const found: string[] = [message.text];
+  const walk = (value: unknown): void => {
+    if (Array.isArray(value)) for (const item of value) walk(item);
+    else if (value !== null && typeof value === 'object') {
+      if ('type' in value && value.type === 'mrkdwn' && 'text' in value) found.push(String(value.text));
+      for (const member of Object.values(value)) walk(member);
+    }
+  };
+  walk(message.blocks);
+  return found;
+}
+
+describe('an approval message', () => {
+  it('says who, what, where, how long, why, and what it opens', () => {
+    const text = textOf(approvalMessage(sampleView()));
+    for (const part of [
+      '<@U0ADA> (`ada@example.test`)',
+      '30m',
+      '`staging/deployment/checkout`',
+      '`get, create: pods/exec`',
+      '“checkout returns 502”',
+      'Opens 1, closes 0',
+      '+ drawbridge-workspaces/job/workspace → staging/deployment/checkout 8080/TCP',
+      'Traffic from the node',
+      '`RoleBinding staging/drawbridge-g-7k3fq2`',
+      '*1 approval needed*, from <!subteam^S0SRE>, members of <#C0ACCESS>, `cy@example.test`',
+    ])
+      expect(text).toContain(part);
+  });
+
+  it('has buttons that carry the id and the digest of what is shown', () => {
+    const view = sampleView();
+    const [approve, deny] = controls(blocksOf(approvalMessage(view)));
+    expect([approve?.element.action_id, deny?.element.action_id]).toEqual([ACTIONS.approve, ACTIONS.deny]);
+    expect(carried(approve?.element.value)).toEqual({ id: 'g-7k3fq2', digest: view.digest, note: '' });
+  });
+
+  it('asks for a word more where approving acknowledges closed connections or rights that outlive the grant', () => {
+    const plan = { ...WORKSPACE_PLAN, persistence: ['reads secrets'] };
+    const message = approvalMessage(sampleView({ plan }));
+    expect(textOf(message)).toContain(
+      'acknowledges that it gives rights by which access can outlive the grant: reads secrets',
+    );
+    expect(controls(blocksOf(message))[0]?.element.confirm?.text.text).toContain('reads secrets');
+    expect(controls(blocksOf(approvalMessage(sampleView())))[0]?.element.confirm).toBeUndefined();
+  });
+
+  it('says that it is asked again when what was approved was another plan', () => {
+    const decision = { by: BEN, verdict: 'approve', at: NOW, rule: 'r', note: '', digest: 'f'.repeat(64) } as const;
+    const text = textOf(approvalMessage(sampleView({ decisions: [decision] })));
+    expect(text).toContain('Asked again: the plan has changed');
+    expect(text).toContain('1 approval needed');
+    expect(textOf(approvalMessage(sampleView()))).not.toContain('Asked again');
+  });
+
+  it.each<[GrantState, string[]]>([
+    ['pending', [ACTIONS.approve, ACTIONS.deny]],
+    ['approved', [ACTIONS.revoke]],
+    ['applying', [ACTIONS.revoke]],
+    ['active', [ACTIONS.revoke]],
+    ['ending', []],
+    ['denied', []],
+    ['cancelled', []],
+    ['timed-out', []],
+    ['expired', []],
+    ['revoked', []],
+    ['failed', []],
+  ])('offers in state %s only what can be done: %j', (state, buttons) => {
+    expect(buttonsOf(approvalMessage(sampleView({ state, ...ended })))).toEqual(buttons);
+  });
+
+  it('offers the decision on a longer window, with a digest of its own', () => {
+    const extension = { duration: 600, askedAt: NOW, approvals: [] };
+    const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
+    const message = approvalMessage(view);
+    expect(buttonsOf(message)).toEqual([ACTIONS.approveExtension, ACTIONS.denyExtension, ACTIONS.revoke]);
+    expect(carried(controls(blocksOf(message))[0]?.element.value).digest).toBe(view.digest);
+    expect(view.digest).not.toBe(view.grant.digest.slice(0, 12));
+    expect(textOf(message)).toContain('10m more');
+  });
+
+  it('mentions the approvers only while they are needed', () => {
+    for (const state of STATES)
+      expect(textOf(approvalMessage(sampleView({ state, ...ended }))).includes('<!subteam^')).toBe(state === 'pending');
+  });
+});
+
+describe('words', () => {
+  it('say "revoked" of nothing but state revoked, and of an ending that it is not confirmed', () => {
+    for (const state of STATES) {
+      const ending = { cause: 'revoked', since: NOW, by: BEN, note: '' } as const;
+      const view = sampleView({ state, ...ended, ending });
+      const text = everything(view)
+        .filter((m) => !/Help|needs a person/.test(m.text))
+        .map((m) => `${m.text}\n${textOf(m)}`)
+        .join('\n');
+      expect(/\brevoked\b/i.test(text)).toBe(state === 'revoked');
+    }
+    const text = textOf(approvalMessage(sampleView({ state: 'ending', ...ended, endedAt: null })));
+    expect(text).toContain('not confirmed yet');
+  });
+
+  it('show remarks, and notes with who wrote them', () => {
+    const text = textOf(
+      approvalMessage(
+        sampleView({
+          state: 'revoked',
+          ...ended,
+          remarks: ['Ended 12 s late.'],
+          ending: { cause: 'revoked', since: NOW, by: BEN, note: 'all done' },
+        }),
+      ),
+    );
+    expect(text).toContain('Ended 12 s late.');
+    expect(text).toContain('ben@example.test: “all done”');
+    expect(text).toContain('Revoked by <@U0BEN>');
+  });
+
+  it('of a policy that approved by itself name its rule', () => {
+    const view = sampleView({ state: 'active', ...ended, approvalsNeeded: 0 });
+    const decision = {
+      by: null,
+      verdict: 'approve',
+      at: NOW,
+      rule: 'profiles.debug.automatic',
+      note: '',
+      digest: view.grant.digest,
+    } as const;
+    const text = textOf(approvalMessage(sampleView({ ...view.grant, decisions: [decision] })));
+    expect(text).toContain('Approved by the policy itself (`profiles.debug.automatic`)');
+  });
+});
+
+describe('direct messages', () => {
+  it('tell what to run and offer to end it, while it is there', () => {
+    const message = directMessage(sampleView({ state: 'active', ...ended, endedAt: null }), 'granted');
+    expect(textOf(message)).toContain('kubectl -n staging get pod checkout-1');
+    expect(buttonsOf(message)).toEqual([ACTIONS.revoke]);
+    expect(buttonsOf(grantedMessage(sampleView({ state: 'expired', ...ended })))).toEqual([]);
+  });
+
+  it('offer Extend only when it can be extended', () => {
+    const active = { state: 'active', ...ended, endedAt: null } as const;
+    expect(buttonsOf(directMessage(sampleView(active), 'warning'))).toEqual([ACTIONS.extend, ACTIONS.revoke]);
+    expect(buttonsOf(directMessage(sampleView(active, { extendable: 0 }), 'warning'))).toEqual([ACTIONS.revoke]);
+  });
+
+  it.each([
+    ['granted', 'expired', false],
+    ['granted', 'active', true],
+    ['warning', 'ending', false],
+    ['ended', 'ending', false],
+    ['ended', 'revoked', true],
+    ['reminder', 'denied', false],
+    ['asked-again', 'approved', false],
+    ['message', 'failed', true],
+  ] as const)('%s of a grant that is %s: told %s', (news, state, told) => {
+    expect(stillTrue(sampleView({ state }).grant, news)).toBe(told);
+  });
+});
+
+describe('lists', () => {
+  it('let people look before they decide', () => {
+    expect(buttonsOf(listMessage({ mine: [], waiting: [sampleView()] }))).toEqual([ACTIONS.look]);
+  });
+
+  it('say how many they leave out', () => {
+    const many = Array.from({ length: 60 }, () => sampleView({ state: 'active', ...ended }));
+    expect(textOf(listMessage({ mine: many, waiting: many }))).toContain('… and 50 more');
+    expect(textOf(whoMessage('staging', many))).toContain('… and 20 more');
+  });
+});
+
+describe('a review', () => {
+  it('shows the plan to one person, with buttons that carry the note', () => {
+    const message = reviewMessage(sampleView(), 'for the incident');
+    expect(textOf(message)).toContain('Opens 1, closes 0');
+    expect(textOf(message)).toContain('Your note: “for the incident”');
+    expect(carried(controls(blocksOf(message))[0]?.element.value).note).toBe('for the incident');
+  });
+
+  it('of what needs no decision has no decision buttons', () => {
+    expect(buttonsOf(reviewMessage(sampleView({ state: 'expired', ...ended }), ''))).toEqual([]);
+  });
+});
+
+describe('help', () => {
+  it('names the problem first, and shows an example', () => {
+    const text = textOf(helpMessage('extend', "'30' is not a duration"));
+    expect(text.startsWith("'30' is not a duration")).toBe(true);
+    expect(text).toContain('/jit extend g-7k3fq2 30m');
+  });
+});
+
+const hostile = fc.oneof(
+  fc.string({ unit: 'grapheme', maxLength: 60 }),
+  fc.constantFrom(
+    '<!channel>',
+    '<@U0BEN> approved',
+    '<https://evil.test|Approve>',
+    '*bold* _it_ ~no~',
+    '`code` ```block```',
+    ':ok:',
+    '&lt;!here&gt;',
+    '> quote',
+    '\u202e\u200b',
+    'a\n*Approved by* <@U0BEN>',
+    'x'.repeat(10_000),
+  ),
+);
+
+/** A grant in which everything that anybody can word is hostile. */
+const hostileView = fc
+  .record({ word: hostile, other: hostile, state: fc.constantFrom(...STATES), many: fc.integer({ min: 0, max: 60 }) })
+  .map(({ word, other, state, many }) => {
+    const somebody = { slackId: word, name: other, user: word, groups: [other] };
+    const decision = (verdict: 'approve' | 'deny') =>
+      ({ by: somebody, verdict, at: NOW, rule: word, note: other, digest: 'a'.repeat(64) }) as const;
+    const place = { namespace: word, kind: other, name: word };
+    const connection = {
+      from: place,
+      to: { cidr: other },
+      ports: [{ protocol: word, from: 1, to: 65_535 }],
+      reasons: [word],
+      pluginDependent: true,
+    };
+    const grant: Partial<Grant> = {
+      state,
+      requester: somebody,
+      profile: word,
+      target: { namespace: word, workload: { kind: 'Deployment', name: other } },
+      reason: other,
+      digest: 'a'.repeat(64),
+      decisions: [decision('approve'), decision('deny')],
+      extension: { duration: 600, askedAt: NOW, approvals: [decision('approve')] },
+      ending: { cause: 'revoked', since: NOW, by: somebody, note: word },
+      remarks: Array.from({ length: many }, () => word),
+      pods: Array.from({ length: many }, () => other),
+      ...ended,
+      plan: {
+        ...WORKSPACE_PLAN,
+        user: word,
+        groups: [other],
+        rules: Array.from({ length: many }, () => ({
+          apiGroups: [word],
+          resources: [other],
+          verbs: [word],
+          resourceNames: [other],
+        })),
+        role: { kind: 'ClusterRole', name: word },
+        persistence: [word, other],
+        preview: {
+          opens: Array.from({ length: many }, () => connection),
+          closes: Array.from({ length: many }, () => connection),
+          notes: Array.from({ length: many }, () => other),
+        },
+      },
+    };
+    const list = Array.from({ length: many }, () => word);
+    return {
+      word,
+      view: sampleView(grant, {
+        approvers: { users: [word], groups: [], channels: [] },
+        objects: list,
+        commands: list,
+        closing: word,
+      }),
+    };
+  });
+
+describe('hostile text', () => {
+  it('never mentions, links or formats, and never breaks a limit of Slack', () => {
+    fc.assert(
+      fc.property(hostileView, ({ view, word }) => {
+        for (const message of everything(view, word)) {
+          for (const markup of markupOf(message)) {
+            // What is left of Slack's own syntax is ours: dates.
+            expect(markup.replace(/<!date\^\d+\^[^|<>]*\|[^<>]*>/g, '')).not.toMatch(/[<>]/);
+            // Outside of code there is nothing of theirs.
+            const ours = markup.replace(/```[^`]*```|`[^`]*`/g, '');
+            if (markup !== message.text) expect(ours).not.toMatch(/evil|_it_|~no~|:ok:/);
+          }
+          expect(blockErrors(message.blocks, 50)).toEqual([]);
+          expect(message.text.length).toBeGreaterThan(0);
+          expect(message.text.length).toBeLessThan(4000);
+        }
+      }),
+      { numRuns: 60 },
+    );
+  }, 60_000);
+
+  it('stands in the message as plain text, to the letter', () => {
+    const message = approvalMessage(sampleView({ reason: '<!channel> *now* <https://evil.test|docs>' }));
+    const plainTexts = blocksOf(message)
+      .map((block) => block.text)
+      .filter((text) => text?.type === 'plain_text');
+    expect(plainTexts.map((text) => text?.text)).toContain('“<!channel> *now* <https://evil.test|docs>”');
+  });
+});

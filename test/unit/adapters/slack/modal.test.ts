@@ -1,0 +1,216 @@
+import { describe, expect, it } from 'vitest';
+import { carriedDenial } from '../../../../src/adapters/slack/actions.ts';
+import {
+  askOf,
+  choiceOf,
+  denyModal,
+  errorsOf,
+  noteOf,
+  requestedModal,
+  requestModal,
+  type StateValues,
+  settle,
+  type Workloads,
+} from '../../../../src/adapters/slack/modal.ts';
+import type { Offer } from '../../../../src/app/use-cases.ts';
+import { Refusal } from '../../../../src/domain/errors.ts';
+import {
+  type Block,
+  blocksText,
+  controls,
+  enteredValue,
+  initialValue,
+  viewErrors,
+} from '../../../../src/sandbox/slack/blockkit.ts';
+import { sampleView } from '../../../support/views.ts';
+
+const DEBUG: Offer = {
+  profile: 'debug',
+  description: 'Logs and a shell',
+  scope: 'workload',
+  namespaces: ['payments', 'staging'],
+  defaultDuration: 1800,
+  maximumDuration: 7200,
+};
+const LOGS: Offer = { ...DEBUG, profile: 'logs', description: '', scope: 'namespace', namespaces: ['staging'] };
+const WORKLOADS: Workloads = [
+  { kind: 'Deployment', name: 'checkout' },
+  { kind: 'StatefulSet', name: 'ledger' },
+];
+
+const blocksOf = (modal: ReturnType<typeof requestModal>): Block[] => modal.blocks as unknown as Block[];
+const labels = (modal: ReturnType<typeof requestModal>): (string | undefined)[] =>
+  blocksOf(modal).map((block) => block.label?.text);
+const control = (modal: ReturnType<typeof requestModal>, label: string) => {
+  const found = controls(blocksOf(modal)).find(({ block }) => block.label?.text === label);
+  if (found === undefined) throw new Error(`no field ${label}`);
+  return found;
+};
+
+/** What Slack hands back when these values have been entered. */
+function filledIn(modal: ReturnType<typeof requestModal>, values: Record<string, string>): StateValues {
+  const state: Record<string, Record<string, object>> = {};
+  for (const { block, element } of controls(blocksOf(modal))) {
+    const entered = values[block.label?.text ?? ''];
+    const held = entered === undefined ? initialValue(element) : enteredValue(element, entered);
+    state[block.block_id ?? ''] = { [element.action_id ?? '']: held ?? {} };
+  }
+  return state;
+}
+
+describe('the request modal', () => {
+  it('asks for the profile first, then for what the profile needs', () => {
+    expect(labels(requestModal([DEBUG, LOGS], { profile: null, namespace: null }, null))).toEqual(['Profile']);
+    expect(labels(requestModal([DEBUG, LOGS], { profile: 'debug', namespace: null }, null))).toEqual([
+      'Profile',
+      'Namespace',
+      'Target',
+      'Duration',
+      'Reason',
+    ]);
+    expect(labels(requestModal([DEBUG, LOGS], { profile: 'logs', namespace: null }, null))).not.toContain('Target');
+  });
+
+  it('chooses what leaves no choice, and drops what is not offered', () => {
+    expect(settle([LOGS], { profile: null, namespace: null })).toEqual({ offer: LOGS, namespace: 'staging' });
+    expect(settle([DEBUG, LOGS], { profile: 'admin', namespace: 'kube-system' })).toEqual({
+      offer: null,
+      namespace: null,
+    });
+    expect(settle([DEBUG, LOGS], { profile: 'debug', namespace: 'kube-system' })).toEqual({
+      offer: DEBUG,
+      namespace: null,
+    });
+  });
+
+  it('says so when nothing may be asked for', () => {
+    const modal = requestModal([], { profile: null, namespace: null }, null);
+    expect(blocksText(blocksOf(modal))).toContain('no profile that you may ask for');
+    expect(modal.submit).toBeUndefined();
+  });
+
+  it('states the maximum and fills in the default duration', () => {
+    const duration = control(requestModal([DEBUG], { profile: 'debug', namespace: null }, null), 'Duration');
+    expect(duration.element.initial_value).toBe('30m');
+    expect(duration.block.hint?.text).toContain('At most 2h');
+  });
+
+  it.each([
+    ['two', 2, 'static_select'],
+    ['a hundred', 100, 'static_select'],
+    ['a hundred and one', 101, 'plain_text_input'],
+  ])('with %s namespaces and workloads is one that Slack takes', (_name, count, type) => {
+    const namespaces = Array.from({ length: count }, (_, i) => `ns-${i}`);
+    const workloads = namespaces.map((name) => ({ kind: 'Deployment', name }));
+    const modal = requestModal([{ ...DEBUG, namespaces }], { profile: 'debug', namespace: 'ns-1' }, workloads);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(control(modal, 'Namespace').element.type).toBe(type);
+    expect(control(modal, 'Target').element.type).toBe(type);
+  });
+
+  it('lets a target be typed whose name is longer than an option of Slack', () => {
+    const modal = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, [
+      { kind: 'Deployment', name: 'x'.repeat(200) },
+    ]);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(control(modal, 'Target').element.type).toBe('plain_text_input');
+  });
+
+  it('takes long and odd names and descriptions', () => {
+    const odd = {
+      ...DEBUG,
+      profile: 'x'.repeat(63),
+      description: '<!channel> '.repeat(30),
+      namespaces: ['y'.repeat(63)],
+    };
+    expect(viewErrors(requestModal([odd, DEBUG], { profile: odd.profile, namespace: null }, WORKLOADS))).toEqual([]);
+  });
+});
+
+describe('a filled-in form', () => {
+  const modal = requestModal([DEBUG, LOGS], { profile: 'debug', namespace: 'staging' }, WORKLOADS);
+  const good = {
+    Profile: 'debug',
+    Namespace: 'staging',
+    Target: 'deployment/checkout',
+    Duration: '45m',
+    Reason: 'it returns 502',
+  };
+
+  it('is what is asked for', () => {
+    expect(viewErrors(modal)).toEqual([]);
+    expect(askOf(filledIn(modal, good))).toEqual({
+      ask: {
+        profile: 'debug',
+        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+        duration: 2700,
+        reason: 'it returns 502',
+      },
+    });
+    expect(choiceOf(filledIn(modal, good))).toEqual({ profile: 'debug', namespace: 'staging' });
+  });
+
+  it('may name a target by typing it', () => {
+    const typed = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, null);
+    expect(askOf(filledIn(typed, { ...good, Target: 'sts/ledger' }))).toMatchObject({
+      ask: { target: { workload: { kind: 'StatefulSet', name: 'ledger' } } },
+    });
+  });
+
+  it.each([
+    ['Duration', '30', 'is not a duration'],
+    ['Duration', '0h', 'is not a duration'],
+    ['Reason', '  ', 'reason is needed'],
+  ])('with %s %j says so beside that field', (field, value, problem) => {
+    const result = askOf(filledIn(modal, { ...good, [field]: value }));
+    const id = control(modal, field).block.block_id ?? '';
+    expect(result).toEqual({ errors: { [id]: expect.stringContaining(problem) } });
+  });
+
+  it('with a typed target that is none says so beside it', () => {
+    const typed = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, null);
+    const id = control(typed, 'Target').block.block_id ?? '';
+    expect(askOf(filledIn(typed, { ...good, Target: 'checkout' }))).toEqual({
+      errors: { [id]: expect.stringContaining('not a target') },
+    });
+    expect(askOf(filledIn(typed, { ...good, Target: 'cm/checkout' }))).toEqual({
+      errors: { [id]: expect.stringContaining('not a kind') },
+    });
+  });
+
+  it('that still shows the fields of another profile or namespace is not taken', () => {
+    const values = filledIn(modal, good);
+    const other = { ...values, profile: { x: { selected_option: { value: 'logs' } } } };
+    expect(askOf(other)).toEqual({ errors: { profile: expect.stringContaining('still changing') } });
+    const elsewhere = { ...values, 'namespace|debug': { x: { selected_option: { value: 'payments' } } } };
+    expect(askOf(elsewhere)).toEqual({ errors: { 'target|debug|staging': expect.stringContaining('still changing') } });
+  });
+
+  it.each([
+    ['reason', 'Reason'],
+    ['profiles.debug.duration.maximum', 'Duration'],
+    ['profiles.debug.namespaces', 'Namespace'],
+    ['target', 'Target'],
+    ['profiles.debug.deny (users: ada@example.test)', 'Profile'],
+    ['identity.user', 'Profile'],
+  ])('refused by %s shows it beside %s', (rule, field) => {
+    const errors = errorsOf(filledIn(modal, good), 'no', new Refusal(rule, 'no'));
+    expect(errors).toEqual({ [control(modal, field).block.block_id ?? '']: 'no' });
+  });
+});
+
+describe('other modals', () => {
+  it('are ones that Slack takes', () => {
+    const about = {
+      id: 'g-7k3fq2',
+      digest: 'a'.repeat(12),
+      message: { channel: 'C0ACCESS', ts: '1.2' },
+      of: 'request',
+    } as const;
+    const deny = denyModal('g-7k3fq2', about);
+    expect(viewErrors(deny)).toEqual([]);
+    expect(carriedDenial(deny.private_metadata)).toEqual(about);
+    expect(viewErrors(requestedModal(sampleView()))).toEqual([]);
+    expect(noteOf({ note: { input: { value: 'not\n now' } } })).toBe('not now');
+  });
+});

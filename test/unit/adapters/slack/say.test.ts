@@ -1,0 +1,54 @@
+import { pino } from 'pino';
+import { describe, expect, it } from 'vitest';
+import { sayError } from '../../../../src/adapters/slack/say.ts';
+import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
+import { IllegalTransition } from '../../../../src/domain/grant.ts';
+
+function listening() {
+  const lines: string[] = [];
+  const log = pino({ level: 'info' }, { write: (line: string) => lines.push(line) });
+  return { log, logged: () => lines.join('') };
+}
+
+describe('what a person reads of an error', () => {
+  it('is the reason, the remedy and the rule of a refusal', () => {
+    const { log } = listening();
+    const refusal = new Refusal('profiles.debug.requesters', 'Not yours to ask for.', 'Ask Cy.');
+    expect(sayError(refusal, 'request', log)).toEqual({
+      text: 'Not yours to ask for. Ask Cy. (Rule: profiles.debug.requesters)',
+      refusal,
+    });
+  });
+
+  it('is the dependency that is away, and not its secrets', () => {
+    const { log, logged } = listening();
+    const cause = new Error('connect ECONNREFUSED redis://:hunter2@10.0.0.1');
+    const { text } = sayError(new Unavailable('Redis', 'get failed', { cause }), 'list', log);
+    expect(text).toContain('Redis does not answer');
+    expect(text).toContain('Try again');
+    expect(text).not.toMatch(/hunter2|ECONNREFUSED|get failed/);
+    expect(logged()).toContain('get failed');
+  });
+
+  it('is a reference of anything else, which the log has too', () => {
+    const { log, logged } = listening();
+    const { text } = sayError(new TypeError("Cannot read properties of undefined (reading 'secret')"), 'list', log);
+    expect(text).not.toMatch(/undefined|secret|TypeError/);
+    const reference = /Reference: ([0-9a-f]{6})/.exec(text)?.[1];
+    expect(reference).toBeDefined();
+    expect(logged()).toContain(`"reference":"${reference}"`);
+    expect(logged()).toContain("reading 'secret'");
+  });
+
+  it('is that somebody was faster, where a transition is not possible any more', () => {
+    const { log } = listening();
+    expect(sayError(new IllegalTransition('g-7k3fq2', 'denied', 'approved'), 'approve', log).text).toContain(
+      'somebody was faster',
+    );
+  });
+
+  it('is safe for things that are no errors', () => {
+    const { log } = listening();
+    expect(sayError('boom', 'x', log).text).toContain('Something went wrong');
+  });
+});

@@ -1,0 +1,21 @@
+import { defineConfig } from 'vitest/config';
+
+const project = (name: string, options: Record<string, unknown> = {}) => ({
+  test: { name, include: [`test/${name}/**/*.test.ts`], ...options },
+});
+
+/** Suites on real parts: each starts what is its own, and shares the run's control plane. */
+const real = {
+  globalSetup: ['test/support/cluster-setup.ts'],
+  testTimeout: 60_000,
+  hookTimeout: 120_000,
+};
+
+export default defineConfig({
+  test: {
+    reporters: ['default', './test/support/closing-line.ts'],
+    // Two cores carry a control plane, a Redis and a Slack beside the suites.
+    maxWorkers: 2,
+    projects: [project('unit'), project('contract', { testTimeout: 30_000 }), project('integration', real), project('e2e', { ...real, testTimeout: 120_000 })],
+  },
+});
