@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
 import { createApi } from './adapters/kubernetes/api.ts';
 import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
+import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
 import { createAudit } from './adapters/redis/audit-stream.ts';
 import { redisWarnings } from './adapters/redis/checks.ts';
@@ -17,7 +18,7 @@ import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
 import type { Audit, AuditEntry, World } from './app/ports.ts';
-import { reconcile } from './app/reconcile.ts';
+import { followWorkload, reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
 import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
@@ -56,7 +57,8 @@ export async function startDrawbridge(
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
   });
-  const api = createApi(kubeConfig(settings.kubernetes), (status) => {
+  const kube = kubeConfig(settings.kubernetes);
+  const api = createApi(kube, (status) => {
     if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
   });
   const cluster = createClusterAccess({
@@ -98,6 +100,7 @@ export async function startDrawbridge(
     async record(entry) {
       observe(metrics, entry);
       await printed.record(entry);
+      if (entry.event === 'active') await watchPods();
     },
   };
   const world: World = {
@@ -112,6 +115,22 @@ export async function startDrawbridge(
     cluster,
   };
 
+  const podWatch = createPodWatch(kube, (namespace) => void followPods(namespace));
+  const followed = async () =>
+    (await store.open()).filter((grant) => grant.state === 'active' && grant.target.workload !== undefined);
+  /** Watches the pods of the namespaces in which a Role follows the pods of a workload. */
+  async function watchPods(): Promise<void> {
+    podWatch.watch(new Set((await followed()).map((grant) => grant.target.namespace)));
+  }
+  async function followPods(namespace: string): Promise<void> {
+    try {
+      for (const grant of await followed())
+        if (grant.target.namespace === namespace) await followWorkload(world, grant);
+    } catch (error) {
+      log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
+    }
+  }
+
   const workers = startWorkers({
     redis: workerRedis,
     instance,
@@ -125,6 +144,7 @@ export async function startDrawbridge(
     try {
       await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
       reconciled = true;
+      await watchPods();
     } catch (error) {
       log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
     }
@@ -164,6 +184,7 @@ export async function startDrawbridge(
     opsPort: ops.port,
     async stop() {
       clearInterval(timer);
+      podWatch.stop();
       await slack.stop();
       await workers.close(STOP_WITHIN);
       policies.close();

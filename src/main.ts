@@ -29,8 +29,10 @@ try {
       void drawbridge.stop().then(() => process.exit(0));
     });
   log.info({ ops: drawbridge.opsPort }, 'grants are looked after');
-  await drawbridge.reachable;
-  log.info('Slack can reach Drawbridge');
+  await drawbridge.reachable.catch((error: unknown) => {
+    if (!stopping) throw error;
+  });
+  if (!stopping) log.info('Slack can reach Drawbridge');
 } catch (error) {
   log.fatal({ err: error }, 'Drawbridge can not start');
   process.stderr.write(`Drawbridge can not start: ${error instanceof Error ? error.message : String(error)}\n`);

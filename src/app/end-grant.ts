@@ -117,6 +117,7 @@ async function expire(world: World, grant: Grant): Promise<Grant> {
       ? become(current, 'ending', { ending: endingOf(world, 'expired', null, ''), extension: null })
       : null,
   );
+  if (result?.changed) await note(world, result.grant, 'ending', null, { from: grant.state, rule: 'expired' });
   return result?.grant ?? grant;
 }
 

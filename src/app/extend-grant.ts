@@ -72,7 +72,7 @@ export async function reviewExtension(
     current.state === 'active' ? become(current, 'active', { extension: null }) : null,
   );
   await note(world, result?.grant ?? grant, 'extension-denied', reviewer, { rule: decided.rule, note: words });
-  await tell(world, id, 'message');
+  await tell(world, id, 'message', 'extension-denied');
   return result?.grant ?? grant;
 }
 

@@ -47,6 +47,7 @@ export type News =
   | 'warning' // DM before expiry, with Extend
   | 'extension' // into the message's thread: a longer window is asked for
   | 'extended'
+  | 'extension-denied'
   | 'pods' // DM thread: the names of the pods have changed
   | 'ended'; // DM: expired, revoked or failed, as the state says
 

@@ -20,11 +20,7 @@ export async function grantNamed(world: World, id: GrantId): Promise<Grant> {
 /** A click must come from the grant's own message, as it is now: not from a copy, an older one or another's. */
 export function mustBeSeen(grant: Grant, seen: Seen, digest: string): void {
   const { message } = seen;
-  if (
-    message !== null &&
-    grant.message !== null &&
-    (message.channel !== grant.message.channel || message.ts !== grant.message.ts)
-  )
+  if (message !== null && (message.channel !== grant.message?.channel || message.ts !== grant.message.ts))
     throw new Refusal(
       'message',
       'That button is not on the message of this request.',

@@ -1,4 +1,4 @@
-import { become, type Grant, hasEnded } from '../domain/grant.ts';
+import { become } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { revokeGrant } from './end-grant.ts';
@@ -54,23 +54,10 @@ async function remind(world: World, id: GrantId): Promise<void> {
   if (grant?.state === 'pending') await tell(world, id, 'reminder');
 }
 
-/** Which states a piece of news is true in; what is no longer true is not told. */
-const TRUE_IN: Partial<Record<News, readonly Grant['state'][]>> = {
-  reminder: ['pending'],
-  'asked-again': ['pending'],
-  granted: ['active'],
-  warning: ['active'],
-  extension: ['active'],
-  extended: ['active'],
-  pods: ['active'],
-};
-
+/** The notifier leaves out what is no longer true of the grant as it is now. */
 async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const grant = await world.store.get(id);
   if (grant === null) return;
-  const states = TRUE_IN[news];
-  if (states !== undefined && !states.includes(grant.state)) return;
-  if (news === 'ended' && !hasEnded(grant.state)) return;
   const learnt = await world.notifier.deliver(viewOf(grant, world.policies.current(), world.cluster), news);
   if (Object.keys(learnt).length > 0) await world.store.change(id, (current) => ({ ...current, ...learnt }));
 }

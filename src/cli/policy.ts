@@ -18,7 +18,8 @@ const HELP = () =>
 export async function runPolicyCli(argv: readonly string[], out: Output): Promise<number> {
   const [name, ...args] = argv;
   if (name === undefined || name === '--help' || name === '-h' || name === 'help') {
-    (name === undefined ? out.complain : out.print)(HELP());
+    if (name !== undefined) out.print(HELP());
+    else out.complain(HELP());
     return name === undefined ? 2 : 0;
   }
   const subcommand = Object.hasOwn(SUBCOMMANDS, name) ? SUBCOMMANDS[name] : undefined;

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { basename, dirname } from 'node:path';
-import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, type Pair, parseDocument } from 'yaml';
+import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
 import { type Policy, policySchema } from '../domain/policy.ts';
@@ -144,9 +144,7 @@ function locate(root: unknown, path: Path, document: Document): Located {
   for (const part of path) {
     if (isAlias(node)) node = node.resolve(document);
     if (isMap(node)) {
-      const pair = (node.items as Pair[]).find(
-        (item) => String((item.key as { value?: unknown })?.value) === String(part),
-      );
+      const pair = node.items.find((item) => String((item.key as { value?: unknown })?.value) === String(part));
       if (pair === undefined) return { offset: keyOffset, keyOffset, exists: false };
       keyOffset = offsetOf(pair.key) ?? offset;
       node = pair.value;

@@ -290,6 +290,12 @@ export function decideExtension(
   if (!asking.allowed) return asking;
   const profile = policy.profiles[grant.profile] as Profile;
   const extra = seconds ?? profile.duration.default;
+  if (!Number.isSafeInteger(extra) || extra <= 0)
+    return refuse(
+      `profiles.${grant.profile}.duration`,
+      'The duration must be longer than nothing.',
+      `Durations: ${describeDurations(profile)}.`,
+    );
   const length = Math.ceil((grant.expiresAt - grant.startsAt) / 1000) + extra;
   if (length > profile.duration.maximum) {
     const room = profile.duration.maximum - Math.ceil((grant.expiresAt - grant.startsAt) / 1000);

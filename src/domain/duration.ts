@@ -27,7 +27,7 @@ export function parseDuration(text: string): Seconds | null {
 
 /** True for words that a person meant as a duration, right or wrong: `30`, `-5m`, `0h`, `1.5h`. */
 export function looksLikeDuration(word: string): boolean {
-  return /^[-+]?\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*$/i.test(word);
+  return /^[-+]?\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*\d*$/i.test(word);
 }
 
 /** `5400` is `1h30m`. The inverse of {@link parseDuration} for positive whole seconds; `0s` for zero and less. */

@@ -72,8 +72,13 @@ export function identify(account: Account, identity: Policy['identity']): Person
       'Your Slack account does not lead to exactly one Kubernetes user: its e-mail address is missing, not confirmed, or not one that the policy accepts.',
       'Confirm your e-mail address in Slack, or ask an administrator for an entry in identity.overrides.',
     );
-  const groups = [...new Set([...(identity.groups['*'] ?? []), ...(identity.groups[user] ?? [])])].toSorted();
+  const groups = [...new Set([...groupsNamed(identity, '*'), ...groupsNamed(identity, user)])].toSorted();
   return { slackId: account.slackId, name: account.name, user, groups };
+}
+
+/** A user name may be a word that every object knows (`constructor`), so only keys of the policy itself count. */
+function groupsNamed(identity: Policy['identity'], key: string): readonly string[] {
+  return Object.hasOwn(identity.groups, key) ? (identity.groups[key] ?? []) : [];
 }
 
 /**

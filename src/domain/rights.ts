@@ -65,6 +65,11 @@ export function persistenceRisks(rules: readonly Rule[]): string[] {
       )
         risks.add('makes certificates');
       if (resource.startsWith('nodes/proxy')) risks.add('reaches the kubelet past admission');
+      if (resource === 'networkpolicies' && (writes || verbs.some((v) => v === 'delete' || v === 'deletecollection')))
+        risks.add('changes network policies');
+      // Labels can be written there too, and decide which policies select a pod.
+      if ((resource === 'pods/status' || resource === 'pods/binding') && writes)
+        risks.add(`changes the labels of pods (${resource})`);
     }
     if (verbs.includes('impersonate')) risks.add('impersonates others');
   }

@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
@@ -154,7 +154,7 @@ function contract(stores: () => GrantStore[]) {
     const grant = await fresh();
     const approve = (g: Grant) => (g.state === 'pending' ? become(g, 'approved') : null);
     const clicks = await Promise.all([store.change(grant.id, approve), other.change(grant.id, approve)]);
-    expect(clicks.map((c) => c?.changed).toSorted()).toEqual([false, true]);
+    expect(clicks.filter((c) => c?.changed)).toHaveLength(1);
     expect(clicks.map((c) => c?.grant.state)).toEqual(['approved', 'approved']);
   });
 

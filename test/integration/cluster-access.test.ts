@@ -8,8 +8,8 @@ import { planOf } from '../../src/app/make-plan.ts';
 import type { ClusterAccess } from '../../src/app/ports.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { policySchema } from '../../src/domain/policy.ts';
 import { digestOfPlan } from '../../src/domain/plan.ts';
+import { policySchema } from '../../src/domain/policy.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { ADA, applyingGrant, BEN } from '../support/grants.ts';
@@ -87,10 +87,21 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
 
   async function staged(): Promise<string> {
     const namespace = await kube.freshNamespace('staging');
-    await kube.apply([...deployment(namespace, 'checkout'), ...deployment(namespace, 'payments'), defaultDeny(namespace)]);
+    await kube.apply([
+      ...deployment(namespace, 'checkout'),
+      ...deployment(namespace, 'payments'),
+      defaultDeny(namespace),
+    ]);
     await vi.waitFor(
       async () => {
-        const { stdout } = await kube.kubectl(['-n', namespace, 'get', 'pods', '-o', 'jsonpath={.items[*].status.phase}']);
+        const { stdout } = await kube.kubectl([
+          '-n',
+          namespace,
+          'get',
+          'pods',
+          '-o',
+          'jsonpath={.items[*].status.phase}',
+        ]);
         expect(stdout).toBe('Running Running Running Running');
       },
       { timeout: 20_000 },
@@ -102,10 +113,18 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const profile = policy.profiles[profileName];
     if (profile === undefined) throw new Error(profileName);
     const id = newGrantId();
-    const target = workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment' as const, name: workload } };
+    const target =
+      workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment' as const, name: workload } };
     const survey = await cluster.survey(target, profile);
     const plan = planOf({ id, requester: ADA, target, profileName, duration: seconds }, profile, survey, workspaces);
-    return applyingGrant(seconds, { id, plan, target, digest: digestOfPlan(plan), profile: profileName, pods: plan.pods });
+    return applyingGrant(seconds, {
+      id,
+      plan,
+      target,
+      digest: digestOfPlan(plan),
+      profile: profileName,
+      pods: plan.pods,
+    });
   }
 
   async function put(grant: Grant): Promise<Grant> {
@@ -132,15 +151,37 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     expect(await cluster.remains(grant)).toEqual([]);
   }
 
-  const can = async (...args: string[]) => (await kube.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
+  const can = async (...args: string[]) =>
+    (await kube.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
   const all = async (grant: Grant) =>
-    (await kube.kubectl(['get', 'rolebindings,roles,networkpolicies,jobs,pods', '-A', '-o', 'name', '-l', `drawbridge.internal/grant=${grant.id}`])).stdout;
+    (
+      await kube.kubectl([
+        'get',
+        'rolebindings,roles,networkpolicies,jobs,pods',
+        '-A',
+        '-o',
+        'name',
+        '-l',
+        `drawbridge.internal/grant=${grant.id}`,
+      ])
+    ).stdout;
 
   test('a workload grant allows the pods of its target and not their neighbours, follows a restart, and leaves nothing', async () => {
     const namespace = await staged();
     const grant = await put(await planned('debug', namespace, 600, 'checkout'));
     const [pod = ''] = grant.pods;
-    const neighbours = (await kube.kubectl(['-n', namespace, 'get', 'pods', '-l', 'app=payments', '-o', 'jsonpath={.items[0].metadata.name}'])).stdout;
+    const neighbours = (
+      await kube.kubectl([
+        '-n',
+        namespace,
+        'get',
+        'pods',
+        '-l',
+        'app=payments',
+        '-o',
+        'jsonpath={.items[0].metadata.name}',
+      ])
+    ).stdout;
     expect(await can('get', `pod/${pod}`, '-n', namespace)).toBe('yes');
     expect(await can('create', `pods/${pod}`, '--subresource=exec', '-n', namespace)).toBe('yes');
     expect(await can('get', `pod/${neighbours}`, '-n', namespace)).toBe('no');
@@ -158,7 +199,9 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
       { timeout: 10_000 },
     );
     await cluster.giveRights(grant, fresh, null);
-    await vi.waitFor(async () => expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('yes'), { timeout: 5000 });
+    await vi.waitFor(async () => expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('yes'), {
+      timeout: 5000,
+    });
 
     await takeDown(grant);
     expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('no');
@@ -169,7 +212,11 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const namespace = await staged();
     const grant = await planned('troubleshoot', namespace, 600, 'checkout');
     expect(grant.plan.preview.opens).toMatchObject([
-      { from: { kind: 'Workspace' }, to: { namespace, kind: 'Deployment', name: 'checkout' }, ports: [{ protocol: 'TCP', from: 8080, to: 8080 }] },
+      {
+        from: { kind: 'Workspace' },
+        to: { namespace, kind: 'Deployment', name: 'checkout' },
+        ports: [{ protocol: 'TCP', from: 8080, to: 8080 }],
+      },
     ]);
     expect(grant.plan.preview.closes).toEqual([]);
     expect(grant.plan.network).toMatchObject({ mode: 'workspace', admits: true });
@@ -177,10 +224,34 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     expect(await can('create', `pods/${active.workspacePod}`, '--subresource=exec', '-n', workspaces)).toBe('yes');
     expect(await can('create', 'pods/another', '--subresource=exec', '-n', workspaces)).toBe('no');
     const name = objectName(grant.id);
-    const policies = JSON.parse((await kube.kubectl(['get', 'networkpolicies', '-A', '-o', 'json', '-l', `drawbridge.internal/grant=${grant.id}`])).stdout) as {
-      items: { metadata: { namespace: string; name: string; ownerReferences?: unknown[] }; spec: { policyTypes: string[] } }[];
+    const policies = JSON.parse(
+      (
+        await kube.kubectl([
+          'get',
+          'networkpolicies',
+          '-A',
+          '-o',
+          'json',
+          '-l',
+          `drawbridge.internal/grant=${grant.id}`,
+        ])
+      ).stdout,
+    ) as {
+      items: {
+        metadata: { namespace: string; name: string; ownerReferences?: unknown[] };
+        spec: { policyTypes: string[] };
+      }[];
     };
-    expect(policies.items.map((p) => [p.metadata.namespace, p.metadata.name, p.spec.policyTypes, (p.metadata.ownerReferences ?? []).length]).toSorted()).toEqual(
+    expect(
+      policies.items
+        .map((p) => [
+          p.metadata.namespace,
+          p.metadata.name,
+          p.spec.policyTypes,
+          (p.metadata.ownerReferences ?? []).length,
+        ])
+        .toSorted(),
+    ).toEqual(
       [
         [namespace, name, ['Ingress'], 1],
         [workspaces, name, ['Ingress', 'Egress'], 0],
@@ -190,16 +261,23 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     expect(await all(grant)).toBe('');
   });
 
-  test.each(['debug', 'troubleshoot', 'view'])('with nobody left to revoke it, a %s grant ends at its time by Kubernetes alone', async (profile) => {
-    const namespace = await staged();
-    const grant = await put(await planned(profile, namespace, 4, profile === 'view' ? undefined : 'checkout'));
-    const question = profile === 'view' ? ['list', 'configmaps', '-n', namespace] : ['get', `pod/${grant.pods[0]}`, '-n', namespace];
-    expect(await can(...question)).toBe('yes');
-    await vi.waitFor(async () => expect(await can(...question)).toBe('no'), { timeout: 15_000, interval: 200 });
-    expect(Date.now()).toBeGreaterThanOrEqual(grant.expiresAt ?? 0);
-    // What is left is at most the guard, which allows nobody anything.
-    await vi.waitFor(async () => expect((await all(grant)).replace(/^networkpolicy.*\n/, '')).toBe(''), { timeout: 15_000, interval: 200 });
-  });
+  test.each(['debug', 'troubleshoot', 'view'])(
+    'with nobody left to revoke it, a %s grant ends at its time by Kubernetes alone',
+    async (profile) => {
+      const namespace = await staged();
+      const grant = await put(await planned(profile, namespace, 4, profile === 'view' ? undefined : 'checkout'));
+      const question =
+        profile === 'view' ? ['list', 'configmaps', '-n', namespace] : ['get', `pod/${grant.pods[0]}`, '-n', namespace];
+      expect(await can(...question)).toBe('yes');
+      await vi.waitFor(async () => expect(await can(...question)).toBe('no'), { timeout: 15_000, interval: 200 });
+      expect(Date.now()).toBeGreaterThanOrEqual(grant.expiresAt ?? 0);
+      // What is left is at most the guard, which allows nobody anything.
+      await vi.waitFor(async () => expect((await all(grant)).replace(/^networkpolicy.*\n/, '')).toBe(''), {
+        timeout: 15_000,
+        interval: 200,
+      });
+    },
+  );
 
   test('an extension moves the end that Kubernetes keeps', async () => {
     const namespace = await staged();
@@ -220,11 +298,15 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
       ['RoleBinding', true],
       ['Job', true],
     ]);
-    const subjects = JSON.stringify({ subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'mallory@example.test' }] });
+    const subjects = JSON.stringify({
+      subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'mallory@example.test' }],
+    });
     await kube.kubectl(['-n', namespace, 'patch', 'rolebinding', objectName(grant.id), '--type=merge', '-p', subjects]);
     const changed = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'RoleBinding');
     expect(changed).toMatchObject({ sealed: false, record: null, expiresAt: null });
-    expect(await cluster.verify(grant)).toEqual([`RoleBinding ${namespace}/${objectName(grant.id)} is not as it was written`]);
+    expect(await cluster.verify(grant)).toEqual([
+      `RoleBinding ${namespace}/${objectName(grant.id)} is not as it was written`,
+    ]);
     expect((await access('another', workspaces).found()).filter((f) => f.id === grant.id)).toEqual([]);
     if (changed) await cluster.disarm(changed);
     await takeDown(grant);
@@ -242,7 +324,16 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const namespace = await staged();
     const grant = await put(await planned('view', namespace, 600));
     const finalizers = (list: string[]) =>
-      kube.kubectl(['-n', namespace, 'patch', 'rolebinding', objectName(grant.id), '--type=merge', '-p', JSON.stringify({ metadata: { finalizers: list } })]);
+      kube.kubectl([
+        '-n',
+        namespace,
+        'patch',
+        'rolebinding',
+        objectName(grant.id),
+        '--type=merge',
+        '-p',
+        JSON.stringify({ metadata: { finalizers: list } }),
+      ]);
     await finalizers(['example.test/keep']);
     await takeDown(grant);
     expect(await can('list', 'configmaps', '-n', namespace)).toBe('no');

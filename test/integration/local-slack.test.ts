@@ -1,6 +1,9 @@
+import { once } from 'node:events';
+import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { App, LogLevel, SocketModeReceiver, type types, webApi } from '@slack/bolt';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ask } from '../../src/sandbox/ports.ts';
 import { blocksText, controls, type LocalSlack, signature, signedRequest } from '../../src/sandbox/slack/index.ts';
 import { findChromium, openSlackPage, type SlackPage } from '../support/browser.ts';
@@ -379,6 +382,10 @@ describe.each<Mode>(['Socket Mode', 'HTTP'])('a Bolt app over %s', (mode) => {
         actions: [{ action_id: 'namespace', block_id: 'namespace', selected_option: { value: 'staging' } }],
       });
       expect(body?.response_url).toBeUndefined();
+      // What was sent stays as it was sent.
+      const sent = structuredClone(last(slack.control.deliveries())?.payload);
+      await slack.control.enter(ADA, 'reason', 'something else');
+      expect(last(slack.control.deliveries())?.payload).toEqual(sent);
     });
 
     it('gets the submission with everything entered, and the modal closes', async () => {
@@ -509,6 +516,47 @@ describe('a forged request', () => {
     expect(await status({ secret, signature: signature(secret, now, `${body}&x=1`) })).toBe(401);
     expect(bot.got).toHaveLength(1);
     await bot.stop();
+  });
+});
+
+describe('a stranger on the network', () => {
+  const slackOf = useSlack();
+
+  it('does not act through the program behind, which listens on all addresses', async () => {
+    const slack = slackOf();
+    const bot = await startApp(slack, 'Socket Mode');
+    await fetch(`${slack.inspectorUrl}/_control/command`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ user: BEN, channel: ACCESS, command: '/jit', text: 'forged' }),
+    });
+    await slack.control.command(BEN, ACCESS, '/jit', 'help');
+    expect(bot.got.map((one) => one.body.text)).toEqual(['help']);
+    await bot.stop();
+  });
+});
+
+describe('a signed request that Slack sends again', () => {
+  const slackOf = useSlack();
+
+  it('is the same byte for byte, as a recorded and replayed one would be', async () => {
+    const slack = slackOf();
+    const seen: unknown[] = [];
+    const server = createServer(async (request, response) => {
+      const { 'x-slack-signature': sign, 'x-slack-request-timestamp': time } = request.headers;
+      seen.push([sign, time, await text(request)]);
+      response.end();
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    slack.control.setRequestUrl(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`);
+
+    await slack.control.command(ADA, ACCESS, '/jit', 'help');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 60_000 });
+    await Promise.all(slack.control.deliveries().map((one) => slack.control.redeliver(one)));
+    vi.useRealTimers();
+    server.close();
+    expect(seen).toHaveLength(2);
+    expect(seen[1]).toEqual(seen[0]);
   });
 });
 
@@ -778,6 +826,11 @@ describe('a fault', () => {
     await slack.control.command(ADA, ACCESS, '/jit', 'help');
     await slack.control.waitFor(() => slack.control.log().at(-1)?.fault === 'status');
     expect((await slack.control.ephemerals(ADA)).slice(before).map((one) => one.text)).toEqual(['short *help*']);
+
+    slack.faults.next({ kind: 'lost-answer' }, { method: 'response_url' });
+    const lost = fetch(fieldOf(bot.got[0], 'response_url'), { method: 'POST', body: '{"text":"shown"}' });
+    await expect(lost).rejects.toThrow('fetch failed');
+    expect((await slack.control.ephemerals(ADA)).at(-1)?.text).toBe('shown');
     await bot.stop();
   });
 });
@@ -819,7 +872,7 @@ describe.skipIf(!chromium && !process.env.CI)('the page', () => {
     expect(bot.got.some((one) => one.kind === 'approve')).toBe(false);
     await approve.click();
     await ben.page.getByRole('alertdialog').getByRole('button', { name: 'Yes' }).click();
-    await ada.page.getByText('approved').waitFor();
+    await ada.page.getByText('approved', { exact: true }).waitFor();
     expect(bot.got.find((one) => one.kind === 'approve')?.body).toMatchObject({ user: { id: BEN } });
   });
 

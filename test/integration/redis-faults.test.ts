@@ -68,6 +68,15 @@ describe('while Redis is away', () => {
     expect(Date.now() - started).toBeLessThan(5000);
   });
 
+  it('a request does not wait for a Redis that is silent', async () => {
+    const { store, requests } = await bot();
+    await requests.client('PAUSE', 20_000, 'ALL');
+    const started = Date.now();
+    await expect(store.get('g-7k3fq2')).rejects.toThrow(Unavailable);
+    expect(Date.now() - started).toBeLessThan(4000);
+    await redis().kill9();
+  });
+
   it('a change that was refused is not made later, when Redis is back', async () => {
     const { store } = await bot();
     const grant = sampleGrant();

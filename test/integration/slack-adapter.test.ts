@@ -381,9 +381,15 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     };
     await slack.control.command(ADA, ACCESS, '/jit', 'list');
     await slack.control.waitFor(() => stub.calls.length === 1);
-    const stopped = app.stop();
+    let stopped = false;
+    const stopping = app.stop().then(() => {
+      stopped = true;
+    });
+    await slack.control.waitFor(() => !app.connected());
+    expect(await slack.control.command(ADA, ACCESS, '/jit', 'help')).toMatchObject({ acked: false });
+    expect(stopped).toBe(false);
     finish();
-    await stopped;
+    await stopping;
     expect(textOf(await last(slack.control.ephemerals(ADA)))).toContain('Nothing waits for you.');
     expect(app.connected()).toBe(false);
   });

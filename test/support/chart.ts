@@ -35,7 +35,10 @@ export interface Targets {
 }
 
 /** Installs the chart under names of its own, with the namespaces of the example policy. */
-export async function installExample(cluster: TestCluster, release: string): Promise<{ at: Installation; targets: Targets }> {
+export async function installExample(
+  cluster: TestCluster,
+  release: string,
+): Promise<{ at: Installation; targets: Targets }> {
   const targets = {
     staging: await cluster.freshNamespace('staging'),
     shop: await cluster.freshNamespace('shop'),
@@ -46,4 +49,3 @@ export async function installExample(cluster: TestCluster, release: string): Pro
   const at = await installChart({ kubeconfig: cluster.adminKubeconfig, values, release: namespace, namespace });
   return { at, targets };
 }
-

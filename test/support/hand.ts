@@ -17,12 +17,19 @@ export interface Hand {
   replace(object: ObjectName, dryRun?: boolean): Promise<string>;
   /** JSON merge patch, of the object or of one of its subresources. */
   patch(object: ObjectName, change: object, subresource?: string): Promise<string>;
-  remove(object: ObjectName, options?: object): Promise<string>;
+  /** The options are those of DeleteOptions, as its query has them. */
+  remove(object: ObjectName, options?: Readonly<Record<string, string>>): Promise<string>;
   /** Any call; the path may have a query. */
   call(method: string, path: string, body?: unknown, contentType?: string): Promise<string>;
 }
 
-const CLUSTER_SCOPED = ['Namespace', 'ClusterRole', 'ClusterRoleBinding', 'ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'];
+const CLUSTER_SCOPED = [
+  'Namespace',
+  'ClusterRole',
+  'ClusterRoleBinding',
+  'ValidatingAdmissionPolicy',
+  'ValidatingAdmissionPolicyBinding',
+];
 
 /** The path of an object, or of its list. */
 export function pathOf({ apiVersion, kind, metadata }: ObjectName, list = false): string {
@@ -54,7 +61,13 @@ export async function handOf(kubeconfig: string): Promise<Hand> {
     create: (object, dryRun = false) => call('POST', pathOf(object, true) + dry(dryRun), object),
     replace: (object, dryRun = false) => call('PUT', pathOf(object) + dry(dryRun), object),
     patch: (object, change, subresource = '') =>
-      call('PATCH', `${pathOf(object)}${subresource && `/${subresource}`}${dry(false)}`, change, 'application/merge-patch+json'),
-    remove: (object, options = { propagationPolicy: 'Background' }) => call('DELETE', pathOf(object), options),
+      call(
+        'PATCH',
+        `${pathOf(object)}${subresource && `/${subresource}`}${dry(false)}`,
+        change,
+        'application/merge-patch+json',
+      ),
+    remove: (object, options = { propagationPolicy: 'Background' }) =>
+      call('DELETE', `${pathOf(object)}?${new URLSearchParams(options)}`),
   };
 }

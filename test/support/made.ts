@@ -60,7 +60,9 @@ export function newGrants(targets: Targets, seconds = 600): Grants {
         },
       }),
     }),
-    observe: applyingGrant(seconds, { plan: namedRole(targets.team, 'observe', { kind: 'ClusterRole', name: 'view' }) }),
+    observe: applyingGrant(seconds, {
+      plan: namedRole(targets.team, 'observe', { kind: 'ClusterRole', name: 'view' }),
+    }),
     tune: applyingGrant(seconds, { plan: namedRole(targets.shop, 'tune', { kind: 'Role', name: 'configurator' }) }),
   };
 }
@@ -104,9 +106,10 @@ export function objectsOf(
     binding,
     'role binding': roleBinding,
   } as Record<Made, KubeObject>;
-  return Object.fromEntries(
-    Object.entries(objects).map(([made, object]) => [made, seal(object, [KEY])]),
-  ) as Record<Made, KubeObject>;
+  return Object.fromEntries(Object.entries(objects).map(([made, object]) => [made, seal(object, [KEY])])) as Record<
+    Made,
+    KubeObject
+  >;
 }
 
 /** Applies the leases and all objects of the grants, with the bot's hand, and gives the objects. */
@@ -139,4 +142,3 @@ export function changed(object: KubeObject, changes: Readonly<Record<string, unk
   for (const [path, value] of Object.entries(changes)) setAt(copy, path, value);
   return copy;
 }
-

@@ -1,5 +1,5 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
-import type { Clock, GrantStore, Job, Scheduler } from '../../src/app/ports.ts';
+import type { Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
 import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
 
 /** A clock that stands still until it is told. */
@@ -65,6 +65,19 @@ export function memoryStore(clock: Clock = { now: () => Date.now() }): GrantStor
       if (clock.now() < until) return false;
       once.set(key, clock.now() + seconds * 1000);
       return true;
+    },
+  };
+}
+
+/** Locks within this process: whoever comes later waits for his turn. */
+export function memoryLocks(): Locks {
+  const turns = new Map<string, Promise<unknown>>();
+  return {
+    async exclusively(id, work) {
+      const before = turns.get(id) ?? Promise.resolve();
+      const mine = before.then(work, work);
+      turns.set(id, mine);
+      return mine;
     },
   };
 }

@@ -42,3 +42,35 @@ export function defaultDeny(namespace: string): object {
     spec: { podSelector: {}, policyTypes: ['Ingress'] },
   };
 }
+
+/** Gives somebody a ClusterRole everywhere. */
+export function clusterWide(name: string, role: string, subject: object): object {
+  return {
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'ClusterRoleBinding',
+    metadata: { name },
+    roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
+    subjects: [subject],
+  };
+}
+
+/** A pod `bystander` that Pod Security `restricted` admits. */
+export function bystander(namespace: string): object {
+  return {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace, name: 'bystander' },
+    spec: {
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 65_532, seccompProfile: { type: 'RuntimeDefault' } },
+      containers: [
+        {
+          name: 'a',
+          image: 'example.test/app:1',
+          securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
+          resources: { requests: { cpu: '10m' } },
+        },
+      ],
+    },
+  };
+}

@@ -109,9 +109,9 @@ chart had given it the rights: by them a stolen token could read credentials, or
 
 {{/* Pieces of CEL. Names and lists from the values become literals as JSON, which CEL reads as it is. */}}
 
-{{/* A regular expression for a list of namespace patterns, as a literal: ["staging", "team-*"] -> "^(staging|team-.*)$". */}}
-{{- define "drawbridge.cel.namespaces" -}}
-{{- printf "^(%s)$" (join "|" . | replace "*" ".*") | toJson -}}
+{{/* A regular expression for a list of namespace patterns: [staging, team-*] -> ^(staging|team-.*)$ */}}
+{{- define "drawbridge.namespaces" -}}
+{{- printf "^(%s)$" (join "|" . | replace "*" ".*") -}}
 {{- end -}}
 
 {{/* True of a namespace that the policy covers: (list ROOT "expression of the namespace's name"). */}}
@@ -120,43 +120,37 @@ chart had given it the rights: by them a stolen token could read credentials, or
 {{- $namespace := index . 1 -}}
 {{- $all := list -}}
 {{- range $root.Values.policy.profiles }}{{ $all = concat $all .namespaces }}{{ end -}}
-({{ $namespace }}.matches({{ include "drawbridge.cel.namespaces" (uniq $all) }})
+({{ $namespace }}.matches({{ include "drawbridge.namespaces" (uniq $all) | toJson }})
   && !{{ $namespace }}.startsWith('kube-')
   && !({{ $namespace }} in {{ list $root.Release.Namespace $root.Values.workspaces.namespace | toJson }}))
 {{- end -}}
 
-{{/* True when object.roleRef names a role that a profile gives in the namespace of the request. */}}
-{{- define "drawbridge.cel.namedRole" -}}
-false
-{{- range .Values.policy.profiles }}
-{{- if .clusterRole }}
-|| (object.roleRef.kind == 'ClusterRole' && object.roleRef.name == {{ .clusterRole | toJson }} && request.namespace.matches({{ include "drawbridge.cel.namespaces" .namespaces }}))
-{{- else if .role }}
-|| (object.roleRef.kind == 'Role' && object.roleRef.name == {{ .role | toJson }} && request.namespace.matches({{ include "drawbridge.cel.namespaces" .namespaces }}))
-{{- end }}
-{{- end }}
+{{/* The roles that profiles name, as a list: [{"kind": "ClusterRole", "name": "view", "namespaces": "^(staging)$"}, ...]. */}}
+{{- define "drawbridge.cel.namedRoles" -}}
+{{- $roles := list -}}
+{{- range .Values.policy.profiles -}}
+{{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
+{{- if .clusterRole }}{{ $roles = append $roles (dict "kind" "ClusterRole" "name" .clusterRole "namespaces" $namespaces | toJson) }}{{ end -}}
+{{- if .role }}{{ $roles = append $roles (dict "kind" "Role" "name" .role "namespaces" $namespaces | toJson) }}{{ end -}}
+{{- end -}}
+{{- uniq $roles | join ",\n" -}}
+{{- end -}}
+
+{{/* The inline rules of profiles, as a list. CEL wants the values of a map to be of one type: all are lists. */}}
+{{- define "drawbridge.cel.inlineRules" -}}
+{{- $rules := list -}}
+{{- range $profile := .Values.policy.profiles -}}
+{{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
+{{- range .rules -}}
+{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "namespaces" (list $namespaces) "scope" (list $profile.scope) | toJson) -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $rules | join ",\n" -}}
 {{- end -}}
 
 {{/* True when the rule r names what it is for. No names means all, and the empty name is that of a list. */}}
 {{- define "drawbridge.cel.isNamed" -}}
 r.?resourceNames.orValue([]).size() > 0 && r.?resourceNames.orValue([]).all(n, n != '')
-{{- end -}}
-
-{{/* True when the rule r is within an inline rule that a profile gives in the namespace of the request. */}}
-{{- define "drawbridge.cel.inlineRule" -}}
-false
-{{- range .Values.policy.profiles }}
-{{- $profile := . }}
-{{- range .rules }}
-|| (request.namespace.matches({{ include "drawbridge.cel.namespaces" $profile.namespaces }})
-  && r.?apiGroups.orValue([]).all(x, x in {{ .apiGroups | toJson }})
-  && r.?resources.orValue([]).all(x, x in {{ .resources | toJson }})
-  && r.verbs.all(x, x in {{ .verbs | toJson }})
-  {{- if eq $profile.scope "workload" }}
-  && {{ include "drawbridge.cel.isNamed" . }}
-  {{- end }})
-{{- end }}
-{{- end }}
 {{- end -}}
 
 {{/* True when a label selector (as an optional) asks for a label that a pod must carry: "key DoesNotExist" alone selects everything. */}}

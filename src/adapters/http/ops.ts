@@ -1,8 +1,9 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { Unavailable } from '../../domain/errors.ts';
 
-/** Throws (or rejects) when not ready; the message says why, in words that operators may read. */
-export type ReadinessCheck = () => Promise<void>;
+/** Null: ready. Otherwise what is not, in words that operators may read. One that throws is not ready either. */
+export type ReadinessCheck = () => string | null | Promise<string | null>;
 
 export interface OpsServer {
   readonly port: number;
@@ -17,23 +18,22 @@ const CHECK_MS = 2000;
  *
  * @param options.port 0 takes a free one
  */
-export async function startOpsServer(options: {
+export async function startOps(options: {
   readonly port: number;
   readonly host?: string;
-  readonly ready: Readonly<Record<string, ReadinessCheck>>;
-  /** Of prom-client. */
-  readonly registry: { readonly contentType: string; metrics(): Promise<string> };
-  readonly log: { warn(fields: object, text: string): void };
+  readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }): Promise<OpsServer> {
   const pages: Record<string, (response: ServerResponse) => Promise<void>> = {
     '/healthz': async (response) => answer(response, 200, 'text/plain', 'ok\n'),
     '/readyz': async (response) => {
-      const failing = await failingChecks(options.ready);
+      const failing = await failingChecks(options.checks);
       const body = { ready: Object.keys(failing).length === 0, failing };
       answer(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     },
     '/metrics': async (response) => {
-      answer(response, 200, options.registry.contentType, await options.registry.metrics());
+      const { contentType, body } = await options.metrics();
+      answer(response, 200, contentType, body);
     },
   };
   const server = createServer((request, response) => {
@@ -41,10 +41,7 @@ export async function startOpsServer(options: {
     const page = Object.hasOwn(pages, path) ? pages[path] : undefined;
     if (page === undefined) return answer(response, 404, 'text/plain', 'not here: /healthz, /readyz, /metrics\n');
     if (request.method !== 'GET' && request.method !== 'HEAD') return answer(response, 405, 'text/plain', 'GET only\n');
-    page(response).catch((error: unknown) => {
-      options.log.warn({ err: error, path }, 'a page for operators failed');
-      answer(response, 500, 'text/plain', 'failed\n');
-    });
+    page(response).catch(() => answer(response, 500, 'text/plain', 'failed\n'));
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
@@ -79,9 +76,9 @@ async function resultOf(check: ReadinessCheck): Promise<string | null> {
     timer = setTimeout(() => resolve(`no answer in ${CHECK_MS / 1000} s`), CHECK_MS);
   });
   try {
-    return await Promise.race([check().then(() => null), late]);
+    return await Promise.race([Promise.resolve().then(check), late]);
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return error instanceof Unavailable ? error.message : 'failed';
   } finally {
     clearTimeout(timer);
   }

@@ -52,8 +52,6 @@ export interface Api {
   /** False when there is none (any more). With a uid only that very object is deleted. */
   remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<boolean>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
-  /** A fetch with the credentials of the kubeconfig, for watches. The caller reads the body. */
-  open(path: string, signal: AbortSignal): Promise<ReadableStream<Uint8Array>>;
   ready(): Promise<void>;
 }
 
@@ -159,13 +157,6 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       return (await call(HttpMethod.DELETE, path(kind, namespace, name), options)) !== null;
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
-    async open(where, signal) {
-      const answer = await send(HttpMethod.GET, where, signal);
-      const stream = answer.body.stream();
-      if (answer.httpStatusCode !== 200 || stream === null)
-        throw new Unavailable('Kubernetes', `watch: ${answer.httpStatusCode}`);
-      return stream;
-    },
     async ready() {
       const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
       await answer.body.text();

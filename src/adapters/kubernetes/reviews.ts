@@ -89,25 +89,30 @@ export function isOurs(reason: string, grant: Grant): boolean {
   return reason.includes(`"${objectName(grant.id)}/`);
 }
 
-/** What the bot lacks to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). */
+/**
+ * What the bot lacks to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). Asked for
+ * each namespace that the profile names, since the chart gives no more; for all of them at once where one is a pattern.
+ */
 export async function missingRights(api: Api, profile: Profile): Promise<string[]> {
   const role = profile.clusterRole ?? profile.role;
   const rbac = { group: 'rbac.authorization.k8s.io', verb: 'bind' };
-  const wanted: Omit<Access, 'namespace'>[] =
-    role === undefined
-      ? accessesOf(profile.rules ?? [], '')
-      : [{ ...rbac, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
+  const namespaces = profile.namespaces.some((name) => name.includes('*')) ? [''] : profile.namespaces;
   const missing: string[] = [];
-  for (const access of wanted) {
-    const { namespace: _all, ...attributes } = { namespace: '', ...access };
-    const review = await api.create<Review>('SelfSubjectAccessReview', {
-      apiVersion: 'authorization.k8s.io/v1',
-      kind: 'SelfSubjectAccessReview',
-      spec: { resourceAttributes: attributes },
-    });
-    const { verb, resource, subresource, name } = access;
-    if (!review.status.allowed)
-      missing.push(`${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`);
+  for (const namespace of namespaces) {
+    const wanted: Access[] =
+      role === undefined
+        ? accessesOf(profile.rules ?? [], namespace)
+        : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
+    for (const access of wanted) {
+      const review = await api.create<Review>('SelfSubjectAccessReview', {
+        apiVersion: 'authorization.k8s.io/v1',
+        kind: 'SelfSubjectAccessReview',
+        spec: { resourceAttributes: access },
+      });
+      const { verb, resource, subresource, name } = access;
+      const what = `${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`;
+      if (!review.status.allowed) missing.push(namespace === '' ? what : `${what} in ${namespace}`);
+    }
   }
   return missing;
 }

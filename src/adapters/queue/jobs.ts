@@ -19,6 +19,7 @@ const NEWS = [
   'warning',
   'extension',
   'extended',
+  'extension-denied',
   'pods',
   'ended',
 ] as const satisfies readonly News[];

@@ -42,6 +42,10 @@ export async function connectRedis(redis: string | RedisTarget, options: Connect
     if (!state.away) options.log.warn({ err: error, redis: where, role: options.role }, 'Redis is away');
     state.away = true;
   });
+  // A cluster tells the reason of each of its nodes apart.
+  client.on('node error', (error: Error) => {
+    state.lastError = error.message;
+  });
   client.on('ready', () => {
     if (state.away) options.log.info({ redis: where, role: options.role }, 'Redis is back');
     state.away = false;

@@ -196,6 +196,8 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
           ever = true;
           log.info('connected to Slack');
           onFirst();
+          // A stop that came while the connection was being made had nothing to close.
+          if (stopping.signal.aborted) void client.disconnect();
           await gone;
           isConnected = false;
           log.info('disconnected from Slack');

@@ -72,7 +72,6 @@ export async function postMessage(
   const content = { ...message, unfurl_links: false, unfurl_media: false, link_names: false } as const;
   const reply = thread && { thread_ts: thread.ts, ...(thread.broadcast && ({ reply_broadcast: true } as const)) };
   const answer = await client.call('chat.postMessage', (web) =>
-    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- Slack's method, not the browser's
     web.chat.postMessage({ ...content, ...reply } as webApi.ChatPostMessageArguments),
   );
   if (answer.channel === undefined || answer.ts === undefined)

@@ -25,6 +25,7 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   warning: (g) => g.state === 'active',
   extension: (g) => g.state === 'active' && g.extension !== null,
   extended: (g) => g.state === 'active',
+  'extension-denied': (g) => g.state === 'active' && g.extension === null,
   pods: (g) => g.state === 'active',
   ended: (g) => g.state === 'expired' || g.state === 'revoked' || g.state === 'failed',
 };
@@ -37,7 +38,7 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const whom = view.approvers === null ? '' : ` ${approvers(view.approvers)}`;
+  const whom = view.approvers === null ? '' : ` · ${approvers(view.approvers)}`;
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
@@ -52,7 +53,7 @@ export function threadMessage(view: View, news: ThreadNews): Message {
       `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more. Decide with the buttons of the message above.`,
     ],
   }[news] as [string, string];
-  return message(`${text}: ${grant.id} ${subject(grant)}`, [section(line), context(`${code(grant.id)} ·${whom}`)]);
+  return message(`${text}: ${grant.id} ${subject(grant)}`, [section(line), context(`${code(grant.id)}${whom}`)]);
 }
 
 /** What the requester gets as a direct message. */
@@ -92,6 +93,13 @@ export function directMessage(view: View, news: DirectNews): Message {
       return message(`Extended until ${end}: ${what}`, [
         section(
           `🟢 *Extended until ${grant.expiresAt === null ? 'later' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
+        ),
+        idLine(grant),
+      ]);
+    case 'extension-denied':
+      return message(`No longer window: ${what}`, [
+        section(
+          `⛔ *The longer window was denied.* ${code(subject(grant))} ends as it was approved, ${grant.expiresAt === null ? 'soon' : moment(grant.expiresAt)}.`,
         ),
         idLine(grant),
       ]);

@@ -107,11 +107,12 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
     }
   }
 
-  async function intoThread(view: View, news: ThreadNews): Promise<{ message: MessageRef }> {
+  async function intoThread(view: View, news: ThreadNews): Promise<{ message?: MessageRef }> {
     const before = view.grant.message;
+    // Its message is on its way, and notifies by itself; so does one that has to be posted anew.
+    if (before === null) return {};
     const at = await approval(view);
-    // A message that had to be posted anew notifies by itself.
-    if (before?.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
+    if (before.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
     return { message: at };
   }
 
@@ -135,6 +136,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'timed-out':
         case 'warning':
         case 'extended':
+        case 'extension-denied':
         case 'pods':
         case 'ended':
           await reaching(view, direct(view, news));

@@ -103,11 +103,11 @@ export function standing(view: View): string {
     case 'timed-out':
       return `Nobody decided in time; it timed out${at(grant.endedAt)}. Nothing was opened.`;
     case 'expired':
-      return `${approvedBy}The window ended; that access is gone was confirmed${at(grant.endedAt)}.`;
+      return `${approvedBy}The window ended; access was confirmed gone${at(grant.endedAt)}.`;
     case 'revoked':
-      return `${approvedBy}Revoked${cause('by')}; that access is gone was confirmed${at(grant.endedAt)}.`;
+      return `${approvedBy}Revoked${cause('by')}; access was confirmed gone${at(grant.endedAt)}.`;
     case 'failed':
-      return `${approvedBy}It failed, and was taken down; that access is gone was confirmed${at(grant.endedAt)}.`;
+      return `${approvedBy}It failed and was taken down; access was confirmed gone${at(grant.endedAt)}.`;
     default:
       return grant.state satisfies never;
   }

@@ -1,5 +1,4 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
-import type { AuditEntry } from '../../app/ports.ts';
 
 /** What a scrape looks up. A source that fails leaves its metric out of that scrape. */
 export interface MetricSources {
@@ -11,41 +10,23 @@ export interface MetricSources {
   policyProblem(): string | null;
 }
 
+export type Outcome = 'approved' | 'denied' | 'refused' | 'timed-out' | 'cancelled';
+
 export interface Metrics {
-  readonly registry: Registry;
-  /** Counts what happens to requests and grants, and how late their ends were. */
-  audited(entry: AuditEntry): void;
-  /** Counts a call to the API server by the class of its answer; 0: there was none. */
-  kubernetesCall(status: number): void;
-  /** From now on scrapes look these up. To be called once. */
-  watch(sources: MetricSources): void;
+  /** What became of a request, and whether a person or the policy itself said so. */
+  decided(profile: string, outcome: Outcome, by: 'person' | 'policy'): void;
+  /** A grant has ended: seconds between due and confirmed. */
+  revoked(profile: string, cause: 'expired' | 'revoked' | 'failed', latenessSeconds: number): void;
+  apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack'): void;
+  /** The text of a scrape and its content type. */
+  scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** Prometheus metrics. Labels are words of the policy and of this code only: never ids, people, namespaces or reasons. */
-export function createMetrics(): Metrics {
+export function createMetrics(sources: MetricSources): Metrics {
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-
-  const events = new Counter({
-    name: 'drawbridge_events_total',
-    help: 'What happened to requests and grants, as in the audit; by: a person, or drawbridge itself.',
-    labelNames: ['event', 'profile', 'by'] as const,
-    registers,
-  });
-  const lateness = new Histogram({
-    name: 'drawbridge_revocation_lateness_seconds',
-    help: 'From the moment that access was due to end until the API server had confirmed that it has.',
-    labelNames: ['profile', 'end'] as const,
-    buckets: [0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600],
-    registers,
-  });
-  const calls = new Counter({
-    name: 'drawbridge_kubernetes_calls_total',
-    help: 'Calls to the API server by the class of the answer.',
-    labelNames: ['answer'] as const,
-    registers,
-  });
 
   /** A gauge that is looked up with each scrape. */
   const lookedUp = <L extends string>(
@@ -65,31 +46,47 @@ export function createMetrics(): Metrics {
       },
     });
 
+  lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
+    const grants = await sources.openGrants();
+    gauge.reset();
+    for (const { state, profile } of grants) gauge.inc({ state, profile });
+  });
+  lookedUp('drawbridge_queue_jobs', 'Jobs in the queues.', ['queue', 'state'], async (gauge) => {
+    for (const [queue, counts] of Object.entries(await sources.queueDepth()))
+      for (const [state, count] of Object.entries(counts)) gauge.set({ queue, state }, count);
+  });
+  lookedUp(
+    'drawbridge_policy_bad',
+    '1 when the policy file is bad: the last good one stays in force.',
+    [],
+    async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
+  );
+
+  const decisions = new Counter({
+    name: 'drawbridge_decisions_total',
+    help: 'What became of requests.',
+    labelNames: ['profile', 'outcome', 'by'] as const,
+    registers,
+  });
+  const lateness = new Histogram({
+    name: 'drawbridge_revocation_lateness_seconds',
+    help: 'From the moment that access was due to end until the API server had confirmed that it has.',
+    labelNames: ['profile', 'cause'] as const,
+    buckets: [0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600],
+    registers,
+  });
+  const apiErrors = new Counter({
+    name: 'drawbridge_api_errors_total',
+    help: 'Calls to a dependency that failed.',
+    labelNames: ['dependency'] as const,
+    registers,
+  });
+  for (const dependency of ['Kubernetes', 'Redis', 'Slack']) apiErrors.inc({ dependency }, 0);
+
   return {
-    registry,
-    audited(entry) {
-      const profile = entry.profile ?? '';
-      events.inc({ event: entry.event, profile, by: entry.actor === null ? 'drawbridge' : 'person' });
-      if (entry.lateness !== undefined)
-        lateness.observe({ profile, end: entry.event }, Math.max(0, entry.lateness) / 1000);
-    },
-    kubernetesCall(status) {
-      calls.inc({ answer: status > 0 ? `${Math.floor(status / 100)}xx` : 'none' });
-    },
-    watch(sources) {
-      lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
-        for (const { state, profile } of await sources.openGrants()) gauge.inc({ state, profile });
-      });
-      lookedUp('drawbridge_queue_jobs', 'Jobs in the queues.', ['queue', 'state'], async (gauge) => {
-        for (const [queue, counts] of Object.entries(await sources.queueDepth()))
-          for (const [state, count] of Object.entries(counts)) gauge.set({ queue, state }, count);
-      });
-      lookedUp(
-        'drawbridge_policy_bad',
-        '1 when the policy file is bad and the last good one stays in force.',
-        [],
-        async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
-      );
-    },
+    decided: (profile, outcome, by) => decisions.inc({ profile, outcome, by }),
+    revoked: (profile, cause, seconds) => lateness.observe({ profile, cause }, Math.max(0, seconds)),
+    apiError: (dependency) => apiErrors.inc({ dependency }),
+    scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

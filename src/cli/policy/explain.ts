@@ -21,7 +21,7 @@ export const explain: Subcommand = {
                     Slack is not asked: what hangs on another group or channel is said as "only as a member of"
   --profile NAME    only this profile
 
-Exit code: 0 the person may ask for or approve something, 1 nothing or a bad policy, 2 wrong arguments.
+Exit code: 0 the person may ask for or approve something of it, 1 nothing or a bad policy, 2 wrong arguments.
 
 Example: npm run policy -- explain policy.example.yaml --person ada@example.test --member-of S0SRE00001`,
 
@@ -64,7 +64,7 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     const admin = standing(policy.administrators, person, known);
     if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
 
-    let something = admin.verdict !== 'no';
+    let something = false;
     for (const [name, profile] of Object.entries(policy.profiles)) {
       if (values.profile !== undefined && name !== values.profile) continue;
       const told = tell(policy, name, profile, person, known);

@@ -72,7 +72,8 @@ export function openCluster(dir: string): Cluster {
     return path;
   }
 
-  const cluster: Cluster = {
+  return {
+    ...kubectlRunner({ kubectl, dir, adminKubeconfig }),
     dir,
     url,
     caPem: authority.certificate,
@@ -97,7 +98,17 @@ export function openCluster(dir: string): Cluster {
         api.close();
       }
     },
+  };
+}
 
+/** How kubectl is run against a cluster; its cache is kept in `dir`. */
+export function kubectlRunner(options: {
+  readonly kubectl: string;
+  readonly dir: string;
+  readonly adminKubeconfig: string;
+}): Pick<Cluster, 'kubectl' | 'apply'> {
+  const { kubectl, dir, adminKubeconfig } = options;
+  const runner: Pick<Cluster, 'kubectl' | 'apply'> = {
     async kubectl(args, { kubeconfig = adminKubeconfig, input = '' } = {}) {
       const flags = [`--kubeconfig=${kubeconfig}`, `--cache-dir=${join(dir, 'kubectl-cache')}`];
       const child = spawn(kubectl, [...flags, ...args], {
@@ -121,9 +132,9 @@ export function openCluster(dir: string): Cluster {
         typeof manifests === 'string'
           ? manifests
           : JSON.stringify({ apiVersion: 'v1', kind: 'List', items: manifests });
-      const { code, stderr } = await cluster.kubectl(['apply', '-f', '-'], { input });
+      const { code, stderr } = await runner.kubectl(['apply', '-f', '-'], { input });
       if (code !== 0) throw new Error(`kubectl apply: ${stderr.trim()}`);
     },
   };
-  return cluster;
+  return runner;
 }

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { controlClient, type LogEntry, type SlackControl } from './control.ts';
 import { type Answer, createDelivery, type DeliveryKind } from './delivery.ts';
 import { type Channel, createDirectory, type Person, type UserGroup } from './directory.ts';
@@ -26,7 +27,7 @@ export type { Channel, Person, UserGroup } from './directory.ts';
 export type { Fault, Faults } from './faults.ts';
 export type { View } from './modals.ts';
 export type { Submitted, Which } from './people.ts';
-export { signature, signedHeaders, signedRequest } from './sign.ts';
+export { signature, signedRequest } from './sign.ts';
 export type { SlackMessage } from './upstream.ts';
 
 /** A Slack workspace on this machine, with one app. */
@@ -37,7 +38,7 @@ export interface LocalSlack {
   readonly apiUrl: string;
   /** The page to act as a person: `?as=` an id or a handle. */
   pageUrl(user: string): string;
-  /** local-slack's own page, with its traffic inspector. Its modals and its "act as" do not work here. */
+  /** local-slack's own page, to look at only: what is done there does not reach the app. */
   readonly inspectorUrl: string;
   readonly botToken: string;
   readonly appToken: string;
@@ -71,6 +72,8 @@ export interface SlackOptions {
 /** https://docs.slack.dev/interactivity/handling-user-interaction#message_responses */
 const RESPONSE_URL_USES = 5;
 const RESPONSE_URL_MS = 30 * 60 * 1000;
+/** How long an answer by response_url may wait for the ack that it has overtaken. */
+const OVERTAKE_MS = 50;
 const SOCKET_PATH = '/socket/';
 
 /**
@@ -124,7 +127,7 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
   const hanging = new Set<ServerResponse>();
   const expected = new Map<string, Array<(answer: Answer) => void>>();
   const tickets = new Set<string>();
-  const usedResponses = new Map<string, { uses: number; since: number }>();
+  const responseUrls = new Map<string, { uses: number; issued: number; answerShown: Promise<void> }>();
   const botId = `B${app.botUserId.slice(1)}`;
 
   const changed = (): void => page.changed();
@@ -181,9 +184,18 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
   });
   const page = createPage({ url, team, app, directory, people, modals, delivery, upstream });
 
-  /** Passes on what local-slack built for a command or a click, and returns what it is to do with the answer. */
-  const passOn = async (contentType: string, raw: string): Promise<Json> => {
+  /** Shows the person who typed a command what the app answered in time, or that it did not. */
+  const showAnswer = async (path: string, command: string, answer: Answer): Promise<void> => {
+    const shown = answer.acked ? answer.payload : { text: `${command} failed with the error "${answer.error}"` };
+    if (shown.text || shown.blocks) await upstream.respond(path, { response_type: 'ephemeral', ...shown });
+  };
+
+  /** Passes on what local-slack built for a command or a click, completed by what it lacks. */
+  const passOn = async (contentType: string, raw: string): Promise<void> => {
     const { kind, payload } = decode(contentType, raw);
+    // local-slack listens on all addresses of the machine: what nobody here has done is not passed on.
+    const tell = expected.get(keyOf(kind, payload))?.shift();
+    if (kind !== 'events_api' && !tell) return;
     if (typeof payload.response_url === 'string')
       payload.response_url = payload.response_url.replace(upstream.url, url);
     const user =
@@ -191,30 +203,28 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     if (typeof payload.trigger_id === 'string' && user !== undefined) triggers.issue(payload.trigger_id, user);
     if (payload.type === 'block_actions') completeClick(payload, api);
 
+    const path = typeof payload.response_url === 'string' ? new URL(payload.response_url).pathname : '';
+    const shown = Promise.withResolvers<void>();
+    responseUrls.set(path, { uses: 0, issued: Date.now(), answerShown: shown.promise });
     const answer = await delivery.deliver(kind, payload);
-    expected.get(keyOf(kind, payload))?.shift()?.(answer);
-    if (kind !== 'slash_commands') return {};
-    if (!answer.acked) {
-      return {
-        text: `${String(payload.command)} failed with the error "${answer.error}"`,
-        response_type: 'ephemeral',
-      };
-    }
-    return { response_type: 'ephemeral', ...answer.payload };
+    if (kind === 'slash_commands') await showAnswer(path, String(payload.command), answer);
+    shown.resolve();
+    tell?.(answer);
   };
 
   const respond = async (path: string, raw: string): Promise<{ status: number; text: string }> => {
-    const known = usedResponses.get(path) ?? { uses: 0, since: Date.now() };
+    const known = responseUrls.get(path);
+    if (!known || Date.now() - known.issued > RESPONSE_URL_MS) return { status: 404, text: 'expired_url' };
     known.uses += 1;
-    usedResponses.set(path, known);
     if (known.uses > RESPONSE_URL_USES) return { status: 404, text: 'used_url' };
-    if (Date.now() - known.since > RESPONSE_URL_MS) return { status: 404, text: 'expired_url' };
     let body: Json;
     try {
       body = JSON.parse(raw) as Json;
     } catch {
       return { status: 400, text: 'invalid_payload' };
     }
+    // What came with the ack is shown first, although it may be overtaken on its way here.
+    await Promise.race([known.answerShown, delay(OVERTAKE_MS)]);
     const result = await upstream.respond(path, { response_type: 'ephemeral', ...body });
     return { status: result.status, text: result.status === 200 ? 'ok' : result.text };
   };
@@ -252,7 +262,9 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     const contentType = request.headers['content-type'] ?? '';
 
     if (pathname === deliverPath) {
-      send(response, 200, await passOn(contentType, raw));
+      await passOn(contentType, raw);
+      // An empty answer: what the app said is shown already.
+      send(response, 200, {});
       return;
     }
     const method = pathname.startsWith('/api/') ? pathname.slice('/api/'.length) : 'response_url';

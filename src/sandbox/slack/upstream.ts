@@ -75,7 +75,7 @@ export async function startUpstream(options: {
   deliverUrl: string;
 }): Promise<Upstream> {
   const { app, team, directory, deliverUrl } = options;
-  const program = findProgram();
+  const program = findLocalSlack();
   const dir = await mkdtemp(join(tmpdir(), 'drawbridge-slack-'));
   const config = {
     workspace: team,
@@ -165,11 +165,17 @@ async function isUp(url: string): Promise<boolean> {
   }
 }
 
-function findProgram(): string {
+/**
+ * Path of the local-slack program.
+ * @throws Error when there is none for this machine
+ */
+export function findLocalSlack(): string {
   const name = `local-slack-${process.platform}-${process.arch}`;
   try {
     return createRequire(import.meta.url).resolve(`${name}/bin/local-slack`);
   } catch {
-    throw new Error(`no local Slack for this machine: the npm package ${name} is not installed`);
+    throw new Error(
+      `no local Slack for this machine: the npm package ${name} is not installed. npm ci installs it on Linux (x64); elsewhere use a Linux machine or container.`,
+    );
   }
 }

@@ -1,0 +1,92 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { ApiError, createApi } from '../../adapters/kubernetes/api.ts';
+import { type ClusterSnapshot, readSnapshot } from '../../adapters/kubernetes/snapshot.ts';
+import { Unavailable } from '../../domain/errors.ts';
+import { UsageError } from '../policy/command.ts';
+import { readFiles } from './files.ts';
+import { worldFromManifests } from './from-manifests.ts';
+import { parseManifests } from './manifests.ts';
+
+/** The options (for `parseArgs`) that say of which cluster is spoken. */
+export const WORLD_OPTIONS = {
+  file: { type: 'string', short: 'f', multiple: true, default: [] as string[] },
+  kubeconfig: { type: 'string' },
+  context: { type: 'string' },
+  namespace: { type: 'string', short: 'n', multiple: true, default: [] as string[] },
+} as const;
+
+export const WORLD_HELP = `  -f, --file PATH       manifests: a file, a directory with all that is below it, or - for standard input; may be
+                        repeated. Every workload counts as running, whatever its replicas
+  --kubeconfig FILE     instead of manifests: the cluster as it is now (only read)
+  --context NAME        another context of the kubeconfig than its current one
+  -n, --namespace NAME  only this namespace, as if there were no others; may be repeated`;
+
+export const WORLD_REMARKS = `NetworkPolicy only: policies of other kinds are not taken into account. Policies see pod addresses and container ports.
+Pods of manifests have no address yet, so that an ipBlock may match any of them: such connections are "plugin-dependent",
+as network plugins differ on ipBlocks against pods. A pod always reaches itself and its node; pods with hostNetwork
+are not governed.`;
+
+interface WorldChoice {
+  readonly file: readonly string[];
+  readonly kubeconfig?: string | undefined;
+  readonly context?: string | undefined;
+  readonly namespace: readonly string[];
+}
+
+export type World =
+  | { readonly ok: true; readonly world: ClusterSnapshot; readonly notes: readonly string[] }
+  | { readonly ok: false; readonly problems: readonly string[] };
+
+/**
+ * Reads the manifests or the cluster that the options name. What can't be read or is wrong is a problem, not an error.
+ * @throws UsageError when the options name neither or both
+ */
+export function loadWorld({ file, kubeconfig, context, namespace }: WorldChoice): Promise<World> {
+  if (file.length > 0 === (kubeconfig !== undefined))
+    throw new UsageError('expected manifests (-f) or a cluster (--kubeconfig), one of them');
+  if (context !== undefined && kubeconfig === undefined) throw new UsageError('--context goes with --kubeconfig');
+  return kubeconfig === undefined ? worldOfFiles(file, namespace) : worldOfCluster(kubeconfig, context, namespace);
+}
+
+async function worldOfFiles(paths: readonly string[], namespaces: readonly string[]): Promise<World> {
+  const { files, problems } = await readFiles(paths);
+  const read = files.map(({ name, text }) => parseManifests(text, name));
+  const all = [...problems, ...read.flatMap((file) => file.problems)];
+  if (all.length > 0) return { ok: false, problems: all };
+  const made = worldFromManifests(
+    read.flatMap((file) => file.manifests),
+    namespaces,
+  );
+  return made.ok ? { ...made, notes: read.flatMap((file) => file.notes) } : made;
+}
+
+async function worldOfCluster(
+  kubeconfig: string,
+  context: string | undefined,
+  namespaces: readonly string[],
+): Promise<World> {
+  const config = new KubeConfig();
+  try {
+    config.loadFromFile(kubeconfig);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return { ok: false, problems: [`${kubeconfig}: can't be read: ${why}`] };
+  }
+  if (context !== undefined) config.setCurrentContext(context);
+  if (config.getCurrentCluster() === null) {
+    const known = config.getContexts().map(({ name }) => name);
+    const problem = `${kubeconfig}: no cluster for context '${config.getCurrentContext()}', contexts are: ${known.join(', ') || 'none'}`;
+    return { ok: false, problems: [problem] };
+  }
+  try {
+    return { ok: true, world: await readSnapshot(createApi(config), namespaces), notes: [] };
+  } catch (error) {
+    if (error instanceof ApiError || error instanceof Unavailable) return { ok: false, problems: [describe(error)] };
+    throw error;
+  }
+}
+
+function describe(error: Error): string {
+  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
+  return `the cluster can't be read: ${error.message}${cause}`;
+}

@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
+import { formatDuration } from '../domain/duration.ts';
+import type { PolicyInput } from '../domain/policy.ts';
+import type { Namespaces } from './scenery.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../policy.example.yaml', import.meta.url));
+/** What a workspace of the sandbox runs, where there is a node: it has a shell, wget and nc. */
+const TOOLBOX = 'docker.io/library/busybox:1.37';
+
+/**
+ * The example policy for a world of its own: its namespaces by the names that they have there, and with `seconds` windows of that length.
+ * The comments stay, since people change this file to see what happens.
+ */
+export async function sandboxPolicy(options: {
+  readonly namespaces: Namespaces;
+  /** How long a grant lasts by default; left out: as in the example. */
+  readonly seconds?: number;
+}): Promise<string> {
+  const document = parseDocument(await readFile(EXAMPLE, 'utf8'));
+  rename(document, options.namespaces);
+  document.setIn(['profiles', 'troubleshoot', 'network', 'image'], TOOLBOX);
+  if (options.seconds !== undefined) shorten(document, options.seconds);
+  return document.toString({ lineWidth: 0 });
+}
+
+function profilesOf(document: Document): string[] {
+  return Object.keys((document.toJS() as PolicyInput).profiles);
+}
+
+/** Every list under a key `namespaces`. */
+function rename(document: Document, names: Namespaces): void {
+  const known: Readonly<Record<string, string>> = { ...names };
+  for (const profile of profilesOf(document))
+    for (const path of [['namespaces'], ['automatic', 'namespaces']]) {
+      const list = document.getIn(['profiles', profile, ...path]);
+      if (!isSeq(list)) continue;
+      for (const item of list.items)
+        if (isScalar(item) && typeof item.value === 'string') item.value = known[item.value] ?? item.value;
+    }
+}
+
+function shorten(document: Document, seconds: number): void {
+  const window = formatDuration(seconds);
+  for (const profile of profilesOf(document)) {
+    const duration = document.getIn(['profiles', profile, 'duration']);
+    if (isMap(duration)) duration.set('default', window);
+  }
+  // Half a minute is time enough to press Extend, and a shorter window is warned of in its middle.
+  document.setIn(['notifications', 'warning'], formatDuration(Math.max(1, Math.min(30, Math.floor(seconds / 2)))));
+}

@@ -1,0 +1,355 @@
+import { randomBytes } from 'node:crypto';
+import { copyFile, mkdtemp, readFile, realpath, rename, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parse, stringify } from 'yaml';
+import type { PolicyInput } from '../domain/policy.ts';
+import { type Bot, startBotProcess } from './bot.ts';
+import { type Installation, installChart } from './chart.ts';
+import { CONTROL_PLANE, ensureBinaries } from './cluster/binaries.ts';
+import type { Cluster } from './cluster/cluster.ts';
+import { startControlPlane } from './cluster/control-plane.ts';
+import { markRunning } from './cluster/pods.ts';
+import { type Log, removeAtEnd } from './cluster/supervisor.ts';
+import { sandboxPolicy } from './policy.ts';
+import { type LocalRedis, type RedisOptions, startRedis } from './redis.ts';
+import { GROUPS, type Namespaces, PEOPLE, type PersonName, shop, workspace } from './scenery.ts';
+import { type LocalSlack, type SlackOptions, startSlack } from './slack/index.ts';
+
+/** What a world needs of a cluster: one of its own, the one of a test run, or one of the user's. */
+export type WorldCluster = Pick<
+  Cluster,
+  'adminKubeconfig' | 'kubeconfigFor' | 'serviceAccountKubeconfig' | 'kubectl' | 'apply'
+> & {
+  /** Takes the kubectl commands that remove everything again, to run them if this process dies before it does so itself. */
+  readonly entrust?: (removal: readonly (readonly string[])[]) => Promise<{ dismiss(): Promise<void> }>;
+};
+
+export interface WorldOptions {
+  readonly log: Log;
+  /** How long a grant lasts by default, in minutes; the warning then comes half a minute before its end. */
+  readonly minutes?: number;
+  /** A cluster that is there already; everything then has names of its own in it and is removed by `stop`. Default: a new control plane. */
+  readonly cluster?: WorldCluster;
+  /** Whether pods are really run by nodes. Without (default) they are marked as running, and nothing can be executed in them. */
+  readonly hasNodes?: boolean;
+  /** Changes the policy before chart and bot get it. */
+  readonly policy?: (policy: PolicyInput) => void;
+  readonly slack?: Partial<SlackOptions>;
+  readonly redis?: Partial<RedisOptions>;
+  /** Settings of all bots, beside or instead of those that the world makes. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** How a program ended and what it wrote. */
+export type Ran = Awaited<ReturnType<Cluster['kubectl']>>;
+
+export interface BotOptions {
+  /** Default `bot`; several at once need several names. */
+  readonly name?: string;
+  /** Settings that differ; undefined takes one away. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** False: don't wait until it is ready. */
+  readonly waitReady?: boolean;
+}
+
+/**
+ * All that Drawbridge works with, on this machine: a Slack with people, Redis, a cluster with workloads, the chart installed, and bots
+ * that hold the rights of the chart and no others.
+ */
+export interface World {
+  readonly slack: LocalSlack;
+  readonly redis: LocalRedis;
+  readonly redisUrl: string;
+  readonly cluster: WorldCluster;
+  readonly installation: Installation;
+  /** The namespaces of the example policy, by their names here. */
+  readonly namespaces: Namespaces;
+  /** What the bot reads; change it with `changePolicy`, or by hand. */
+  readonly policyFile: string;
+  readonly dir: string;
+  /** The settings that every bot gets. */
+  readonly settings: Readonly<Record<string, string | undefined>>;
+  /** Path of the kubeconfig by which somebody acts; without any right of its own. */
+  readonly kubeconfigOf: (person: PersonName) => string;
+  /** Runs kubectl as that person. A failure is an exit code, not an exception. */
+  kubectlAs(person: PersonName, args: readonly string[]): Promise<Ran>;
+  /** Runs kubectl as the administrator of the cluster, and answers what it writes. @throws Error with kubectl's words */
+  adminKubectl(args: readonly string[]): Promise<string>;
+  /** The names of the running pods of a workload of the shop, sorted. */
+  podsOf(namespace: string, app: string): Promise<string[]>;
+  /** Objects of grants that are in the cluster now, `kind/namespace/name`, of this world only. */
+  grantObjects(): Promise<string[]>;
+  /** Writes the policy anew, as an editor does: bots read it again by themselves. */
+  changePolicy(change: (policy: PolicyInput) => void): Promise<void>;
+  /** Starts a bot and waits until it is ready. */
+  startBot(options?: BotOptions): Promise<Bot>;
+  /** Ends one in order and starts it again. @throws Error when there is none of that name */
+  restartBot(name?: string): Promise<Bot>;
+  /** By name; those that were started and not forgotten, running or not. */
+  readonly bots: ReadonlyMap<string, Bot>;
+  /** Ends and removes everything. Calling it again is harmless. */
+  stop(): Promise<void>;
+}
+
+/** Kinds of which a grant has objects. */
+const KINDS = 'jobs,rolebindings,roles,networkpolicies,pods';
+
+/**
+ * Brings a world up; bots are started by `startBot`. All of it ends with this process, killed with -9 too; on a cluster that was there
+ * already, what was made in it stays then.
+ * @throws Error when a part does not start; what was started is ended again
+ */
+export async function startWorld(options: WorldOptions): Promise<World> {
+  const closing: (() => Promise<unknown>)[] = [];
+  let stopped: Promise<void> | undefined;
+  const stop = () => {
+    stopped ??= endAll(closing, options.log);
+    return stopped;
+  };
+  try {
+    return await bringUp(options, closing, stop);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Last made, first ended; one that fails does not keep the others. */
+async function endAll(closing: (() => Promise<unknown>)[], log: Log): Promise<void> {
+  for (let close = closing.pop(); close !== undefined; close = closing.pop()) {
+    try {
+      await close();
+    } catch (error) {
+      log(`while stopping: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+}
+
+async function bringUp(
+  options: WorldOptions,
+  closing: (() => Promise<unknown>)[],
+  stop: () => Promise<void>,
+): Promise<World> {
+  const { log, minutes, cluster: given, hasNodes = false } = options;
+  const dir = await realpath(await mkdtemp(join(tmpdir(), 'drawbridge-world-')));
+  const folder = removeAtEnd(dir);
+  closing.push(() => folder.stop());
+
+  // On a cluster that others use too, names of its own.
+  const prefix = given === undefined ? '' : `sandbox-${randomBytes(3).toString('hex')}-`;
+  const namespaces: Namespaces = { staging: `${prefix}staging`, payments: `${prefix}payments` };
+  const release = `${prefix}drawbridge`;
+
+  const policyFile = join(dir, 'policy.yaml');
+  const text = await sandboxPolicy({ namespaces, ...(minutes === undefined ? {} : { seconds: minutes * 60 }) });
+  await writeFile(policyFile, options.policy === undefined ? text : changed(text, options.policy));
+  const policy = parse(await readFile(policyFile, 'utf8')) as PolicyInput;
+
+  const started = timed(log);
+  const [slack, redis, { cluster, installation, kubeconfigs }] = await all(
+    started('Slack', async () => {
+      // More patience than the three seconds of the real one: all of this shares one machine.
+      const slack = await startSlack({
+        ...workspace(),
+        log: quiet,
+        ackMs: 10_000,
+        triggerMs: 10_000,
+        ...options.slack,
+      });
+      closing.push(() => slack.stop());
+      return slack;
+    }),
+    started('Redis', async () => {
+      const redis = await startRedis({ log: quiet, ...options.redis });
+      closing.push(() => redis.stop());
+      return redis;
+    }),
+    prepareCluster(),
+  );
+
+  async function prepareCluster() {
+    const cluster =
+      given ??
+      (await started('Kubernetes (control plane)', async () => {
+        const own = await startControlPlane({ binaries: await ensureBinaries(CONTROL_PLANE, log), log });
+        closing.push(() => own.stop());
+        return own;
+      }));
+    await makeNamespaces(cluster);
+    const values = {
+      policy,
+      existingSecret: 'not-needed',
+      // The bot runs here, as a process of its own, with the service account that the chart gives it.
+      replicas: 0,
+      workspaces: { namespace: workspacesOf(release) },
+    };
+    const [installation, , kubeconfigs] = await all(
+      started('the Helm chart', async () => {
+        return installChart({ kubeconfig: cluster.adminKubeconfig, values, release, namespace: release });
+      }),
+      started('workloads', async () => {
+        await cluster.apply(shop(namespaces));
+        if (!hasNodes) await playNodes(cluster);
+        const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
+        for (const namespace of Object.values(namespaces))
+          await mustRun(cluster, ['wait', 'deployment', '--all', '--for=condition=Available', '-n', namespace, limit]);
+      }),
+      writeKubeconfigs(cluster),
+    );
+    return { cluster, installation, kubeconfigs };
+  }
+
+  async function makeNamespaces(cluster: WorldCluster): Promise<void> {
+    const names = [...Object.values(namespaces), release];
+    if (given !== undefined) {
+      const removal = removalOf(release, names, hasNodes);
+      const trust = await given.entrust?.(removal);
+      closing.push(async () => {
+        for (const args of removal) await mustRun(cluster, args);
+        await trust?.dismiss();
+      });
+    }
+    const labels = { 'drawbridge.example/sandbox': release };
+    await cluster.apply(names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name, labels } })));
+  }
+
+  /** Without a node somebody must say that pods run. */
+  async function playNodes(cluster: WorldCluster): Promise<void> {
+    const [block, rest] = randomBytes(2);
+    const kubelet = await markRunning({
+      kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
+      namespaces: [...Object.values(namespaces), workspacesOf(release)],
+      // Worlds side by side know nothing of one another's addresses.
+      ...(given === undefined ? {} : { podCidr: `10.${100 + ((block ?? 0) % 100)}.${rest}.0/24` }),
+      onError: (error) => log(`pods: ${error instanceof Error ? error.message : String(error)}`),
+    });
+    closing.push(() => kubelet.stop());
+  }
+
+  async function writeKubeconfigs(cluster: WorldCluster): Promise<Record<PersonName, string>> {
+    const paths = await Promise.all(
+      (Object.keys(PEOPLE) as PersonName[]).map(async (name) => {
+        const path = join(dir, `${name}.kubeconfig`);
+        await copyFile(await cluster.kubeconfigFor(PEOPLE[name].user, GROUPS), path);
+        return [name, path] as const;
+      }),
+    );
+    return Object.fromEntries(paths) as Record<PersonName, string>;
+  }
+
+  const { namespace, serviceAccount, instance, workspacesNamespace } = installation;
+  const settings: Record<string, string | undefined> = {
+    SLACK_BOT_TOKEN: slack.botToken,
+    SLACK_APP_TOKEN: slack.appToken,
+    SLACK_API_URL: slack.apiUrl,
+    REDIS_URL: redis.url,
+    KUBECONFIG: await cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 }),
+    POLICY_FILE: policyFile,
+    INSTANCE: instance,
+    SEAL_KEY: randomBytes(32).toString('base64'),
+    WORKSPACES_NAMESPACE: workspacesNamespace,
+    POD_NAMESPACE: namespace,
+    ...options.env,
+  };
+
+  const bots = new Map<string, Bot>();
+  const adminKubectl = (args: readonly string[]) => mustRun(cluster, args);
+  const listed = async (args: readonly string[]) => (await adminKubectl(args)).split(' ').filter((name) => name !== '');
+
+  return {
+    slack,
+    redis,
+    redisUrl: redis.url,
+    cluster,
+    installation,
+    namespaces,
+    policyFile,
+    dir,
+    settings,
+    bots,
+    stop,
+    kubeconfigOf: (person) => kubeconfigs[person],
+    kubectlAs: (person, args) => cluster.kubectl(args, { kubeconfig: kubeconfigs[person] }),
+    adminKubectl,
+    async podsOf(namespace, app) {
+      const running = ['--field-selector', 'status.phase=Running', '-o', 'jsonpath={.items[*].metadata.name}'];
+      return (await listed(['get', 'pods', '-n', namespace, '-l', `app=${app}`, ...running])).toSorted();
+    },
+    async grantObjects() {
+      const selector = `drawbridge.internal/instance=${instance}`;
+      const format = '-o=jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {end}';
+      return listed(['get', KINDS, '-A', '-l', selector, format]);
+    },
+    async changePolicy(change) {
+      const temporary = `${policyFile}.new`;
+      await writeFile(temporary, changed(await readFile(policyFile, 'utf8'), change));
+      await rename(temporary, policyFile);
+    },
+    async startBot({ name = 'bot', env = {}, waitReady = true } = {}) {
+      if (bots.has(name)) throw new Error(`there is a bot '${name}' already: use restartBot, or another name`);
+      const bot = await startBotProcess({
+        name,
+        env: { ...settings, ...env },
+        logFile: join(dir, `${name}.log`),
+        cwd: dir,
+        waitReady,
+      });
+      bots.set(name, bot);
+      closing.push(() => bot.stop());
+      return bot;
+    },
+    async restartBot(name = 'bot') {
+      const bot = bots.get(name);
+      if (bot === undefined) throw new Error(`there is no bot '${name}'`);
+      await bot.restart();
+      return bot;
+    },
+  };
+}
+
+/** What removes a world from a cluster: first the admission policies, which would guard the rest. */
+function removalOf(release: string, namespaces: readonly string[], wait: boolean): string[][] {
+  const clusterWide = [
+    'validatingadmissionpolicybindings',
+    'validatingadmissionpolicies',
+    'clusterrolebindings',
+    'clusterroles',
+  ].join();
+  return [
+    ['delete', clusterWide, '-l', `app.kubernetes.io/instance=${release}`],
+    ['delete', 'namespace', ...namespaces, workspacesOf(release), '--ignore-not-found', `--wait=${wait}`],
+  ];
+}
+
+const workspacesOf = (release: string): string => `${release}-workspaces`;
+
+const quiet: Log = () => {};
+
+/** Tells what is up, and how long it took. */
+function timed(log: Log): <T>(what: string, work: () => Promise<T>) => Promise<T> {
+  return async (what, work) => {
+    const begin = performance.now();
+    const result = await work();
+    log(`${what}: up after ${((performance.now() - begin) / 1000).toFixed(1)} s`);
+    return result;
+  };
+}
+
+/** All of them; when one fails the others are waited for too, so that what they started is known and can be ended. */
+async function all<A, B, C>(a: Promise<A>, b: Promise<B>, c: Promise<C>): Promise<[A, B, C]> {
+  await Promise.allSettled([a, b, c]);
+  return [await a, await b, await c];
+}
+
+async function mustRun(cluster: WorldCluster, args: readonly string[]): Promise<string> {
+  const { code, stdout, stderr } = await cluster.kubectl(args);
+  if (code !== 0) throw new Error(`kubectl ${args.slice(0, 3).join(' ')}: ${stderr.trim()}`);
+  return stdout;
+}
+
+function changed(text: string, change: (policy: PolicyInput) => void): string {
+  const policy = parse(text) as PolicyInput;
+  change(policy);
+  return stringify(policy);
+}

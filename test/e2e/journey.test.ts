@@ -1,0 +1,211 @@
+import { expect, test } from 'vitest';
+import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { PEOPLE } from '../../src/sandbox/scenery.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { textOf, useStage } from '../support/e2e.ts';
+
+describeWithCluster('the main job, from Slack to the API server', (kube) => {
+  const stage = useStage(kube);
+
+  test('a line in Slack, a click, exactly that access, a warning, the end: each is seen and nothing stays', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    const [pod = ''] = await s.podsOf(staging, 'checkout');
+    const [neighbour = ''] = await s.podsOf(staging, 'catalog');
+    expect((await s.kubectlAs('ada', ['-n', staging, 'get', 'pod', pod])).stderr).toContain('forbidden');
+
+    const id = await s.request(`debug ${staging}/deploy/checkout 12s checkout returns 502`);
+    const words = await s.words(id);
+    for (const word of ['U0ADA', 'checkout', '12s', 'checkout returns 502', `RoleBinding ${staging}/drawbridge-${id}`])
+      expect(words).toContain(word);
+
+    await s.press('cy', id, 'approve');
+    await s.toldTo('cy', 'not an approver');
+    await s.press('ada', id, 'approve');
+    await s.toldTo('ada', 'a request of their own');
+    expect(await s.objectsOf(id)).toEqual([]);
+
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until');
+    const hint = await s.dm('ada', 'What to run');
+    expect(hint).toContain(`kubectl -n ${staging} get pod ${pod}`);
+    expect((await s.kubectlAs('ada', ['-n', staging, 'get', 'pod', pod])).code).toBe(0);
+    expect(await s.can('ada', 'create', `pods/${pod}`, '--subresource=exec', '-n', staging)).toBe('yes');
+    expect(await s.can('ada', 'get', `pods/${neighbour}`, '-n', staging)).toBe('no');
+    expect(await s.can('ada', 'list', 'pods', '-n', staging)).toBe('no');
+    expect(await s.can('ada', 'get', 'secrets', '-n', staging)).toBe('no');
+    expect(await s.can('cy', 'get', `pods/${pod}`, '-n', staging)).toBe('no');
+
+    await s.dm('ada', 'Your access ends');
+    await s.until(id, 'access was confirmed gone', 30_000);
+    await s.dm('ada', 'access was confirmed gone');
+    expect((await s.kubectlAs('ada', ['-n', staging, 'get', 'pod', pod])).stderr).toContain('forbidden');
+    expect(await s.objectsOf(id)).toEqual([]);
+    expect(await s.audited(id)).toEqual([
+      'requested',
+      'refused',
+      'refused',
+      'approval',
+      'applying',
+      'active',
+      'ending',
+      'expired',
+    ]);
+  });
+
+  test('by the modal, with a workspace: the guard first, one pod for one person, and an early end', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    const { control } = s.slack;
+    await s.type('ada', '');
+    await control.waitFor(() => JSON.stringify(control.modal(PEOPLE.ada.id) ?? '').includes('troubleshoot'), {
+      timeout: 10_000,
+    });
+    const before = (await control.messages('C0ACCESS001')).length;
+    await control.enter(PEOPLE.ada.id, ACTIONS.profile, 'troubleshoot');
+    await control.enter(PEOPLE.ada.id, ACTIONS.namespace, staging);
+    await control.waitFor(() => JSON.stringify(control.modal(PEOPLE.ada.id) ?? '').includes('checkout'), {
+      timeout: 10_000,
+    });
+    // Block ids carry the choice that they belong to; what they are for stands first.
+    const enter = (field: string, text: string) => {
+      const ids = JSON.stringify(control.modal(PEOPLE.ada.id)).matchAll(/"block_id":"([^"]+)"/g);
+      const block_id = [...ids].map((match) => match[1] ?? '').find((id) => id.startsWith(field)) ?? field;
+      return control.enter(PEOPLE.ada.id, { action_id: 'input', block_id }, text);
+    };
+    await enter('target', 'deployment/checkout');
+    await enter('duration', '10m');
+    await enter('reason', 'look at 502s from inside');
+    expect(await control.submit(PEOPLE.ada.id)).not.toHaveProperty('errors');
+    const posted = await control.waitFor(async () => (await control.messages('C0ACCESS001'))[before], {
+      timeout: 10_000,
+    });
+    const id = /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';
+    expect(textOf(posted)).toMatch(/8080\/TCP/);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until', 40_000);
+    const workspaces = s.installation.workspacesNamespace;
+    const hint = await s.dm('ada', `kubectl -n ${workspaces} exec`);
+    const pod = /exec -it (\S+)/.exec(hint)?.[1] ?? '';
+    expect(await s.can('ada', 'create', `pods/${pod}`, '--subresource=exec', '-n', workspaces)).toBe('yes');
+    expect(await s.can('cy', 'create', `pods/${pod}`, '--subresource=exec', '-n', workspaces)).toBe('no');
+    expect(
+      (await s.objectsOf(id)).map((name) => name.split('/')[0]).toSorted((a = '', b = '') => a.localeCompare(b)),
+    ).toEqual([
+      'Job',
+      'Job',
+      'Job',
+      'NetworkPolicy',
+      'NetworkPolicy',
+      'Pod',
+      'Role',
+      'Role',
+      'RoleBinding',
+      'RoleBinding',
+    ]);
+    await s.type('ada', `revoke ${id} done`);
+    await s.until(id, 'Revoked', 30_000);
+    expect(await s.objectsOf(id)).toEqual([]);
+  });
+
+  test('a longer window is asked for, decided by another, and kept by Kubernetes too', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    const id = await s.request(`debug ${staging}/deploy/checkout 8s short look`);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until');
+    const deadline = async () =>
+      Number(
+        await s.adminKubectl([
+          '-n',
+          staging,
+          'get',
+          'job',
+          `drawbridge-${id}`,
+          '-o',
+          'jsonpath={.spec.activeDeadlineSeconds}',
+        ]),
+      );
+    const first = await deadline();
+    await s.type('ada', `extend ${id} 10m`);
+    await s.until(id, 'Approve extension');
+    await s.press('ben', id, 'approveExtension');
+    await s.dm('ada', 'Extended until');
+    expect((await deadline()) - first).toBeGreaterThanOrEqual(599);
+    await s.type('ben', `revoke ${id}`);
+    await s.until(id, 'Revoked');
+  });
+
+  test('a request that nobody decides on times out', async () => {
+    const s = stage();
+    await s.changePolicy((policy) => {
+      policy.approvals.timeout = '3s';
+    });
+    const { staging } = s.namespaces;
+    await s.slack.control.waitFor(
+      async () => {
+        const id = await s.request(`debug ${staging}/deploy/checkout 5m nobody is there`);
+        return s.until(id, 'timed out', 6000).then(
+          () => true,
+          () => false,
+        );
+      },
+      { timeout: 30_000 },
+    );
+    await s.dm('ada', 'timed out');
+    await s.changePolicy((policy) => {
+      policy.approvals.timeout = '1h';
+    });
+  });
+
+  test('the commands answer: list, status, who, help, approve with a look, deny with a note', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    const id = await s.request(`debug ${staging}/deploy/checkout 5m the commands`);
+    await s.type('ada', 'list');
+    await s.toldTo('ada', id);
+    await s.type('ben', 'list');
+    await s.toldTo('ben', id);
+    await s.type('cy', `status ${id}`);
+    await s.toldTo('cy', 'the commands');
+    await s.type('cy', 'aprove');
+    await s.toldTo('cy', /approve/);
+    await s.type('ben', `approve ${id} go ahead`);
+    const [look] = await s.slack.control.waitFor(async () => {
+      const found = (await s.slack.control.ephemerals(PEOPLE.ben.id)).filter((m) =>
+        textOf(m).includes(`Your decision on ${id}`),
+      );
+      return found.length > 0 ? found : null;
+    });
+    expect(await s.audited(id)).toEqual(['requested']);
+    await s.slack.control.click(PEOPLE.ben.id, look?.channel ?? '', look?.ts ?? '', ACTIONS.approve);
+    await s.until(id, 'Active until');
+    await s.type('cy', `who ${staging}`);
+    await s.toldTo('cy', id);
+    await s.type('ada', `revoke ${id}`);
+    await s.until(id, 'Revoked');
+    const denied = await s.request(`debug ${staging}/deploy/checkout 5m again`);
+    await s.type('ben', `deny ${denied} not today`);
+    await s.until(denied, 'Denied');
+    expect(await s.dm('ada', 'Denied')).toContain('not today');
+  });
+
+  test('pods that restart stay within reach, and their new names are told', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    const id = await s.request(`debug ${staging}/deploy/checkout 5m restarts`);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until');
+    const before = await s.podsOf(staging, 'checkout');
+    await s.adminKubectl(['-n', staging, 'delete', 'pod', before[0] ?? '']);
+    const after = await s.slack.control.waitFor(async () => {
+      const pods = await s.podsOf(staging, 'checkout');
+      return pods.length === before.length && pods[0] !== undefined && !pods.includes(before[0] ?? '') ? pods : null;
+    });
+    const fresh = after.find((pod) => !before.includes(pod)) ?? '';
+    await s.dm('ada', fresh);
+    expect((await s.kubectlAs('ada', ['-n', staging, 'get', 'pod', fresh])).code).toBe(0);
+    await s.type('ada', `revoke ${id}`);
+    await s.until(id, 'Revoked');
+  });
+});

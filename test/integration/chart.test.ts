@@ -1,0 +1,317 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { parsePolicy } from '../../src/config/policy-file.ts';
+import { loadSettings } from '../../src/config/settings.ts';
+import { policySchema } from '../../src/domain/policy.ts';
+import { helm, installChart, type Rendered, renderChart, uninstallChart } from '../../src/sandbox/chart.ts';
+import { CHART, type ChartValues, chartSchema } from '../../src/sandbox/chart-values.ts';
+import { exampleValues } from '../support/chart.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { handOf } from '../support/hand.ts';
+import { changed, NO_LEASE, newGrants, objectsOf } from '../support/made.ts';
+
+interface Rule {
+  readonly apiGroups: string[];
+  readonly resources: string[];
+  readonly verbs: string[];
+  readonly resourceNames?: string[];
+}
+interface PodTemplate {
+  readonly spec: { containers: [{ env: { name: string; value?: string }[] }] };
+}
+
+const shipped = (file: string): unknown => parse(readFileSync(join(CHART, '../..', file), 'utf8'));
+const secret = {
+  SLACK_BOT_TOKEN: 'xoxb-1',
+  SLACK_APP_TOKEN: 'xapp-1',
+  REDIS_URL: 'redis://localhost:6379',
+  SEAL_KEY: Buffer.alloc(32, 7).toString('base64'),
+};
+/** The values with which an operator might install. */
+const variants: Record<string, () => ChartValues> = {
+  'the example values': () => exampleValues(),
+  'the shipped example policy': () => ({
+    existingSecret: 'drawbridge',
+    policy: shipped('policy.example.yaml') as ChartValues['policy'],
+  }),
+  'http mode, one replica, a Secret of its own': () =>
+    exampleValues(
+      {},
+      {
+        existingSecret: '',
+        secret: { ...secret, SLACK_APP_TOKEN: undefined, SLACK_SIGNING_SECRET: '0123456789abcdef' },
+        slack: { mode: 'http', port: 8080 },
+        replicas: 1,
+        instance: 'blue',
+        imagePullSecrets: [{ name: 'pull' }],
+        workspaces: { namespace: 'drawbridge-workspaces', quota: {} },
+      },
+    ),
+};
+
+const of = (objects: readonly Rendered[], kind: string) => objects.filter((object) => object.kind === kind);
+const one = (objects: readonly Rendered[], kind: string): Rendered => {
+  const [object] = of(objects, kind);
+  if (object === undefined) throw new Error(`no ${kind}`);
+  return object;
+};
+
+describe('the chart', () => {
+  test.each(Object.entries(variants))('helm lint is content with %s', async (_name, values) => {
+    expect(await helm(['lint', CHART, '--strict', '--values', 'values.json'], values())).toContain('0 chart(s) failed');
+  });
+
+  test('its schema is the one of the sources, and its values are all explained', () => {
+    const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as { properties: object };
+    expect(schema).toEqual(JSON.parse(JSON.stringify(chartSchema())));
+    const values = shipped('helm/drawbridge/values.yaml') as object;
+    expect([...Object.keys(values), 'global'].toSorted()).toEqual(Object.keys(schema.properties).toSorted());
+  });
+
+  const wrong: [string, Record<string, unknown>, RegExp][] = [
+    ['no policy', { policy: {} }, /at '\/policy': missing properties 'version', 'identity'/],
+    ['an unknown value', { replicaCount: 2 }, /additional properties 'replicaCount' not allowed/],
+    [
+      'an unknown key of the policy',
+      { 'policy.profiles.debug.durations': {} },
+      /at '\/policy\/profiles\/debug': additional properties 'durations'/,
+    ],
+    [
+      'a wildcard',
+      { 'policy.profiles.debug.rules.0.verbs': ['*'] },
+      /at '\/policy\/profiles\/debug\/rules\/0\/verbs\/0': '\*' does not match/,
+    ],
+    ['a namespace that is none', { 'policy.profiles.debug.namespaces': ['Staging'] }, /'Staging' does not match/],
+    ['replicas as text', { replicas: '2' }, /at '\/replicas': got string, want integer/],
+    ['a mode that is none', { 'slack.mode': 'smoke' }, /at '\/slack\/mode': value must be one of 'socket', 'http'/],
+    ['an unknown secret', { existingSecret: '', 'secret.SLACK_TOKEN': 'x' }, /additional properties 'SLACK_TOKEN'/],
+    ['no controllers', { 'admission.controllers': [] }, /at '\/admission\/controllers': minItems/],
+    ['no Secret', { existingSecret: '' }, /existingSecret: name the Secret/],
+    ['two Secrets', { secret }, /existingSecret and secret: give one of them/],
+    [
+      'workspaces beside the bot',
+      { 'workspaces.namespace': 'drawbridge' },
+      /workspaces.namespace: 'drawbridge' is the namespace of the release/,
+    ],
+    [
+      'kube-system',
+      { 'policy.profiles.debug.namespaces': ['staging', 'kube-system'] },
+      /profiles.debug.namespaces: 'kube-system' belongs to Kubernetes/,
+    ],
+    [
+      'the bot’s own namespace',
+      { 'policy.profiles.debug.namespaces': ['drawbridge'] },
+      /profiles.debug.namespaces: 'drawbridge' belongs to Kubernetes or to Drawbridge/,
+    ],
+    [
+      'the workspaces namespace',
+      { 'policy.profiles.debug.namespaces': ['drawbridge-workspaces'] },
+      /'drawbridge-workspaces' belongs to Kubernetes or to Drawbridge/,
+    ],
+  ];
+  test.each(wrong)('refuses %s, and says so', async (_name, changes, message) => {
+    await expect(renderChart(exampleValues({}, { 'slack.port': 3000, ...changes }))).rejects.toThrow(message);
+  });
+
+  test.each([
+    ['', 'secrets', 'get'],
+    ['', 'serviceaccounts/token', 'create'],
+    ['', 'pods/ephemeralcontainers', 'patch'],
+    ['', 'pods', 'create'],
+    ['apps', 'deployments', 'patch'],
+    ['batch', 'cronjobs', 'update'],
+    ['rbac.authorization.k8s.io', 'rolebindings', 'create'],
+    ['rbac.authorization.k8s.io', 'clusterroles', 'bind'],
+    ['rbac.authorization.k8s.io', 'clusterroles', 'escalate'],
+    ['certificates.k8s.io', 'certificatesigningrequests/approval', 'update'],
+    ['certificates.k8s.io', 'signers', 'sign'],
+    ['', 'nodes/proxy', 'get'],
+    ['', 'users', 'impersonate'],
+    ['', 'secrets', 'delete'],
+    ['', 'pods', 'delete'],
+    ['', 'configmaps', 'update'],
+    ['apps', 'deployments/scale', 'patch'],
+    ['rbac.authorization.k8s.io', 'roles', 'list'],
+  ])('of inline rules it takes what the policy takes, and no more: %s %s %s', async (group, resource, verb) => {
+    const rules = [{ apiGroups: [group], resources: [resource], verbs: [verb] }];
+    const values = exampleValues({}, { 'policy.profiles.events.rules': rules });
+    const taken = policySchema.safeParse(values.policy).success;
+    const rendered = await renderChart(values).then(
+      () => true,
+      (error: unknown) => {
+        expect(String(error)).toMatch(/policy.profiles.events.rules\[0\]: .*: may only be given by a named role/);
+        return false;
+      },
+    );
+    expect(rendered).toBe(taken);
+  });
+
+  test.each(Object.entries(variants))('the bot starts with what it is given: %s', async (_name, values) => {
+    const objects = await renderChart(values(), { release: 'blue', namespace: 'platform' });
+    const given = values().secret ?? secret;
+    const [container] = (one(objects, 'Deployment').spec as { template: PodTemplate }).template.spec.containers;
+    const environment = Object.fromEntries(container.env.map(({ name, value }) => [name, value ?? 'platform']));
+    const loaded = loadSettings({ ...given, ...environment });
+    expect(loaded).toMatchObject({
+      ok: true,
+      settings: {
+        workspacesNamespace: one(objects, 'Namespace').metadata.name,
+        ownNamespace: 'platform',
+        instance: values().instance ?? 'blue-drawbridge',
+        slack: { transport: { mode: values().slack?.mode ?? 'socket' } },
+      },
+    });
+    const file = (one(objects, 'ConfigMap').data as Record<string, string>)['policy.yaml'] ?? '';
+    expect(parsePolicy(file, 'policy.yaml')).toEqual({ ok: true, policy: policySchema.parse(values().policy) });
+    if (values().secret !== undefined)
+      expect(one(objects, 'Secret').stringData).toEqual(JSON.parse(JSON.stringify(given)));
+  });
+
+  test('the names of what is not in a namespace carry the release', async () => {
+    const objects = await renderChart(exampleValues(), { release: 'blue', namespace: 'platform' });
+    const names = objects
+      .filter(({ metadata }) => metadata.namespace === undefined)
+      .map(({ metadata }) => metadata.name);
+    expect(names.filter((name) => !name.startsWith('blue-drawbridge'))).toEqual(['drawbridge-workspaces']);
+    expect(one(objects, 'Deployment').metadata).toMatchObject({ name: 'blue-drawbridge', namespace: 'platform' });
+  });
+
+  test.each(Object.entries(variants))(
+    'the bot’s rights are those that the policy asks for: %s',
+    async (_name, values) => {
+      const objects = await renderChart(values());
+      const rules = [...of(objects, 'ClusterRole'), ...of(objects, 'Role')].flatMap((role) => role.rules as Rule[]);
+      const all = rules.flatMap((rule) => [...rule.apiGroups, ...rule.resources, ...rule.verbs]);
+      for (const never of [
+        '*',
+        'secrets',
+        'escalate',
+        'impersonate',
+        'deletecollection',
+        'serviceaccounts/token',
+        'approve',
+      ])
+        expect(all).not.toContain(never);
+      const { profiles } = policySchema.parse(values().policy);
+      const named = Object.values(profiles).flatMap((p) =>
+        [p.clusterRole, p.role].filter((name) => name !== undefined),
+      );
+      const binds = rules.filter((rule) => rule.verbs.includes('bind'));
+      expect(binds.flatMap((rule) => rule.resourceNames ?? ['ALL']).toSorted()).toEqual(named.toSorted());
+      // Everywhere: reading, deleting what is ours, and what the profiles with a pattern need.
+      const everywhere = of(objects, 'ClusterRoleBinding').map(({ metadata }) => metadata.name);
+      const patterned = Object.entries(profiles).filter(([, p]) => p.namespaces.some((name) => name.includes('*')));
+      expect(everywhere.toSorted()).toEqual(
+        ['drawbridge', ...patterned.map(([name]) => `drawbridge-gives-${name}`)].toSorted(),
+      );
+    },
+  );
+});
+
+describeWithCluster('the chart in a cluster', (cluster) => {
+  /** The values with namespaces that are there. */
+  async function settled(values: ChartValues): Promise<{ values: ChartValues; namespace: string }> {
+    const names = { staging: await cluster.freshNamespace('staging'), shop: await cluster.freshNamespace('shop') };
+    const payments = await cluster.freshNamespace('payments');
+    const workspaces = await cluster.freshNamespace('workspaces');
+    const text = JSON.stringify(values, (key, value: unknown) =>
+      key === 'namespaces' && Array.isArray(value)
+        ? value.map((name: string) => (({ ...names, payments }) as Record<string, string>)[name] ?? name)
+        : value,
+    );
+    const copy = JSON.parse(text) as ChartValues;
+    return {
+      values: { ...copy, workspaces: { ...copy.workspaces, namespace: workspaces } },
+      namespace: await cluster.freshNamespace('platform', { 'pod-security.kubernetes.io/enforce': 'restricted' }),
+    };
+  }
+
+  test.each(Object.entries(variants))(
+    'every object is accepted by the API server without a warning: %s',
+    async (_name, variant) => {
+      const { values, namespace } = await settled(variant());
+      const items = await renderChart(values, { release: namespace, namespace });
+      const { code, stdout, stderr } = await cluster.kubectl(
+        ['apply', '--dry-run=server', '--validate=strict', '-f', '-'],
+        {
+          input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
+        },
+      );
+      expect([code, stderr]).toEqual([0, '']);
+      expect(stdout.trim().split('\n')).toHaveLength(items.length);
+    },
+  );
+
+  test('the bot’s pod satisfies Pod Security restricted', async () => {
+    const { values, namespace } = await settled(exampleValues());
+    const objects = await renderChart(values, { release: namespace, namespace });
+    const { template } = one(objects, 'Deployment').spec as { template: { metadata: object; spec: object } };
+    await cluster.apply([one(objects, 'ServiceAccount')]);
+    const admin = await handOf(cluster.adminKubeconfig);
+    const pod = {
+      apiVersion: 'v1',
+      kind: 'Pod',
+      ...template,
+      metadata: { ...template.metadata, name: 'bot', namespace },
+    };
+    expect(await admin.create(pod, true)).toBe('accepted');
+    expect(await admin.create({ ...pod, spec: { ...template.spec, hostNetwork: true } } as typeof pod, true)).toMatch(
+      /violates PodSecurity/,
+    );
+  });
+
+  test('an upgrade moves rights and leash with the policy, and an uninstall leaves nothing', async () => {
+    const [before, after] = [await cluster.freshNamespace('staging'), await cluster.freshNamespace('staging')];
+    const shop = await cluster.freshNamespace('shop');
+    const team = await cluster.freshNamespace('team');
+    const namespace = await cluster.freshNamespace('platform');
+    const options = { kubeconfig: cluster.adminKubeconfig, release: namespace, namespace };
+    const values = (staging: string) =>
+      exampleValues({ staging, shop }, { 'workspaces.namespace': `${namespace}-workspaces` });
+
+    const at = await installChart({ ...options, values: values(before) });
+    expect(at).toEqual({
+      release: namespace,
+      namespace,
+      serviceAccount: `${namespace}-drawbridge`,
+      instance: `${namespace}-drawbridge`,
+      workspacesNamespace: `${namespace}-workspaces`,
+    });
+    const bot = await handOf(await cluster.serviceAccountKubeconfig(namespace, at.serviceAccount));
+    const guard = (staging: string) => {
+      const context = { instance: at.instance, workspacesNamespace: at.workspacesNamespace };
+      return objectsOf(newGrants({ staging, shop, team }), context).guard;
+    };
+    expect(await bot.apply(guard(before), true)).toBe('accepted');
+    expect(await bot.apply(guard(after), true)).toMatch(/^403 .*lets out to pods that a profile/);
+
+    expect(await installChart({ ...options, values: values(after) })).toEqual(at);
+    expect(await bot.apply(guard(after), true)).toBe('accepted');
+    expect(await bot.apply(guard(before), true)).toMatch(/^403 .*lets out to pods that a profile/);
+    const lease = (staging: string) =>
+      changed(guard(staging), {
+        'metadata.namespace': staging,
+        'metadata.ownerReferences': [{ apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid: NO_LEASE }],
+      });
+    expect(await bot.apply(lease(before), true)).toMatch(/^403 .*cannot patch resource/);
+    expect(await bot.apply(lease(after), true)).toMatch(/^403 .*-leash/);
+
+    await uninstallChart(options.kubeconfig, options);
+    const kinds =
+      'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,namespaces';
+    const left = await cluster.kubectl(['get', kinds, '-o', 'name', '-l', `app.kubernetes.io/instance=${namespace}`]);
+    expect(left.stdout).toBe('');
+    const inside = await cluster.kubectl([
+      'get',
+      'deployments,configmaps,secrets,serviceaccounts,roles,rolebindings',
+      '-A',
+      '-o',
+      'name',
+      '-l',
+      `app.kubernetes.io/instance=${namespace}`,
+    ]);
+    expect(inside.stdout).toBe('');
+  });
+});

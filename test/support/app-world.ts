@@ -1,0 +1,275 @@
+import { createUseCases } from '../../src/app/create-use-cases.ts';
+import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
+import { reconcile } from '../../src/app/reconcile.ts';
+import { runJob } from '../../src/app/run-job.ts';
+import type { Grant } from '../../src/domain/grant.ts';
+import type { Account } from '../../src/domain/people.ts';
+import { shortDigest } from '../../src/domain/plan.ts';
+import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import { manualClock, memoryScheduler, memoryStore } from './memory.ts';
+
+/** The whole app over a world in memory: people, a cluster that knows only what matters, and time that the test passes. */
+
+export const PEOPLE = { ada: 'U0ADA', ben: 'U0BEN', cy: 'U0CY', dot: 'U0DOT' } as const;
+
+const account = (slackId: string, name: string): Account => ({
+  slackId,
+  name,
+  email: `${name}@example.test`,
+  emailConfirmed: true,
+  bot: false,
+  guest: false,
+  external: false,
+  deactivated: false,
+});
+
+export const POLICY: PolicyInput = {
+  version: 1,
+  identity: {},
+  administrators: { users: ['dot@example.test'] },
+  approvals: { channel: 'C0ACCESS', timeout: '1h' },
+  notifications: { warning: '5m' },
+  profiles: {
+    debug: {
+      scope: 'workload',
+      namespaces: ['staging', 'team-*'],
+      rules: [{ apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] }],
+      requesters: { users: ['ada@example.test', 'ben@example.test'] },
+      approvers: { users: ['ben@example.test', 'cy@example.test'] },
+      duration: { default: '30m', maximum: '2h' },
+      network: { mode: 'workspace', image: 'example.test/tools:1' },
+    },
+  },
+};
+
+/** What a cluster knows of one grant. */
+interface Held {
+  lease?: Grant;
+  guard?: boolean;
+  admission?: boolean;
+  workspace?: boolean;
+  rights?: readonly string[];
+}
+
+/** A cluster that notes what a real one would forbid. */
+export function memoryCluster(now: () => number) {
+  const held = new Map<string, Held>();
+  const breaches: string[] = [];
+  const of = (id: string): Held => {
+    const found = held.get(id) ?? {};
+    held.set(id, found);
+    return found;
+  };
+  const target = {
+    uid: 'uid-1',
+    pods: ['checkout-1'] as string[],
+    policies: [
+      {
+        metadata: { namespace: 'staging', name: 'default-deny' },
+        spec: { podSelector: {}, policyTypes: ['Ingress'] },
+      },
+    ],
+  };
+  const access: ClusterAccess = {
+    workspacesNamespace: 'drawbridge-workspaces',
+    closedNamespaces: ['drawbridge-workspaces', 'drawbridge'],
+    missingRights: async () => [],
+    namespaces: async () => ['staging', 'payments', 'kube-system'],
+    workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
+    async survey(): Promise<Survey> {
+      const labels = { app: 'checkout' };
+      return {
+        workload: {
+          uid: target.uid,
+          selector: { matchLabels: labels },
+          pods: target.pods.map((name) => ({ name, ip: '10.0.0.1', hostNetwork: false })),
+          ports: [{ port: 8080, protocol: 'TCP' }],
+          services: [],
+          strangers: [],
+        },
+        roleRules: null,
+        cluster: {
+          namespaces: [{ name: 'staging', labels: { 'kubernetes.io/metadata.name': 'staging' } }],
+          pods: target.pods.map((name) => ({
+            namespace: 'staging',
+            name,
+            labels,
+            ips: ['10.0.0.1'],
+            hostNetwork: false,
+            ports: [],
+            owner: { kind: 'Deployment', name: 'checkout' },
+            phase: 'Running',
+          })),
+          policies: target.policies,
+        },
+      };
+    },
+    async placeLeases(grant) {
+      of(grant.id).lease = grant;
+    },
+    async raiseGuard(grant) {
+      of(grant.id).guard = true;
+    },
+    async admitWorkspace(grant) {
+      of(grant.id).admission = true;
+    },
+    async startWorkspace(grant) {
+      if (of(grant.id).guard !== true) breaches.push('a workspace without its guard');
+      of(grant.id).workspace = true;
+      return `drawbridge-${grant.id}-workspace-x`;
+    },
+    async giveRights(grant, pods) {
+      const { lease, workspace } = of(grant.id);
+      if (lease === undefined) breaches.push('rights without a lease');
+      if (workspace !== true) breaches.push('rights before the workspace');
+      if ((grant.expiresAt ?? 0) <= now()) breaches.push('rights after the end');
+      of(grant.id).rights = pods;
+    },
+    verify: async (grant) => (of(grant.id).rights === undefined ? ['RoleBinding is not there'] : []),
+    async extend(grant) {
+      of(grant.id).lease = grant;
+    },
+    podsOf: async () => target.pods,
+    async takeRights(grant) {
+      delete of(grant.id).rights;
+    },
+    async closeAdmission(grant) {
+      if (of(grant.id).rights !== undefined) breaches.push('admission closed before the rights');
+      delete of(grant.id).admission;
+    },
+    async endWorkspace(grant) {
+      delete of(grant.id).workspace;
+    },
+    async lowerGuard(grant) {
+      if (of(grant.id).workspace === true) breaches.push('guard lowered over a running workspace');
+      delete of(grant.id).guard;
+    },
+    async dropLeases(grant) {
+      const kept = of(grant.id);
+      delete kept.lease;
+      if (Object.keys(kept).length === 0) held.delete(grant.id);
+    },
+    remains: async (grant) => Object.keys(held.get(grant.id) ?? {}),
+    otherAccess: async () => [],
+    async found() {
+      return [...held].flatMap(([id, { lease, rights, guard }]): Found[] => {
+        const base = {
+          namespace: 'staging',
+          name: `drawbridge-${id}`,
+          id,
+          sealed: true,
+          expiresAt: lease?.expiresAt ?? null,
+          deleting: false,
+        };
+        return [
+          ...(lease === undefined ? [] : [{ ...base, kind: 'Job', uid: `${id}-lease`, record: lease }]),
+          ...(guard === true ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard`, record: null }] : []),
+          ...(rights === undefined ? [] : [{ ...base, kind: 'RoleBinding', uid: `${id}-rb`, record: null }]),
+        ];
+      });
+    },
+    async disarm({ id }) {
+      if (id !== null) delete of(id).rights;
+    },
+    objectsOf: (grant) => [`RoleBinding ${grant.target.namespace}/drawbridge-${grant.id}`],
+  };
+  /** Kubernetes itself: what is past its lease goes, but for the guard. */
+  const collect = () => {
+    for (const [id, { lease, guard }] of held)
+      if (lease?.expiresAt != null && lease.expiresAt + 2000 < now()) held.set(id, guard === true ? { guard } : {});
+  };
+  return { access, held, breaches, target, collect, hasRights: (id: string) => held.get(id)?.rights !== undefined };
+}
+
+export function appWorld(policyInput: PolicyInput = POLICY) {
+  const clock = manualClock();
+  const cluster = memoryCluster(clock.now);
+  const accounts = new Map(Object.entries(PEOPLE).map(([name, id]) => [id as string, account(id, name)]));
+  const members = new Map<string, readonly string[] | null>();
+  const told: { id: string; news: News; state: string }[] = [];
+  const alarms: string[] = [];
+  const audit: AuditEntry[] = [];
+  let policy: Policy = policySchema.parse(policyInput);
+  let messages = 0;
+
+  const fresh = () => ({ store: memoryStore(clock), scheduler: memoryScheduler(clock) });
+  let redis = fresh();
+  const world: World = {
+    clock,
+    policies: { current: () => policy, disabled: () => null },
+    // Looked up with each call, so that a test can lose all that Redis held.
+    store: {
+      create: (grant) => redis.store.create(grant),
+      get: (id) => redis.store.get(id),
+      change: (id, mutate) => redis.store.change(id, mutate),
+      open: () => redis.store.open(),
+      firstTime: (key, seconds) => redis.store.firstTime(key, seconds),
+    },
+    scheduler: {
+      schedule: (job, at) => redis.scheduler.schedule(job, at),
+      cancel: (job) => redis.scheduler.cancel(job),
+    },
+    locks: { exclusively: (_id, work) => work() },
+    notifier: {
+      async deliver({ grant }, news) {
+        told.push({ id: grant.id, news, state: grant.state });
+        if (news === 'message' && grant.message === null)
+          return { message: { channel: 'C0ACCESS', ts: String(++messages) } };
+        return {};
+      },
+      async alarm(_policy, _id, text) {
+        alarms.push(text);
+      },
+    },
+    directory: {
+      account: async (slackId) => accounts.get(slackId) ?? null,
+      members: async (id) => members.get(id) ?? null,
+    },
+    audit: {
+      async record(entry) {
+        audit.push(entry);
+      },
+    },
+    cluster: cluster.access,
+  };
+  const useCases = createUseCases(world);
+  return {
+    world,
+    useCases,
+    clock,
+    cluster,
+    accounts,
+    members,
+    told,
+    alarms,
+    audit,
+    setPolicy: (input: PolicyInput) => {
+      policy = policySchema.parse(input);
+    },
+    /** Everything that is due now, on this world or on another one over the same parts. */
+    run: (on: World = world) => redis.scheduler.runDue((job) => runJob(on, job)),
+    jobs: () => redis.scheduler.jobs(),
+    reconcile: (on: World = world) => reconcile(on, () => {}),
+    loseRedis: () => {
+      redis = fresh();
+    },
+    grant: async (id: string): Promise<Grant> => {
+      const grant = await redis.store.get(id);
+      if (grant === null) throw new Error(`no grant ${id}`);
+      return grant;
+    },
+    request: (by: string = PEOPLE.ada, change: Partial<Parameters<typeof useCases.request>[1]> = {}) =>
+      useCases.request(by, {
+        profile: 'debug',
+        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+        duration: null,
+        reason: 'checkout returns 502',
+        ...change,
+      }),
+    /** What a press of the button on the grant's own message carries. */
+    seen: async (id: string) => {
+      const grant = await redis.store.get(id);
+      return { digest: shortDigest(grant?.digest ?? ''), message: grant?.message ?? null };
+    },
+  };
+}

@@ -1,0 +1,56 @@
+import { describe, expect, it } from 'vitest';
+import { createMetrics } from '../../../../src/adapters/telemetry/metrics.ts';
+
+const quiet = { openGrants: async () => [], queueDepth: async () => ({}), policyProblem: () => null };
+const ours = (body: string) => body.split('\n').filter((line) => line.startsWith('drawbridge_'));
+
+describe('the metrics', () => {
+  it('count grants, jobs and decisions as they are at the scrape', async () => {
+    let grants = [
+      { state: 'active', profile: 'debug' },
+      { state: 'active', profile: 'debug' },
+      { state: 'pending', profile: 'view' },
+    ];
+    const metrics = createMetrics({
+      openGrants: async () => grants,
+      queueDepth: async () => ({ deeds: { waiting: 1, delayed: 7 } }),
+      policyProblem: () => 'policy.yaml:1:1 bad',
+    });
+    metrics.decided('debug', 'approved', 'person');
+    metrics.revoked('debug', 'expired', 1.5);
+    metrics.apiError('Slack');
+    const first = ours((await metrics.scrape()).body);
+    expect(first).toEqual(
+      expect.arrayContaining([
+        'drawbridge_grants{state="active",profile="debug"} 2',
+        'drawbridge_grants{state="pending",profile="view"} 1',
+        'drawbridge_queue_jobs{queue="deeds",state="delayed"} 7',
+        'drawbridge_policy_bad 1',
+        'drawbridge_decisions_total{profile="debug",outcome="approved",by="person"} 1',
+        'drawbridge_revocation_lateness_seconds_sum{profile="debug",cause="expired"} 1.5',
+        'drawbridge_api_errors_total{dependency="Slack"} 1',
+        'drawbridge_api_errors_total{dependency="Redis"} 0',
+      ]),
+    );
+    grants = [];
+    expect(ours((await metrics.scrape()).body).join('\n')).not.toContain('drawbridge_grants{');
+  });
+
+  it('leave out what can not be looked up, and give the rest', async () => {
+    const away = async () => {
+      throw new Error('Redis is away');
+    };
+    const metrics = createMetrics({ openGrants: away, queueDepth: away, policyProblem: () => null });
+    const lines = ours((await metrics.scrape()).body);
+    expect(lines).toContain('drawbridge_policy_bad 0');
+    expect(lines.join('\n')).not.toMatch(/drawbridge_(grants|queue_jobs)\{/);
+  });
+
+  it('count no negative lateness', async () => {
+    const metrics = createMetrics(quiet);
+    metrics.revoked('debug', 'revoked', -3);
+    expect((await metrics.scrape()).body).toContain(
+      'drawbridge_revocation_lateness_seconds_sum{profile="debug",cause="revoked"} 0',
+    );
+  });
+});

@@ -1,0 +1,343 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
+
+const { ada, ben, cy, dot } = PEOPLE;
+let app: ReturnType<typeof appWorld>;
+beforeEach(() => {
+  app = appWorld();
+});
+
+async function pending(): Promise<string> {
+  const { grant } = await app.request();
+  await app.run();
+  return grant.id;
+}
+async function active(): Promise<string> {
+  const id = await pending();
+  await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect((await app.grant(id)).state).toBe('active');
+  return id;
+}
+const refusal = (rule: string | RegExp) =>
+  expect.objectContaining({ name: 'Refusal', rule: expect.stringMatching(rule) as string });
+
+describe('the journey of a request', () => {
+  test('is approved, applied, warned of, and gone at its end; each step is told and audited', async () => {
+    const id = await active();
+    expect(app.cluster.hasRights(id)).toBe(true);
+    app.clock.pass(25 * 60);
+    await app.run();
+    expect(app.told.map((t) => t.news)).toContain('warning');
+    app.clock.pass(5 * 60);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('expired');
+    expect(app.cluster.held.size).toBe(0);
+    expect(app.told.at(-1)).toMatchObject({ news: 'ended', state: 'expired' });
+    expect(app.audit.map((entry) => entry.event)).toEqual([
+      'requested',
+      'approval',
+      'applying',
+      'active',
+      'ending',
+      'expired',
+    ]);
+    expect(app.audit.at(-1)).toMatchObject({ lateness: 0 });
+    expect(app.cluster.breaches).toEqual([]);
+  });
+
+  test('the end is scheduled before anything is in the cluster', async () => {
+    const id = await pending();
+    const { placeLeases } = app.cluster.access;
+    let scheduled: unknown;
+    app.cluster.access.placeLeases = async (grant) => {
+      scheduled = app.jobs().find(({ job }) => job.kind === 'revoke' && job.id === id);
+      await placeLeases(grant);
+    };
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    expect(scheduled).toMatchObject({ at: (await app.grant(id)).expiresAt });
+  });
+
+  test('is denied, called back or timed out, and then nothing revives it', async () => {
+    const denied = await pending();
+    await app.useCases.review(ben, denied, 'deny', 'not now', await app.seen(denied));
+    const cancelled = await pending();
+    await app.useCases.revoke(ada, cancelled, '');
+    const late = await pending();
+    app.clock.pass(3600);
+    await app.run();
+    expect([await app.grant(denied), await app.grant(cancelled), await app.grant(late)].map((g) => g.state)).toEqual([
+      'denied',
+      'cancelled',
+      'timed-out',
+    ]);
+    for (const id of [denied, cancelled, late])
+      await expect(app.useCases.review(ben, id, 'approve', '', await app.seen(id))).rejects.toEqual(refusal('state'));
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('is ended early by the requester, an approver or an administrator, and by nobody else', async () => {
+    app.setPolicy({
+      ...POLICY,
+      profiles: { debug: { ...POLICY.profiles.debug!, approvers: { users: ['ben@example.test'] } } },
+    });
+    for (const who of [ada, ben, dot]) {
+      const id = await active();
+      await expect(app.useCases.revoke(cy, id, '')).rejects.toEqual(refusal('revoke'));
+      await app.useCases.revoke(who, id, 'done');
+      await app.run();
+      expect((await app.grant(id)).state).toBe('revoked');
+      expect(app.cluster.hasRights(id)).toBe(false);
+    }
+  });
+});
+
+describe('who decides', () => {
+  test('not the requester, not a stranger, and each person once', async () => {
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, approvals: 2 } } });
+    const { grant } = await app.request(ben);
+    await app.run();
+    await expect(app.useCases.review(ben, grant.id, 'approve', '', await app.seen(grant.id))).rejects.toEqual(
+      refusal('selfApproval'),
+    );
+    await expect(app.useCases.review(dot, grant.id, 'approve', '', await app.seen(grant.id))).rejects.toEqual(
+      refusal('approvers'),
+    );
+    await app.useCases.review(cy, grant.id, 'approve', '', await app.seen(grant.id));
+    await expect(app.useCases.review(cy, grant.id, 'approve', '', await app.seen(grant.id))).rejects.toEqual(
+      refusal('approvals'),
+    );
+    expect((await app.grant(grant.id)).state).toBe('pending');
+  });
+
+  test('a second Slack account of the requester is the requester', async () => {
+    app.setPolicy({
+      ...POLICY,
+      identity: { overrides: [{ slack: 'U0ADA2', user: 'ada@example.test' }] },
+      profiles: { debug: { ...POLICY.profiles.debug!, approvers: { users: ['ada@example.test', 'U0ADA2'] } } },
+    });
+    app.accounts.set('U0ADA2', { ...app.accounts.get(ada)!, slackId: 'U0ADA2', email: 'other@example.test' });
+    const id = await pending();
+    await expect(app.useCases.review('U0ADA2', id, 'approve', '', await app.seen(id))).rejects.toEqual(
+      refusal('selfApproval'),
+    );
+  });
+
+  test('rights are as of the click: an approver who was deactivated or denied since can not decide', async () => {
+    const id = await pending();
+    app.accounts.set(ben, { ...app.accounts.get(ben)!, deactivated: true });
+    await expect(app.useCases.review(ben, id, 'approve', '', await app.seen(id))).rejects.toEqual(
+      refusal('deactivated'),
+    );
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, deny: { groups: ['S0GONE'] } } } });
+    await expect(app.useCases.review(cy, id, 'approve', '', await app.seen(id))).rejects.toEqual(
+      refusal(/deny.*can't be read/),
+    );
+  });
+
+  test('a button of another message decides nothing', async () => {
+    const id = await pending();
+    const other = await pending();
+    const { digest } = await app.seen(id);
+    const { message } = await app.seen(other);
+    await expect(app.useCases.review(ben, id, 'approve', '', { digest, message })).rejects.toEqual(refusal('message'));
+  });
+
+  test('two clicks at the same time make one grant', async () => {
+    const id = await pending();
+    const seen = await app.seen(id);
+    const outcomes = await Promise.allSettled([
+      app.useCases.review(ben, id, 'approve', '', seen),
+      app.useCases.review(cy, id, 'approve', '', seen),
+    ]);
+    expect(outcomes.map((o) => o.status).toSorted((a, b) => a.localeCompare(b))).toEqual(['fulfilled', 'rejected']);
+    await app.run();
+    expect(app.audit.filter((entry) => entry.event === 'active')).toHaveLength(1);
+  });
+});
+
+describe('a plan that changed is asked again, not applied', () => {
+  test('when the policy changed between request and approval', async () => {
+    const id = await pending();
+    app.setPolicy({
+      ...POLICY,
+      profiles: {
+        debug: {
+          ...POLICY.profiles.debug!,
+          rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get', 'delete'] }],
+        },
+      },
+    });
+    const before = await app.grant(id);
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    const after = await app.grant(id);
+    expect(after).toMatchObject({ state: 'pending', approvalsNeeded: 1 });
+    expect(after.digest).not.toBe(before.digest);
+    expect(app.told.map((t) => t.news)).toContain('asked-again');
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    expect((await app.grant(id)).state).toBe('active');
+  });
+
+  test('when the target is another one by the time it would be applied', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    app.cluster.target.uid = 'uid-2';
+    await app.run();
+    expect((await app.grant(id)).state).toBe('pending');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('not when only pods came and went', async () => {
+    const id = await pending();
+    app.cluster.target.pods = ['checkout-2', 'checkout-3'];
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({ state: 'active', pods: ['checkout-2', 'checkout-3'] });
+  });
+
+  test('and a request that the policy would not take any more is not applied at all', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, namespaces: ['team-*'] } } });
+    await app.run();
+    expect((await app.grant(id)).state).toBe('cancelled');
+    expect(app.cluster.held.size).toBe(0);
+  });
+});
+
+describe('a longer window', () => {
+  test('is a decision of its own, moves the end, and never passes the maximum', async () => {
+    const id = await active();
+    const first = (await app.grant(id)).expiresAt ?? 0;
+    await expect(app.useCases.extend(ada, id, 3 * 3600)).rejects.toEqual(refusal('maximum'));
+    await expect(app.useCases.extend(ben, id, 600)).rejects.toEqual(refusal('extend'));
+    const { digest } = await app.useCases.extend(ada, id, 600);
+    await expect(app.useCases.reviewExtension(ada, id, 'approve', '', { digest, message: null })).rejects.toEqual(
+      refusal('selfApproval'),
+    );
+    await app.useCases.reviewExtension(ben, id, 'approve', '', { digest, message: null });
+    expect((await app.grant(id)).expiresAt).toBe(first + 600_000);
+    expect(app.cluster.held.get(id)?.lease?.expiresAt).toBe(first + 600_000);
+    app.clock.set(first);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('active');
+    app.clock.set(first + 600_000);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('expired');
+  });
+
+  test('an approval of the first plan or of another length is none', async () => {
+    const id = await active();
+    const old = await app.seen(id);
+    const { digest: short } = await app.useCases.extend(ada, id, 300);
+    await app.useCases.extend(ada, id, 600);
+    await expect(app.useCases.reviewExtension(ben, id, 'approve', '', old)).rejects.toEqual(refusal('digest'));
+    await expect(
+      app.useCases.reviewExtension(ben, id, 'approve', '', { digest: short, message: null }),
+    ).rejects.toEqual(refusal('digest'));
+  });
+});
+
+test('automatic approval is the policy’s own decision, within its limits only', async () => {
+  const debug = POLICY.profiles.debug!;
+  app.setPolicy({
+    ...POLICY,
+    profiles: { debug: { ...debug, automatic: { members: { groups: ['S0CALL'] }, maximum: '15m' } } },
+  });
+  app.members.set('S0CALL', [ada]);
+  const quick = await app.request(ada, { duration: 900 });
+  const long = await app.request(ada, { duration: 901 });
+  await app.run();
+  expect((await app.grant(quick.grant.id)).state).toBe('active');
+  expect((await app.grant(quick.grant.id)).decisions).toMatchObject([
+    { by: null, rule: 'profiles.debug.automatic (groups: S0CALL)' },
+  ]);
+  expect((await app.grant(long.grant.id)).state).toBe('pending');
+});
+
+describe('what Redis forgot', () => {
+  test('is adopted from its sealed lease and ends in time; its message is known', async () => {
+    const id = await active();
+    const before = await app.grant(id);
+    app.loseRedis();
+    await app.reconcile();
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({
+      state: 'active',
+      expiresAt: before.expiresAt,
+      message: before.message,
+      requester: before.requester,
+    });
+    app.clock.set(before.expiresAt ?? 0);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('expired');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('and whose time has passed is taken down at once', async () => {
+    const id = await active();
+    app.loseRedis();
+    app.clock.pass(3600);
+    await app.reconcile();
+    await app.run();
+    expect(app.cluster.hasRights(id)).toBe(false);
+    expect((await app.grant(id)).state).toBe('expired');
+  });
+});
+
+test('the pods of a workload are followed, and their new names are told', async () => {
+  const id = await active();
+  app.cluster.target.pods = ['checkout-9'];
+  await app.reconcile();
+  await app.run();
+  expect(await app.grant(id)).toMatchObject({ pods: ['checkout-9'] });
+  expect(app.cluster.held.get(id)?.rights).toEqual(['checkout-9']);
+  expect(app.told.at(-1)).toMatchObject({ news: 'pods' });
+});
+
+test('objects that come back after the end, from a backup or a slow hand, are taken away', async () => {
+  const id = await active();
+  const kept = { ...app.cluster.held.get(id) };
+  await app.useCases.revoke(ada, id, '');
+  await app.run();
+  app.cluster.held.set(id, kept);
+  await app.reconcile();
+  expect(app.cluster.held.size).toBe(0);
+  expect((await app.grant(id)).state).toBe('revoked');
+});
+
+test('a teardown that does not get done is retried, counted as late, and told to administrators; nothing is said to have ended', async () => {
+  const id = await active();
+  const { takeRights } = app.cluster.access;
+  app.cluster.access.takeRights = async () => {
+    throw new Error('the API server is away');
+  };
+  await app.useCases.revoke(ada, id, '');
+  for (let seconds = 0; seconds < 60; seconds += 5) {
+    await app.run();
+    app.clock.pass(5);
+  }
+  expect((await app.grant(id)).state).toBe('ending');
+  expect(app.told.map((t) => t.news)).not.toContain('ended');
+  expect(app.alarms).toHaveLength(1);
+  app.cluster.access.takeRights = takeRights;
+  await app.run();
+  expect((await app.grant(id)).state).toBe('revoked');
+  expect(app.audit.at(-1)?.lateness).toBeGreaterThan(55_000);
+  expect((await app.grant(id)).remarks.join()).toMatch(/late/);
+});
+
+test('a cluster that does not take a grant gets nothing of it, and the failure is said', async () => {
+  app.cluster.access.giveRights = async () => {
+    throw new Error('an admission webhook said no');
+  };
+  const id = await pending();
+  await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect((await app.grant(id)).state).toBe('failed');
+  expect(app.cluster.held.size).toBe(0);
+  expect(app.told.at(-1)).toMatchObject({ news: 'ended', state: 'failed' });
+});

@@ -1,0 +1,270 @@
+import { describe, expect, it } from 'vitest';
+import {
+  describeDurations,
+  describeRights,
+  isPersonName,
+  isSystemNamespace,
+  matchesNamespace,
+  type PolicyInput,
+  policySchema,
+  requestTimeout,
+} from '../../../src/domain/policy.ts';
+
+type ProfileInput = PolicyInput['profiles'][string];
+
+const view: ProfileInput = {
+  scope: 'namespace',
+  namespaces: ['staging'],
+  clusterRole: 'view',
+  requesters: { users: ['ada@example.test'] },
+  approvers: { users: ['ben@example.test'] },
+  duration: { default: '30m', maximum: '2h' },
+};
+const debug: ProfileInput = {
+  scope: 'workload',
+  namespaces: ['staging'],
+  rules: [{ apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] }],
+  requesters: view.requesters,
+  approvers: view.approvers,
+  duration: view.duration,
+};
+const policyOf = (profile: unknown, change: object = {}) => ({
+  version: 1,
+  identity: {},
+  administrators: { users: ['cy@example.test'] },
+  approvals: { channel: 'C0ACCESS001' },
+  profiles: { it: profile },
+  ...change,
+});
+/** The problems as `path: message`. */
+function problems(input: unknown): string[] {
+  const parsed = policySchema.safeParse(input);
+  return (parsed.error?.issues ?? []).map((issue) => `${issue.path.join('.')}: ${issue.message}`);
+}
+const inline = (resource: string, verbs: string[], apiGroups = ['']) => ({
+  ...debug,
+  rules: [{ apiGroups, resources: [resource], verbs }],
+});
+
+describe('a profile', () => {
+  it.each<[string, object]>([
+    ['with a named ClusterRole', view],
+    ['with a named Role', { ...view, clusterRole: undefined, role: 'reader' }],
+    [
+      'with rules for a namespace',
+      { ...view, clusterRole: undefined, rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }] },
+    ],
+    ['with rules for a workload', debug],
+    ['with exec', inline('pods/exec', ['get', 'create'])],
+    ['with the workload itself', inline('deployments', ['get'], ['apps'])],
+    ['with scaling of the workload', inline('deployments/scale', ['patch'], ['apps'])],
+    ['with a workspace', { ...debug, network: { image: 'registry.example.test/toolbox:1' } }],
+    ['with an acknowledged built-in role', { ...view, clusterRole: 'edit', acknowledgePersistence: true }],
+    ['for all namespaces, said aloud', { ...view, namespaces: ['*'] }],
+    ['of seven days', { ...view, duration: { default: '1h', maximum: '7d' } }],
+  ])('%s is taken', (_, profile) => {
+    expect(problems(policyOf(profile))).toEqual([]);
+  });
+
+  it.each<[string, object, RegExp]>([
+    [
+      'with no right',
+      { ...view, clusterRole: undefined },
+      /^profiles\.it: gives exactly one of clusterRole, role and rules/,
+    ],
+    ['with two rights', { ...view, role: 'reader' }, /^profiles\.it: gives exactly one/],
+    ['with a role and rules', { ...debug, role: 'reader' }, /^profiles\.it: gives exactly one/],
+    [
+      'of scope workload with a role',
+      { ...view, scope: 'workload' },
+      /^profiles\.it\.scope: scope workload takes inline rules/,
+    ],
+    [
+      'of scope namespace with a workspace',
+      { ...view, network: { mode: 'workspace', image: 'x' } },
+      /^profiles\.it\.network\.mode: a workspace has one target/,
+    ],
+    [
+      'with a workspace without an image',
+      { ...debug, network: {} },
+      /^profiles\.it\.network\.image: mode workspace needs the image/,
+    ],
+    [
+      'with edit',
+      { ...view, clusterRole: 'edit' },
+      /^profiles\.it\.clusterRole: 'edit' has rights by which access outlives/,
+    ],
+    ['with admin', { ...view, clusterRole: 'admin' }, /^profiles\.it\.clusterRole: 'admin'/],
+    ['with cluster-admin', { ...view, clusterRole: 'cluster-admin' }, /^profiles\.it\.clusterRole: 'cluster-admin'/],
+    [
+      'with rules that read secrets',
+      { ...view, clusterRole: undefined, rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }] },
+      /^profiles\.it\.rules\.0: reads secrets: may only be given by a named role/,
+    ],
+    [
+      'with rules that leave a way in, even acknowledged',
+      { ...inline('pods', ['patch']), acknowledgePersistence: true },
+      /^profiles\.it\.rules\.0: creates or changes workloads \(pods\)/,
+    ],
+    [
+      'with pods that can not be narrowed by name',
+      inline('pods', ['deletecollection']),
+      /^profiles\.it\.rules\.0\.resources: verbs create and deletecollection/,
+    ],
+    [
+      'of scope workload with config maps',
+      inline('configmaps', ['get']),
+      /^profiles\.it\.rules\.0\.resources: 'configmaps' can not be narrowed/,
+    ],
+    ['of scope workload with services', inline('services', ['get']), /can not be narrowed/],
+    ['with pods of another group', inline('pods', ['get'], ['metrics.k8s.io']), /can not be narrowed/],
+    ['with pods of two groups', inline('pods', ['get'], ['', 'metrics.k8s.io']), /can not be narrowed/],
+    ['with deployments of the wrong group', inline('deployments', ['get'], ['']), /can not be narrowed/],
+    ['with every resource', inline('*', ['get']), /^profiles\.it\.rules\.0\.resources\.0: no wildcards/],
+    ['with every verb', inline('pods', ['*']), /^profiles\.it\.rules\.0\.verbs\.0: no wildcards/],
+    ['with every group', inline('pods', ['get'], ['*']), /^profiles\.it\.rules\.0\.apiGroups\.0: no wildcards/],
+    [
+      'with resourceNames of its own',
+      { ...debug, rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: ['x'] }] },
+      /Unrecognized key/,
+    ],
+    ['with no rules', { ...debug, rules: [] }, /^profiles\.it\.rules: /],
+    ['without namespaces', { ...view, namespaces: [] }, /^profiles\.it\.namespaces: /],
+    [
+      'with a regular expression for a namespace',
+      { ...view, namespaces: ['team-.+'] },
+      /expected a namespace or a pattern/,
+    ],
+    ['that nobody may ask for', { ...view, requesters: {} }, /^profiles\.it\.requesters: names nobody/],
+    ['that nobody may approve', { ...view, approvers: { users: [] } }, /^profiles\.it\.approvers: names nobody/],
+    [
+      'granted automatically to nobody',
+      { ...view, automatic: { members: {}, maximum: '1h' } },
+      /^profiles\.it\.automatic\.members: names nobody/,
+    ],
+    [
+      'granted automatically without a limit',
+      { ...view, automatic: { members: view.requesters } },
+      /^profiles\.it\.automatic\.maximum: /,
+    ],
+    ['with a group by its handle', { ...view, approvers: { groups: ['@sre'] } }, /id of a Slack user group/],
+    ['with a channel by its name', { ...view, approvers: { channels: ['#sre'] } }, /id of a Slack channel/],
+    ['with a system user', { ...view, approvers: { users: ['system:admin'] } }, /expected a Kubernetes user/],
+    ['with everybody', { ...view, requesters: { users: ['*'] } }, /expected a Kubernetes user/],
+    ['without approvals', { ...view, approvals: 0 }, /^profiles\.it\.approvals: /],
+    ['with half an approval', { ...view, approvals: 1.5 }, /^profiles\.it\.approvals: /],
+    [
+      'with a default longer than its maximum',
+      { ...view, duration: { default: '3h', maximum: '2h' } },
+      /^profiles\.it\.duration\.default: is longer than maximum/,
+    ],
+    [
+      'longer than seven days',
+      { ...view, duration: { default: '1h', maximum: '8d' } },
+      /^profiles\.it\.duration\.maximum: no window is longer than 7d/,
+    ],
+    [
+      'with a number for a duration',
+      { ...view, duration: { default: 30, maximum: '2h' } },
+      /^profiles\.it\.duration\.default: expected a number with a unit/,
+    ],
+    ['with a mode that is not built', { ...debug, network: { mode: 'open' } }, /^profiles\.it\.network\.mode: /],
+    [
+      'with a port past the last',
+      { ...debug, network: { image: 'x', ports: [{ port: 65_536 }] } },
+      /^profiles\.it\.network\.ports\.0\.port: /,
+    ],
+    [
+      'with an empty list of ports',
+      { ...debug, network: { image: 'x', ports: [] } },
+      /^profiles\.it\.network\.ports: /,
+    ],
+    ['with a key that nobody knows', { ...view, approver: {} }, /Unrecognized key: "approver"/],
+    ['with "except", which is not a word of ours', { ...view, except: {} }, /Unrecognized key: "except"/],
+  ])('%s is refused', (_, profile, expected) => {
+    expect(problems(policyOf(profile))).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it('has safe defaults', () => {
+    const profile = policySchema.parse(policyOf(view)).profiles.it;
+    expect(profile).toMatchObject({
+      approvals: 1,
+      selfApproval: false,
+      deny: { users: [], groups: [], channels: [] },
+      acknowledgePersistence: false,
+      network: { mode: 'none', strict: false, allowIsolation: false },
+    });
+    const workspace = policySchema.parse(policyOf({ ...debug, network: { image: 'x' } })).profiles.it;
+    expect(workspace?.network).toMatchObject({ mode: 'workspace', dns: 'none', allowIsolation: false });
+  });
+});
+
+describe('a policy', () => {
+  it.each<[string, object, RegExp]>([
+    ['of another version', { version: 2 }, /^version: /],
+    ['without administrators', { administrators: {} }, /^administrators: names nobody/],
+    ['without profiles', { profiles: {} }, /^profiles: has no profile/],
+    ['with a profile whose name is no label', { profiles: { 'De bug': view } }, /^profiles\.De bug: /],
+    ['that posts to a name', { approvals: { channel: '#access' } }, /^approvals\.channel: expected the id/],
+    ['whose template names nobody', { identity: { user: 'admin' } }, /^identity\.user: expected a template/],
+    [
+      'that gives a group of Kubernetes itself',
+      { identity: { groups: { '*': ['system:masters'] } } },
+      /^identity\.groups\.\*\.0: groups of Kubernetes/,
+    ],
+    [
+      'that makes somebody a system user',
+      { identity: { overrides: [{ slack: 'U0ADA', user: 'system:admin' }] } },
+      /^identity\.overrides\.0\.user: /,
+    ],
+    ['that admits a kind nobody knows', { identity: { admit: ['everybody'] } }, /^identity\.admit\.0: /],
+  ])('%s is refused', (_, change, expected) => {
+    expect(problems(policyOf(view, change))).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it('gives a profile its own request timeout before the general one', () => {
+    const policy = policySchema.parse(policyOf({ ...view, timeout: '10m' }));
+    const general = policySchema.parse(policyOf(view));
+    expect(requestTimeout(policy, policy.profiles.it as never)).toBe(600);
+    expect(requestTimeout(general, general.profiles.it as never)).toBe(3600);
+  });
+
+  it('says its rights and limits in words', () => {
+    const of = (profile: object) => policySchema.parse(policyOf(profile)).profiles.it as never;
+    expect(describeRights(of(view))).toBe('ClusterRole view');
+    expect(describeRights(of(debug))).toBe('get on pods,pods/log');
+    expect(describeDurations(of(view))).toBe('30m by default, 2h at most');
+  });
+});
+
+describe('namespaces', () => {
+  it.each<[string[], string, boolean]>([
+    [['staging'], 'staging', true],
+    [['staging'], 'staging2', false],
+    [['staging'], 'my-staging', false],
+    [['team-*'], 'team-a', true],
+    [['team-*'], 'team-', true],
+    [['team-*'], 'a-team-a', false],
+    [['*-dev'], 'shop-dev', true],
+    [['*-dev'], 'shop-dev-2', false],
+    [['*'], 'anything', true],
+    [['a', 'b'], 'b', true],
+    [[], 'a', false],
+    [['a.c'], 'abc', false],
+  ])('%j matches %s: %s', (patterns, namespace, matches) => {
+    expect(matchesNamespace(patterns, namespace)).toBe(matches);
+  });
+
+  it('of Kubernetes itself are known by their prefix', () => {
+    expect(['kube-system', 'kube-public', 'kube-node-lease'].every(isSystemNamespace)).toBe(true);
+    expect(isSystemNamespace('kubeflow')).toBe(false);
+  });
+});
+
+describe('names of people', () => {
+  it.each(['ada@example.test', 'oidc:ada', 'CN=ada'])('%s is one', (name) => expect(isPersonName(name)).toBe(true));
+  it.each(['', 'system:masters', 'system:serviceaccount:x:y', 'ada x', 'ada\n', '*', 'a\u202eb', 'x'.repeat(254)])(
+    '%j is none',
+    (name) => expect(isPersonName(name)).toBe(false),
+  );
+});
