@@ -1,9 +1,11 @@
 import { nearest } from '../domain/nearest.ts';
 import { check } from './policy/check.ts';
 import { type Output, type Subcommand, UsageError } from './policy/command.ts';
+import { connections } from './policy/connections.ts';
 import { explain } from './policy/explain.ts';
+import { reach } from './policy/reach.ts';
 
-const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { check, explain };
+const SUBCOMMANDS: Readonly<Record<string, Subcommand>> = { check, explain, reach, connections };
 
 const HELP = () =>
   [

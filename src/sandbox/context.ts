@@ -8,7 +8,7 @@ import { kubectlRunner } from './cluster/cluster.ts';
 import type { WorldCluster } from './world.ts';
 
 /** Names that the usual tools give to clusters on one's own machine. */
-const LOCAL = /^(kind-|k3d-|minikube|docker-desktop$|rancher-desktop$|colima|orbstack$|microk8s$|drawbridge$)/;
+const LOCAL = /^(kind-|k3d-|minikube|docker-desktop$|rancher-desktop$|colima|orbstack$|microk8s$)/;
 
 /** True when a context looks like one of a cluster on this machine. */
 export function looksLocal(context: string): boolean {

@@ -5,6 +5,7 @@ import { delimiter, join } from 'node:path';
 import { stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
+import { formatDuration } from '../domain/duration.ts';
 import { CONTROL_PLANE, ensureBinaries, ensureHelm } from './cluster/binaries.ts';
 import { looksLocal, openContext } from './context.ts';
 import { ensureRedis } from './redis.ts';
@@ -102,7 +103,7 @@ async function introduce(world: World, options: Options, kubectl: string): Promi
   const { staging } = world.namespaces;
   const [pod] = await world.podsOf(staging, 'checkout');
   const [neighbour] = await world.podsOf(staging, 'catalog');
-  const window = options.minutes === undefined ? '10m' : `${Math.round(options.minutes * 60)}s`;
+  const window = options.minutes === undefined ? '10m' : formatDuration(options.minutes * 60);
   print('');
   print('Slack, as each of the people (open them side by side):');
   for (const name of Object.keys(PEOPLE) as PersonName[]) {
@@ -204,14 +205,15 @@ async function kept(world: World): Promise<string> {
   return copy;
 }
 
-/** Settles at Ctrl-C and the like. The second time it ends this process at once, and all others end with it. */
+/** Settles at Ctrl-C and the like. Asked again it ends this process at once, and all others end with it. */
 function endedBySignal(): Promise<void> {
   return new Promise((resolve) => {
-    let asked = false;
+    let askedAt: number | undefined;
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signal, () => {
-        if (asked) process.exit(1);
-        asked = true;
+        askedAt ??= Date.now();
+        // One Ctrl-C comes twice under npm: from the terminal, and from npm.
+        if (Date.now() - askedAt > 1000) process.exit(1);
         resolve();
       });
   });

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
-import { PEOPLE } from '../../src/sandbox/scenery.ts';
+import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
 
@@ -57,16 +57,18 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     const s = stage();
     const { staging } = s.namespaces;
     const { control } = s.slack;
+    const shown = (text: string) =>
+      control.waitFor(() => JSON.stringify(control.modal(PEOPLE.ada.id) ?? '').includes(text), {
+        timeout: 10_000,
+        what: `the modal shows ${text}`,
+      });
     await s.type('ada', '');
-    await control.waitFor(() => JSON.stringify(control.modal(PEOPLE.ada.id) ?? '').includes('troubleshoot'), {
-      timeout: 10_000,
-    });
-    const before = (await control.messages('C0ACCESS001')).length;
+    await shown('troubleshoot');
+    const before = (await control.messages(ACCESS)).length;
     await control.enter(PEOPLE.ada.id, ACTIONS.profile, 'troubleshoot');
+    await shown(ACTIONS.namespace);
     await control.enter(PEOPLE.ada.id, ACTIONS.namespace, staging);
-    await control.waitFor(() => JSON.stringify(control.modal(PEOPLE.ada.id) ?? '').includes('checkout'), {
-      timeout: 10_000,
-    });
+    await shown('deployment/checkout');
     // Block ids carry the choice that they belong to; what they are for stands first.
     const enter = (field: string, text: string) => {
       const ids = JSON.stringify(control.modal(PEOPLE.ada.id)).matchAll(/"block_id":"([^"]+)"/g);
@@ -77,7 +79,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await enter('duration', '10m');
     await enter('reason', 'look at 502s from inside');
     expect(await control.submit(PEOPLE.ada.id)).not.toHaveProperty('errors');
-    const posted = await control.waitFor(async () => (await control.messages('C0ACCESS001'))[before], {
+    const posted = await control.waitFor(async () => (await control.messages(ACCESS))[before], {
       timeout: 10_000,
     });
     const id = /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';

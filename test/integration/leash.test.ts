@@ -15,7 +15,7 @@ import { exampleValues, installExample, type Targets } from '../support/chart.ts
 import { describeWithCluster } from '../support/cluster.ts';
 import { ADA, applyingGrant } from '../support/grants.ts';
 import { type Hand, handOf, pathOf } from '../support/hand.ts';
-import { changed, IMAGE, KEY, type Made, makeAll, NO_LEASE, newGrants, objectsOf } from '../support/made.ts';
+import { changed, IMAGE, KEY, type Made, makeAll, newGrants, objectsOf } from '../support/made.ts';
 import { bystander, clusterWide, defaultDeny, deployment } from '../support/workloads.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -76,7 +76,7 @@ describeWithCluster('the leash', (cluster) => {
         const ours = items.filter(({ metadata }) => metadata.name.startsWith(`${at.release}-`));
         expect(ours).toHaveLength(7);
         expect(
-          ours.map(({ metadata, status }) => [status?.observedGeneration, status?.typeChecking?.expressionWarnings]),
+          ours.map(({ status }) => [status?.observedGeneration, status?.typeChecking?.expressionWarnings]),
         ).toEqual(ours.map(({ metadata }) => [metadata.generation, undefined]));
       },
       { timeout: 20_000 },
@@ -202,13 +202,13 @@ describeWithCluster('the leash', (cluster) => {
         'label: another instance',
         'binding',
         () => ({ [label('instance')]: 'other' }),
-        /its own instance|carried the labels/,
+        /its own instance|carried the labels|belongs to Drawbridge/,
       ],
       [
         'label: no instance',
         'lease',
         () => ({ [label('instance')]: undefined }),
-        /its own instance|carried the labels/,
+        /its own instance|carried the labels|belongs to Drawbridge/,
       ],
       [
         'namespace: kube-system',

@@ -68,6 +68,6 @@ export async function handOf(kubeconfig: string): Promise<Hand> {
         'application/merge-patch+json',
       ),
     remove: (object, options = { propagationPolicy: 'Background' }) =>
-      call('DELETE', `${pathOf(object)}?${new URLSearchParams(options)}`),
+      call('DELETE', `${pathOf(object)}?${new URLSearchParams(options).toString()}`),
   };
 }

@@ -98,6 +98,8 @@ chart had given it the rights: by them a stolen token could read credentials, or
 {{- if and $writes (eq . "pods/ephemeralcontainers") }}{{ $why = "adds containers to running pods" }}{{ end -}}
 {{- if and $writes (has . $podMakers) }}{{ $why = printf "creates or changes workloads (%s)" . }}{{ end -}}
 {{- if and (hasPrefix "certificatesigningrequests" .) (or $writes (has "approve" $verbs) (has "sign" $verbs)) }}{{ $why = "makes certificates" }}{{ end -}}
+{{- if and (eq . "networkpolicies") (or $writes (has "delete" $verbs) (has "deletecollection" $verbs)) }}{{ $why = "changes network policies" }}{{ end -}}
+{{- if and $writes (has . (list "pods/status" "pods/binding")) }}{{ $why = printf "changes the labels of pods (%s)" . }}{{ end -}}
 {{- if hasPrefix "nodes/proxy" . }}{{ $why = "reaches the kubelet past admission" }}{{ end -}}
 {{- end -}}
 {{- if $why -}}

@@ -1,6 +1,6 @@
 import {
-  namespaceFromObject,
   type NamespaceObject,
+  namespaceFromObject,
   ownerLookup,
   type PodObject,
   podFromObject,

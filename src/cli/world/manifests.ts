@@ -18,6 +18,8 @@ export type Manifest = Typed & {
 
 interface ManifestsRead {
   readonly manifests: readonly Manifest[];
+  /** How many Kubernetes objects there are, of whatever kind. */
+  readonly objects: number;
   readonly problems: readonly string[];
   /** What was left out, where somebody may have counted on it. */
   readonly notes: readonly string[];
@@ -46,6 +48,7 @@ export function parseManifests(text: string, file: string): ManifestsRead {
   const manifests: Manifest[] = [];
   const problems: string[] = [];
   const notes: string[] = [];
+  let objects = 0;
   const lines = new LineCounter();
   const at = (offset: number): string => {
     const { line, col } = lines.linePos(offset);
@@ -88,6 +91,7 @@ export function parseManifests(text: string, file: string): ManifestsRead {
           visit(object, [...path, 'items', item], itemKind, itemKind && apiVersion);
         return;
       }
+      objects++;
       const group = apiVersion.includes('/') ? (apiVersion.split('/')[0] ?? '') : '';
       const type = FORMER[`${group}/${kind}`] ?? `${group}/${kind}`;
       const place = `${where()} ${number}${inList}`;
@@ -110,7 +114,7 @@ export function parseManifests(text: string, file: string): ManifestsRead {
       problems.push(`${at(0)} ${number}: ${error instanceof Error ? error.message : String(error)}`);
     }
   }
-  return { manifests, problems, notes };
+  return { manifests, objects, problems, notes };
 }
 
 interface Problem {
@@ -155,11 +159,12 @@ const EXPECTED: Readonly<Record<string, string>> = {
   boolean: 'true or false',
 };
 
-function nameIn(value: Mapping): string {
-  const { metadata } = value;
-  if (!isMapping(metadata)) return '(no name)';
-  const name = String(metadata['name'] ?? metadata['generateName'] ?? '(no name)');
-  return value['kind'] === 'Namespace' ? name : `${String(metadata['namespace'] ?? 'default')}/${name}`;
+/** The name in a manifest that may be wrong in every way. */
+function nameIn({ kind, metadata }: Mapping): string {
+  const { namespace, name, generateName } = isMapping(metadata) ? metadata : {};
+  const text = [name, generateName].find((value) => typeof value === 'string') ?? '(no name)';
+  if (kind === 'Namespace') return text;
+  return `${typeof namespace === 'string' ? namespace : 'default'}/${text}`;
 }
 
 function describePath(path: Path): string {

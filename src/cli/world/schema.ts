@@ -136,6 +136,7 @@ const cidr = z
   .string({ error: 'expected a CIDR' })
   .refine((text) => text.includes('/') && fits(() => parseCidr(text)), {
     error: ({ input }) => `not a CIDR: ${JSON.stringify(input)}, expected one such as 10.0.0.0/8 or 2001:db8::/32`,
+    abort: true,
   });
 const ipBlock = z.strictObject({ cidr, except: maybe(z.array(cidr)) }).superRefine(({ cidr, except = [] }, context) => {
   const block = parseCidr(cidr);

@@ -51,13 +51,16 @@ export function loadWorld({ file, kubeconfig, context, namespace }: WorldChoice)
 async function worldOfFiles(paths: readonly string[], namespaces: readonly string[]): Promise<World> {
   const { files, problems } = await readFiles(paths);
   const read = files.map(({ name, text }) => parseManifests(text, name));
+  const notes = read.flatMap((file) => file.notes);
   const all = [...problems, ...read.flatMap((file) => file.problems)];
+  if (all.length === 0 && read.every((file) => file.objects === 0))
+    all.push(...notes, `${paths.join(', ')}: no Kubernetes object found`);
   if (all.length > 0) return { ok: false, problems: all };
   const made = worldFromManifests(
     read.flatMap((file) => file.manifests),
     namespaces,
   );
-  return made.ok ? { ...made, notes: read.flatMap((file) => file.notes) } : made;
+  return made.ok ? { ...made, notes } : made;
 }
 
 async function worldOfCluster(

@@ -1,0 +1,143 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test, vi } from 'vitest';
+import { describeWithCluster } from '../support/cluster.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+const running = new Set<ChildProcess>();
+const folders: string[] = [];
+
+afterEach(() => {
+  for (const child of running) child.kill('SIGKILL');
+  running.clear();
+  for (const dir of folders.splice(0)) rmSync(dir, { recursive: true, force: true });
+});
+
+/** A sandbox with a folder for temporary files of its own, by which its processes are known. */
+function sandbox(...args: string[]) {
+  const dir = mkdtempSync(join(tmpdir(), 'sandbox-'));
+  folders.push(dir);
+  const child = spawn(process.execPath, [join(ROOT, 'src/sandbox/main.ts'), ...args], {
+    cwd: ROOT,
+    env: { ...process.env, TMPDIR: dir },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  running.add(child);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  const ended = new Promise<number | null>((resolve) => child.once('close', (code) => resolve(code)));
+  void ended.then(() => running.delete(child));
+  return { child, dir, output, ended };
+}
+
+/** Command lines of the processes that work in this folder, or were told of it. */
+function processesIn(dir: string): string[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .flatMap((pid) => {
+      try {
+        const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8');
+        const seen = `${readlinkSync(`/proc/${pid}/cwd`)} ${read('cmdline')} ${read('environ')}`;
+        return seen.includes(dir) ? [`${pid} ${read('cmdline').replaceAll('\0', ' ').slice(0, 100)}`] : [];
+      } catch {
+        // It has ended meanwhile.
+        return [];
+      }
+    });
+}
+
+const isUp = (output: { stdout: string }) =>
+  vi.waitFor(() => expect(output.stdout).toContain('Ctrl-C ends everything'), { timeout: 90_000, interval: 100 });
+const isGone = (dir: string) =>
+  vi.waitFor(
+    () => {
+      expect(processesIn(dir)).toEqual([]);
+      expect(readdirSync(dir)).toEqual([]);
+    },
+    { timeout: 30_000, interval: 100 },
+  );
+
+describeWithCluster('the sandbox', () => {
+  test('--script plays the whole journey and every step holds', async () => {
+    const { output, ended, dir } = sandbox('--script');
+    expect(await ended, output.stdout + output.stderr).toBe(0);
+    const steps = output.stdout
+      .split('\n')
+      .flatMap((line) => /^(Slack|API) +([✓✗]) (.*)$/.exec(line)?.slice(1, 4) ?? []);
+    expect(steps).not.toContain('✗');
+    const titles = output.stdout.split('\n').filter((line) => /^(Slack|API) +✓/.test(line));
+    const inOrder = [
+      /API .* before: Ada is refused/,
+      /Slack .* Ada types: \/jit request/,
+      /Slack .* #access: the request/,
+      /API .* nothing of it is in the cluster yet/,
+      /Slack .* Cy.*presses Approve: refused/,
+      /Slack .* Ada presses Approve on her own request: refused/,
+      /Slack .* Ben presses Approve/,
+      /API .* during: Ada's kubectl get pod checkout-.* works/,
+      /API .* its neighbour is refused/,
+      /Slack .* Ada is warned before the end/,
+      /API .* at the end of the window Ada is refused again/,
+      /API .* everything of the grant is gone/,
+      /Slack .* #access says that it is over/,
+    ];
+    const places = inOrder.map((step) => titles.findIndex((title) => step.test(title)));
+    expect(places).not.toContain(-1);
+    expect(places).toEqual(places.toSorted((a, b) => a - b));
+    await isGone(dir);
+  });
+
+  test('killed with -9 it leaves no process and no file', async () => {
+    const { child, dir, output, ended } = sandbox('--minutes', '2');
+    await isUp(output);
+    // The control: all of it is seen here while it runs.
+    const commands = processesIn(dir).join('\n');
+    for (const part of [
+      'etcd',
+      'kube-apiserver',
+      'kube-controller-manager',
+      'redis-server',
+      'local-slack',
+      'src/main.ts',
+    ])
+      expect(commands).toContain(part);
+    child.kill('SIGKILL');
+    await ended;
+    await isGone(dir);
+  });
+
+  test('Ctrl-C ends it with exit code 0; it has said what to type and where', async () => {
+    const { child, dir, output, ended } = sandbox('--minutes', '2');
+    await isUp(output);
+    expect(output.stdout).toMatch(/Ada +asks for access +http:\/\/127\.0\.0\.1:\d+\/\?as=ada/);
+    expect(output.stdout).toContain('/jit request debug staging/deploy/checkout 2m checkout returns 502');
+    expect(output.stdout).toMatch(/kubectl --kubeconfig \S+ada\.kubeconfig -n staging get pod checkout-/);
+    child.kill('SIGINT');
+    expect(await ended).toBe(0);
+    await isGone(dir);
+  });
+});
+
+test('--help says what there is and starts nothing', async () => {
+  const { output, ended, dir } = sandbox('--help');
+  expect(await ended).toBe(0);
+  for (const option of ['--minutes', '--script', '--context', '--yes', '--help'])
+    expect(output.stdout).toContain(option);
+  expect(readdirSync(dir)).toEqual([]);
+});
+
+test.each([
+  [['--minuts', '2'], /Unknown option '--minuts'/],
+  [['--minutes', '0'], /--minutes 0: expected a number/],
+  [['--minutes', 'two'], /--minutes two: expected a number/],
+  [['up'], /Unexpected argument 'up'/],
+])('refuses %j, and says what is wrong', async (args, words) => {
+  const { output, ended, dir } = sandbox(...args);
+  expect(await ended).toBe(2);
+  expect(output.stderr).toMatch(words);
+  expect(output.stderr).toContain('--help');
+  expect(readdirSync(dir)).toEqual([]);
+});
