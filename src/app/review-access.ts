@@ -102,6 +102,8 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
   const result = await world.store.change(grant.id, (current) => {
     if (current.digest !== grant.digest) return null;
     const changed = {
+      // Who that account is may have changed too: whoever is shown is the one who gets it, and may not decide on it.
+      requester: { ...current.requester, user: plan.user, groups: plan.groups },
       plan,
       digest,
       pods: plan.pods,

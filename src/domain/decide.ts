@@ -74,7 +74,7 @@ export function mayAsk(policy: Policy, profileName: string, person: Person, fact
   if (profile === undefined)
     return refuse(
       'profiles',
-      `There is no profile '${profileName}'.`,
+      `There is no profile '${profileName.slice(0, 63)}'.`,
       `Profiles are: ${Object.keys(policy.profiles).join(', ')}.`,
     );
   const why = denied(profileName, profile, person, facts);

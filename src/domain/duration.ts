@@ -25,9 +25,9 @@ export function parseDuration(text: string): Seconds | null {
   return end === text.length && total > 0 ? total : null;
 }
 
-/** True for words that a person meant as a duration, right or wrong: `30`, `-5m`, `0h`, `1.5h`. */
+/** True for words that a person meant as a duration, right or wrong: `30`, `-5m` (with any dash), `0h`, `1.5h`. */
 export function looksLikeDuration(word: string): boolean {
-  return /^[-+]?\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*\d*$/i.test(word);
+  return /^[-+\u2010-\u2015\u2212]*\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*\d*$/i.test(word);
 }
 
 /** `5400` is `1h30m`. The inverse of {@link parseDuration} for positive whole seconds; `0s` for zero and less. */

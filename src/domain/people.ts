@@ -26,7 +26,7 @@ export interface Person {
 }
 
 /** Plain addresses only: what is pasted into a user name must not be able to spell another one. */
-const EMAIL = /^[a-z0-9][a-z0-9._+-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/;
+const EMAIL = /^[a-z0-9][a-z0-9._+-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
 
 /**
  * The Kubernetes user behind a Slack account: the one override that names it, else the template over its confirmed e-mail. Null when
@@ -37,7 +37,8 @@ export function kubernetesUser(account: Account, identity: Policy['identity']): 
   if (overrides.length > 0) return overrides.length === 1 ? (overrides[0]?.user ?? null) : null;
   const email = account.email.toLowerCase();
   const [local = '', domain = ''] = email.split('@');
-  if (!account.emailConfirmed || !EMAIL.test(email)) return null;
+  // Before lower case: it makes a plain k of the Kelvin sign, and so one address of another.
+  if (!account.emailConfirmed || !EMAIL.test(account.email)) return null;
   if (identity.emailDomains !== undefined && !identity.emailDomains.includes(domain)) return null;
   const user = identity.user.replaceAll('{email}', email).replaceAll('{local}', local);
   return isPersonName(user) ? user : null;

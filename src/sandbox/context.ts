@@ -1,6 +1,5 @@
 import { execFile, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
-import { mkdtemp, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -16,19 +15,16 @@ export function looksLocal(context: string): boolean {
 }
 
 /**
- * Waits for our end of its standard input. A word: all is done, only the folder "$1" is removed. Closed without one: this process has died,
- * and the rest of the arguments, commands of kubectl ("$0") that end with `;` each, are run before.
+ * Waits until our end of its standard input is closed, when this process dies at the latest. Then it runs with kubectl what the file
+ * `removal` in folder "$0" says, a line each, and removes the folder.
  */
 const JANITOR = `
 trap '' HUP INT TERM
-dir=$1; shift
-if ! read -r word; then
-  line=
-  for part in "$@"; do
-    if [ "$part" = ';' ]; then "$0" "--kubeconfig=$dir/janitor.kubeconfig" "--cache-dir=$dir" $line; line=; else line="$line $part"; fi
-  done
+read -r _
+if [ -f "$0/removal" ]; then
+  while read -r line; do kubectl --kubeconfig="$0/admin.kubeconfig" --cache-dir="$0" $line </dev/null; done <"$0/removal"
 fi
-rm -rf -- "$dir"
+rm -rf -- "$0"
 `;
 
 interface Config {
@@ -39,15 +35,20 @@ interface Config {
 
 /**
  * The cluster behind a context of the user's own kubeconfig. People act in it by impersonation, which their kubeconfigs say.
- * What is made in it is removed also when this process is killed.
+ * What is made in it is removed also when this process is killed; `close` is called when nothing is left.
  * @throws Error with kubectl's words when there is no kubectl, no such context, or nobody who answers
  */
-export async function openContext(context: string): Promise<WorldCluster> {
+export async function openContext(context: string): Promise<WorldCluster & { close(): Promise<void> }> {
   const view = ['config', 'view', '--raw', '--minify', '--flatten', '--context', context, '-o', 'json'];
   const config = JSON.parse(await run(view)) as Config;
+  await run(['--context', context, 'version', '--request-timeout=10s']);
+
   const dir = await mkdtemp(join(tmpdir(), 'drawbridge-context-'));
+  const janitor = spawn('/bin/sh', ['-c', JANITOR, dir], { stdio: ['pipe', 'ignore', 'ignore'], detached: true });
+  const janitorGone = new Promise<void>((resolve) => janitor.once('exit', () => resolve()));
+
   const write = async (name: string, change: object): Promise<string> => {
-    const path = join(dir, `${name.replaceAll(/[^\w.@-]+/g, '-')}-${randomBytes(3).toString('hex')}.kubeconfig`);
+    const path = join(dir, `${name.replaceAll(/[^\w.@-]+/g, '-')}.kubeconfig`);
     await writeFile(path, JSON.stringify({ ...config, ...change }), { mode: 0o600 });
     return path;
   };
@@ -55,25 +56,17 @@ export async function openContext(context: string): Promise<WorldCluster> {
   const userName = own?.name ?? 'user';
   const adminKubeconfig = await write('admin', {});
   const runner = kubectlRunner({ kubectl: 'kubectl', dir, adminKubeconfig });
-  const { code, stderr } = await runner.kubectl(['version', '--request-timeout=10s']);
-  if (code !== 0) throw new Error(`the cluster of context '${context}' does not answer: ${stderr.trim()}`);
   return {
     ...runner,
     adminKubeconfig,
     async entrust(removal) {
-      await writeFile(join(dir, 'janitor.kubeconfig'), JSON.stringify(config), { mode: 0o600 });
-      const commands = removal.flatMap((command) => [...command, ';']);
-      const janitor = spawn('/bin/sh', ['-c', JANITOR, 'kubectl', dir, ...commands], {
-        stdio: ['pipe', 'ignore', 'ignore'],
-        detached: true,
-      });
-      const gone = new Promise<void>((resolve) => janitor.once('exit', () => resolve()));
-      return {
-        async dismiss() {
-          janitor.stdin.end('done\n');
-          await gone;
-        },
-      };
+      const file = join(dir, 'removal');
+      await writeFile(file, removal.map((args) => `${args.join(' ')}\n`).join(''));
+      return { dismiss: () => rm(file) };
+    },
+    async close() {
+      janitor.stdin.end();
+      await janitorGone;
     },
     kubeconfigFor: (user, groups = []) =>
       write(user, { users: [{ name: userName, user: { ...own?.user, as: user, 'as-groups': groups } }] }),

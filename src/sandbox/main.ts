@@ -144,20 +144,29 @@ function isOnPath(program: string): boolean {
 }
 
 async function run(options: Options): Promise<number> {
-  const begin = performance.now();
-  const elapsed = () => `${((performance.now() - begin) / 1000).toFixed(1)} s`;
+  const { context } = options;
   const lacks = await lacking();
   if (lacks.length > 0) {
     print('The sandbox can not start on this machine:');
     for (const line of lacks) print(`  - ${line}`);
     return 1;
   }
-  let cluster: WorldCluster | undefined;
-  if (options.context === undefined) await ensureBinaries(CONTROL_PLANE, print);
-  else {
-    if (!(await mayUse(options.context, options.yes))) return 1;
-    cluster = await openContext(options.context);
+  if (context === undefined) {
+    await ensureBinaries(CONTROL_PLANE, print);
+    return inWorld(options, undefined);
   }
+  if (!(await mayUse(context, options.yes))) return 1;
+  const cluster = await openContext(context);
+  try {
+    return await inWorld(options, cluster);
+  } finally {
+    await cluster.close();
+  }
+}
+
+async function inWorld(options: Options, cluster: WorldCluster | undefined): Promise<number> {
+  const begin = performance.now();
+  const elapsed = (since = begin) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
   const hasNodes = cluster !== undefined;
   const seconds = hasNodes ? SCRIPT_SECONDS.withNodes : SCRIPT_SECONDS.withoutNodes;
   const minutes = options.minutes ?? (options.script ? seconds / 60 : undefined);
@@ -170,32 +179,33 @@ async function run(options: Options): Promise<number> {
     ...(cluster === undefined ? {} : { cluster }),
   });
   const ended = endedBySignal();
+  let code = 1;
   try {
     const started = performance.now();
     const bot = await world.startBot();
-    print(`  Drawbridge: ready after ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    print(`  Drawbridge: up after ${elapsed(started)}`);
     print(`All is up after ${elapsed()}.`);
     if (options.script) {
       print('');
-      const held = await Promise.race([
-        playJourney(world, { print, seconds: Math.round((minutes ?? 0) * 60) }),
-        ended.then(() => false),
-      ]);
+      const journey = playJourney(world, { print, seconds: Math.round((minutes ?? 0) * 60) });
+      const held = await Promise.race([journey, ended.then(() => false)]);
       print('');
       print(
-        held ? `Everything held. ${elapsed()} in all.` : `It did not hold. The log of the bot: ${await kept(world)}`,
+        held ? `Everything held. ${elapsed()} in all.` : `It did not hold. The bot's log is kept: ${await kept(world)}`,
       );
-      return held ? 0 : 1;
+      code = held ? 0 : 1;
+    } else {
+      await introduce(world, options, await kubectlLine(world, options.context));
+      void bot.exited.then(() => print(`Drawbridge has ended; its log: ${bot.logFile}`));
+      await ended;
+      code = 0;
     }
-    await introduce(world, options, await kubectlLine(world, options.context));
-    void bot.exited.then(() => print(`Drawbridge has ended by itself; its log: ${bot.logFile}`));
-    await ended;
-    return 0;
   } finally {
     print('Stopping …');
     await world.stop();
-    print('Nothing is left.');
   }
+  print('Nothing is left.');
+  return code;
 }
 
 /** Keeps the log of a bot, whose folder is about to be removed. */

@@ -1,8 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
+import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
+import { startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
+import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -16,12 +19,12 @@ afterEach(() => {
 });
 
 /** A sandbox with a folder for temporary files of its own, by which its processes are known. */
-function sandbox(...args: string[]) {
+function sandbox(args: readonly string[], env: NodeJS.ProcessEnv = {}) {
   const dir = mkdtempSync(join(tmpdir(), 'sandbox-'));
   folders.push(dir);
   const child = spawn(process.execPath, [join(ROOT, 'src/sandbox/main.ts'), ...args], {
     cwd: ROOT,
-    env: { ...process.env, TMPDIR: dir },
+    env: { ...process.env, TMPDIR: dir, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -62,7 +65,7 @@ const isGone = (dir: string) =>
 
 describeWithCluster('the sandbox', () => {
   test('--script plays the whole journey and every step holds', async () => {
-    const { output, ended, dir } = sandbox('--script');
+    const { output, ended, dir } = sandbox(['--script']);
     expect(await ended, output.stdout + output.stderr).toBe(0);
     const steps = output.stdout
       .split('\n')
@@ -91,7 +94,7 @@ describeWithCluster('the sandbox', () => {
   });
 
   test('killed with -9 it leaves no process and no file', async () => {
-    const { child, dir, output, ended } = sandbox('--minutes', '2');
+    const { child, dir, output, ended } = sandbox(['--minutes', '2']);
     await isUp(output);
     // The control: all of it is seen here while it runs.
     const commands = processesIn(dir).join('\n');
@@ -110,7 +113,7 @@ describeWithCluster('the sandbox', () => {
   });
 
   test('Ctrl-C ends it with exit code 0; it has said what to type and where', async () => {
-    const { child, dir, output, ended } = sandbox('--minutes', '2');
+    const { child, dir, output, ended } = sandbox(['--minutes', '2']);
     await isUp(output);
     expect(output.stdout).toMatch(/Ada +asks for access +http:\/\/127\.0\.0\.1:\d+\/\?as=ada/);
     expect(output.stdout).toContain('/jit request debug staging/deploy/checkout 2m checkout returns 502');
@@ -119,10 +122,50 @@ describeWithCluster('the sandbox', () => {
     expect(await ended).toBe(0);
     await isGone(dir);
   });
+
+  test('--context makes everything under names of its own, and removes it at Ctrl-C and when killed with -9', async () => {
+    const binaries = await ensureBinaries(CONTROL_PLANE, () => {});
+    const theirs = await startControlPlane({ binaries, log: () => {} });
+    const nodes = await markRunning({ kubeconfig: await theirs.kubeconfigFor('system:kube-scheduler') });
+    try {
+      const env = { KUBECONFIG: theirs.adminKubeconfig, PATH: `${dirname(binaries.kubectl)}:${process.env['PATH']}` };
+      const kinds =
+        'ns,clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,deployments';
+      const names = async () =>
+        (await theirs.kubectl(['get', kinds, '-A', '-o', 'name'])).stdout.split('\n').toSorted();
+      const before = await names();
+
+      const asking = sandbox(['--context', 'drawbridge'], env);
+      expect(await asking.ended).toBe(1);
+      expect(asking.output.stdout).toContain("'drawbridge' does not look like a cluster on this machine");
+      expect(await names()).toEqual(before);
+
+      for (const [signal, code] of [
+        ['SIGINT', 0],
+        ['SIGKILL', null],
+      ] as const) {
+        const { child, dir, output, ended } = sandbox(['--context', 'drawbridge', '--yes'], env);
+        await isUp(output);
+        expect(output.stdout).toMatch(
+          /kubectl --context drawbridge --as ada@example.test -n sandbox-\w+-staging get pod/,
+        );
+        const made = (await names()).filter((name) => !before.includes(name));
+        expect(made.filter((name) => !/\/(sandbox-|checkout|catalog|frontend|ledger|payouts)/.test(name))).toEqual([]);
+        expect(made).toContainEqual(expect.stringMatching(/^validatingadmissionpolicy.*sandbox-\w+-drawbridge-leash$/));
+        child.kill(signal);
+        expect(await ended).toBe(code);
+        await vi.waitFor(async () => expect(await names()).toEqual(before), { timeout: 30_000, interval: 300 });
+        await isGone(dir);
+      }
+    } finally {
+      await nodes.stop();
+      await theirs.stop();
+    }
+  });
 });
 
 test('--help says what there is and starts nothing', async () => {
-  const { output, ended, dir } = sandbox('--help');
+  const { output, ended, dir } = sandbox(['--help']);
   expect(await ended).toBe(0);
   for (const option of ['--minutes', '--script', '--context', '--yes', '--help'])
     expect(output.stdout).toContain(option);
@@ -135,7 +178,7 @@ test.each([
   [['--minutes', 'two'], /--minutes two: expected a number/],
   [['up'], /Unexpected argument 'up'/],
 ])('refuses %j, and says what is wrong', async (args, words) => {
-  const { output, ended, dir } = sandbox(...args);
+  const { output, ended, dir } = sandbox(args);
   expect(await ended).toBe(2);
   expect(output.stderr).toMatch(words);
   expect(output.stderr).toContain('--help');

@@ -30,6 +30,8 @@ export interface SlackApp {
 
 /** Where Slack posts in HTTP mode. */
 const ENDPOINT = '/slack/events';
+/** How far a request's time may lie ahead, in seconds: https://docs.slack.dev/authentication/verifying-requests-from-slack */
+const AHEAD = 300;
 const BODY_LIMIT = 1024 * 1024;
 const HELLO_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
@@ -123,6 +125,13 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
       bodyLimit: BODY_LIMIT,
       logger: slackLogger(log),
     });
+    const { requestListener } = receiver;
+    // Bolt refuses what is too old only; a time ahead of ours would outlive what seenBefore remembers.
+    receiver.requestListener = (request, response) => {
+      const ahead = Number(request.headers['x-slack-request-timestamp'] ?? 0) - Date.now() / 1000;
+      if (ahead > AHEAD) response.writeHead(401).end();
+      else requestListener(request, response);
+    };
     let server: Server | null = null;
     return {
       receiver,

@@ -2,8 +2,9 @@ import type { Ask } from '../../domain/decide.ts';
 import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/duration.ts';
 import type { Target } from '../../domain/grant.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
+import { nearest } from '../../domain/nearest.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights.ts';
-import { clean, typed } from './text.ts';
+import { clean, shorten, typed } from './text.ts';
 
 /** What a person types after `/jit`. */
 
@@ -54,6 +55,9 @@ export type Command =
   /** A known command that can't be understood: what is wrong, and what is allowed. */
   | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string };
 
+/** A word of the person's as a refusal repeats it: short enough to leave room for what is wrong with it. */
+const quoted = (word: string): string => `'${shorten(word, 100)}'`;
+
 /** Reads the text of a `/jit` command as Slack sends it. Never throws; looks nothing up. */
 export function parseCommand(text: string): Command {
   const [verb = '', ...words] = clean(typed(text)).split(' ');
@@ -81,13 +85,14 @@ export function parseCommand(text: string): Command {
     case 'extend': {
       const id = (words[0] ?? '').toLowerCase();
       if (id === '') return wrong('The id is missing. Ids look like g-7k3fq2; /jit list shows yours.');
-      if (!isGrantId(id)) return wrong(`'${words[0]}' is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
+      if (!isGrantId(id))
+        return wrong(`${quoted(words[0] ?? '')} is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
       if (name === 'status') return { kind: 'status', id };
       if (name !== 'extend') return { kind: name, id, note: words.slice(1).join(' ') };
       const seconds = parseDuration(words[1] ?? '');
       if (words[1] === undefined) return wrong(`By how long? Give ${DURATION_FORM}.`);
       if (seconds === null || words.length > 2)
-        return wrong(`'${words.slice(1).join(' ')}' is not a duration: expected ${DURATION_FORM}.`);
+        return wrong(`${quoted(words.slice(1).join(' '))} is not a duration: expected ${DURATION_FORM}.`);
       return { kind: 'extend', id, seconds };
     }
     default:
@@ -105,7 +110,7 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Comm
   const duration = parseDuration(first);
   if (duration === null && looksLikeDuration(first))
     return wrong(
-      `'${first}' is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it.`,
+      `${quoted(first)} is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it.`,
     );
   const reason = (duration === null ? rest : rest.slice(1)).join(' ');
   if (reason === '') return wrong('A reason is needed: approvers decide by it.');
@@ -115,12 +120,12 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Comm
 /** `staging` or `staging/deploy/checkout` as a target; a sentence on what is wrong with it otherwise. */
 export function parseTarget(text: string): Target | string {
   const [namespace = '', kindWord, name, ...rest] = text.split('/');
-  if (namespace === '') return `'${text}' names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
+  if (namespace === '') return `${quoted(text)} names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
   if (kindWord === undefined) return { namespace };
   if (name === undefined || name === '' || rest.length > 0)
-    return `'${text}' is not a target: expected <namespace> or <namespace>/<kind>/<name>, such as staging/deploy/checkout.`;
+    return `${quoted(text)} is not a target: expected <namespace> or <namespace>/<kind>/<name>, such as staging/deploy/checkout.`;
   const kind = workloadKind(kindWord);
-  if (kind === null) return `'${kindWord}' is not a kind that can be a target: those are ${KINDS}.`;
+  if (kind === null) return `${quoted(kindWord)} is not a kind that can be a target: those are ${KINDS}.`;
   return { namespace, workload: { kind, name } };
 }
 
@@ -129,33 +134,9 @@ function commandNamed(word: string): CommandName | null {
   return NAMES.find((name) => name === lower) ?? null;
 }
 
-/** The command that was probably meant: at most two slips of the finger away, or begun and not finished. */
+/** The command that was probably meant: begun and not finished, or mistyped. */
 export function nearestCommand(word: string): CommandName | null {
   const lower = word.toLowerCase().slice(0, 20);
   const begun = lower.length > 1 ? NAMES.find((name) => name.startsWith(lower)) : undefined;
-  if (begun !== undefined) return begun;
-  const ranked = NAMES.map((name) => ({ name, slips: editDistance(lower, name) })).toSorted(
-    (a, b) => a.slips - b.slips,
-  );
-  const best = ranked[0];
-  return best !== undefined && best.slips <= 2 && best.slips < best.name.length - 1 ? best.name : null;
-}
-
-/** Insertions, deletions, replacements and swaps of neighbours that turn `a` into `b` (optimal string alignment). */
-export function editDistance(a: string, b: string): number {
-  let before: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const row = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const same = a[i - 1] === b[j - 1];
-      let cost = Math.min((last[j] ?? 0) + 1, (row[j - 1] ?? 0) + 1, (last[j - 1] ?? 0) + (same ? 0 : 1));
-      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1])
-        cost = Math.min(cost, (before[j - 2] ?? 0) + 1);
-      row.push(cost);
-    }
-    before = last;
-    last = row;
-  }
-  return last[b.length] ?? 0;
+  return begun ?? commandNamed(nearest(lower, NAMES) ?? '');
 }

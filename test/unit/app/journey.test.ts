@@ -190,6 +190,35 @@ describe('a plan that changed is asked again, not applied', () => {
     expect(app.cluster.held.size).toBe(0);
   });
 
+  test('when the requester is another Kubernetes user by now: that one is shown, asked for, and gets it', async () => {
+    const id = await pending();
+    app.accounts.set(ada, { ...app.accounts.get(ada)!, email: 'ada.new@example.test' });
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({
+      state: 'pending',
+      plan: { user: 'ada.new@example.test' },
+      requester: { slackId: ada, user: 'ada.new@example.test' },
+    });
+  });
+
+  test('and nobody becomes an approver of their own request by it', async () => {
+    const second = 'U0ADA2';
+    const user = 'ada.new@example.test';
+    app.accounts.set(second, { ...app.accounts.get(ada)!, slackId: second, email: user });
+    const debug = { ...POLICY.profiles.debug!, approvers: { users: ['ben@example.test', user] } };
+    app.setPolicy({ ...POLICY, profiles: { debug } });
+    const id = await pending();
+    const identity = { overrides: [{ slack: ada, user }] };
+    const requesters = { users: ['ada@example.test', user] };
+    app.setPolicy({ ...POLICY, identity, profiles: { debug: { ...debug, requesters } } });
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    await expect(app.useCases.review(second, id, 'approve', '', await app.seen(id))).rejects.toEqual(
+      refusal('selfApproval'),
+    );
+  });
+
   test('not when only pods came and went', async () => {
     const id = await pending();
     app.cluster.target.pods = ['checkout-2', 'checkout-3'];

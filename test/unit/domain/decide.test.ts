@@ -119,6 +119,12 @@ describe('a request', () => {
     expect(refusedBy(decideRequest(policyWith(), asked, ADA, nobody))).toBe(rule);
   });
 
+  it('for a profile that does not exist says so in few words, however long its name', () => {
+    const decided = decideRequest(policyWith(), ask({ profile: 'x'.repeat(10_000) }), ADA, nobody);
+    expect(refusedBy(decided)).toBe('profiles');
+    expect(decided).toHaveProperty('refusal.message', expect.stringMatching(/^There is no profile .{1,80}$/));
+  });
+
   it('of somebody whom nothing names is refused, also when membership can not be read', () => {
     expect(refusedBy(decideRequest(policyWith(), ask(), BEN, nobody))).toBe('profiles.debug.requesters');
     expect(refusedBy(decideRequest(policyWith(), ask(), BEN, facts()))).toBe('profiles.debug.requesters');

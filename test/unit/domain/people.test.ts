@@ -95,6 +95,7 @@ describe('the Kubernetes user behind a Slack account', () => {
     ['no address with a line break', account({ email: 'ada@example.test\nsystem:masters' }), identity(), null],
     ['no address with a colon', account({ email: 'system:admin@example.test' }), identity(), null],
     ['no look-alike letters', account({ email: 'аda@example.test' }), identity(), null],
+    ['no letter that only becomes one in lower case', account({ email: '\u{212A}im@example.test' }), identity(), null],
     ['no address with a star', account({ email: '*@example.test' }), identity(), null],
   ])('is %s', (_, who, how, user) => {
     expect(kubernetesUser(who, how)).toBe(user);
