@@ -145,7 +145,7 @@ function reword(issue: z.core.$ZodIssue, value: Mapping): Problem {
     return { path: [...path, issue.keys[0] ?? ''], message: 'unknown field, the API server would refuse it' };
   if (issue.code === 'invalid_key') return { path, message: issue.issues.map(({ message }) => message).join('; ') };
   const found = path.reduce<unknown>((part, key) => (part as Mapping | null | undefined)?.[key], value);
-  if (found === undefined || found === null) return { path, message: 'is missing' };
+  if ((found === undefined || found === null) && issue.code !== 'custom') return { path, message: 'is missing' };
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
     return { path, message: `expected ${EXPECTED[issue.expected] ?? issue.expected}` };
   return { path, message: issue.message };

@@ -84,19 +84,6 @@ describe('parseCommand', () => {
     expect(parseCommand(text)).toHaveProperty('problem', expect.stringContaining(problem));
   });
 
-  it.each([
-    ['status LONG', 'is not an id'],
-    ['request debug staging/LONG', 'is not a target'],
-    ['request debug staging/LONG/x 45m x', 'not a kind'],
-    ['request debug /LONG 45m x', 'names no namespace'],
-    ['request debug staging 9LONG9 x', 'is not a duration'],
-    ['extend g-7k3fq2 LONG', 'is not a duration'],
-  ])('says it of %j too, however long that is', (text, problem) => {
-    const parsed = parseCommand(text.replace('LONG', text.includes('9LONG') ? '9'.repeat(10_000) : 'x'.repeat(10_000)));
-    expect(parsed).toHaveProperty('problem', expect.stringContaining(problem));
-    expect(parsed).toHaveProperty('problem', expect.stringMatching(/^.{1,500}$/));
-  });
-
   it('takes mentions and links for what was typed, and never resolves them', () => {
     const parsed = parseCommand(
       'request debug staging ask <@U0BEN|ben> in <#C0ACCESS|access>, see <http://wiki.test|wiki.test> &amp; &lt;!channel&gt;',
@@ -163,10 +150,4 @@ describe('nearestCommand', () => {
   ])('%j is probably %j', (word, nearest) => {
     expect(nearestCommand(word)).toBe(nearest);
   });
-
-  it('measures slips symmetrically, and none for equal words', () => {
-    const word = fc.string({ maxLength: 8 });
-    fc.assert(fc.property(word, word, (a, b) => editDistance(a, b) === editDistance(b, a)));
-    fc.assert(fc.property(word, (a) => editDistance(a, a) === 0));
-  });
-});});
+});

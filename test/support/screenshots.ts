@@ -1,0 +1,77 @@
+import { mkdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
+import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { openSlackPage } from './browser.ts';
+
+/** The pictures of the README: one grant from the form to its end, in a real sandbox. Run: `node test/support/screenshots.ts [FOLDER]`. */
+
+const FOLDER = process.argv[2] ?? join(import.meta.dirname, '../../docs/images');
+/** What a reader of the README is to load at most for one picture: bytes. */
+const LARGEST = 150 * 1024;
+const { ada, ben } = PEOPLE;
+
+async function take(world: World): Promise<void> {
+  const { slack, namespaces } = world;
+  const { control } = slack;
+  const shoot = async (name: string, user: string, height: number, place: string, act: () => Promise<void>) => {
+    const page = await openSlackPage({ slack, user, width: 1040, height });
+    try {
+      await page.open(place);
+      await act();
+      await page.page.waitForTimeout(300);
+      const file = join(FOLDER, `${name}.png`);
+      await page.screenshot(file);
+      const { size } = await stat(file);
+      process.stdout.write(`${file}: ${Math.ceil(size / 1024)} KB\n`);
+      if (size > LARGEST) throw new Error(`${file} is larger than ${LARGEST} bytes`);
+    } finally {
+      await page.close();
+    }
+  };
+  const saying = (user: string | null, words: string) =>
+    control.waitFor(
+      async () => {
+        const messages = user === null ? await control.messages(ACCESS) : await control.dms(user);
+        return messages.find((message) => JSON.stringify(message.blocks ?? []).includes(words));
+      },
+      { timeout: 40_000, what: `a message with '${words}'` },
+    );
+  const form = (offered: string) =>
+    control.waitFor(() => JSON.stringify(control.modal(ada.id)?.blocks ?? []).includes(offered), { timeout: 15_000 });
+
+  await shoot('request', ada.name, 760, 'access', async () => {
+    await control.command(ada.id, ACCESS, '/jit');
+    await form('drawbridge.modal.profile');
+    await control.enter(ada.id, 'drawbridge.modal.profile', 'troubleshoot');
+    await form('drawbridge.modal.namespace');
+    await control.enter(ada.id, 'drawbridge.modal.namespace', namespaces.staging);
+    await form('deployment/checkout');
+    const block = (field: string) =>
+      control.modal(ada.id)?.blocks.find((one) => one.block_id?.split('|')[0] === field)?.block_id ?? field;
+    const fill = (field: string, value: string) =>
+      control.enter(ada.id, { action_id: 'input', block_id: block(field) }, value);
+    await fill('target', 'deployment/checkout');
+    await fill('duration', '30s');
+    await fill('reason', 'checkout returns 502 since the last rollout');
+  });
+  await control.submit(ada.id);
+  const request = await saying(null, 'Access requested');
+  await shoot('approval', ben.name, 900, 'access', async () => {});
+  await control.click(ben.id, ACCESS, request.ts, 'drawbridge.approve');
+  await saying(ada.id, 'You have access');
+  await saying(ada.id, 'Your access ends');
+  await shoot('access', ada.name, 700, 'drawbridge', async () => {});
+  await saying(null, 'Expired');
+  await saying(ada.id, 'Expired');
+  await shoot('end', ben.name, 420, 'access', async () => {});
+}
+
+const world = await startWorld({ log: (line) => process.stdout.write(`${line}\n`), minutes: 0.5 });
+try {
+  await world.startBot();
+  await mkdir(FOLDER, { recursive: true });
+  await take(world);
+} finally {
+  await world.stop();
+}
