@@ -92,11 +92,27 @@ describeWithCluster('npm run policy -- on a cluster', (kube) => {
   let ops: string;
   const cluster = () => ['--kubeconfig', kube.adminKubeconfig, '-n', shop, '-n', ops];
 
+  /** This cluster has no controller for them. */
+  async function playReplicationController(): Promise<void> {
+    const { stdout: uid } = await kube.kubectl(['get', 'rc', 'old', '-n', ops, '-o', 'jsonpath={.metadata.uid}']);
+    const ownerReferences = [{ apiVersion: 'v1', kind: 'ReplicationController', name: 'old', uid, controller: true }];
+    const { metadata, spec } = template('old');
+    await kube.apply([
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { ...metadata, namespace: ops, name: 'old-1', ownerReferences },
+        spec,
+      },
+    ]);
+  }
+
   beforeAll(async () => {
     [shop, ops] = await Promise.all([kube.freshNamespace('cli-shop'), kube.freshNamespace('cli-ops')]);
     await kube.apply(manifests(shop, ops));
     const { code, stderr } = await kube.kubectl(['create', 'job', 'report-now', '--from=cronjob/report', '-n', shop]);
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    await playReplicationController();
     await vi.waitFor(
       async () => {
         const pods = await Promise.all(

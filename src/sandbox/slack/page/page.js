@@ -210,7 +210,8 @@ const nameOf = (id) =>
 
 function rich(text) {
   if (!text) return [];
-  return text.type === 'mrkdwn' ? paragraphs(text.text) : [withEmoji(text.text)];
+  if (text.type === 'mrkdwn') return paragraphs(text.text);
+  return text.text.split('\n').flatMap((line, index) => [index > 0 && h('br'), withEmoji(line)]);
 }
 
 // ---- blocks --------------------------------------------------------------------------------------------------------

@@ -1,0 +1,122 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  admissionPolicy,
+  deadlineSeconds,
+  guardPolicy,
+  leaseJob,
+  narrowedRules,
+  objectList,
+  targetRights,
+  workspaceJob,
+  workspaceRights,
+} from '../../../../src/adapters/kubernetes/manifests.ts';
+import { admissionSpec, guardSpec } from '../../../../src/domain/confinement.ts';
+import { applyingGrant, samplePlan } from '../../../support/grants.ts';
+import { WORKSPACE_PLAN } from '../../../support/views.ts';
+
+const context = { instance: 'test', workspacesNamespace: 'workspaces' };
+const grant = applyingGrant(600, { plan: WORKSPACE_PLAN });
+const lease = { name: `drawbridge-${grant.id}`, uid: 'uid' };
+
+describe('rules of a workload', () => {
+  const rules = [
+    { apiGroups: [''], resources: ['pods', 'pods/exec'], verbs: ['get'] },
+    { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'] },
+    { apiGroups: ['apps'], resources: ['statefulsets'], verbs: ['get'] },
+  ];
+  const target = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } } as const;
+
+  test('name the pods and the workload itself', () => {
+    expect(narrowedRules(rules, target, ['b', 'a'])).toEqual([
+      { apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: ['a', 'b'] },
+      { apiGroups: [''], resources: ['pods/exec'], verbs: ['get'], resourceNames: ['a', 'b'] },
+      { apiGroups: ['apps'], resources: ['deployments'], verbs: ['get'], resourceNames: ['checkout'] },
+    ]);
+  });
+
+  test('never lack names, since no names means all: without pods the rule is left out', () => {
+    fc.assert(
+      fc.property(fc.array(fc.string({ minLength: 1 })), (pods) => {
+        for (const rule of narrowedRules(rules, target, pods))
+          expect((rule.resourceNames ?? []).length).toBeGreaterThan(0);
+      }),
+    );
+    expect(narrowedRules(rules, target, []).map((rule) => rule.resources)).toEqual([['deployments']]);
+  });
+});
+
+describe('objects of a grant', () => {
+  const all = [
+    leaseJob(grant, context, 'staging', grant.startsAt ?? 0),
+    leaseJob(grant, context, 'workspaces', grant.startsAt ?? 0),
+    guardPolicy(grant, context),
+    admissionPolicy(grant, context, lease),
+    workspaceJob(grant, context, grant.startsAt ?? 0),
+    ...targetRights(grant, context, lease, ['checkout-1']),
+    ...workspaceRights(grant, context, lease, 'pod'),
+  ];
+
+  test('are the ones that the message lists, in that order', () => {
+    expect(all.map((o) => `${o.kind} ${o.metadata.namespace}/${o.metadata.name}`)).toEqual(objectList(grant, context));
+  });
+
+  test('say whose they are and when they end', () => {
+    for (const object of all) {
+      expect(object.metadata.labels).toEqual({
+        'app.kubernetes.io/managed-by': 'drawbridge',
+        'drawbridge.internal/grant': grant.id,
+        'drawbridge.internal/instance': 'test',
+      });
+      expect(object.metadata.annotations).toMatchObject({
+        'drawbridge.internal/expires-at': new Date(grant.expiresAt ?? 0).toISOString(),
+        'drawbridge.internal/requester': 'ada@example.test',
+        'drawbridge.internal/approved-by': 'ben@example.test',
+        'drawbridge.internal/digest': grant.digest,
+      });
+    }
+  });
+
+  test('that give access are owned by the lease beside them, the guard by nobody', () => {
+    const owned = all.filter((object) => object.metadata.ownerReferences !== undefined).map((object) => object.kind);
+    expect(owned).toEqual(['NetworkPolicy', 'Role', 'RoleBinding', 'Role', 'RoleBinding']);
+    expect(guardPolicy(grant, context).metadata.ownerReferences).toBeUndefined();
+  });
+
+  test('a named role is bound, and no other made', () => {
+    const view = applyingGrant(60, {
+      plan: samplePlan({
+        role: { kind: 'ClusterRole', name: 'view' },
+        target: { namespace: 'staging' },
+        workload: null,
+      }),
+    });
+    expect(targetRights(view, context, lease, [])).toMatchObject([
+      { kind: 'RoleBinding', roleRef: { kind: 'ClusterRole', name: 'view' } },
+    ]);
+  });
+});
+
+test('a lease never ends early, and at most two seconds late', () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 86_400_000 }), fc.integer({ min: 0, max: 999 }), (window, cut) => {
+      const now = 1_700_000_000_000 + cut;
+      const g = { ...grant, startsAt: now, expiresAt: now + window };
+      // The Job controller cuts its start to whole seconds.
+      const ends = Math.floor(now / 1000) * 1000 + deadlineSeconds(g, now) * 1000;
+      expect(ends).toBeGreaterThanOrEqual(g.expiresAt);
+      expect(ends - g.expiresAt).toBeLessThanOrEqual(2000);
+    }),
+  );
+});
+
+test('no policy of ours has an empty selector or an empty list: empty means all', () => {
+  const ports = [{ port: 8080, protocol: 'TCP' }] as const;
+  for (const selector of [{}, { matchLabels: {} }, { matchExpressions: [] }])
+    expect(() => guardSpec('g-aaaaaa', { namespace: 'staging', selector, ports, dns: 'none' })).toThrow(
+      'empty selector',
+    );
+  expect(() => admissionSpec('g-aaaaaa', { selector: { matchLabels: { app: 'x' } }, ports: [] }, 'workspaces')).toThrow(
+    'empty list of ports',
+  );
+});

@@ -1,0 +1,126 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import {
+  type KubeObject,
+  leaseJob,
+  targetRights,
+  workspaceJob,
+} from '../../../../src/adapters/kubernetes/manifests.ts';
+import { isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
+import { applyingGrant } from '../../../support/grants.ts';
+import { WORKSPACE_PLAN } from '../../../support/views.ts';
+
+const KEY = Buffer.alloc(32, 1);
+const OTHER = Buffer.alloc(32, 2);
+const context = { instance: 'test', workspacesNamespace: 'workspaces' };
+const grant = applyingGrant(600, { plan: WORKSPACE_PLAN });
+const lease = { name: `drawbridge-${grant.id}`, uid: 'uid-of-the-lease' };
+const objects: KubeObject[] = [
+  ...targetRights(grant, context, lease, ['checkout-1']),
+  leaseJob(grant, context, 'staging', Date.now()),
+  workspaceJob(grant, context, Date.now()),
+];
+
+/** Every way to change one value somewhere in an object. */
+function edits(value: unknown, path: string[] = []): { path: string[]; to: unknown }[] {
+  if (value !== null && typeof value === 'object')
+    return Object.entries(value).flatMap(([key, member]) => edits(member, [...path, key]));
+  return [
+    { path, to: typeof value === 'number' ? value + 1 : typeof value === 'boolean' ? !value : `${String(value)}x` },
+  ];
+}
+function edited<T>(object: T, path: readonly string[], to: unknown): T {
+  const copy = structuredClone(object);
+  let at = copy as Record<string, unknown>;
+  for (const key of path.slice(0, -1)) at = at[key] as Record<string, unknown>;
+  at[path.at(-1) ?? ''] = to;
+  return copy;
+}
+
+describe('a seal', () => {
+  test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(
+    'fits its %s %s, under each key of the list',
+    (_kind, _name, object) => {
+      expect(isSealed(seal(object, [KEY]), [OTHER, KEY])).toBe(true);
+      expect(isSealed(seal(object, [KEY, OTHER]), [OTHER])).toBe(false);
+      expect(isSealed(object, [KEY])).toBe(false);
+    },
+  );
+
+  test('of rights fits nothing else: no other subject, role, rule, owner, name, namespace or end', () => {
+    const all = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, [KEY]));
+    // Not covered: what says how the API is spoken, and labels that are not ours.
+    const free = [
+      'apiVersion',
+      'metadata.labels.app.kubernetes.io/managed-by',
+      'metadata.ownerReferences.0.apiVersion',
+      'metadata.ownerReferences.0.kind',
+      'metadata.ownerReferences.0.name',
+    ];
+    for (const object of all)
+      for (const { path, to } of edits(object))
+        if (!free.includes(path.join('.')))
+          expect([path.join('.'), isSealed(edited(object, path, to), [KEY])]).toEqual([path.join('.'), false]);
+  });
+
+  test.each([
+    ['another image', (pod: Pod) => void (pod.containers[0]!.image = 'evil')],
+    ['a command', (pod: Pod) => void (pod.containers[0]!.command = ['sh'])],
+    ['a second container', (pod: Pod) => void pod.containers.push({ name: 'x', image: 'evil' })],
+    ['an init container', (pod: Pod) => void (pod.initContainers = [{ name: 'x', image: 'evil' }])],
+    ['a service account', (pod: Pod) => void (pod.serviceAccountName = 'admin')],
+    ['its token', (pod: Pod) => void (pod.automountServiceAccountToken = true)],
+    ['the host network', (pod: Pod) => void (pod.hostNetwork = true)],
+    ['a volume', (pod: Pod) => void (pod.volumes = [{ name: 'host', hostPath: { path: '/' } }])],
+    ['another host alias', (pod: Pod) => void (pod.hostAliases = [{ ip: '203.0.113.9', hostnames: ['checkout'] }])],
+    ['privileges', (pod: Pod) => void (pod.containers[0]!.securityContext = { privileged: true })],
+  ])('of a workspace is broken by %s', (_what, change) => {
+    const sealed = structuredClone(seal(workspaceJob(grant, context, Date.now()), [KEY]));
+    expect(isSealed(sealed, [KEY])).toBe(true);
+    change((sealed.spec as { template: { spec: Pod } }).template.spec);
+    expect(isSealed(sealed, [KEY])).toBe(false);
+  });
+
+  test('is not broken by what the API server and its controllers fill in', () => {
+    const sealed = structuredClone(seal(leaseJob(grant, context, 'staging', Date.now()), [KEY]));
+    const spec = sealed.spec as Record<string, unknown> & { template: { metadata?: unknown; spec: Pod } };
+    Object.assign(spec, {
+      completionMode: 'NonIndexed',
+      suspend: false,
+      selector: { matchLabels: { 'batch.kubernetes.io/controller-uid': 'x' } },
+    });
+    spec.template.metadata = { labels: { 'batch.kubernetes.io/controller-uid': 'x' } };
+    Object.assign(spec.template.spec, {
+      dnsPolicy: 'ClusterFirst',
+      schedulerName: 'default-scheduler',
+      terminationGracePeriodSeconds: 30,
+    });
+    expect(isSealed({ ...sealed, status: { startTime: 'now' } }, [KEY])).toBe(true);
+  });
+
+  test('can not be guessed', () => {
+    const [binding] = targetRights(grant, context, lease, []);
+    fc.assert(
+      fc.property(fc.base64String(), (guess) => {
+        const forged = {
+          ...binding!,
+          metadata: {
+            ...binding!.metadata,
+            annotations: { ...binding!.metadata.annotations, 'drawbridge.internal/seal': guess },
+          },
+        };
+        expect(isSealed(forged, [KEY])).toBe(false);
+      }),
+    );
+  });
+});
+
+interface Pod {
+  containers: { name: string; image: string; command?: string[]; securityContext?: unknown }[];
+  initContainers?: unknown[];
+  serviceAccountName?: string;
+  automountServiceAccountToken?: boolean;
+  hostNetwork?: boolean;
+  volumes?: unknown[];
+  hostAliases?: unknown[];
+}
