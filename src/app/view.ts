@@ -1,5 +1,4 @@
 import { approvalsMissing, extensionDigest } from '../domain/decide.ts';
-import { formatDuration } from '../domain/duration.ts';
 import { type Grant, holdsAccess } from '../domain/grant.ts';
 import { shortDigest } from '../domain/plan.ts';
 import type { Policy, Principals } from '../domain/policy.ts';
@@ -74,9 +73,4 @@ function commandsFor(grant: Grant, workspaces: string): string[] {
   if (kind !== undefined && can(kind.resource, 'get'))
     lines.push(`kubectl -n ${namespace} get ${kind.resource} ${workload.name}`);
   return lines;
-}
-
-/** Time left of a grant at `now`, as `29m10s`. */
-export function timeLeft(grant: Grant, now: number): string {
-  return formatDuration(Math.max(0, Math.ceil(((grant.expiresAt ?? now) - now) / 1000)));
 }

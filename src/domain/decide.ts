@@ -324,8 +324,3 @@ export function decideExtension(
 export function extensionDigest(grant: Grant, extension: Extension): string {
   return digestOf({ grant: grant.digest, expiresAt: grant.expiresAt, duration: extension.duration });
 }
-
-/** `debug on staging/deployment/checkout for 30m`. */
-export function describeAsk(grant: Pick<Grant, 'profile' | 'target' | 'duration'>): string {
-  return `${grant.profile} on ${describeTarget(grant.target)} for ${formatDuration(grant.duration)}`;
-}

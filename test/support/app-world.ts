@@ -6,7 +6,7 @@ import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
 import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
-import { manualClock, memoryScheduler, memoryStore } from './memory.ts';
+import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
 /** The whole app over a world in memory: people, a cluster that knows only what matters, and time that the test passes. */
 
@@ -209,7 +209,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       schedule: (job, at) => redis.scheduler.schedule(job, at),
       cancel: (job) => redis.scheduler.cancel(job),
     },
-    locks: { exclusively: (_id, work) => work() },
+    locks: memoryLocks(),
     notifier: {
       async deliver({ grant }, news) {
         told.push({ id: grant.id, news, state: grant.state });

@@ -34,18 +34,16 @@ export async function openSlackPage(options: {
   theme?: 'light' | 'dark';
   width?: number;
   height?: number;
-  /** Pixels of the picture for one of the page. Default 2. */
-  scale?: number;
 }): Promise<SlackPage> {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM_PATH');
   const browser = await chromium.launch({
     executablePath,
-    args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-lcd-text'],
+    args: ['--no-sandbox', '--disable-dev-shm-usage'],
   });
   const page = await browser.newPage({
     viewport: { width: options.width ?? 1100, height: options.height ?? 720 },
-    deviceScaleFactor: options.scale ?? 2,
+    deviceScaleFactor: 2,
     colorScheme: options.theme ?? 'light',
   });
   await page.goto(options.slack.pageUrl(options.user));

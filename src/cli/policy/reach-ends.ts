@@ -144,7 +144,7 @@ function endOfService(service: Service, dialled: DialledPort, world: ClusterSnap
     }
     case 'pods': {
       const [arrival] = resolved.ports;
-      const containerPort = number;
+      const containerPort = arrival?.containerPort ?? number;
       const notes = arrival?.differs
         ? [
             `${text}: port ${number}/${protocol} is container port ${containerPort}/${protocol}, which is what policies see`,

@@ -69,7 +69,7 @@ const SHOP = [
 
 async function reach(from: string, to: string, port: string, ...options: string[]) {
   await using made = await manifestDir({ 'shop.yaml': SHOP });
-  return runPolicy('reach', '--from', from, '--to', to, '--port', port, '-f', made.dir, ...options);
+  return await runPolicy('reach', '--from', from, '--to', to, '--port', port, '-f', made.dir, ...options);
 }
 
 describe('reach', () => {
