@@ -196,8 +196,8 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined): Pro
       code = held ? 0 : 1;
     } else {
       await introduce(world, options, await kubectlLine(world, options.context));
-      void bot.exited.then(() => print(`Drawbridge has ended; its log: ${bot.logFile}`));
-      await ended;
+      const how = await Promise.race([ended, bot.exited.then(() => 'by itself' as const)]);
+      if (how === 'by itself') throw new Error(`Drawbridge has ended by itself; its log is kept: ${await kept(world)}`);
       code = 0;
     }
   } finally {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
@@ -7,7 +8,13 @@ import type { PolicyInput } from '../../src/domain/policy.ts';
 import type { Bot } from '../../src/sandbox/bot.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { ACCESS, PEOPLE, workspace } from '../../src/sandbox/scenery.ts';
-import { type Delivery, type Person, type SlackMessage, signedRequest } from '../../src/sandbox/slack/index.ts';
+import {
+  type Delivery,
+  type Person,
+  type SlackMessage,
+  signature,
+  signedRequest,
+} from '../../src/sandbox/slack/index.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
 
@@ -154,6 +161,30 @@ describeWithCluster('hostile input', (kube) => {
 
   async function waiting(id: string): Promise<void> {
     expect(await stage().words(id)).toMatch(/\d approvals? needed/);
+  }
+
+  /** How often each bot has said that a new policy is in force. */
+  const inForce = async () =>
+    Promise.all(
+      [...stage().bots.values()].map(
+        async (bot) => (await bot.lines()).filter((line) => line['msg'] === 'new policy in force').length,
+      ),
+    );
+
+  async function write(text: string): Promise<void> {
+    const { policyFile } = stage();
+    await writeFile(`${policyFile}.new`, text);
+    await rename(`${policyFile}.new`, policyFile);
+  }
+
+  /** Puts this policy in place of the other, and waits until each bot goes by it. */
+  async function adopt(text: string): Promise<void> {
+    const before = await inForce();
+    await write(text);
+    await control().waitFor(async () => (await inForce()).every((count, i) => count > (before[i] ?? 0)), {
+      timeout: 10_000,
+      what: 'the new policy to be in force',
+    });
   }
 
   /** Nothing in the cluster, and both bots are the processes that were started, and ready. */
@@ -338,7 +369,6 @@ describeWithCluster('hostile input', (kube) => {
       ['writing from the right', `${MARK} \u202Elennahc\u2066\u200F!`, `${MARK} lennahc!`],
       ['invisible letters', `\u200B${MARK}\u{E0041}\u2060\u00AD\uFEFF`, MARK],
       ['a pile of marks', `${MARK}${'\u0301'.repeat(400)}`, `${MARK}${'\u0301'.repeat(4)}`],
-      ['half a character', `${MARK} \uD83D`, `${MARK} \uFFFD`],
       ['blocks', `"}],"blocks":[{"type":"actions"}] ${MARK}`, `"}],"blocks":[{"type":"actions"}] ${MARK}`],
     ])('%s', async (_, typed, shown) => {
       const s = stage();
@@ -348,7 +378,7 @@ describeWithCluster('hostile input', (kube) => {
       const outcome = await told(BEN, () => type(BEN, `deny ${id} ${typed}`));
       expect(outcome).toContain('Denied');
       await s.until(id, 'Denied');
-      expect(await s.dm('ada', MARK)).toContain(shown);
+      expect(await s.dm('ada', new RegExp(`Denied: ${id}`))).toContain(`“${shown}”`);
 
       const everything = [
         ...(await control().messages(ACCESS)).filter((m) => textOf(m).includes(id)),
@@ -457,9 +487,9 @@ describeWithCluster('hostile input', (kube) => {
   interface Payload {
     type: string;
     trigger_id: string;
-    user: { id: string };
+    user: { id: string; [more: string]: unknown };
     container?: { type: string; channel_id: string; message_ts: string; is_ephemeral: boolean };
-    actions: { action_id: string; value?: unknown }[];
+    actions: { value?: unknown; [more: string]: unknown }[];
     [more: string]: unknown;
   }
 
@@ -676,6 +706,17 @@ describeWithCluster('hostile input', (kube) => {
         body,
       });
 
+    /** On a connection of its own, which the bot is free to cut. */
+    const endless = () =>
+      new Promise<{ status: number }>((resolve) => {
+        const sending = request(`${httpUrl}${path}`, { method: 'POST', agent: false }, ({ statusCode = 0 }) => {
+          sending.destroy();
+          resolve({ status: statusCode });
+        });
+        sending.on('error', () => resolve({ status: 0 }));
+        sending.end('x'.repeat(2 * 1024 * 1024));
+      });
+
     test.each<[what: string, send: () => Promise<{ status: number }>, status: number]>([
       ['another secret', () => signed(form(), { secret: 'another-signing-secret' }), 401],
       ['no signature', () => signed(form(), { signature: null }), 401],
@@ -693,9 +734,11 @@ describeWithCluster('hostile input', (kube) => {
       [
         'the signature of another body',
         async () => {
-          const { signature: sign } = await import('../../src/sandbox/slack/index.ts');
           const timestamp = seconds(0);
-          return signed(form(), { timestamp, signature: sign(stage().slack.signingSecret, timestamp, form('list')) });
+          return signed(form(), {
+            timestamp,
+            signature: signature(stage().slack.signingSecret, timestamp, form('list')),
+          });
         },
         401,
       ],
@@ -715,8 +758,7 @@ describeWithCluster('hostile input', (kube) => {
       ],
       ['a form that says it is JSON', () => signed(form(), { contentType: 'application/json' }), 400],
       ['a payload that is half JSON', () => signed('payload=%7B%22type%22%3A'), 400],
-      ['a body without end', () => headers({}, 'x'.repeat(2 * 1024 * 1024)).catch(() => ({ status: 413 })), 413],
-      ['a signed body without end', () => signed('x'.repeat(2 * 1024 * 1024)).catch(() => ({ status: 413 })), 413],
+      ['a body without end', endless, 413],
     ])('%s', async (_, send, status) => {
       const before = await posts();
       const heard = (await control().ephemerals(ADA)).length;
@@ -749,7 +791,7 @@ describeWithCluster('hostile input', (kube) => {
       const before = await posts();
       const giveUp = new AbortController();
       const timestamp = seconds(0);
-      const { signature: sign } = await import('../../src/sandbox/slack/index.ts');
+
       const unanswered = fetch(`${httpUrl}${path}`, {
         method: 'POST',
         body,
@@ -757,7 +799,7 @@ describeWithCluster('hostile input', (kube) => {
         headers: {
           'content-type': 'application/x-www-form-urlencoded',
           'x-slack-request-timestamp': String(timestamp),
-          'x-slack-signature': sign(stage().slack.signingSecret, timestamp, body),
+          'x-slack-signature': signature(stage().slack.signingSecret, timestamp, body),
         },
       }).then(
         ({ status }) => status,
@@ -824,14 +866,8 @@ describeWithCluster('hostile input', (kube) => {
       good = await readFile(stage().policyFile, 'utf8');
     });
     afterAll(async () => {
-      await write(good);
+      await adopt(good);
     });
-
-    async function write(text: string): Promise<void> {
-      const { policyFile } = stage();
-      await writeFile(`${policyFile}.new`, text);
-      await rename(`${policyFile}.new`, policyFile);
-    }
 
     /** The policy in force, changed so that Ada may approve for herself, and by `change`. */
     function greedy(change: (input: PolicyInput, debug: PolicyInput['profiles'][string]) => void): string {
@@ -851,7 +887,7 @@ describeWithCluster('hostile input', (kube) => {
       ['half a file', () => greedy(() => {}).slice(0, -40), /policy\.yaml:\d+:\d+ /],
       ['an empty file', () => '', /the policy/],
       ['no file', () => null, /can't be read/],
-      ['a file without end', () => `${greedy(() => {})}\n#${'x'.repeat(1024 * 1024)}`, /bytes at most/],
+      ['a file without end', () => `${greedy(() => {})}\n#${'x'.repeat(1024 * 1024)}`, /a policy has \d+ at most/],
       ['a key twice', () => `${greedy(() => {})}\nversion: 1\n`, /unique/],
       [
         'an unknown key',
@@ -927,19 +963,16 @@ describeWithCluster('hostile input', (kube) => {
       ],
     ])('%s', async (_, text, problem) => {
       const s = stage();
+      const complaints = async () =>
+        ((await s.bots.get('bot')?.lines()) ?? []).filter((line) => /^bad policy file/.test(String(line['msg'])));
+      const before = (await complaints()).length;
       const next = text();
       if (next === null) await rm(s.policyFile);
       else await write(next);
-      for (const bot of s.bots.values())
-        await control().waitFor(
-          async () =>
-            problem.test(
-              String(
-                (await bot.lines()).findLast((line) => /^bad policy file/.test(String(line['msg'])))?.['problems'],
-              ),
-            ),
-          { timeout: 8000, what: `${bot.name} says that the policy is bad` },
-        );
+      await control().waitFor(
+        async () => problem.test(String((await complaints()).slice(before).at(-1)?.['problems'])),
+        { timeout: 8000, what: 'the bot to say that the policy is bad' },
+      );
       const id = await ask('under the policy of before');
       expect(await approveBy(ADA, id)).toContain('(Rule: profiles.debug.selfApproval)');
       await callBack(id);
@@ -972,49 +1005,36 @@ describeWithCluster('hostile input', (kube) => {
   });
 
   describe('a plan that is not the one that was shown', () => {
-    const inForce = async () => {
-      const s = stage();
-      return Promise.all(
-        [...s.bots.values()].map(
-          async (bot) => (await bot.lines()).filter((l) => l['msg'] === 'new policy in force').length,
-        ),
-      );
-    };
-    async function changed(change: (input: PolicyInput) => void): Promise<void> {
-      const before = await inForce();
-      await stage().changePolicy(change);
-      await control().waitFor(async () => (await inForce()).every((count, i) => count > (before[i] ?? 0)), {
-        timeout: 10_000,
-      });
-    }
-
     test('is shown again when the policy changed since: an approval of the old one opens nothing', async () => {
       const s = stage();
+      const before = await readFile(s.policyFile, 'utf8');
       const id = await ask('the policy will change');
+      expect(await s.words(id)).toContain('get, create: pods/exec');
       const old = await pressOf(id);
-      await changed((input) => {
-        input.profiles['debug']?.rules?.push({ apiGroups: [''], resources: ['pods/portforward'], verbs: ['get'] });
-      });
+      const input = parse(before) as PolicyInput;
+      input.profiles['debug']?.rules?.splice(1, 1);
+      await adopt(stringify(input));
       expect(await approveBy(BEN, id)).toContain('your approval does not count');
-      const words = await s.until(id, 'Asked again: the plan has changed');
-      expect(words).toContain('get: pods/portforward');
+      expect(await s.until(id, 'The plan has changed since it was shown')).not.toContain('pods/exec');
       expect(await told(BEN, () => control().redeliver(old))).toContain('not what would be granted now');
       await waiting(id);
       expect(await s.grantObjects()).toEqual([]);
-      await callBack(id);
+      expect(await approveBy(BEN, id)).toContain('Your approval counts');
+      await s.until(id, 'Active until');
+      const { staging } = s.namespaces;
+      const [pod] = await s.podsOf(staging, 'checkout');
+      expect(await s.can('ada', 'get', `pods/${pod}`, '-n', staging)).toBe('yes');
+      expect(await s.can('ada', 'create', `pods/${pod}`, '--subresource=exec', '-n', staging)).toBe('no');
+      await revoke(id);
+      await adopt(before);
     });
 
     test('is shown again when the requester is another Kubernetes user by now: who is shown is who gets it', async () => {
       const s = stage();
-      await changed((input) => {
-        const rules = input.profiles['debug']?.rules;
-        if (rules?.length === 4) rules.pop();
-      });
       const id = await ask('the requester will change');
       control().directory.setPerson({ id: ADA, email: 'ada.new@example.test' });
       expect(await approveBy(BEN, id)).toContain('your approval does not count');
       await s.until(id, 'ada.new@example.test');
-      // Her second account is somebody else now, but the request is not that one's.
       expect(await approveBy(BEN, id)).toContain('Your approval counts');
       await s.until(id, 'Active until');
       const subject = [
@@ -1036,7 +1056,9 @@ describeWithCluster('hostile input', (kube) => {
     await unharmed();
     for (const bot of stage().bots.values()) {
       const faults = (await bot.lines()).filter(
-        (line) => Number(line['level']) >= 50 && !/policy file|profile is disabled/.test(String(line['msg'])),
+        (line) =>
+          ['error', 'fatal'].includes(String(line['level'])) &&
+          !/^bad policy file|profile is disabled/.test(String(line['msg'])),
       );
       expect(faults).toEqual([]);
     }

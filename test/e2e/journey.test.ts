@@ -16,7 +16,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
 
     const id = await s.request(`debug ${staging}/deploy/checkout 12s checkout returns 502`);
     const words = await s.words(id);
-    for (const word of ['U0ADA', 'checkout', '12s', 'checkout returns 502', `RoleBinding ${staging}/drawbridge-${id}`])
+    for (const word of ['U0ADA', 'checkout', '12s', 'checkout returns 502', `Job, Role, RoleBinding in \`${staging}\``])
       expect(words).toContain(word);
 
     await s.press('cy', id, 'approve');

@@ -4,10 +4,10 @@ import { Refusal } from '../../domain/errors.ts';
 import type { Target } from '../../domain/grant.ts';
 import type { Profile } from '../../domain/policy.ts';
 import type { Rule, WorkloadKind } from '../../domain/rights.ts';
-import { namespaceFromObject, type PodObject, podFromObject } from '../../network/objects.ts';
+import { type PodObject, podFromObject } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
-import type { NetworkPolicy } from '../../network/types.ts';
 import type { Api } from './api.ts';
+import { readSnapshot } from './snapshot.ts';
 
 /** Reading the cluster: targets, their pods, and what reachability is computed from. */
 
@@ -147,17 +147,11 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
           `There is no namespace ${target.namespace} in the cluster.`,
           'Check the name; `/jit` lists what you may ask for.',
         );
-      const confined = profile.network.mode === 'workspace';
-      const [workload, roleRules, namespaces, pods, policies] = await Promise.all([
+      const [workload, roleRules, cluster] = await Promise.all([
         target.workload === undefined ? null : surveyWorkload(target),
         rulesOf(profile, target.namespace),
-        confined ? api.list<{ metadata: Meta }>('Namespace', null) : [],
-        confined ? api.list<KubePod>('Pod', null) : [],
-        confined ? api.list<NetworkPolicy>('NetworkPolicy', null) : [],
+        profile.network.mode === 'workspace' ? readSnapshot(api) : null,
       ]);
-      const cluster = confined
-        ? { namespaces: namespaces.map(namespaceFromObject), pods: pods.map((pod) => podFromObject(pod)), policies }
-        : null;
       return { workload, roleRules, cluster };
     },
     async podsOfTarget(target, uid) {

@@ -111,12 +111,16 @@ export function details(view: View): (Block | null)[] {
     objects.length === 0
       ? null
       : context(
-          `*Creates, for ${code(grant.plan.user + as, 400)}:*\n${fitting(
-            objects.map((o) => code(o)),
-            2000,
-            12,
-          ).join('\n')}`,
+          `*Creates, for ${code(grant.plan.user + as, 400)}:* ${objects.length} objects\n${byNamespace(objects).join('\n')}`,
         ),
     small(view.closing),
   ];
+}
+
+/** `Job, Role, RoleBinding in staging`: a line a namespace; the whole names are in the status. */
+function byNamespace(objects: readonly string[]): string[] {
+  const parts = objects.map((object) => /^(\S+) ([^/]+)\/(.+)$/.exec(object)).filter((found) => found !== null);
+  return [...Map.groupBy(parts, ([, , namespace]) => namespace ?? '')].map(
+    ([namespace, found]) => `${found.map(([, kind]) => kind).join(', ')} in ${code(namespace)}`,
+  );
 }

@@ -66,7 +66,7 @@ function denials(grant: Grant): Decision[] {
 }
 
 function at(moment_: number | null): string {
-  return moment_ === null ? '' : ` at ${moment(moment_)}`;
+  return moment_ === null ? '' : ` (${moment(moment_)})`;
 }
 
 /** Where it stands, in our own words and only as far as the state goes: "revoked" is said of state `revoked` alone. */

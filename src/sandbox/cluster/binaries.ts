@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { access, constants, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
@@ -14,6 +14,14 @@ const MINIMUM_GO = [1, 26] as const;
 // Without the version the API server's feature gates and kubectl misbehave.
 const LDFLAGS = `-s -w -X k8s.io/component-base/version.gitVersion=${KUBERNETES_VERSION}`;
 
+/** The Go modules beside this file, apart since their dependencies differ. Each has a folder of its own in the cache. */
+const MODULES = {
+  kubernetes: { title: `Kubernetes ${KUBERNETES_VERSION}`, ldflags: LDFLAGS, env: {} },
+  containerd: { title: 'containerd', ldflags: '-s -w', env: { CGO_ENABLED: '0' } },
+  probe: { title: 'the program of the pods', ldflags: '-s -w', env: { CGO_ENABLED: '0' } },
+} as const;
+type ModuleName = keyof typeof MODULES;
+
 /** Go packages to build; `seconds` is how long each usually takes on two cores, after those before it. */
 const PACKAGES = {
   etcd: { module: 'kubernetes', path: 'go.etcd.io/etcd/server/v3', seconds: 45 },
@@ -25,13 +33,34 @@ const PACKAGES = {
   },
   'kube-scheduler': { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kube-scheduler', seconds: 20 },
   kubectl: { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kubectl', seconds: 30 },
-} as const;
+  kubelet: { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kubelet', seconds: 40 },
+  'kube-proxy': { module: 'kubernetes', path: 'k8s.io/kubernetes/cmd/kube-proxy', seconds: 20 },
+  containerd: { module: 'containerd', path: 'github.com/containerd/containerd/v2/cmd/containerd', seconds: 60 },
+  'containerd-shim-runc-v2': {
+    module: 'containerd',
+    path: 'github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2',
+    seconds: 5,
+  },
+  ctr: { module: 'containerd', path: 'github.com/containerd/containerd/v2/cmd/ctr', seconds: 5 },
+  probe: { module: 'probe', path: '.', seconds: 15 },
+} as const satisfies Record<string, { module: ModuleName; path: string; seconds: number }>;
 
 /** A program that `ensureBinaries` can provide. */
 export type BinaryName = keyof typeof PACKAGES;
 
 /** What a control plane without a node needs. */
 export const CONTROL_PLANE = ['etcd', 'kube-apiserver', 'kube-controller-manager', 'kubectl'] as const;
+
+/** What a node needs beside it (see node.ts), and the scheduler that a control plane with a node has. */
+export const NODE = [
+  'kube-scheduler',
+  'kubelet',
+  'kube-proxy',
+  'containerd',
+  'containerd-shim-runc-v2',
+  'ctr',
+  'probe',
+] as const;
 
 /** There can be no cluster on this machine as it is; the message says what is missing and what to do. */
 export class ClusterUnavailableError extends Error {
@@ -84,7 +113,7 @@ async function requireGo(moduleDir: string, names: readonly BinaryName[]): Promi
 /**
  * The paths of the named programs. They come from KUBEBUILDER_ASSETS when that holds all of them; else from this user's
  * cache, into which the missing ones are built from the pinned Go modules beside this file (once: about seven minutes on
- * two cores). Safe to run several times at once.
+ * two cores, and two more for a node). Safe to run several times at once.
  *
  * @throws ClusterUnavailableError when they are neither there nor can be built here.
  */
@@ -92,28 +121,32 @@ export async function ensureBinaries<const Name extends BinaryName>(
   names: readonly Name[],
   log: Log,
 ): Promise<Record<Name, string>> {
-  const paths = (dir: string) =>
-    Object.fromEntries(names.map((name) => [name, join(dir, name)])) as Record<Name, string>;
-
   const assets = process.env['KUBEBUILDER_ASSETS'];
   if (assets) {
     const lacking = await missingIn(assets, names);
     if (lacking.length === 0) {
       log(`cluster: using the programs in KUBEBUILDER_ASSETS (${assets})`);
-      return paths(assets);
+      return Object.fromEntries(names.map((name) => [name, join(assets, name)])) as Record<Name, string>;
     }
     log(`cluster: KUBEBUILDER_ASSETS (${assets}) lacks ${lacking.join(', ')}: not used`);
   }
 
-  const moduleDir = join(import.meta.dirname, 'go', 'kubernetes');
-  const key = createHash('sha256')
-    .update(await readFile(join(moduleDir, 'go.mod')))
-    .update(await readFile(join(moduleDir, 'go.sum')))
-    .update(`${LDFLAGS} ${process.platform} ${process.arch}`)
-    .digest('hex')
-    .slice(0, 16);
-  const dir = cacheDir('cluster', key);
-  if ((await missingIn(dir, names)).length === 0) return paths(dir);
+  const found = {} as Record<Name, string>;
+  for (const [module, ofModule] of Map.groupBy(names, (name) => PACKAGES[name].module)) {
+    const dir = await ensureModule(module, ofModule, log);
+    for (const name of ofModule) found[name] = join(dir, name);
+  }
+  return found;
+}
+
+/** The folder of the cache that holds these programs of one module; builds the missing ones. */
+async function ensureModule(module: ModuleName, names: readonly BinaryName[], log: Log): Promise<string> {
+  const moduleDir = join(import.meta.dirname, 'go', module);
+  const key = createHash('sha256');
+  for (const file of (await readdir(moduleDir)).toSorted()) key.update(await readFile(join(moduleDir, file)));
+  key.update(`${MODULES[module].ldflags} ${process.platform} ${process.arch}`);
+  const dir = cacheDir('cluster', key.digest('hex').slice(0, 16));
+  if ((await missingIn(dir, names)).length === 0) return dir;
 
   await requireGo(moduleDir, names);
   await mkdir(dir, { recursive: true });
@@ -128,16 +161,17 @@ export async function ensureBinaries<const Name extends BinaryName>(
     if (missing.length === 0) return;
     const usual = missing.reduce((sum, name) => sum + PACKAGES[name].seconds, 0);
     log(
-      `cluster: building ${missing.join(', ')} (Kubernetes ${KUBERNETES_VERSION}) into ${dir}: once per machine, ` +
+      `cluster: building ${missing.join(', ')} (${MODULES[module].title}) into ${dir}: once per machine, ` +
         `usually ${duration(usual * 1000)} on two cores`,
     );
     for (const name of missing) await build(name, moduleDir, dir, log);
   });
-  return paths(dir);
+  return dir;
 }
 
 async function build(name: BinaryName, moduleDir: string, dir: string, log: Log): Promise<void> {
-  const { path, seconds } = PACKAGES[name];
+  const { module, path, seconds } = PACKAGES[name];
+  const { ldflags, env } = MODULES[module];
   const temporary = join(dir, `${name}.${randomUUID()}`);
   const output = `${temporary}.log`;
   const start = Date.now();
@@ -147,14 +181,14 @@ async function build(name: BinaryName, moduleDir: string, dir: string, log: Log)
   try {
     const go = await supervise({
       command: 'go',
-      args: ['build', '-mod=readonly', '-ldflags', LDFLAGS, '-o', temporary, path],
+      args: ['build', '-mod=readonly', '-ldflags', ldflags, '-o', temporary, path],
       logFile: output,
       cwd: moduleDir,
-      env: { ...process.env, GOWORK: 'off' },
+      env: { ...process.env, GOWORK: 'off', ...env },
     });
     const end = await go.ended;
     if (!(await isExecutable(temporary))) {
-      throw new Error(`go build ${path} failed (${end}):\n${await tail(output)}`);
+      throw new Error(`go build of ${name} failed (${end}):\n${await tail(output)}`);
     }
     await rename(temporary, join(dir, name));
     log(`cluster: built ${name} in ${elapsed()}`);

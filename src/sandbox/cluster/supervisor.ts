@@ -22,9 +22,8 @@ kill -KILL $watcher; wait $watcher
 exit $code
 `;
 
-/** Removes "$1" when standard input is closed. Again and again for a while: at a `kill -9` others still write there. */
-const REMOVE_AFTER_PARENT = `
-read -r _
+/** Removes "$1". Again and again for a while: at a `kill -9` others still write there. */
+const REMOVE = `
 tries=0
 while [ -e "$1" ] && [ $tries -lt 100 ]; do rm -rf "$1"; sleep 0.1; tries=$((tries+1)); done
 `;
@@ -78,15 +77,20 @@ export async function supervise(options: {
   }
 }
 
-/** Sees to it that the folder is removed when this process dies; `stop` removes it now. */
-export function removeAtEnd(dir: string): Supervised {
+/** Runs a script for /bin/sh, with these arguments, when this process dies; `stop` runs it now and waits for its end. */
+export function atEnd(script: string, args: readonly string[]): Supervised {
   return watch(
-    spawn('/bin/sh', ['-c', REMOVE_AFTER_PARENT, 'sh', dir], {
+    spawn('/bin/sh', ['-c', `read -r _\n${script}`, 'sh', ...args], {
       cwd: '/',
       stdio: ['pipe', 'ignore', 'ignore'],
       detached: true,
     }),
   );
+}
+
+/** Sees to it that the folder is removed when this process dies; `stop` removes it now. */
+export function removeAtEnd(dir: string): Supervised {
+  return atEnd(REMOVE, [dir]);
 }
 
 /** The last lines of a log file; a file that is not there is empty. */

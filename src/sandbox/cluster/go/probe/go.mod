@@ -1,0 +1,3 @@
+module drawbridge.internal/probe
+
+go 1.26.0

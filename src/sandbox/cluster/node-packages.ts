@@ -1,0 +1,82 @@
+import { execFile } from 'node:child_process';
+import { access } from 'node:fs/promises';
+import { promisify } from 'node:util';
+import { ClusterUnavailableError } from './binaries.ts';
+import type { Log } from './supervisor.ts';
+
+const run = promisify(execFile);
+
+/** The PATH of the system's own programs; a user's may lack the sbin folders. */
+export const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** Where Debian keeps the network plugins, and its static busybox. */
+export const CNI_DIR = '/usr/lib/cni';
+export const BUSYBOX = '/usr/bin/busybox';
+
+/** Debian packages that a node needs, each with a file by which it is known to be there. */
+const PACKAGES = {
+  runc: '/usr/sbin/runc',
+  'containernetworking-plugins': `${CNI_DIR}/ptp`,
+  nftables: '/usr/sbin/nft',
+  iproute2: '/usr/sbin/ip',
+  'busybox-static': BUSYBOX,
+};
+
+const exists = (path: string) =>
+  access(path).then(
+    () => true,
+    () => false,
+  );
+
+/** Why no node can run on this machine whatever is installed, or null: it takes Linux, root, and leave to make namespaces. */
+export async function reasonAgainstNode(): Promise<string | null> {
+  if (process.platform !== 'linux') return `a node needs Linux, and this is ${process.platform}`;
+  if (process.getuid?.() !== 0) return 'a node needs root';
+  return run('unshare', ['--net', '--mount', '--pid', '--fork', 'true'], { env: { PATH: SYSTEM_PATH } }).then(
+    () => null,
+    (error: Error & { stderr?: string }) =>
+      `this root may not make namespaces (${(error.stderr ?? error.message).trim()})`,
+  );
+}
+
+/**
+ * Sees to it that the system's packages of a node are there. On Debian and its kin the missing ones are installed by apt-get, and
+ * that is said.
+ *
+ * @throws ClusterUnavailableError when no node can run here, or when something is missing that can't be installed; it says what.
+ */
+export async function ensureNodePackages(options: { log: Log }): Promise<void> {
+  const { log } = options;
+  const reason = await reasonAgainstNode();
+  if (reason !== null) throw new ClusterUnavailableError(`No node: ${reason}.`);
+  let missing = await missingPackages();
+  if (missing.length === 0) return;
+  if (!(await exists('/usr/bin/apt-get'))) {
+    throw new ClusterUnavailableError(
+      `No node: the Debian packages ${missing.join(', ')} are missing, or keep their files elsewhere than in ` +
+        `${missing.map((name) => PACKAGES[name]).join(', ')}.`,
+    );
+  }
+  log(`cluster: installing ${missing.join(', ')} by apt-get`);
+  const apt = (...args: string[]) =>
+    run('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
+      env: { ...process.env, PATH: SYSTEM_PATH, DEBIAN_FRONTEND: 'noninteractive' },
+    });
+  let problem = '';
+  try {
+    await apt('update');
+    await apt('install', '--no-install-recommends', ...missing);
+  } catch (error) {
+    problem = ` (${(error as { stderr?: string }).stderr?.trim() || String(error)})`;
+  }
+  missing = await missingPackages();
+  if (missing.length > 0) {
+    throw new ClusterUnavailableError(`No node: apt-get could not install ${missing.join(', ')}${problem}.`);
+  }
+}
+
+async function missingPackages(): Promise<(keyof typeof PACKAGES)[]> {
+  const names = Object.keys(PACKAGES) as (keyof typeof PACKAGES)[];
+  const found = await Promise.all(names.map((name) => exists(PACKAGES[name])));
+  return names.filter((_, index) => !found[index]);
+}
