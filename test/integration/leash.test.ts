@@ -214,7 +214,7 @@ describeWithCluster('the leash', (cluster) => {
         'label: none of those by which people list what is open',
         'lease',
         () => ({ 'metadata.labels.app|kubernetes|io/managed-by': undefined }),
-        /its own instance/,
+        /managed-by with drawbridge|carried the labels/,
       ],
       [
         'namespace: kube-system',

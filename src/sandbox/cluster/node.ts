@@ -191,10 +191,11 @@ set -eu
 cd '${dir}'
 mount -t tmpfs tmpfs /run
 mkdir /run/netns /run/containerd
-# Kubelet sets these for the whole machine, which is not only its own.
-for part in vm kernel; do
-  mount --bind /proc/sys/$part /proc/sys/$part
-  mount -o remount,bind,ro /proc/sys/$part
+# Kubelet sets these, and they are the whole machine's: it gets copies.
+for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
+  mkdir -p sysctl/$name
+  cat /proc/sys/$name >sysctl/$name/copy
+  mount --bind sysctl/$name/copy /proc/sys/$name
 done
 if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   mkdir /sys/fs/cgroup/${name}
@@ -205,7 +206,7 @@ if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
   done
 else
   if [ -d /sys/fs/cgroup/unified ]; then umount /sys/fs/cgroup/unified; fi
-  for group in /sys/fs/cgroup/*/; do mkdir -p $group${name}; done
+  for group in /sys/fs/cgroup/*/; do mkdir -p "$group/${name}"; done
   for file in cpuset.cpus cpuset.mems; do
     cat /sys/fs/cgroup/cpuset/$file >/sys/fs/cgroup/cpuset/${name}/$file
   done
@@ -285,8 +286,6 @@ function kubeletConfig(controlPlane: ControlPlane, { name, dir, nodeAddress }: N
     enforceNodeAllocatable: [],
     localStorageCapacityIsolation: false,
     makeIPTablesUtilChains: false,
-    // Only warns of sysctls that are not as it wants them.
-    featureGates: { KubeletInUserNamespace: true },
     evictionHard: {
       'memory.available': '1Mi',
       'nodefs.available': '0%',

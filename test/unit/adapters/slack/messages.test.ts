@@ -92,7 +92,7 @@ describe('an approval message', () => {
       'Opens 1, closes 0',
       '+ drawbridge-workspaces/job/workspace → staging/deployment/checkout 8080/TCP',
       'Traffic from the node',
-      '`RoleBinding staging/drawbridge-g-7k3fq2`',
+      'Job, RoleBinding in `staging`',
       '*1 approval needed*, from <!subteam^S0SRE>, members of <#C0ACCESS>, `cy@example.test`',
     ])
       expect(text).toContain(part);

@@ -1,0 +1,142 @@
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { openApi } from './api.ts';
+import type { Cluster } from './cluster.ts';
+import {
+  type AddressedPod,
+  type NamespaceObject,
+  NO_RULES,
+  networkPolicyRules,
+  type PodObject,
+  type PolicyObject,
+} from './network-policy-rules.ts';
+import type { Node } from './node.ts';
+import { run } from './node-network.ts';
+import type { Log } from './supervisor.ts';
+
+const RESOURCES = ['/api/v1/pods', '/api/v1/namespaces', '/apis/networking.k8s.io/v1/networkpolicies'] as const;
+
+/** Plays the part of a network plugin that enforces NetworkPolicies. */
+export type PolicyEnforcement = {
+  /** Resolves when all that the API server has now is in force; no real cluster can say that. */
+  readonly inForce: () => Promise<void>;
+  /** Takes the rules away and goes. */
+  readonly stop: () => Promise<void>;
+};
+
+/**
+ * Enforces NetworkPolicies on the node as they come and go, within some tens of milliseconds. A pod that starts waits until rules
+ * know it, so that there is no gap. Resolves when it is at work.
+ *
+ * @param options.keepEstablished whether connections that exist outlive the policy that allowed them: see `networkPolicyRules`.
+ */
+export async function enforceNetworkPolicies(options: {
+  cluster: Cluster;
+  node: Node;
+  keepEstablished: boolean;
+  log: Log;
+}): Promise<PolicyEnforcement> {
+  const { cluster, node, keepEstablished, log } = options;
+  const { dir, namespace } = node.network;
+  const addressesDir = join(dir, 'addresses');
+  const loadedDir = join(dir, 'loaded');
+  const api = await openApi(cluster.adminKubeconfig);
+  const stopping = new AbortController();
+  const nft = (rules: string) => run('nsenter', [`--net=${namespace.path}`, 'nft', '-f', '-'], rules);
+  let rulesInForce = '';
+
+  async function list<T>(path: string): Promise<T[]> {
+    const { status, body } = await api.call('GET', path);
+    if (status !== 200) throw new Error(`can't list ${path}: ${JSON.stringify(body)}`);
+    return (body as { items: T[] }).items;
+  }
+
+  async function load(): Promise<void> {
+    // Before the list, so that who is known here and not there is still to come.
+    const addresses = await readAddresses(addressesDir);
+    const [pods, namespaces, policies] = await Promise.all([
+      list<PodObject>(RESOURCES[0]),
+      list<NamespaceObject>(RESOURCES[1]),
+      list<PolicyObject>(RESOURCES[2]),
+    ]);
+    const addressed = pods.flatMap((pod): AddressedPod[] => {
+      const address = addresses.get(pod.metadata.uid) ?? pod.status?.podIP;
+      const isOver = ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
+      return address && !pod.spec.hostNetwork && !isOver ? [{ ...pod, address }] : [];
+    });
+    const rules = networkPolicyRules({ pods: addressed, namespaces, policies }, { keepEstablished });
+    if (rules !== rulesInForce) await nft(rules);
+    rulesInForce = rules;
+    const marked = new Set(await readdir(loadedDir));
+    for (const uid of addresses.keys()) if (!marked.has(uid)) await writeFile(join(loadedDir, uid), '');
+  }
+
+  // One load at a time; whoever asks meanwhile gets the next one, which sees what they have seen.
+  let running: Promise<void> | undefined;
+  let next: Promise<void> | undefined;
+  function inForce(): Promise<void> {
+    if (running === undefined) {
+      running = load().finally(() => (running = undefined));
+      return running;
+    }
+    next ??= running
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        return inForce();
+      });
+    return next;
+  }
+  const refresh = () => inForce().catch((error: unknown) => stopping.signal.aborted || log(`network policies: ${error}`));
+
+  async function followResource(path: string): Promise<void> {
+    while (!stopping.signal.aborted) {
+      try {
+        // From now on; what was before is loaded at each start.
+        const watch = api.lines(`${path}?watch=1&resourceVersion=0`, stopping.signal);
+        for await (const _event of watch) void refresh();
+      } catch (error) {
+        if (!stopping.signal.aborted) log(`network policies: ${error}`);
+      }
+      await delay(100, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  async function followAddresses(): Promise<void> {
+    const known = new Set<string>();
+    while (!stopping.signal.aborted) {
+      const names = await readdir(addressesDir).catch(() => []);
+      const waiting = await readdir(loadedDir).catch(() => names);
+      if (names.some((name) => !waiting.includes(name))) await refresh();
+      known.clear();
+      await delay(20, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+
+  await mkdir(loadedDir);
+  await inForce();
+  const following = Promise.all([...RESOURCES.map(followResource), followAddresses()]);
+  return {
+    inForce,
+    async stop() {
+      stopping.abort();
+      await following;
+      await running?.catch(() => {});
+      await rm(loadedDir, { recursive: true, force: true });
+      // The node may have gone before.
+      await nft(NO_RULES).catch(() => {});
+      api.close();
+    },
+  };
+}
+
+/** The addresses that the node's network plugin has given, by the pods' uids. */
+async function readAddresses(dir: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const uid of await readdir(dir)) {
+    const address = await readFile(join(dir, uid), 'utf8').catch(() => '');
+    if (address !== '') found.set(uid, address);
+  }
+  return found;
+}
