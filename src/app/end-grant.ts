@@ -4,9 +4,8 @@ import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import type { World } from './ports.ts';
-import { grantNamed } from './review-access.ts';
 import { alarm, job, note, tell, unschedule } from './steps.ts';
-import { factsFor, personBehind } from './who.ts';
+import { hear } from './who.ts';
 
 /** When an ending that does not get done is told to administrators: milliseconds after it was begun. */
 const LATE = 30_000;
@@ -15,11 +14,8 @@ const NOTEWORTHY = 5000;
 
 /** A person ends a grant, or calls a request back before anything was applied. */
 export async function endAccess(world: World, slackId: string, id: GrantId, words: string): Promise<Grant> {
-  const policy = world.policies.current();
-  const person = await personBehind(world.directory, policy, slackId);
-  const grant = await grantNamed(world, id);
-  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
-  const allowed = mayEnd(policy, grant, person, await factsFor(world.directory, policy, profile));
+  const { policy, person, grant, facts } = await hear(world, slackId, id);
+  const allowed = mayEnd(policy, grant, person, facts);
   if (!allowed.allowed) throw allowed.refusal;
   if (hasEnded(grant.state)) throw new Refusal('state', `${id} has ended already: ${grant.state}.`);
   const cancelled = await world.store.change(id, (current) =>

@@ -6,18 +6,14 @@ import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { digestOfProfile } from '../domain/plan.ts';
 import type { World } from './ports.ts';
-import { grantNamed, mustBeSeen } from './review-access.ts';
+import { mustBeSeen } from './review-access.ts';
 import { job, note, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
-import { factsFor, personBehind } from './who.ts';
+import { hear } from './who.ts';
 
 /** The requester asks for a longer window: decided like a request, under the policy as it is now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
-  const policy = world.policies.current();
-  const person = await personBehind(world.directory, policy, slackId);
-  const grant = await grantNamed(world, id);
-  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
-  const facts = await factsFor(world.directory, policy, profile);
+  const { policy, profile, person, grant, facts } = await hear(world, slackId, id);
   const decision = decideExtension(policy, grant, person, seconds, facts);
   if (!decision.allowed) throw decision.refusal;
   if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
@@ -50,15 +46,11 @@ export async function reviewExtension(
   words: string,
   seen: Seen,
 ): Promise<Grant> {
-  const policy = world.policies.current();
-  const reviewer = await personBehind(world.directory, policy, slackId);
-  const grant = await grantNamed(world, id);
+  const { policy, profile, person: reviewer, grant, facts } = await hear(world, slackId, id);
   const { extension } = grant;
   if (grant.state !== 'active' || extension === null)
     throw new Refusal('state', `${id} waits for no longer window now.`);
   const digest = extensionDigest(grant, extension);
-  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
-  const facts = await factsFor(world.directory, policy, profile);
   const decided = decideReview(policy, { ...grant, decisions: extension.approvals, digest }, reviewer, verdict, facts);
   if (!decided.allowed) throw decided.refusal;
   mustBeSeen(grant, seen, digest);

@@ -3,12 +3,11 @@ import { Refusal } from '../domain/errors.ts';
 import { holdsAccess } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
-import { isSystemNamespace, matchesNamespace, type Policy } from '../domain/policy.ts';
+import { isSystemNamespace, matchesNamespace, type Policy, profileNamed } from '../domain/policy.ts';
 import type { World } from './ports.ts';
-import { grantNamed } from './review-access.ts';
 import type { Offer } from './use-cases.ts';
 import { type View, viewOf } from './view.ts';
-import { factsFor, personBehind } from './who.ts';
+import { factsFor, grantNamed, personBehind } from './who.ts';
 
 /** Questions: nothing here changes anything. */
 
@@ -81,7 +80,7 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
 }
 
 async function factsOfProfiles(world: World, policy: Policy, profiles: ReadonlySet<string>) {
-  const known = [...profiles].filter((name) => Object.hasOwn(policy.profiles, name));
+  const known = [...profiles].filter((name) => profileNamed(policy, name) !== undefined);
   return new Map(
     await Promise.all(
       known.map(async (name) => [name, await factsFor(world.directory, policy, policy.profiles[name])] as const),

@@ -8,12 +8,13 @@ import {
 } from '../domain/confinement.ts';
 import { decideRequest } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
-import { describeTarget, type Grant, type Target } from '../domain/grant.ts';
+import { type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { type Connection, digestOfProfile, type Plan, type Preview, type WorkspacePlan } from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
 import { persistenceRisks } from '../domain/rights.ts';
+import { describeTarget, type Target } from '../domain/target.ts';
 import { previewChange } from '../network/diff.ts';
 import { isolatedByAll } from '../network/isolation.ts';
 import type { Cluster, Pod } from '../network/types.ts';
@@ -49,7 +50,13 @@ export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
   const requester = await personBehind(world.directory, policy, grant.requester.slackId);
   const facts = await factsFor(world.directory, policy, policy.profiles[grant.profile]);
   const decision = decideRequest(policy, grant, requester, facts, world.cluster.closedNamespaces);
-  if (!decision.allowed) throw decision.refusal;
+  // Whoever reads this is an approver, and the rules speak to the requester.
+  if (!decision.allowed)
+    throw new Refusal(
+      decision.refusal.rule,
+      `The policy would not take this request any more. To the requester it would say: ${decision.refusal.message}`,
+      'Deny it, or let it time out.',
+    );
   const disabled = world.policies.disabled(grant.profile);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);

@@ -1,9 +1,10 @@
 import type { LabelSelector, PortRef } from '../domain/confinement.ts';
-import type { Grant, Instant, Target } from '../domain/grant.ts';
+import type { Grant, Instant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Account } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
 import type { Rule } from '../domain/rights.ts';
+import type { Target } from '../domain/target.ts';
 import type { Cluster } from '../network/types.ts';
 import type { View } from './view.ts';
 

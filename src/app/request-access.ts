@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../domain/grant.ts';
 import { newGrantId } from '../domain/ids.ts';
 import { digestOfPlan } from '../domain/plan.ts';
-import { requestTimeout } from '../domain/policy.ts';
+import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
@@ -20,8 +20,7 @@ const MOST_PENDING = 10;
 export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
   const policy = world.policies.current();
   const requester = await personBehind(world.directory, policy, slackId);
-  const asked = Object.hasOwn(policy.profiles, ask.profile) ? policy.profiles[ask.profile] : undefined;
-  const facts = await factsFor(world.directory, policy, asked);
+  const facts = await factsFor(world.directory, policy, profileNamed(policy, ask.profile));
   const decision = decideRequest(policy, ask, requester, facts, world.cluster.closedNamespaces);
   if (!decision.allowed) {
     await world.audit.record({

@@ -8,14 +8,7 @@ import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { job, note, tell, unschedule } from './steps.ts';
 import type { Seen } from './use-cases.ts';
-import { factsFor, personBehind } from './who.ts';
-
-/** The grant behind an id, or a refusal that says so. */
-export async function grantNamed(world: World, id: GrantId): Promise<Grant> {
-  const grant = await world.store.get(id);
-  if (grant === null) throw new Refusal('id', `There is no request or grant ${id}.`, '`/jit list` shows yours.');
-  return grant;
-}
+import { hear } from './who.ts';
 
 /** A click must come from the grant's own message, as it is now: not from a copy, an older one or another's. */
 export function mustBeSeen(grant: Grant, seen: Seen, digest: string): void {
@@ -43,16 +36,12 @@ export async function reviewAccess(
   words: string,
   seen: Seen,
 ): Promise<Grant> {
-  const policy = world.policies.current();
-  const reviewer = await personBehind(world.directory, policy, slackId);
-  const grant = await grantNamed(world, id);
+  const { policy, person: reviewer, grant, facts } = await hear(world, slackId, id);
   if (grant.state !== 'pending')
     throw new Refusal(
       'state',
       hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
     );
-  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
-  const facts = await factsFor(world.directory, policy, profile);
   const decided = decideReview(policy, grant, reviewer, verdict, facts);
   if (!decided.allowed) {
     await note(world, grant, 'refused', reviewer, {

@@ -1,7 +1,8 @@
 import { Unavailable } from '../domain/errors.ts';
-import { describeTarget, type Grant, hasEnded } from '../domain/grant.ts';
+import { type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
+import { describeTarget } from '../domain/target.ts';
 import type { AuditEntry, Job, News, World } from './ports.ts';
 
 /** What several steps of the journey share: scheduling, telling, auditing. */

@@ -1,9 +1,8 @@
 import { approvalsMissing, extensionDigest } from '../domain/decide.ts';
 import { type Grant, holdsAccess } from '../domain/grant.ts';
 import { shortDigest } from '../domain/plan.ts';
-import type { Policy, Principals } from '../domain/policy.ts';
+import { type Policy, type Principals, profileNamed } from '../domain/policy.ts';
 import { WORKLOAD_KINDS } from '../domain/rights.ts';
-import type { ClusterAccess } from './ports.ts';
 
 /** A grant with all that a message about it says: what the Slack adapter renders, and nothing that it has to look up. */
 export interface View {
@@ -27,9 +26,9 @@ export interface View {
 export function viewOf(
   grant: Grant,
   policy: Policy,
-  cluster: Pick<ClusterAccess, 'objectsOf' | 'workspacesNamespace'>,
+  cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
 ): View {
-  const profile = Object.hasOwn(policy.profiles, grant.profile) ? policy.profiles[grant.profile] : undefined;
+  const profile = profileNamed(policy, grant.profile);
   const window =
     grant.startsAt === null || grant.expiresAt === null ? 0 : Math.ceil((grant.expiresAt - grant.startsAt) / 1000);
   return {

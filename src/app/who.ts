@@ -1,8 +1,10 @@
 import { type Facts, lookupsFor } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
 import { identify, kubernetesUser, type Members, type Person } from '../domain/people.ts';
-import type { Policy, Profile } from '../domain/policy.ts';
-import type { Directory } from './ports.ts';
+import { type Policy, type Profile, profileNamed } from '../domain/policy.ts';
+import type { Directory, World } from './ports.ts';
 
 /**
  * The person behind a Slack id, as Slack and the policy say now.
@@ -12,6 +14,32 @@ export async function personBehind(directory: Directory, policy: Policy, slackId
   const account = await directory.account(slackId);
   if (account === null) throw new Refusal('identity', 'Slack knows no such account.');
   return identify(account, policy.identity);
+}
+
+/** All that a decision of one person on one grant is made from, looked up now. */
+export interface Hearing {
+  readonly policy: Policy;
+  /** Undefined when the policy has no such profile any more. */
+  readonly profile: Profile | undefined;
+  readonly person: Person;
+  readonly grant: Grant;
+  readonly facts: Facts;
+}
+
+/** @throws Refusal when the account may not act, or there is no such grant */
+export async function hear(world: World, slackId: string, id: GrantId): Promise<Hearing> {
+  const policy = world.policies.current();
+  const person = await personBehind(world.directory, policy, slackId);
+  const grant = await grantNamed(world, id);
+  const profile = profileNamed(policy, grant.profile);
+  return { policy, profile, person, grant, facts: await factsFor(world.directory, policy, profile) };
+}
+
+/** The grant behind an id, or a refusal that says so. */
+export async function grantNamed(world: World, id: GrantId): Promise<Grant> {
+  const grant = await world.store.get(id);
+  if (grant === null) throw new Refusal('id', `There is no request or grant ${id}.`, '`/jit list` shows yours.');
+  return grant;
 }
 
 /** Everything that must be known about people before this profile is asked for, decided on or ended. */

@@ -1,9 +1,17 @@
 import { digestOf } from './canonical.ts';
 import { formatDuration } from './duration.ts';
 import { Refusal } from './errors.ts';
-import { approvalsOf, describeTarget, type Extension, type Grant, type Target } from './grant.ts';
+import { approvalsOf, type Extension, type Grant } from './grant.ts';
 import { allowedBy, deniedBy, type Memberships, membershipsNeeded, type Person } from './people.ts';
-import { describeDurations, isSystemNamespace, matchesNamespace, type Policy, type Profile } from './policy.ts';
+import {
+  describeDurations,
+  isSystemNamespace,
+  matchesNamespace,
+  type Policy,
+  type Profile,
+  profileNamed,
+} from './policy.ts';
+import type { Target } from './target.ts';
 
 /** The longest reason that is taken: a message shows it whole. */
 export const LONGEST_REASON = 500;
@@ -50,10 +58,6 @@ export function lookupsFor(policy: Policy, profile: Profile): { memberships: str
     memberships: membershipsNeeded(...lists, ...(profile.automatic ? [profile.automatic.members] : [])),
     aliases: profile.deny.users.filter((user) => /^[UW][A-Z0-9]+$/.test(user)),
   };
-}
-
-function profileNamed(policy: Policy, name: string): Profile | undefined {
-  return Object.hasOwn(policy.profiles, name) ? policy.profiles[name] : undefined;
 }
 
 const denied = (profileName: string, profile: Profile, person: Person, facts: Facts): Why => {

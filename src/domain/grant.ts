@@ -1,21 +1,10 @@
 import type { GrantId } from './ids.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
-import type { WorkloadKind } from './rights.ts';
+import type { Target } from './target.ts';
 
 /** Milliseconds since the epoch. */
 export type Instant = number;
-
-/** What a request is about: a namespace, or one workload in it. */
-export interface Target {
-  readonly namespace: string;
-  readonly workload?: { readonly kind: WorkloadKind; readonly name: string };
-}
-
-/** `staging` or `staging/deployment/checkout`, as a person can type it. */
-export function describeTarget({ namespace, workload }: Target): string {
-  return workload === undefined ? namespace : `${namespace}/${workload.kind.toLowerCase()}/${workload.name}`;
-}
 
 export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
 export type EndState = 'denied' | 'cancelled' | 'timed-out' | 'expired' | 'revoked' | 'failed';

@@ -1,8 +1,8 @@
 import { digestOf } from './canonical.ts';
 import type { LabelSelector, PortRef } from './confinement.ts';
-import type { Target } from './grant.ts';
 import type { Profile } from './policy.ts';
 import type { Rule } from './rights.ts';
+import type { Target } from './target.ts';
 
 /** The pods of one workload, or addresses outside the cluster. */
 export type Endpoint =

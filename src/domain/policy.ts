@@ -204,6 +204,11 @@ export type Principals = Profile['requesters'];
 /** The policy file as a person writes it, before defaults. */
 export type PolicyInput = z.input<typeof policySchema>;
 
+/** The profile of that name, if the policy has it. Names come from people: `constructor` is none. */
+export function profileNamed(policy: Policy, name: string): Profile | undefined {
+  return Object.hasOwn(policy.profiles, name) ? policy.profiles[name] : undefined;
+}
+
 /** True when a namespace fits one of the patterns (`*` stands for any characters). */
 export function matchesNamespace(patterns: readonly string[], namespace: string): boolean {
   return patterns.some((pattern) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import { type KubeObject, type ManifestContext, objectName } from '../../src/adapters/kubernetes/manifests.ts';
+import { type ManifestContext, objectName } from '../../src/adapters/kubernetes/manifests.ts';
+import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { installExample, type Targets } from '../support/chart.ts';

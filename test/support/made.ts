@@ -1,7 +1,6 @@
 import {
   admissionPolicy,
   guardPolicy,
-  type KubeObject,
   leaseJob,
   type ManifestContext,
   objectName,
@@ -9,6 +8,7 @@ import {
   workspaceJob,
   workspaceRights,
 } from '../../src/adapters/kubernetes/manifests.ts';
+import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';

@@ -1,6 +1,6 @@
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { Unavailable } from '../../domain/errors.ts';
-import type { KubeObject } from './manifests.ts';
+import type { KubeObject } from './object.ts';
 
 /**
  * The API server, by plain JSON. Authentication, TLS and HTTP are client-node's; its typed models are not used: they drop what they do not

@@ -9,7 +9,6 @@ import {
   EXPIRES_AT,
   guardPolicy,
   INSTANCE_LABEL,
-  type KubeObject,
   type Lease,
   leaseJob,
   type ManifestContext,
@@ -21,6 +20,7 @@ import {
   workspaceName,
   workspaceRights,
 } from './manifests.ts';
+import type { KubeObject } from './object.ts';
 import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
 import { createSurveyor } from './survey.ts';

@@ -1,32 +1,8 @@
 import { admissionSpec, GRANT_LABEL, guardSpec } from '../../domain/confinement.ts';
-import { describeTarget, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
+import { GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
-import { PREFIX } from './seal.ts';
-
-/** A Kubernetes object as plain JSON: what is applied, and what is read back. */
-export interface KubeObject {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: {
-    readonly name: string;
-    readonly namespace: string;
-    readonly uid?: string;
-    readonly labels?: Readonly<Record<string, string>>;
-    readonly annotations?: Readonly<Record<string, string>>;
-    readonly ownerReferences?: readonly {
-      readonly apiVersion: string;
-      readonly kind: string;
-      readonly name: string;
-      readonly uid: string;
-    }[];
-    readonly deletionTimestamp?: string;
-  };
-  readonly spec?: unknown;
-  readonly rules?: unknown;
-  readonly roleRef?: unknown;
-  readonly subjects?: unknown;
-  readonly status?: unknown;
-}
+import { describeTarget } from '../../domain/target.ts';
+import { type KubeObject, PREFIX } from './object.ts';
 
 export interface ManifestContext {
   readonly instance: string;

@@ -1,9 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { canonical } from '../../domain/canonical.ts';
-import type { KubeObject } from './manifests.ts';
+import { type KubeObject, PREFIX } from './object.ts';
 
-/** Prefix of every label and annotation of ours. */
-export const PREFIX = 'drawbridge.internal/';
 const SEAL = `${PREFIX}seal`;
 
 /** Labels and annotations that are ours, without the seal itself. */

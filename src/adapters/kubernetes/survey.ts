@@ -1,9 +1,9 @@
 import type { ClusterAccess, Survey } from '../../app/ports.ts';
 import type { LabelSelector, PortRef } from '../../domain/confinement.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Target } from '../../domain/grant.ts';
 import type { Profile } from '../../domain/policy.ts';
 import type { Rule, WorkloadKind } from '../../domain/rights.ts';
+import type { Target } from '../../domain/target.ts';
 import { type PodObject, podFromObject } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
 import type { Api } from './api.ts';

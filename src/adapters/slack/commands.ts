@@ -1,9 +1,9 @@
 import type { Ask } from '../../domain/decide.ts';
 import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/duration.ts';
-import type { Target } from '../../domain/grant.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
 import { nearest } from '../../domain/nearest.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights.ts';
+import type { Target } from '../../domain/target.ts';
 import { clean, shorten, typed } from './text.ts';
 
 /** What a person types after `/jit`. */

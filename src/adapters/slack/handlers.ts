@@ -14,7 +14,7 @@ import type { Seen, UseCases } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { describeTarget } from '../../domain/grant.ts';
+import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS, carried, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
 import { type Message, note } from './blocks.ts';
 import { directChannel, postMessage } from './client.ts';

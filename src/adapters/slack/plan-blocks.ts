@@ -1,7 +1,7 @@
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { describeTarget } from '../../domain/grant.ts';
 import type { Connection, Endpoint, Plan } from '../../domain/plan.ts';
+import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section, small, words } from './blocks.ts';
 import { code, codeBlock, fitting, LIMITS, markup, person } from './text.ts';
 

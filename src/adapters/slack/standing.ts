@@ -1,15 +1,9 @@
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import {
-  approvalsOf,
-  type Decision,
-  describeTarget,
-  type Grant,
-  type GrantState,
-  onePerPerson,
-} from '../../domain/grant.ts';
+import { approvalsOf, type Decision, type Grant, type GrantState, onePerPerson } from '../../domain/grant.ts';
 import { shortDigest } from '../../domain/plan.ts';
 import type { Principals } from '../../domain/policy.ts';
+import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
 import { code, fitting, moment, person } from './text.ts';
 

@@ -51,7 +51,10 @@ export type ControlPlaneBinaries = Record<(typeof CONTROL_PLANE)[number], string
 
 /** A program of the cluster that can be taken away and brought back. */
 type Component = {
-  /**
+  /** Everything here is on this machine: a proxy of the user's environment would only be in the way. */
+const DIRECT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(https?|all)_proxy$/i.test(name)));
+
+/**
    * Starts it, unless it runs, with its state of before; resolves when it is up.
    *
    * @throws Error with the end of its log when it ends instead, or is not up within a minute.
@@ -171,7 +174,7 @@ function createComponent(options: {
 
   async function start(): Promise<void> {
     if (current !== undefined) return;
-    const part = await supervise({ command, args: args(), logFile, cwd: dir });
+    const part = await supervise({ command, args: args(), logFile, cwd: dir, env: DIRECT });
     current = part;
     const deadline = Date.now() + START_TIMEOUT_MS;
     let problem = `is not up after ${START_TIMEOUT_MS / 1000} s`;

@@ -1,4 +1,5 @@
-import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { watch } from 'node:fs';
+import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from './api.ts';
@@ -53,8 +54,9 @@ export async function enforceNetworkPolicies(options: {
   }
 
   async function load(): Promise<void> {
-    // Before the list, so that who is known here and not there is still to come.
-    const addresses = await readAddresses(addressesDir);
+    // Before the list, which then has all whose addresses these are.
+    const assigned = await readdir(addressesDir);
+    const addresses = new Map(assigned.map((name) => name.split('_') as [uid: string, address: string]));
     const [pods, namespaces, policies] = await Promise.all([
       list<PodObject>(RESOURCES[0]),
       list<NamespaceObject>(RESOURCES[1]),
@@ -68,8 +70,9 @@ export async function enforceNetworkPolicies(options: {
     const rules = networkPolicyRules({ pods: addressed, namespaces, policies }, { keepEstablished });
     if (rules !== rulesInForce) await nft(rules);
     rulesInForce = rules;
-    const marked = new Set(await readdir(loadedDir));
-    for (const uid of addresses.keys()) if (!marked.has(uid)) await writeFile(join(loadedDir, uid), '');
+    const marked = await readdir(loadedDir);
+    const fresh = assigned.filter((name) => !marked.includes(name));
+    await Promise.all(fresh.map((name) => writeFile(join(loadedDir, name), '')));
   }
 
   // One load at a time; whoever asks meanwhile gets the next one, which sees what they have seen.
@@ -88,14 +91,15 @@ export async function enforceNetworkPolicies(options: {
       });
     return next;
   }
-  const refresh = () => inForce().catch((error: unknown) => stopping.signal.aborted || log(`network policies: ${error}`));
+  const refresh = () =>
+    inForce().catch((error: unknown) => stopping.signal.aborted || log(`network policies: ${error}`));
 
   async function followResource(path: string): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
         // From now on; what was before is loaded at each start.
-        const watch = api.lines(`${path}?watch=1&resourceVersion=0`, stopping.signal);
-        for await (const _event of watch) void refresh();
+        const events = api.lines(`${path}?watch=1&resourceVersion=0`, stopping.signal);
+        for await (const _event of events) void refresh();
       } catch (error) {
         if (!stopping.signal.aborted) log(`network policies: ${error}`);
       }
@@ -103,24 +107,15 @@ export async function enforceNetworkPolicies(options: {
     }
   }
 
-  async function followAddresses(): Promise<void> {
-    const known = new Set<string>();
-    while (!stopping.signal.aborted) {
-      const names = await readdir(addressesDir).catch(() => []);
-      const waiting = await readdir(loadedDir).catch(() => names);
-      if (names.some((name) => !waiting.includes(name))) await refresh();
-      known.clear();
-      await delay(20, undefined, { signal: stopping.signal }).catch(() => {});
-    }
-  }
-
   await mkdir(loadedDir);
+  const newAddresses = watch(addressesDir, () => void refresh());
   await inForce();
-  const following = Promise.all([...RESOURCES.map(followResource), followAddresses()]);
+  const following = Promise.all(RESOURCES.map(followResource));
   return {
     inForce,
     async stop() {
       stopping.abort();
+      newAddresses.close();
       await following;
       await running?.catch(() => {});
       await rm(loadedDir, { recursive: true, force: true });
@@ -129,14 +124,4 @@ export async function enforceNetworkPolicies(options: {
       api.close();
     },
   };
-}
-
-/** The addresses that the node's network plugin has given, by the pods' uids. */
-async function readAddresses(dir: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const uid of await readdir(dir)) {
-    const address = await readFile(join(dir, uid), 'utf8').catch(() => '');
-    if (address !== '') found.set(uid, address);
-  }
-  return found;
 }

@@ -191,6 +191,8 @@ describe('a plan that changed is asked again, not applied', () => {
   });
 
   test('when the requester is another Kubernetes user by now: that one is shown, asked for, and gets it', async () => {
+    const requesters = { users: ['ada@example.test', 'ada.new@example.test'] };
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, requesters } } });
     const id = await pending();
     app.accounts.set(ada, { ...app.accounts.get(ada)!, email: 'ada.new@example.test' });
     await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
@@ -200,6 +202,14 @@ describe('a plan that changed is asked again, not applied', () => {
       plan: { user: 'ada.new@example.test' },
       requester: { slackId: ada, user: 'ada.new@example.test' },
     });
+  });
+
+  test('and when that user may not ask, the approver is told so and nothing is approved', async () => {
+    const id = await pending();
+    app.accounts.set(ada, { ...app.accounts.get(ada)!, email: 'ada.new@example.test' });
+    const attempt = app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await expect(attempt).rejects.toThrow(/would not take this request any more/);
+    expect((await app.grant(id)).decisions).toEqual([]);
   });
 
   test('and nobody becomes an approver of their own request by it', async () => {

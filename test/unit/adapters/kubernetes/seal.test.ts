@@ -1,11 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import {
-  type KubeObject,
-  leaseJob,
-  targetRights,
-  workspaceJob,
-} from '../../../../src/adapters/kubernetes/manifests.ts';
+import { leaseJob, targetRights, workspaceJob } from '../../../../src/adapters/kubernetes/manifests.ts';
+import type { KubeObject } from '../../../../src/adapters/kubernetes/object.ts';
 import { isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { applyingGrant } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';

@@ -12,33 +12,36 @@ import (
 const policiesTimeout = 5 * time.Second
 
 // A chained CNI plugin, as real ones with policies do it: the pod's address is made known before the pod runs, and the pod waits
-// until rules for it are loaded. `dir`/addresses/UID holds the address; `dir`/loaded/UID says that rules know it. Without a folder
-// `loaded` nobody enforces policies, and nothing is waited for. Source: CNI specification 1.0.0, sections 3 and 5.
+// until rules for it are loaded. The file addresses/UID_ADDRESS in the configured folder says who has which address, and
+// loaded/UID_ADDRESS that rules know it. Without a folder `loaded` nobody enforces policies, and nothing is waited for.
+// Source: CNI specification 1.0.0, sections 3 and 5.
 func cni() {
+	command := os.Getenv("CNI_COMMAND")
+	if command == "VERSION" {
+		fmt.Println(`{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}`)
+		return
+	}
 	var config struct {
 		Dir        string          `json:"dir"`
 		PrevResult json.RawMessage `json:"prevResult"`
 	}
-	switch os.Getenv("CNI_COMMAND") {
-	case "VERSION":
-		fmt.Println(`{"cniVersion":"1.0.0","supportedVersions":["1.0.0"]}`)
+	var result struct {
+		IPs []struct {
+			Address string `json:"address"`
+		} `json:"ips"`
+	}
+	if err := json.NewDecoder(os.Stdin).Decode(&config); err != nil {
+		fail(err)
+	}
+	if json.Unmarshal(config.PrevResult, &result) != nil || len(result.IPs) == 0 {
+		return
+	}
+	address, _, _ := strings.Cut(result.IPs[0].Address, "/")
+	name := podUID() + "_" + address
+	known, loaded := filepath.Join(config.Dir, "addresses", name), filepath.Join(config.Dir, "loaded", name)
+	switch command {
 	case "ADD":
-		if err := json.NewDecoder(os.Stdin).Decode(&config); err != nil {
-			fail(err)
-		}
-		var result struct {
-			IPs []struct {
-				Address string `json:"address"`
-			} `json:"ips"`
-		}
-		if err := json.Unmarshal(config.PrevResult, &result); err != nil {
-			fail(err)
-		}
-		address, _, _ := strings.Cut(result.IPs[0].Address, "/")
-		uid := podUID()
-		loaded := filepath.Join(config.Dir, "loaded", uid)
-		os.Remove(loaded)
-		if err := os.WriteFile(filepath.Join(config.Dir, "addresses", uid), []byte(address), 0o600); err != nil {
+		if err := os.WriteFile(known, nil, 0o600); err != nil {
 			fail(err)
 		}
 		for deadline := time.Now().Add(policiesTimeout); exists(filepath.Dir(loaded)) && !exists(loaded); {
@@ -49,10 +52,8 @@ func cni() {
 		}
 		os.Stdout.Write(config.PrevResult)
 	case "DEL":
-		if err := json.NewDecoder(os.Stdin).Decode(&config); err != nil {
-			fail(err)
-		}
-		os.Remove(filepath.Join(config.Dir, "addresses", podUID()))
+		os.Remove(known)
+		os.Remove(loaded)
 	}
 }
 

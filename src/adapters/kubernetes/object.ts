@@ -1,0 +1,27 @@
+/** Prefix of every label and annotation of ours. */
+export const PREFIX = 'drawbridge.internal/';
+
+/** A Kubernetes object as plain JSON: what is applied, and what is read back. */
+export interface KubeObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: {
+    readonly name: string;
+    readonly namespace: string;
+    readonly uid?: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly annotations?: Readonly<Record<string, string>>;
+    readonly ownerReferences?: readonly {
+      readonly apiVersion: string;
+      readonly kind: string;
+      readonly name: string;
+      readonly uid: string;
+    }[];
+    readonly deletionTimestamp?: string;
+  };
+  readonly spec?: unknown;
+  readonly rules?: unknown;
+  readonly roleRef?: unknown;
+  readonly subjects?: unknown;
+  readonly status?: unknown;
+}
