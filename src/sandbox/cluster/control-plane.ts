@@ -10,6 +10,9 @@ import { writeKubeconfig } from './kubeconfig.ts';
 import { createAuthority, createKey, openAuthority, type Subject } from './pki.ts';
 import { type Log, removeAtEnd, type Supervised, supervise, tail } from './supervisor.ts';
 
+/** Everything here is on this machine: a proxy of the user's environment would only be in the way. */
+const DIRECT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(https?|all)_proxy$/i.test(name)));
+
 const START_TIMEOUT_MS = 60_000;
 const SERVICE_CIDR = '10.0.0.0/24';
 const FIRST_SERVICE_IP = '10.0.0.1';
@@ -51,10 +54,7 @@ export type ControlPlaneBinaries = Record<(typeof CONTROL_PLANE)[number], string
 
 /** A program of the cluster that can be taken away and brought back. */
 type Component = {
-  /** Everything here is on this machine: a proxy of the user's environment would only be in the way. */
-const DIRECT = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(https?|all)_proxy$/i.test(name)));
-
-/**
+  /**
    * Starts it, unless it runs, with its state of before; resolves when it is up.
    *
    * @throws Error with the end of its log when it ends instead, or is not up within a minute.
