@@ -16,6 +16,11 @@ export default defineConfig({
     reporters: ['default', './test/support/closing-line.ts'],
     // Two cores carry a control plane, a Redis and a Slack beside the suites.
     maxWorkers: 2,
-    projects: [project('unit'), project('contract', { testTimeout: 30_000 }), project('integration', real), project('e2e', { ...real, testTimeout: 120_000 })],
+    projects: [
+      project('unit'),
+      project('contract', { testTimeout: 30_000 }),
+      project('integration', real),
+      project('e2e', { ...real, testTimeout: 120_000 }),
+    ],
   },
 });

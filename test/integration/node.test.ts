@@ -326,7 +326,10 @@ function suite(): void {
     expect(processes.map(({ command }) => command)).toEqual(
       expect.arrayContaining(['containerd', 'containerd-shim', 'kubelet', 'kube-proxy', 'kube-scheduler', 'probe']),
     );
-    expect(remains({ name, dirs: [dir, clusterDir], podCidr })).toHaveLength(4);
+    expect(remains({ name, dirs: [dir, clusterDir], podCidr })).toEqual([
+      ...[dir, clusterDir],
+      ...['link', 'route', 'control group'],
+    ]);
 
     harness.kill('SIGKILL');
     await vi.waitFor(() => expect(processes.filter(isAlive)).toEqual([]), SOON);

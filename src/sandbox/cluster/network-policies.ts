@@ -92,7 +92,7 @@ export async function enforceNetworkPolicies(options: {
     return next;
   }
   const refresh = () =>
-    inForce().catch((error: unknown) => stopping.signal.aborted || log(`network policies: ${error}`));
+    inForce().catch((error: unknown) => stopping.signal.aborted || log(`network policies: ${String(error)}`));
 
   async function followResource(path: string): Promise<void> {
     while (!stopping.signal.aborted) {
@@ -101,7 +101,7 @@ export async function enforceNetworkPolicies(options: {
         const events = api.lines(`${path}?watch=1&resourceVersion=0`, stopping.signal);
         for await (const _event of events) void refresh();
       } catch (error) {
-        if (!stopping.signal.aborted) log(`network policies: ${error}`);
+        if (!stopping.signal.aborted) log(`network policies: ${String(error)}`);
       }
       await delay(100, undefined, { signal: stopping.signal }).catch(() => {});
     }

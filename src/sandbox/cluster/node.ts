@@ -74,7 +74,14 @@ export async function startNode(options: {
       command: 'nsenter',
       args: [
         `--net=${network.namespace.path}`,
-        ...['unshare', '--mount', '--pid', '--fork', '--kill-child', '--mount-proc', 'sh', file('init')],
+        'unshare',
+        '--mount',
+        '--pid',
+        '--fork',
+        '--kill-child',
+        '--mount-proc',
+        'sh',
+        file('init'),
       ],
       logFile,
       cwd: dir,
@@ -95,7 +102,7 @@ export async function startNode(options: {
       ),
     );
     await stop();
-    throw new Error(`${error instanceof Error ? error.message : error}. The ends of the logs:\n${ends.join('\n')}`, {
+    throw new Error(`${String(error)}. The ends of the logs:\n${ends.join('\n')}`, {
       cause: error,
     });
   }
