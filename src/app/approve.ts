@@ -31,11 +31,10 @@ export async function approve(
   if (result === null) throw new Refusal('id', `There is no request ${seen.id}.`);
   const { grant, changed } = result;
   if (!changed) return grant;
-  if (grant.state === 'approved') {
-    await scheduleEnd(world, grant);
-    await world.scheduler.schedule(job('apply', grant.id));
-  }
+  if (grant.state === 'approved') await scheduleEnd(world, grant);
+  // Recorded before it is acted on: another replica may begin at once. What a crash leaves undone here reconcile does.
   await note(world, grant, 'approval', by, { from: 'pending', rule, note: words });
+  if (grant.state === 'approved') await world.scheduler.schedule(job('apply', grant.id));
   await tell(world, grant.id, 'message');
   return grant;
 }

@@ -12,7 +12,7 @@ import { factsFor, grantNamed, personBehind } from './who.ts';
 /** Questions: nothing here changes anything. */
 
 const asker = (world: World, slackId: string): Promise<Person> =>
-  personBehind(world.directory, world.policies.current(), slackId);
+  personBehind(world, world.policies.current(), slackId);
 
 /** What this person may ask for, in the policy's order. */
 export async function offers(world: World, slackId: string): Promise<Offer[]> {

@@ -47,7 +47,7 @@ export async function makePlan(world: World, wish: Wish): Promise<Plan> {
  */
 export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
   const policy = world.policies.current();
-  const requester = await personBehind(world.directory, policy, grant.requester.slackId);
+  const requester = await personBehind(world, policy, grant.requester.slackId);
   const facts = await factsFor(world.directory, policy, policy.profiles[grant.profile]);
   const decision = decideRequest(policy, grant, requester, facts, world.cluster.closedNamespaces);
   // Whoever reads this is an approver, and the rules speak to the requester.

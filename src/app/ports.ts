@@ -83,7 +83,7 @@ export interface AuditEntry {
   /** What happened: `requested`, `approved`, `active`, … */
   readonly event: string;
   readonly id: GrantId | null;
-  /** Kubernetes user and Slack id of who did it; null: Drawbridge itself. */
+  /** Kubernetes user (empty when the account leads to none) and Slack id of who did it; null: Drawbridge itself. */
   readonly actor: { readonly user: string; readonly slackId: string } | null;
   readonly from?: string;
   readonly to?: string;

@@ -100,7 +100,22 @@ async function adopt(world: World, sealed: readonly Found[], open: Map<string, G
   open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
 }
 
+/** What was listed may be older than what is recorded: a grant is ended for missing objects only after a second look. */
+async function isBroken(world: World, grant: Grant): Promise<boolean> {
+  const differences = await world.cluster.verify(grant);
+  if (differences.length === 0) return false;
+  await beginEnding(
+    world,
+    grant.id,
+    'failed',
+    null,
+    `What is in the cluster is not what was approved: ${differences.join('; ')}.`,
+  );
+  return true;
+}
+
 async function takeAway(world: World, ended: Grant): Promise<void> {
+  if ((await world.cluster.remains(ended)).length === 0) return;
   await world.locks.exclusively(ended.id, async () => {
     await world.cluster.takeRights(ended);
     await world.cluster.closeAdmission(ended);
@@ -130,9 +145,8 @@ async function pushOn(world: World, grant: Grant, objects: readonly Found[]): Pr
       if ((grant.expiresAt ?? 0) <= now) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
         await carryOut(world, grant);
-      if (!objects.some((object) => object.kind === 'RoleBinding'))
-        await beginEnding(world, grant.id, 'failed', null, 'Its objects were deleted from the cluster.');
-      else await followWorkload(world, grant);
+      if (!objects.some((object) => object.kind === 'RoleBinding') && (await isBroken(world, grant))) return;
+      await followWorkload(world, grant);
       return;
     case 'ending':
       await scheduler.schedule(job('revoke', grant.id));

@@ -19,7 +19,7 @@ const MOST_PENDING = 10;
  */
 export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
   const policy = world.policies.current();
-  const requester = await personBehind(world.directory, policy, slackId);
+  const requester = await personBehind(world, policy, slackId);
   const facts = await factsFor(world.directory, policy, profileNamed(policy, ask.profile));
   const decision = decideRequest(policy, ask, requester, facts, world.cluster.closedNamespaces);
   if (!decision.allowed) {

@@ -7,13 +7,26 @@ import { type Policy, type Profile, profileNamed } from '../domain/policy.ts';
 import type { Directory, World } from './ports.ts';
 
 /**
- * The person behind a Slack id, as Slack and the policy say now.
+ * The person behind a Slack id, as Slack and the policy say now. That an account was turned away is in the audit.
  * @throws Refusal when that account may not act
  */
-export async function personBehind(directory: Directory, policy: Policy, slackId: string): Promise<Person> {
-  const account = await directory.account(slackId);
-  if (account === null) throw new Refusal('identity', 'Slack knows no such account.');
-  return identify(account, policy.identity);
+export async function personBehind(world: World, policy: Policy, slackId: string): Promise<Person> {
+  try {
+    const account = await world.directory.account(slackId);
+    if (account === null) throw new Refusal('identity', 'Slack knows no such account.');
+    return identify(account, policy.identity);
+  } catch (error) {
+    if (error instanceof Refusal)
+      await world.audit.record({
+        at: world.clock.now(),
+        event: 'refused',
+        id: null,
+        actor: { user: '', slackId },
+        rule: error.rule,
+        note: error.message,
+      });
+    throw error;
+  }
 }
 
 /** All that a decision of one person on one grant is made from, looked up now. */
@@ -29,7 +42,7 @@ export interface Hearing {
 /** @throws Refusal when the account may not act, or there is no such grant */
 export async function hear(world: World, slackId: string, id: GrantId): Promise<Hearing> {
   const policy = world.policies.current();
-  const person = await personBehind(world.directory, policy, slackId);
+  const person = await personBehind(world, policy, slackId);
   const grant = await grantNamed(world, id);
   const profile = profileNamed(policy, grant.profile);
   return { policy, profile, person, grant, facts: await factsFor(world.directory, policy, profile) };

@@ -59,6 +59,18 @@ describe('the journey of a request', () => {
     expect(scheduled).toMatchObject({ at: (await app.grant(id)).expiresAt });
   });
 
+  test('the approval is in the audit before anything is done on it, by this replica or another', async () => {
+    const id = await pending();
+    const { schedule } = app.world.scheduler;
+    let before: string[] = [];
+    app.world.scheduler.schedule = async (job, at) => {
+      if (job.kind === 'apply') before = app.audit.map((entry) => entry.event);
+      await schedule(job, at);
+    };
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    expect(before).toEqual(['requested', 'approval']);
+  });
+
   test('is denied, called back or timed out, and then nothing revives it', async () => {
     const denied = await pending();
     await app.useCases.review(ben, denied, 'deny', 'not now', await app.seen(denied));
@@ -130,6 +142,7 @@ describe('who decides', () => {
     await expect(app.useCases.review(ben, id, 'approve', '', await app.seen(id))).rejects.toEqual(
       refusal('deactivated'),
     );
+    expect(app.audit.at(-1)).toMatchObject({ event: 'refused', rule: 'identity.deactivated', actor: { slackId: ben } });
     app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, deny: { groups: ['S0GONE'] } } } });
     await expect(app.useCases.review(cy, id, 'approve', '', await app.seen(id))).rejects.toEqual(
       refusal(/deny.*can't be read/),
