@@ -97,7 +97,7 @@ export async function enforceNetworkPolicies(options: {
   async function followResource(path: string): Promise<void> {
     while (!stopping.signal.aborted) {
       try {
-        // From now on; what was before is loaded at each start.
+        // Tells first of all that is there, so that nothing is missed after a break.
         const events = api.lines(`${path}?watch=1&resourceVersion=0`, stopping.signal);
         for await (const _event of events) void refresh();
       } catch (error) {
@@ -117,7 +117,8 @@ export async function enforceNetworkPolicies(options: {
       stopping.abort();
       newAddresses.close();
       await following;
-      await running?.catch(() => {});
+      // With nobody left to ask, after this one no other load begins.
+      await inForce().catch(() => {});
       await rm(loadedDir, { recursive: true, force: true });
       // The node may have gone before.
       await nft(NO_RULES).catch(() => {});

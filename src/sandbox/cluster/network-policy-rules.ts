@@ -47,7 +47,7 @@ type World = {
 };
 type Direction = 'Ingress' | 'Egress';
 
-/** What a rule says of one end of a connection: addresses, or nothing (anyone). */
+/** A condition in nftables' words; an empty one is always met. */
 type Match = string;
 
 const TABLE = 'network-policies';

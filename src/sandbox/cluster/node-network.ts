@@ -112,16 +112,16 @@ export async function prepareNodeNetwork(): Promise<NodeNetwork> {
   try {
     await Promise.all(['addresses', 'cni', 'plugins'].map((part) => mkdir(join(dir, part))));
     namespace = await holdNamespace({ dir, name: 'network' });
-    const inside = ['--net=' + namespace.path];
+    const inside = `--net=${namespace.path}`;
     await run('ip', ['link', 'add', name, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace.pid]);
     await run('ip', ['link', 'set', name, 'up']);
     const number = await reserve(name);
     const { host, node } = linkOf(number);
-    const ip = (...args: string[]) => run('nsenter', [...inside, 'ip', ...args]);
+    const ip = (...args: string[]) => run('nsenter', [inside, 'ip', ...args]);
     await ip('address', 'add', `${node}/30`, 'dev', 'eth0');
     await ip('link', 'set', 'eth0', 'up');
     await ip('route', 'add', 'default', 'via', host);
-    await run('nsenter', [...inside, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward']);
+    await run('nsenter', [inside, 'sh', '-c', 'echo 1 >/proc/sys/net/ipv4/ip_forward']);
     await run('ip', ['route', 'add', podsOf(number), 'via', node, 'dev', name]);
     return { name, dir, hostAddress: host, nodeAddress: node, podCidr: podsOf(number), namespace, stop };
   } catch (error) {

@@ -11,15 +11,16 @@ export const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where Debian keeps the network plugins, and its static busybox. */
 export const CNI_DIR = '/usr/lib/cni';
-export const BUSYBOX = '/usr/bin/busybox';
+export const BUSYBOX = '/bin/busybox';
 
 /** Debian packages that a node needs, each with a file by which it is known to be there. */
 const PACKAGES = {
   runc: '/usr/sbin/runc',
   'containernetworking-plugins': `${CNI_DIR}/ptp`,
   nftables: '/usr/sbin/nft',
-  iproute2: '/usr/sbin/ip',
-  'busybox-static': BUSYBOX,
+  iproute2: '/sbin/ip',
+  // The program alone does not tell whether it is the static one.
+  'busybox-static': '/var/lib/dpkg/info/busybox-static.list',
 };
 
 const exists = (path: string) =>
