@@ -100,7 +100,8 @@ export async function startDrawbridge(
     async record(entry) {
       observe(metrics, entry);
       await printed.record(entry);
-      if (entry.event === 'active') await watchPods();
+      // A hint only: it must not be able to fail what is being recorded.
+      if (entry.event === 'active') void watchPods().catch(() => {});
     },
   };
   const world: World = {
@@ -140,13 +141,18 @@ export async function startDrawbridge(
   });
 
   let reconciled = false;
+  let looking = false;
   async function lookAround(): Promise<void> {
+    if (looking) return;
+    looking = true;
     try {
       await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
       reconciled = true;
       await watchPods();
     } catch (error) {
       log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+    } finally {
+      looking = false;
     }
   }
   await lookAround();

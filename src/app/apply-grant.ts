@@ -4,7 +4,7 @@ import type { GrantId } from '../domain/ids.ts';
 import { beginEnding } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { askAgainIfDifferent } from './review-access.ts';
-import { job, mayPass, note, scheduleEnd, tell, unschedule, warningAt } from './steps.ts';
+import { job, mayPass, note, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
@@ -22,20 +22,29 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
     const startsAt = world.clock.now();
     return become(grant, 'applying', { startsAt, expiresAt: startsAt + grant.duration * 1000 });
   });
-  if (started === null || started.grant.state !== 'applying') return;
+  if (started === null) return;
+  if (started.grant.state === 'active') return announce(world, started.grant);
+  if (started.grant.state !== 'applying') return tellEnd(world, started.grant);
   const { grant } = started;
   if (started.changed)
     await note(world, grant, 'applying', null, { from: 'approved', objects: world.cluster.objectsOf(grant) });
   await scheduleEnd(world, grant);
+  let active: Grant | null;
   try {
-    await world.locks.exclusively(id, () => put(world, grant));
+    active = await world.locks.exclusively(id, () => put(world, grant));
   } catch (error) {
     if (error instanceof Stopped) return;
     if (mayPass(error) && world.clock.now() < (grant.startsAt ?? 0) + PATIENCE) throw error;
-    const reason = error instanceof Refusal ? error.message : 'The cluster did not take it.';
+    const reason =
+      error instanceof Refusal
+        ? error.message
+        : mayPass(error)
+          ? 'The cluster did not answer, or the workspace did not start, in time.'
+          : 'The cluster did not take it.';
     await beginEnding(world, id, 'failed', null, reason);
     throw error;
   }
+  if (active !== null) await announce(world, active);
 }
 
 /** The plan is made once more just before it is applied. True: it is not to be applied now. */
@@ -58,7 +67,7 @@ async function isVoid(world: World, grant: Grant): Promise<boolean> {
         rule: error.rule,
         note: error.message,
       });
-      await tell(world, grant.id, 'message', 'cancelled');
+      await tellEnd(world, cancelled.grant);
       await unschedule(world, cancelled.grant);
     }
     return true;
@@ -68,7 +77,8 @@ async function isVoid(world: World, grant: Grant): Promise<boolean> {
 /** Somebody has begun to end the grant while it was being applied. */
 class Stopped extends Error {}
 
-async function put(world: World, grant: Grant): Promise<void> {
+/** Everything in the cluster, in its order; answers the active grant, or null when it is to be taken down instead. */
+async function put(world: World, grant: Grant): Promise<Grant | null> {
   const { cluster, store } = world;
   const goOn = async () => {
     if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
@@ -85,8 +95,10 @@ async function put(world: World, grant: Grant): Promise<void> {
     await goOn();
   }
   const pods = grant.target.workload === undefined ? [] : await cluster.podsOf(grant);
+  await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
-  const differences = await cluster.verify(grant);
+  const made: Grant = { ...grant, pods, workspacePod };
+  const differences = await cluster.verify(made);
   if (differences.length > 0) {
     await beginEnding(
       world,
@@ -95,13 +107,20 @@ async function put(world: World, grant: Grant): Promise<void> {
       null,
       `What is in the cluster is not what was approved: ${differences.join('; ')}.`,
     );
-    return;
+    return null;
   }
+  // The record in the lease, which a lost Redis is mended from, knows the pods as well.
+  await cluster.placeLeases(made);
   const result = await store.change(grant.id, (current) =>
     current.state === 'applying' ? become(current, 'active', { pods, workspacePod }) : null,
   );
-  if (!result?.changed) return;
+  if (!result?.changed) return null;
   await note(world, result.grant, 'active', null, { from: 'applying', objects: cluster.objectsOf(grant) });
+  return result.grant;
+}
+
+/** Says that access is there, and schedules the warning. May be said again: the notifier's job knows what was delivered. */
+async function announce(world: World, grant: Grant): Promise<void> {
   await tell(world, grant.id, 'message', 'granted');
-  await world.scheduler.schedule(job('warn', grant.id), warningAt(world, result.grant));
+  await world.scheduler.schedule(job('warn', grant.id), warningAt(world, grant));
 }

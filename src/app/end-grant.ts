@@ -4,7 +4,7 @@ import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import type { World } from './ports.ts';
-import { alarm, job, note, tell, unschedule } from './steps.ts';
+import { alarm, job, note, tell, tellEnd, unschedule } from './steps.ts';
 import { hear } from './who.ts';
 
 /** When an ending that does not get done is told to administrators: milliseconds after it was begun. */
@@ -25,7 +25,7 @@ export async function endAccess(world: World, slackId: string, id: GrantId, word
   );
   if (cancelled?.changed) {
     await note(world, cancelled.grant, 'cancelled', person, { from: grant.state, rule: allowed.rule, note: words });
-    await tell(world, id, 'message', 'cancelled');
+    await tellEnd(world, cancelled.grant);
     await unschedule(world, cancelled.grant);
     return cancelled.grant;
   }
@@ -37,6 +37,7 @@ const endingOf = (world: World, cause: Ending['cause'], by: Person | null, words
   since: world.clock.now(),
   by,
   note: words,
+  rightsGoneAt: null,
 });
 
 /** Marks a grant as ending and has it taken down. Of two causes the first one counts. */
@@ -68,13 +69,16 @@ export async function beginEnding(
  */
 export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   let grant = await world.store.get(id);
-  if (grant === null || hasEnded(grant.state) || grant.state === 'pending') return;
+  if (grant === null || grant.state === 'pending') return;
+  if (hasEnded(grant.state)) return tellEnd(world, grant);
   const now = world.clock.now();
   const due = grant.expiresAt ?? now;
   if (grant.state !== 'ending') {
     if (now < due) {
       // Extended meanwhile, or a second early by another clock.
       await world.scheduler.schedule(job('revoke', id), due);
+      // Somebody may have ended it in this moment, and that is now.
+      if ((await world.store.get(id))?.state === 'ending') await world.scheduler.schedule(job('revoke', id));
       return;
     }
     if (grant.state === 'approved') return cancelUnapplied(world, grant);
@@ -85,11 +89,12 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   const end = grant.ending?.cause ?? 'expired';
   const dueAt = end === 'expired' ? due : (grant.ending?.since ?? due);
   const lateness = Math.max(0, confirmed - dueAt);
-  const other = await world.cluster.otherAccess(grant).catch(() => []);
+  const other = await world.cluster.otherAccess(grant).catch(() => null);
   const remarks = [
     ...grant.remarks,
     ...(lateness > NOTEWORTHY ? [`The rights ended ${Math.round(lateness / 1000)} s late.`] : []),
-    ...(other.length > 0
+    ...(other === null ? ['Whether other bindings allow the same could not be looked up.'] : []),
+    ...(other !== null && other.length > 0
       ? [`Access by other bindings, which are not Drawbridge's, remains: ${other.slice(0, 5).join(', ')}.`]
       : []),
   ];
@@ -103,7 +108,7 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
     objects: world.cluster.objectsOf(grant),
     note: result.grant.ending?.note ?? '',
   });
-  await tell(world, id, 'message', 'ended');
+  await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
 }
 
@@ -128,7 +133,18 @@ async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
   );
   if (!result?.changed) return;
   await note(world, result.grant, 'cancelled', null, { from: 'approved', note: 'window passed before it was applied' });
-  await tell(world, grant.id, 'message', 'cancelled');
+  await tellEnd(world, result.grant);
+}
+
+/** When the rights were first seen to be gone: what is retried after that is not lateness of theirs. */
+async function firstConfirmed(world: World, grant: Grant): Promise<number> {
+  const now = world.clock.now();
+  const result = await world.store.change(grant.id, (current) =>
+    current.ending === null || current.ending.rightsGoneAt !== null
+      ? null
+      : { ...current, ending: { ...current.ending, rightsGoneAt: now } },
+  );
+  return result?.grant.ending?.rightsGoneAt ?? now;
 }
 
 /** Takes everything down; answers when the API server had confirmed that the rights are gone. */
@@ -137,7 +153,7 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
   try {
     return await world.locks.exclusively(grant.id, async () => {
       await cluster.takeRights(grant);
-      const confirmed = world.clock.now();
+      const confirmed = await firstConfirmed(world, grant);
       await cluster.closeAdmission(grant);
       await cluster.endWorkspace(grant);
       await cluster.lowerGuard(grant);

@@ -5,26 +5,32 @@ import { become, type Decision, type Extension, type Grant, onePerPerson } from 
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { digestOfProfile } from '../domain/plan.ts';
+import { profileNamed } from '../domain/policy.ts';
 import type { World } from './ports.ts';
 import { mustBeSeen } from './review-access.ts';
-import { job, note, scheduleEnd, tell, warningAt } from './steps.ts';
+import { hasRights, job, note, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
 /** The requester asks for a longer window: decided like a request, under the policy as it is now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
   const { policy, profile, person, grant, facts } = await hear(world, slackId, id);
-  const decision = decideExtension(policy, grant, person, seconds, facts);
-  if (!decision.allowed) throw decision.refusal;
   if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
     throw new Refusal(
       `profiles.${grant.profile}`,
       `Profile '${grant.profile}' has changed since ${id} was approved.`,
       'Make a new request when this one has ended.',
     );
-  const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
+  // Judged on the grant as it is when it is written: of many asks at once each sees the window that the others have made.
+  const judge = (current: Grant) => {
+    const decided = decideExtension(policy, current, person, seconds, facts, world.clock.now());
+    if (!decided.allowed) throw decided.refusal;
+    return decided;
+  };
+  let decision = judge(grant);
   const result = await world.store.change(id, (current) => {
-    if (current.state !== 'active') throw new Refusal('state', `${id} is ${current.state}.`);
+    decision = judge(current);
+    const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
     return become(current, 'active', { extension });
   });
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
@@ -61,7 +67,9 @@ export async function reviewExtension(
     );
   if (verdict === 'approve') return lengthen(world, grant, reviewer, decided.rule, words);
   const result = await world.store.change(id, (current) =>
-    current.state === 'active' ? become(current, 'active', { extension: null }) : null,
+    current.state === 'active' && current.extension !== null && extensionDigest(current, current.extension) === digest
+      ? become(current, 'active', { extension: null })
+      : null,
   );
   await note(world, result?.grant ?? grant, 'extension-denied', reviewer, { rule: decided.rule, note: words });
   await tell(world, id, 'message', 'extension-denied');
@@ -73,7 +81,9 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
   if (seen.extension === null) throw new Error(`${seen.id} has no extension`);
   const digest = extensionDigest(seen, seen.extension);
   const approval: Decision = { by, verdict: 'approve', at: world.clock.now(), rule, note: words, digest };
-  const needed = by === null ? 0 : (world.policies.current().profiles[seen.profile]?.approvals ?? 1);
+  const profile = profileNamed(world.policies.current(), seen.profile);
+  const needed = by === null ? 0 : (profile?.approvals ?? 1);
+  const maximum = profile?.duration.maximum ?? 0;
   const result = await world.store.change(seen.id, (grant) => {
     const { extension, expiresAt } = grant;
     if (
@@ -83,6 +93,9 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
       extensionDigest(grant, extension) !== digest
     )
       throw new Refusal('state', `${seen.id} waits for no such extension now.`);
+    if (expiresAt <= world.clock.now()) throw new Refusal('state', `${seen.id} has reached its end.`);
+    if ((expiresAt - (grant.startsAt ?? 0)) / 1000 + extension.duration > maximum)
+      throw new Refusal(`profiles.${seen.profile}.duration.maximum`, `${seen.id} has its full length already.`);
     const approvals = onePerPerson([...extension.approvals, approval]);
     if (approvals.length < needed) return become(grant, 'active', { extension: { ...extension, approvals } });
     return become(grant, 'active', {
@@ -108,6 +121,7 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
 export async function carryOut(world: World, grant: Grant): Promise<void> {
   await world.locks.exclusively(grant.id, async () => {
     const current = await world.store.get(grant.id);
-    if (current?.state === 'active') await world.cluster.extend(current);
+    if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return;
+    if (await hasRights(world, current)) await world.cluster.extend(current);
   });
 }

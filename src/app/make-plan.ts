@@ -31,12 +31,10 @@ export interface Wish {
 }
 
 /**
- * The plan of a grant, from the policy and the cluster as they are now.
+ * The plan of a grant, from a profile of the policy and the cluster as it is now.
  * @throws Refusal when the target or the cluster does not admit what was asked for
  */
-export async function makePlan(world: World, wish: Wish): Promise<Plan> {
-  const profile = world.policies.current().profiles[wish.profileName];
-  if (profile === undefined) throw new Refusal('profiles', `There is no profile '${wish.profileName}'.`);
+export async function makePlan(world: World, wish: Wish, profile: Profile): Promise<Plan> {
   const survey = await world.cluster.survey(wish.target, profile);
   return planOf(wish, profile, survey, world.cluster.workspacesNamespace);
 }
@@ -60,13 +58,14 @@ export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
   const disabled = world.policies.disabled(grant.profile);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
-  return makePlan(world, {
+  const wish: Wish = {
     id: grant.id,
     requester,
     target: grant.target,
     profileName: grant.profile,
     duration: grant.duration,
-  });
+  };
+  return makePlan(world, wish, decision.profile);
 }
 
 /** The pure half of {@link makePlan}. */

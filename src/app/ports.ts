@@ -165,6 +165,8 @@ export interface ClusterAccess {
   startWorkspace(grant: Grant): Promise<string>;
   /** Role and RoleBinding, naming these pods. */
   giveRights(grant: Grant, pods: readonly string[], workspacePod: string | null): Promise<void>;
+  /** Writes the Role of a workload anew, for the pods that it has now; never the binding. */
+  narrowRights(grant: Grant, pods: readonly string[]): Promise<void>;
   /** Reads back every object and asks the API server (SubjectAccessReview): differences from the plan, a phrase each. */
   verify(grant: Grant): Promise<string[]>;
 

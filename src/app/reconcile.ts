@@ -2,7 +2,7 @@ import { type Grant, hasEnded, holdsAccess } from '../domain/grant.ts';
 import { beginEnding } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import type { Found, World } from './ports.ts';
-import { alarm, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, hasRights, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
  * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
@@ -35,7 +35,8 @@ async function lookAt(world: World, id: string, objects: readonly Found[], open:
     await takeAway(world, known);
     return;
   }
-  if (known === null) await adopt(world, sealed, open);
+  const behind = known?.state === 'pending' || known?.state === 'approved';
+  if (known === null || behind) await adopt(world, sealed, open, known);
 }
 
 /** Carries our instance, but no seal of ours over what it is now: never trusted. */
@@ -46,7 +47,7 @@ async function incident(world: World, object: Found, known: Grant | null): Promi
       world,
       object.uid,
       object.id,
-      `${what} carries Drawbridge's labels but not its seal: it was not made by Drawbridge and is left alone.`,
+      `${what} carries Drawbridge's labels but no valid seal, and no grant of that id is known: it is left alone. Look at who made it.`,
     );
     return;
   }
@@ -61,8 +62,16 @@ async function incident(world: World, object: Found, known: Grant | null): Promi
     await beginEnding(world, known.id, 'failed', null, `${what} was changed behind Drawbridge's back.`);
 }
 
-/** Redis lost the grant; its sealed lease holds all that must be known to carry it to its end. */
-async function adopt(world: World, sealed: readonly Found[], open: Map<string, Grant>): Promise<void> {
+/**
+ * Redis lost the grant, or went back to before it was applied (`behind`): its sealed lease holds all that must be known to carry it to its
+ * end, and what the seal proves is newer.
+ */
+async function adopt(
+  world: World,
+  sealed: readonly Found[],
+  open: Map<string, Grant>,
+  behind: Grant | null,
+): Promise<void> {
   const record = sealed.find((object) => object.record !== null)?.record;
   const expiresAt = Math.max(...sealed.map((object) => object.expiresAt ?? 0));
   if (record === undefined || record === null) {
@@ -79,7 +88,11 @@ async function adopt(world: World, sealed: readonly Found[], open: Map<string, G
     ending: null,
     endedAt: null,
   };
-  if (!(await world.store.create(adopted))) return;
+  const taken =
+    behind === null
+      ? await world.store.create(adopted)
+      : (await world.store.change(adopted.id, (current) => (current.state === behind.state ? adopted : null)))?.changed;
+  if (taken !== true) return;
   await scheduleEnd(world, adopted);
   await note(world, adopted, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
   if (expiresAt > world.clock.now()) {
@@ -127,8 +140,11 @@ async function takeAway(world: World, ended: Grant): Promise<void> {
 }
 
 /** What a crash or a lost queue left undone for one open grant. Scheduling again what is scheduled already moves it to the same time. */
-async function pushOn(world: World, grant: Grant, objects: readonly Found[]): Promise<void> {
+async function pushOn(world: World, listed: Grant, objects: readonly Found[]): Promise<void> {
   const now = world.clock.now();
+  // The list is a moment old: somebody may have pressed Revoke since.
+  const grant = await world.store.get(listed.id);
+  if (grant === null) return;
   const { scheduler } = world;
   switch (grant.state) {
     case 'pending':
@@ -143,9 +159,9 @@ async function pushOn(world: World, grant: Grant, objects: readonly Found[]): Pr
     case 'active':
       await scheduleEnd(world, grant);
       if ((grant.expiresAt ?? 0) <= now) return;
+      if (!objects.some((object) => object.kind === 'RoleBinding') && (await isBroken(world, grant))) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
         await carryOut(world, grant);
-      if (!objects.some((object) => object.kind === 'RoleBinding') && (await isBroken(world, grant))) return;
       await followWorkload(world, grant);
       return;
     case 'ending':
@@ -166,7 +182,8 @@ export async function followWorkload(world: World, grant: Grant): Promise<void> 
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;
     const pods = await world.cluster.podsOf(current);
     if (same(pods, current.pods)) return null;
-    await world.cluster.giveRights(current, pods, current.workspacePod);
+    if (!(await hasRights(world, current))) return null;
+    await world.cluster.narrowRights(current, pods);
     return world.store.change(grant.id, (g) => (g.state === 'active' ? { ...g, pods } : null));
   });
   if (!changed?.changed) return;

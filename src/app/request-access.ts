@@ -51,13 +51,17 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
   const now = world.clock.now();
   let id = newGrantId();
   const build = async (): Promise<Grant> => {
-    const plan = await makePlan(world, {
-      id,
-      requester,
-      target: ask.target,
-      profileName: ask.profile,
-      duration: decision.duration,
-    });
+    const plan = await makePlan(
+      world,
+      {
+        id,
+        requester,
+        target: ask.target,
+        profileName: ask.profile,
+        duration: decision.duration,
+      },
+      decision.profile,
+    );
     return {
       version: GRANT_VERSION,
       id,
@@ -84,6 +88,7 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
       pods: plan.pods,
       workspacePod: null,
       remarks: [],
+      endTold: false,
     };
   };
   let grant = await build();

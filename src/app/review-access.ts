@@ -6,7 +6,7 @@ import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { approve } from './approve.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, note, tell, unschedule } from './steps.ts';
+import { job, note, tell, tellEnd, unschedule } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
@@ -73,7 +73,7 @@ async function deny(world: World, seen: Grant, decision: Decision): Promise<Gran
   });
   if (result === null) throw new Refusal('id', `There is no request ${seen.id}.`);
   await note(world, result.grant, 'denied', decision.by, { from: 'pending', rule: decision.rule, note: decision.note });
-  await tell(world, seen.id, 'message', 'denied');
+  await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
   return result.grant;
 }
@@ -95,6 +95,8 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
       requester: { ...current.requester, user: plan.user, groups: plan.groups },
       plan,
       digest,
+      // Also when this very plan should come back one day: what was said of it was said before.
+      decisions: current.decisions.map((d) => ({ ...d, digest: `void ${d.digest}` })),
       pods: plan.pods,
       // What the policy approved by itself is asked of people now: the condition was met by another plan.
       approvalsNeeded: Math.max(1, policy.profiles[grant.profile]?.approvals ?? 1),

@@ -1,9 +1,9 @@
-import { become } from '../domain/grant.ts';
+import { become, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { revokeGrant } from './end-grant.ts';
 import type { Job, News, World } from './ports.ts';
-import { job, note, tell, unschedule, warningAt } from './steps.ts';
+import { job, note, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 import { viewOf } from './view.ts';
 
 /** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
@@ -33,11 +33,12 @@ async function timeOut(world: World, id: GrantId): Promise<void> {
   );
   if (result === null) return;
   if (!result.changed) {
+    await tellEnd(world, result.grant);
     if (result.grant.state === 'pending') await world.scheduler.schedule(job('timeout', id), result.grant.pendingUntil);
     return;
   }
   await note(world, result.grant, 'timed-out', null, { from: 'pending' });
-  await tell(world, id, 'message', 'timed-out');
+  await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
 }
 
@@ -58,6 +59,10 @@ async function remind(world: World, id: GrantId): Promise<void> {
 async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const grant = await world.store.get(id);
   if (grant === null) return;
+  const end = hasEnded(grant.state) && news !== 'message';
+  // The jobs that tell may run again after a fault; people are told once.
+  if ((end && grant.endTold) || (news === 'granted' && grant.thread !== null)) return;
   const learnt = await world.notifier.deliver(viewOf(grant, world.policies.current(), world.cluster), news);
-  if (Object.keys(learnt).length > 0) await world.store.change(id, (current) => ({ ...current, ...learnt }));
+  const change = { ...learnt, ...(end ? { endTold: true } : {}) };
+  if (Object.keys(change).length > 0) await world.store.change(id, (current) => ({ ...current, ...change }));
 }

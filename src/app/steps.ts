@@ -64,6 +64,25 @@ export async function unschedule(world: World, grant: Grant): Promise<void> {
   for (const kind of ['timeout', 'remind', 'warn'] as const) await world.scheduler.cancel(job(kind, grant.id));
 }
 
+/**
+ * Whether the grant's rights are still in the cluster. Somebody who deleted them meant it: they are not written again, the grant is ended.
+ */
+export async function hasRights(world: World, grant: Grant): Promise<boolean> {
+  return (await world.cluster.remains(grant)).some((object) => object.startsWith('RoleBinding'));
+}
+
+const END_NEWS: Partial<Record<Grant['state'], News>> = {
+  denied: 'denied',
+  cancelled: 'cancelled',
+  'timed-out': 'timed-out',
+};
+
+/** Tells of an end, unless it was told: whoever finds an ended grant says again what a fault may have swallowed. */
+export async function tellEnd(world: World, grant: Grant): Promise<void> {
+  if (!hasEnded(grant.state) || grant.endTold) return;
+  await tell(world, grant.id, 'message', END_NEWS[grant.state] ?? 'ended');
+}
+
 /** True for faults that may pass: a dependency was away or overloaded. */
 export function mayPass(error: unknown): boolean {
   return error instanceof Unavailable;

@@ -271,13 +271,14 @@ export function decideExtension(
   person: Person,
   seconds: number | null,
   facts: Facts,
+  now: number,
 ): Decided<{ readonly approvals: number; readonly duration: number }> {
   if (person.user !== grant.requester.user)
     return refuse('extend', 'Only the requester asks for a longer window.', 'Ask for a grant of your own.');
-  if (grant.state !== 'active' || grant.startsAt === null || grant.expiresAt === null)
+  if (grant.state !== 'active' || grant.startsAt === null || grant.expiresAt === null || grant.expiresAt <= now)
     return refuse(
       'extend',
-      `Only an active grant can be extended; ${grant.id} is ${grant.state}.`,
+      `Only an active grant can be extended; ${grant.id} is ${grant.state === 'active' ? 'at its end' : grant.state}.`,
       'Make a new request.',
     );
   const asking = mayAsk(policy, grant.profile, person, facts);

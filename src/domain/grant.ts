@@ -64,6 +64,8 @@ export interface Ending {
   readonly since: Instant;
   readonly by: Person | null;
   readonly note: string;
+  /** When the API server first refused what the grant had given; null: not yet. */
+  readonly rightsGoneAt: Instant | null;
 }
 
 /** Where a message is in Slack. */
@@ -111,6 +113,8 @@ export interface Grant {
   readonly workspacePod: string | null;
   /** Words for people on what went wrong or must be known, safe to show. */
   readonly remarks: readonly string[];
+  /** True once the requester was told of the end: what is told again after a fault is told once. */
+  readonly endTold: boolean;
 }
 
 /** Thrown when a transition is asked for that the table does not have. */

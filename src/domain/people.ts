@@ -25,8 +25,11 @@ export interface Person {
   readonly groups: readonly string[];
 }
 
-/** Plain addresses only: what is pasted into a user name must not be able to spell another one. */
-const EMAIL = /^[a-z0-9][a-z0-9._+-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
+/**
+ * Plain addresses only: what is pasted into a user name must not be able to spell another one. No `+`: ada+2@… is the mailbox of ada@…,
+ * and would be a second person.
+ */
+const EMAIL = /^[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
 
 /**
  * The Kubernetes user behind a Slack account: the one override that names it, else the template over its confirmed e-mail. Null when

@@ -175,19 +175,24 @@ function notOfAWorkload(inline: Rule, resource: string): string | null {
 
 export const policySchema = z.strictObject({
   version: z.literal(1),
-  identity: z.strictObject({
-    user: z
-      .string()
-      .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
-      .default('{email}'),
-    emailDomains: z
-      .array(z.string().regex(/^[a-z0-9.-]+$/))
-      .min(1)
-      .optional(),
-    overrides: z.array(z.strictObject({ slack: z.string().regex(SLACK_USER), user: kubernetesUser })).default([]),
-    groups: z.record(z.string(), z.array(kubernetesGroup)).default({}),
-    admit: z.array(z.enum(['guests', 'external', 'bots'])).default([]),
-  }),
+  identity: z
+    .strictObject({
+      user: z
+        .string()
+        .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
+        .default('{email}'),
+      emailDomains: z
+        .array(z.string().regex(/^[a-z0-9.-]+$/))
+        .min(1)
+        .optional(),
+      overrides: z.array(z.strictObject({ slack: z.string().regex(SLACK_USER), user: kubernetesUser })).default([]),
+      groups: z.record(z.string(), z.array(kubernetesGroup)).default({}),
+      admit: z.array(z.enum(['guests', 'external', 'bots'])).default([]),
+    })
+    .refine((i) => i.user.includes('{email}') || i.emailDomains?.length === 1, {
+      path: ['emailDomains'],
+      message: 'a template with {local} needs exactly one domain: else people of two domains would be one user',
+    }),
   administrators: somebody,
   approvals: z.strictObject({
     channel: z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'),

@@ -43,7 +43,7 @@ function fullGrant(): Grant {
   return sampleGrant({
     plan,
     extension: { duration: 600, askedAt: 1, approvals: decision === undefined ? [] : [decision] },
-    ending: { cause: 'revoked', since: 2, by: BEN, note: 'done' },
+    ending: { cause: 'revoked', since: 2, by: BEN, note: 'done', rightsGoneAt: null },
     requester: { ...ADA, groups: [] },
     startsAt: 3,
     expiresAt: 4,

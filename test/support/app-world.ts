@@ -125,11 +125,18 @@ export function memoryCluster(now: () => number) {
       if ((grant.expiresAt ?? 0) <= now()) breaches.push('rights after the end');
       of(grant.id).rights = pods;
     },
-    verify: async (grant) => (of(grant.id).rights === undefined ? ['RoleBinding is not there'] : []),
+    async verify(grant) {
+      const rights = of(grant.id).rights;
+      if (rights === undefined) return ['RoleBinding is not there'];
+      return rights.join() === grant.pods.join() ? [] : ['the Role names other pods'];
+    },
     async extend(grant) {
       of(grant.id).lease = grant;
     },
     podsOf: async () => target.pods,
+    async narrowRights(grant, pods) {
+      if (of(grant.id).rights !== undefined) of(grant.id).rights = pods;
+    },
     async takeRights(grant) {
       delete of(grant.id).rights;
     },
@@ -149,7 +156,8 @@ export function memoryCluster(now: () => number) {
       delete kept.lease;
       if (Object.keys(kept).length === 0) held.delete(grant.id);
     },
-    remains: async (grant) => Object.keys(held.get(grant.id) ?? {}),
+    remains: async (grant) =>
+      Object.keys(held.get(grant.id) ?? {}).map((what) => (what === 'rights' ? 'RoleBinding' : what)),
     otherAccess: async () => [],
     async found() {
       return [...held].flatMap(([id, { lease, rights, guard }]): Found[] => {

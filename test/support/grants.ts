@@ -60,6 +60,7 @@ export function sampleGrant(change: Partial<Grant> = {}): Grant {
     pods: plan.pods,
     workspacePod: null,
     remarks: [],
+    endTold: false,
     ...change,
   };
 }

@@ -2,6 +2,7 @@ import type { ClusterAccess, Found } from '../../app/ports.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
+import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { isGrantId } from '../../domain/ids.ts';
 import type { Api, Kind } from './api.ts';
 import {
@@ -29,7 +30,7 @@ import { createSurveyor } from './survey.ts';
 const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
 
 /** How long the API server and its controllers are waited for within one step: milliseconds. */
-const PATIENCE = { rights: 5000, start: 60_000, stop: 20_000 };
+const PATIENCE = { rights: 5000, start: 3000, stop: 20_000 };
 
 export interface ClusterOptions extends ManifestContext {
   readonly api: Api;
@@ -48,11 +49,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
   async function until<T>(limit: number, what: string, probe: () => Promise<T | null>): Promise<T> {
-    const end = now() + limit;
+    const end = performance.now() + limit;
     for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
       const value = await probe();
       if (value !== null) return value;
-      if (now() >= end) throw new Unavailable('Kubernetes', `${what}: not within ${limit / 1000} s`);
+      if (performance.now() >= end) throw new Unavailable('Kubernetes', `${what}: not within ${limit / 1000} s`);
       await sleep(pause);
     }
   }
@@ -154,6 +155,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (workspacePod === null) return;
       const lease = await leaseIn(grant, workspacesNamespace);
       for (const object of workspaceRights(grant, options, lease, workspacePod)) await apply(object);
+    },
+    async narrowRights(grant, pods) {
+      const { namespace } = grant.target;
+      const [role] = targetRights(grant, options, await leaseIn(grant, namespace), pods);
+      if (role?.kind === 'Role') await apply(role);
     },
     async verify(grant) {
       const objects = await mine(grant);
@@ -267,10 +273,6 @@ function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
 }
 
 function recordOf(text: string | undefined): Grant | null {
-  if (text === undefined) return null;
-  try {
-    return JSON.parse(text) as Grant;
-  } catch {
-    return null;
-  }
+  const parsed = parseGrantRecord(text ?? '');
+  return 'grant' in parsed ? parsed.grant : null;
 }

@@ -1,5 +1,5 @@
 import { admissionSpec, GRANT_LABEL, guardSpec } from '../../domain/confinement.ts';
-import { GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
+import { approvalsOf, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
@@ -53,7 +53,7 @@ export function rfc3339(at: Instant): string {
 }
 
 function metadata(grant: Grant, context: ManifestContext, namespace: string, lease?: Lease): KubeObject['metadata'] {
-  const approvedBy = grant.decisions.filter((d) => d.verdict === 'approve').map((d) => d.by?.user ?? 'policy');
+  const approvedBy = approvalsOf(grant).map((d) => d.by?.user ?? 'policy');
   return {
     name: objectName(grant.id),
     namespace,

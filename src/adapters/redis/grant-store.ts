@@ -1,8 +1,8 @@
 import type { GrantStore } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
+import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
-import { parseGrantRecord } from './grant-record.ts';
 
 /** Ended grants are kept this long, for `/jit status`. */
 export const KEEP_ENDED_SECONDS = 30 * 86_400;

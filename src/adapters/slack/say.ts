@@ -32,11 +32,11 @@ export function sayError(error: unknown, doing: string, log: Logger): Said {
   log.error({ doing, reference, err: error }, 'a request of a person failed');
   if (error instanceof Unavailable)
     return {
-      text: `${error.dependency} does not answer as it should, so this was not carried through. Try again in a minute; /jit list shows what there is. (Reference: ${reference})`,
+      text: `${error.dependency} does not answer as it should, so this may not have been carried through. Look with /jit list, and try again in a minute. (Reference: ${reference})`,
       refusal: null,
     };
   return {
-    text: `Something went wrong in Drawbridge, and this was not carried through. An administrator finds the cause in the log. (Reference: ${reference})`,
+    text: `Something went wrong in Drawbridge, and this may not have been carried through. An administrator finds the cause in the log. (Reference: ${reference})`,
     refusal: null,
   };
 }

@@ -393,3 +393,133 @@ test('a cluster that does not take a grant gets nothing of it, and the failure i
   expect(app.cluster.held.size).toBe(0);
   expect(app.told.at(-1)).toMatchObject({ news: 'ended', state: 'failed' });
 });
+
+describe('what a review of the whole found', () => {
+  const debug = POLICY.profiles.debug!;
+
+  test('many asks at once never make a window longer than the profile’s maximum', async () => {
+    const automatic = { members: { users: ['ada@example.test'] }, maximum: '2h' };
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...debug, automatic } } });
+    const { grant } = await app.request();
+    await app.run();
+    await Promise.allSettled(Array.from({ length: 8 }, () => app.useCases.extend(ada, grant.id, 1800)));
+    const { startsAt, expiresAt } = await app.grant(grant.id);
+    expect((expiresAt ?? 0) - (startsAt ?? 0)).toBeLessThanOrEqual(7_200_000);
+  });
+
+  test('an extension that comes after the end revives nothing', async () => {
+    const id = await active();
+    const { digest } = await app.useCases.extend(ada, id, 600);
+    app.clock.pass(31 * 60);
+    await expect(app.useCases.reviewExtension(ben, id, 'approve', '', { digest, message: null })).rejects.toEqual(
+      refusal('state'),
+    );
+    await expect(app.useCases.extend(ada, id, 600)).rejects.toEqual(refusal('extend'));
+    await app.run();
+    expect((await app.grant(id)).state).toBe('expired');
+  });
+
+  test('rights that an administrator deleted are not written again: not for new pods, not for a longer window', async () => {
+    for (const provoke of ['pods', 'extension']) {
+      const id = await active();
+      delete app.cluster.held.get(id)?.rights;
+      if (provoke === 'pods') {
+        app.cluster.target.pods = ['checkout-7'];
+        await app.reconcile();
+      } else {
+        const { digest } = await app.useCases.extend(ada, id, 600);
+        await app.useCases.reviewExtension(ben, id, 'approve', '', { digest, message: null }).catch(() => {});
+      }
+      expect(app.cluster.hasRights(id)).toBe(false);
+      await app.reconcile();
+      await app.run();
+      expect((await app.grant(id)).state).toBe('failed');
+    }
+  });
+
+  test('words that a fault swallowed are said when the job runs again, and once', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    const { schedule } = app.world.scheduler;
+    let faults = 0;
+    app.world.scheduler.schedule = async (job, at) => {
+      if (job.kind === 'tell' && job.news === 'message' && (await app.grant(id)).state === 'active' && faults++ === 0)
+        throw new Error('Redis fails over');
+      return schedule(job, at);
+    };
+    for (let i = 0; i < 3; i++) {
+      await app.run();
+      app.clock.pass(2);
+    }
+    expect(app.told.filter((t) => t.news === 'granted')).toHaveLength(1);
+    expect(app.jobs().map(({ job }) => job.kind)).toContain('warn');
+    app.world.scheduler.schedule = async (job, at) => {
+      if (job.kind === 'tell' && (await app.grant(id)).state === 'revoked' && faults++ === 1)
+        throw new Error('Redis fails over');
+      return schedule(job, at);
+    };
+    await app.useCases.revoke(ada, id, '');
+    for (let i = 0; i < 3; i++) {
+      await app.run();
+      app.clock.pass(2);
+    }
+    expect(app.told.filter((t) => t.news === 'ended')).toHaveLength(1);
+  });
+
+  test('a Redis that is older than the cluster does not say that nothing was opened', async () => {
+    const id = await pending();
+    const before = await app.grant(id);
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    app.loseRedis();
+    await app.world.store.create(before);
+    await app.reconcile();
+    expect((await app.grant(id)).state).toBe('active');
+    await app.useCases.revoke(ada, id, '');
+    await app.run();
+    expect((await app.grant(id)).state).toBe('revoked');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('lateness is until the rights were gone, not until a silent node had let go', async () => {
+    const id = await active();
+    const { endWorkspace } = app.cluster.access;
+    app.cluster.access.endWorkspace = async () => {
+      throw new Error('the node is silent');
+    };
+    await app.useCases.revoke(ada, id, '');
+    await app.run();
+    app.clock.pass(120);
+    app.cluster.access.endWorkspace = endWorkspace;
+    await app.run();
+    expect((await app.grant(id)).state).toBe('revoked');
+    expect(app.audit.findLast((entry) => entry.event === 'revoked')?.lateness).toBeLessThan(1000);
+    expect((await app.grant(id)).remarks.join()).not.toContain('late');
+  });
+
+  test('approvals of a plan that came back are asked for again', async () => {
+    app.setPolicy({ ...POLICY, profiles: { debug: { ...debug, approvals: 2 } } });
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    app.cluster.target.uid = 'uid-2';
+    await app.useCases.review(cy, id, 'approve', '', await app.seen(id));
+    app.cluster.target.uid = 'uid-1';
+    await app.useCases.review(cy, id, 'approve', '', await app.seen(id));
+    await app.useCases.review(cy, id, 'approve', '', await app.seen(id));
+    expect((await app.grant(id)).state).toBe('pending');
+  });
+
+  test('a Revoke that is pressed while somebody looks around is not put off to the end of the window', async () => {
+    const id = await active();
+    const { open } = app.world.store;
+    app.world.store.open = async () => {
+      const listed = await open();
+      await app.useCases.revoke(ada, id, '');
+      return listed;
+    };
+    await app.reconcile();
+    app.world.store.open = open;
+    await app.run();
+    expect((await app.grant(id)).state).toBe('revoked');
+  });
+});

@@ -288,6 +288,7 @@ describe('a longer window', () => {
       options.person ?? ADA,
       seconds,
       options.known ?? nobody,
+      T0 + 60_000,
     );
 
   it('is a new decision under the same policy', () => {

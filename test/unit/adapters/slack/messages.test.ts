@@ -158,7 +158,7 @@ describe('an approval message', () => {
 describe('words', () => {
   it('say "revoked" of nothing but state revoked, and of an ending that it is not confirmed', () => {
     for (const state of STATES) {
-      const ending = { cause: 'revoked', since: NOW, by: BEN, note: '' } as const;
+      const ending = { cause: 'revoked', since: NOW, by: BEN, note: '', rightsGoneAt: null } as const;
       const view = sampleView({ state, ...ended, ending });
       const text = everything(view)
         .filter((m) => !/Help|needs a person/.test(m.text))
@@ -177,7 +177,7 @@ describe('words', () => {
           state: 'revoked',
           ...ended,
           remarks: ['Ended 12 s late.'],
-          ending: { cause: 'revoked', since: NOW, by: BEN, note: 'all done' },
+          ending: { cause: 'revoked', since: NOW, by: BEN, note: 'all done', rightsGoneAt: null },
         }),
       ),
     );
@@ -303,7 +303,7 @@ const hostileView = fc
       digest: 'a'.repeat(64),
       decisions: [decision('approve'), decision('deny')],
       extension: { duration: 600, askedAt: NOW, approvals: [decision('approve')] },
-      ending: { cause: 'revoked', since: NOW, by: somebody, note: word },
+      ending: { cause: 'revoked', since: NOW, by: somebody, note: word, rightsGoneAt: null },
       remarks: Array.from({ length: many }, () => word),
       pods: Array.from({ length: many }, () => other),
       ...ended,

@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { GRANT_VERSION, type Grant } from '../../domain/grant.ts';
-import { isGrantId } from '../../domain/ids.ts';
-import { WORKLOAD_KINDS } from '../../domain/rights.ts';
+import { GRANT_VERSION, type Grant } from './grant.ts';
+import { isGrantId } from './ids.ts';
+import { WORKLOAD_KINDS } from './rights.ts';
 
 /**
  * The stored form of a grant. It demands what this version needs, and keeps members that a newer version has added, so that two versions
@@ -111,6 +111,7 @@ export const grantRecord = z.looseObject({
       since: instant,
       by: person.nullable(),
       note: text,
+      rightsGoneAt: instant.nullable().default(null),
     })
     .nullable(),
   endedAt: instant.nullable(),
@@ -119,6 +120,7 @@ export const grantRecord = z.looseObject({
   pods: texts,
   workspacePod: text.nullable(),
   remarks: texts,
+  endTold: z.boolean().default(false),
 }) satisfies z.ZodType<Grant>;
 
 /** The grant in a stored text, or what is wrong with it. */
