@@ -27,7 +27,9 @@ export function parseDuration(text: string): Seconds | null {
 
 /** True for words that a person meant as a duration, right or wrong: `30`, `-5m` (with any dash), `0h`, `1.5h`. */
 export function looksLikeDuration(word: string): boolean {
-  return word.length <= 40 && /^[-+\u2010-\u2015\u2212]*\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*\d*$/i.test(word);
+  // A number this long is no word of a reason; the pattern below would take its time over it.
+  if (word.length > 40) return /^[-+\u2010-\u2015\u2212]*\d/.test(word);
+  return /^[-+\u2010-\u2015\u2212]*\d[\d.,]*[a-z]{0,3}(\d+[a-z]+)*\d*$/i.test(word);
 }
 
 /** `5400` is `1h30m`. The inverse of {@link parseDuration} for positive whole seconds; `0s` for zero and less. */

@@ -1,10 +1,9 @@
-import { execFile } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants } from 'node:fs';
 import { mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { promisify } from 'node:util';
+import { aptInstall, mayInstall } from './apt.ts';
 import { ask, freePort } from './ports.ts';
 import { type Supervised, supervised } from './supervise.ts';
 
@@ -59,12 +58,11 @@ export function findRedis(path = process.env.PATH ?? ''): string | null {
 export async function ensureRedis({ log }: { log: Log }): Promise<string> {
   const found = findRedis();
   if (found) return found;
-  if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
-    log('no redis-server on the PATH: installing it with apt-get');
+  if (mayInstall()) {
     try {
-      await aptInstall('redis-server');
+      await aptInstall(['redis-server'], log);
     } catch (error) {
-      log(`apt-get could not install redis-server: ${error instanceof Error ? error.message : String(error)}`);
+      log(error instanceof Error ? error.message : String(error));
     }
     const installed = findRedis();
     if (installed) return installed;
@@ -72,19 +70,6 @@ export async function ensureRedis({ log }: { log: Log }): Promise<string> {
   throw new Error(
     `no ${SERVERS.join(' or ')} on the PATH. Install one: apt-get install redis-server (Debian, Ubuntu), brew install redis (macOS), dnf install valkey (Fedora).`,
   );
-}
-
-async function aptInstall(name: string): Promise<void> {
-  const run = promisify(execFile);
-  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  const install = () => run('apt-get', ['install', '-y', '--no-install-recommends', name], { env });
-  try {
-    await install();
-  } catch {
-    // The usual cause is an image without package lists.
-    await run('apt-get', ['update'], { env });
-    await install();
-  }
 }
 
 /**

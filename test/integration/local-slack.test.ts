@@ -4,9 +4,10 @@ import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { App, LogLevel, SocketModeReceiver, type types, webApi } from '@slack/bolt';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
+import { mayInstall } from '../../src/sandbox/apt.ts';
 import { ask } from '../../src/sandbox/ports.ts';
 import { blocksText, controls, type LocalSlack, signature, signedRequest } from '../../src/sandbox/slack/index.ts';
-import { findChromium, openSlackPage, type SlackPage } from '../support/browser.ts';
+import { ensureChromium, findChromium, openSlackPage, type SlackPage } from '../support/browser.ts';
 import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, useSlack } from '../support/slack.ts';
 
 const plain = (text: string): types.PlainTextElement => ({ type: 'plain_text', text });
@@ -837,10 +838,10 @@ describe('a fault', () => {
   });
 });
 
-const chromium = findChromium();
-if (!chromium) console.warn('no Chromium: the page of the local Slack is not tested (apt-get install chromium)');
+const withoutBrowser = findChromium() === null && !mayInstall();
+if (withoutBrowser) console.warn('SKIPPED the page of the local Slack: no Chromium (apt-get install chromium)');
 
-describe.skipIf(!chromium && !process.env.CI)('the page', () => {
+describe.skipIf(withoutBrowser && !process.env.CI)('the page', () => {
   const slackOf = useSlack();
   let slack: LocalSlack;
   let bot: TestApp;
@@ -848,12 +849,13 @@ describe.skipIf(!chromium && !process.env.CI)('the page', () => {
   let ben: SlackPage;
   beforeAll(async () => {
     slack = slackOf();
+    await ensureChromium();
     bot = await startApp(slack, 'Socket Mode');
     [ada, ben] = await Promise.all([
       openSlackPage({ slack, user: 'ada' }),
       openSlackPage({ slack, user: BEN, theme: 'dark' }),
     ]);
-  });
+  }, 300_000);
   afterAll(async () => {
     await Promise.all([ada.close(), ben.close(), bot.stop()]);
   });

@@ -1,13 +1,27 @@
 import { existsSync } from 'node:fs';
 import { chromium, type Page } from 'playwright-core';
+import { aptInstall, mayInstall } from '../../src/sandbox/apt.ts';
 import type { LocalSlack } from '../../src/sandbox/slack/index.ts';
 
 const PROGRAMS = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** Path of a Chromium: CHROMIUM_PATH, or where Debian, Ubuntu and Google put it; null when there is none. */
+/** CHROMIUM_PATH, or where Debian, Ubuntu and Google put it; null when there is none. */
 export function findChromium(): string | null {
   const named = process.env.CHROMIUM_PATH;
   return named ?? PROGRAMS.find((file) => existsSync(file)) ?? null;
+}
+
+/**
+ * Path of a Chromium. Root on Debian or Ubuntu may install one with apt-get, and says so.
+ * @throws Error that says what to install, when there is none
+ */
+export async function ensureChromium(): Promise<string> {
+  const found = findChromium();
+  if (found !== null) return found;
+  if (mayInstall()) await aptInstall(['chromium'], (line) => process.stderr.write(`${line}\n`));
+  const installed = findChromium();
+  if (installed === null) throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM_PATH');
+  return installed;
 }
 
 /** The page of the local Slack in a browser, as one person. */
@@ -35,8 +49,7 @@ export async function openSlackPage(options: {
   width?: number;
   height?: number;
 }): Promise<SlackPage> {
-  const executablePath = findChromium();
-  if (!executablePath) throw new Error('no Chromium: apt-get install chromium, or set CHROMIUM_PATH');
+  const executablePath = await ensureChromium();
   const browser = await chromium.launch({
     executablePath,
     args: ['--no-sandbox', '--disable-dev-shm-usage'],

@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { SYSTEM_PATH } from './node-packages.ts';
+import { SYSTEM_PATH } from '../apt.ts';
+
 import { atEnd, type Supervised, supervise, tail } from './supervisor.ts';
 
 const execute = promisify(execFile);

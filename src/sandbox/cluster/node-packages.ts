@@ -1,13 +1,11 @@
 import { execFile } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
+import { aptInstall, mayInstall, SYSTEM_PATH } from '../apt.ts';
 import { ClusterUnavailableError } from './binaries.ts';
 import type { Log } from './supervisor.ts';
 
 const run = promisify(execFile);
-
-/** The PATH of the system's own programs; a user's may lack the sbin folders. */
-export const SYSTEM_PATH = '/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** Where Debian keeps the network plugins, and its static busybox. */
 export const CNI_DIR = '/usr/lib/cni';
@@ -52,23 +50,17 @@ export async function ensureNodePackages(options: { log: Log }): Promise<void> {
   if (reason !== null) throw new ClusterUnavailableError(`No node: ${reason}.`);
   let missing = await missingPackages();
   if (missing.length === 0) return;
-  if (!(await exists('/usr/bin/apt-get'))) {
+  if (!mayInstall()) {
     throw new ClusterUnavailableError(
       `No node: the Debian packages ${missing.join(', ')} are missing, or keep their files elsewhere than in ` +
         `${missing.map((name) => PACKAGES[name]).join(', ')}.`,
     );
   }
-  log(`cluster: installing ${missing.join(', ')} by apt-get`);
-  const apt = (...args: string[]) =>
-    run('apt-get', ['-q', '-y', '-o', 'DPkg::Lock::Timeout=120', ...args], {
-      env: { ...process.env, PATH: SYSTEM_PATH, DEBIAN_FRONTEND: 'noninteractive' },
-    });
   let problem = '';
   try {
-    await apt('update');
-    await apt('install', '--no-install-recommends', ...missing);
+    await aptInstall(missing, log);
   } catch (error) {
-    problem = ` (${(error as { stderr?: string }).stderr?.trim() || String(error)})`;
+    problem = ` (${error instanceof Error ? error.message : String(error)})`;
   }
   missing = await missingPackages();
   if (missing.length > 0) {

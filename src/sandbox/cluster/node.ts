@@ -1,13 +1,14 @@
 import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { SYSTEM_PATH } from '../apt.ts';
 import { openApi } from './api.ts';
 import { CONTROL_PLANE, ensureBinaries, NODE } from './binaries.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { PAUSE_IMAGE, TOOLS_IMAGE, writeImage } from './node-image.ts';
 import { holdNamespace, type Namespace, type NodeNetwork, prepareNodeNetwork, run } from './node-network.ts';
-import { BUSYBOX, CNI_DIR, ensureNodePackages, SYSTEM_PATH } from './node-packages.ts';
+import { BUSYBOX, CNI_DIR, ensureNodePackages } from './node-packages.ts';
 import { openAuthority } from './pki.ts';
 import { type Log, type Supervised, supervise, tail } from './supervisor.ts';
 
