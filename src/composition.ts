@@ -72,18 +72,23 @@ export async function startDrawbridge(
   });
 
   const policies = await watchPolicy({ file: settings.policyFile, log, onChange: () => void checkRights() });
-  /** Profiles that need more than the bot may give are switched off, by name; the others stay. */
+  let rightsAreSure = false;
+  /** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */
   async function checkRights(): Promise<void> {
     const reasons = new Map<string, string>();
     try {
       for (const [name, profile] of Object.entries(policies.current().profiles)) {
         const missing = await cluster.missingRights(profile);
         if (missing.length === 0) continue;
-        reasons.set(name, `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`);
-        log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
+        const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
+        reasons.set(name, reason);
+        if (policies.disabled(name) !== reason)
+          log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
       }
       policies.setDisabled(reasons);
+      rightsAreSure = reasons.size === 0;
     } catch (error) {
+      rightsAreSure = false;
       log.warn(
         { err: error },
         'the rights for the profiles could not be checked: the API server will refuse what is missing',
@@ -149,6 +154,7 @@ export async function startDrawbridge(
       await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
       reconciled = true;
       await watchPods();
+      if (!rightsAreSure) await checkRights();
     } catch (error) {
       log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
     } finally {
@@ -156,7 +162,7 @@ export async function startDrawbridge(
     }
   }
   await lookAround();
-  await checkRights();
+  if (!rightsAreSure) await checkRights();
   const timer = setInterval(() => {
     // One replica looks in each span of time; a lost Redis lets all of them look.
     const slot = `reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`;
