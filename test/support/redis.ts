@@ -8,7 +8,7 @@ import { type LocalRedis, type RedisOptions, startRedis } from '../../src/sandbo
 export function useRedis(options: Partial<RedisOptions> = {}): () => LocalRedis {
   let redis: LocalRedis | undefined;
   beforeAll(async () => {
-    redis = await startRedis({ log: () => {}, ...options });
+    redis = await startRedis({ log: (line) => process.stderr.write(`${line}\n`), ...options });
   }, 60_000);
   afterAll(async () => {
     await redis?.stop();
