@@ -27,6 +27,8 @@ export interface SupervisedOptions {
   logFile?: string;
   /** A directory that nobody needs once this process has died; whoever stops in an orderly way removes it himself. */
   removeOnOrphan?: string;
+  /** When this process has died: kill the command at once. Default: ask it to end (TERM), and kill it five seconds later. */
+  killOrphan?: boolean;
 }
 
 /**
@@ -36,19 +38,21 @@ export interface SupervisedOptions {
  * double fork hands the watcher to init, so that the command does not get a child that it does not know. `$0` is the
  * directory to remove.
  */
-const LIFELINE = `
+const lifeline = (ending: string) => `
 ( (
   trap '' HUP INT TERM
-  if read -r word <&3; then exit 0; fi
-  kill -TERM $$ 2>/dev/null
-  tries=0
-  while kill -0 $$ 2>/dev/null && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done
+  if read -r word <&3; then exit 0; fi${ending}
   kill -KILL $$ 2>/dev/null
   if [ -n "$0" ]; then rm -rf -- "$0"; fi
 ) >/dev/null 2>&1 & )
 exec 3<&-
 exec "$@"
 `;
+
+const ASK_FIRST = `
+  kill -TERM $$ 2>/dev/null
+  tries=0
+  while kill -0 $$ 2>/dev/null && [ $tries -lt 50 ]; do sleep 0.1; tries=$((tries + 1)); done`;
 
 /**
  * Starts a command that can't outlive this process. It runs in a session of its own, so that Ctrl-C in a terminal
@@ -57,30 +61,34 @@ exec "$@"
  * @throws Error when there is no `sh` to start it with.
  */
 export function supervised(command: string, args: readonly string[], options: SupervisedOptions = {}): Supervised {
-  const output = options.logFile === undefined ? 'ignore' : openSync(options.logFile, 'a');
+  const output = options.logFile === undefined ? 'ignore' : openSync(options.logFile, 'a', 0o600);
   let child: ChildProcess;
   try {
-    child = spawn('/bin/sh', ['-c', LIFELINE, options.removeOnOrphan ?? '', command, ...args], {
-      cwd: options.cwd,
-      env: options.env ?? process.env,
-      detached: true,
-      stdio: ['ignore', output, output, 'pipe'],
-    });
+    child = spawn(
+      '/bin/sh',
+      ['-c', lifeline(options.killOrphan === true ? '' : ASK_FIRST), options.removeOnOrphan ?? '', command, ...args],
+      {
+        cwd: options.cwd,
+        env: options.env ?? process.env,
+        detached: true,
+        stdio: ['ignore', output, output, 'pipe'],
+      },
+    );
   } finally {
     if (typeof output === 'number') closeSync(output);
   }
   const { pid } = child;
-  const lifeline = child.stdio[3] as Duplex | null | undefined;
-  if (pid === undefined || !lifeline) {
+  const pipe = child.stdio[3] as Duplex | null | undefined;
+  if (pid === undefined || !pipe) {
     child.on('error', () => {});
     throw new Error(`could not start ${command}: no /bin/sh, or no directory ${options.cwd ?? '.'}`);
   }
   // The watcher may be gone before it reads the word.
-  lifeline.on('error', () => {});
+  pipe.on('error', () => {});
 
   const exited = new Promise<Ended>((resolve) => {
     child.once('exit', (code, signal) => {
-      lifeline.end('ended\n');
+      pipe.end('ended\n');
       resolve({ code, signal });
     });
   });

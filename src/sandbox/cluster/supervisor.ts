@@ -1,26 +1,9 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { open, readFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { supervised } from '../supervise.ts';
 
 /** One line for a person who watches; no line end. */
 export type Log = (line: string) => void;
-
-/**
- * Runs "$@" until it ends or until our end of its standard input is closed: by `stop`, or by the kernel when this process
- * dies, `kill -9` included. A shell and a pipe do it on Linux and macOS alike (PR_SET_PDEATHSIG is Linux only). The shell
- * waits for the command, so that its own end means that the command's ports and files are free.
- */
-const RUN_WHILE_PARENT_LIVES = `
-exec 3<&0
-"$@" </dev/null 3<&- &
-child=$!
-(read -r _ <&3; kill -KILL $child) &
-watcher=$!
-exec 3<&-
-wait $child; code=$?
-exec 2>/dev/null
-kill -KILL $watcher; wait $watcher
-exit $code
-`;
 
 /** Removes "$1". Again and again for a while: at a `kill -9` others still write there. */
 const REMOVE = `
@@ -36,26 +19,7 @@ export type Supervised = {
   readonly stop: () => Promise<void>;
 };
 
-function watch(child: ChildProcess): Supervised {
-  const ended = new Promise<string>((resolve) => {
-    child.once('error', (error) => resolve(error.message));
-    child.once('exit', (code, signal) => resolve(signal === null ? `exit code ${code}` : `signal ${signal}`));
-  });
-  // The pipe breaks when the process ends first; that is no error of ours.
-  child.stdin?.on('error', () => {});
-  return {
-    ended,
-    async stop() {
-      child.stdin?.end();
-      await ended;
-    },
-  };
-}
-
-/**
- * Starts a program that can't outlive this process, in a process group of its own (Ctrl-C at the terminal reaches only us,
- * who then stop it in order). Its output goes to `logFile` (appended).
- */
+/** Starts a program of the cluster; its output goes to `logFile` (appended). Nothing here has anything to lose: it is killed at its end. */
 export async function supervise(options: {
   command: string;
   args: readonly string[];
@@ -63,29 +27,37 @@ export async function supervise(options: {
   cwd: string;
   env?: NodeJS.ProcessEnv;
 }): Promise<Supervised> {
-  const log = await open(options.logFile, 'a', 0o600);
-  try {
-    const child = spawn('/bin/sh', ['-c', RUN_WHILE_PARENT_LIVES, 'sh', options.command, ...options.args], {
-      cwd: options.cwd,
-      env: options.env ?? process.env,
-      stdio: ['pipe', log.fd, log.fd],
-      detached: true,
-    });
-    return watch(child);
-  } finally {
-    await log.close();
-  }
+  const { command, args, ...rest } = options;
+  const child = supervised(command, args, { ...rest, killOrphan: true });
+  return {
+    ended: child.exited.then(({ code, signal }) => (signal === null ? `exit code ${code}` : `signal ${signal}`)),
+    async stop() {
+      child.kill('SIGKILL');
+      await child.exited;
+    },
+  };
 }
 
 /** Runs a script for /bin/sh, with these arguments, when this process dies; `stop` runs it now and waits for its end. */
 export function atEnd(script: string, args: readonly string[]): Supervised {
-  return watch(
-    spawn('/bin/sh', ['-c', `read -r _\n${script}`, 'sh', ...args], {
-      cwd: '/',
-      stdio: ['pipe', 'ignore', 'ignore'],
-      detached: true,
-    }),
-  );
+  const child = spawn('/bin/sh', ['-c', `read -r _\n${script}`, 'sh', ...args], {
+    cwd: '/',
+    stdio: ['pipe', 'ignore', 'ignore'],
+    detached: true,
+  });
+  // The pipe breaks when the script ends first; that is no error of ours.
+  child.stdin.on('error', () => {});
+  const ended = new Promise<string>((resolve) => {
+    child.once('error', (error) => resolve(error.message));
+    child.once('exit', (code) => resolve(`exit code ${code}`));
+  });
+  return {
+    ended,
+    async stop() {
+      child.stdin.end();
+      await ended;
+    },
+  };
 }
 
 /** Sees to it that the folder is removed when this process dies; `stop` removes it now. */
