@@ -114,12 +114,13 @@ async function introduce(world: World, options: Options, kubectl: string): Promi
   }
   print('');
   print('1. As Ada, in #access, type (or only /jit, which opens a form; /jit help lists the rest):');
-  print(`     /jit request debug ${staging}/deploy/checkout ${window} checkout returns 502`);
+  print(`     /jit request troubleshoot ${staging}/deploy/checkout ${window} checkout returns 502`);
   print('2. As Ben press Approve.');
   print('3. In a terminal, as Ada: refused before, works during, refused after:');
   print(`     ${kubectl} -n ${staging} get pod ${pod}`);
   print('   and its neighbour, which nobody approved, always refused:');
   print(`     ${kubectl} -n ${staging} get pod ${neighbour}`);
+  print('4. As Ada or Ben press Revoke, or wait for the end of the window, and run the first line again.');
   print('');
   print(`Policy (change it, it is read again at once): ${world.policyFile}`);
   print(`Log and audit of the bot:                     ${world.bots.get('bot')?.logFile}`);

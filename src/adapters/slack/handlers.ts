@@ -199,7 +199,9 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
       );
     return outcomeMessage(
       view,
-      grant.state === 'pending' ? `Your approval counts; ${missing} more needed.` : 'Your approval counts.',
+      grant.state === 'pending'
+        ? `Your approval counts; ${missing} more needed.`
+        : 'Your approval counts. The message of the request says when access is open.',
     );
   }
 
@@ -214,7 +216,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     if (state === 'cancelled') return outcomeMessage(view, 'Called back.');
     return outcomeMessage(
       view,
-      state === 'revoked' ? 'Revoked.' : 'The end has begun; you see here when it is confirmed.',
+      state === 'revoked' ? 'Revoked.' : 'The end has begun; the message of the request says when it is confirmed.',
     );
   }
 

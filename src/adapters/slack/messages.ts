@@ -203,12 +203,10 @@ export function requestedMessage(view: View): Message {
   ]);
 }
 
-/** Tells a person what came of what they did: where the grant stands now. `did` is what they wanted, as a sentence. */
+/**
+ * Tells a person what came of what they did, in a sentence that stays true: nobody edits it, and where the grant stands is said by the message
+ * of the request.
+ */
 export function outcomeMessage(view: View, did: string): Message {
-  return message(`${view.grant.id}: ${did}`, [
-    words(did),
-    section(standing(view)),
-    remarks(view.grant),
-    idLine(view.grant),
-  ]);
+  return message(`${view.grant.id}: ${did}`, [words(did), remarks(view.grant), idLine(view.grant)]);
 }

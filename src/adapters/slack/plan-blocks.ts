@@ -41,7 +41,7 @@ function network(plan: Plan): Block[] {
   const confined =
     plan.network.mode === 'workspace'
       ? `Confined to a workspace (${code(plan.network.image)})`
-      : 'Not confined by the network';
+      : 'Unchanged (rights only)';
   const lines = [
     ...fitting(
       closes.map((c) => connection('-', c)),
@@ -104,14 +104,15 @@ export function essentials(view: View): Block[] {
 export function details(view: View): (Block | null)[] {
   const { grant, objects } = view;
   const acknowledged = acknowledgements(grant.plan);
-  const as = grant.plan.groups.length > 0 ? ` with the groups ${grant.plan.groups.join(', ')}` : '';
+  const { groups, user } = grant.plan;
+  const member = groups.length > 0 ? ` (member of ${code(groups.join(', '), 300)})` : '';
   return [
     ...network(grant.plan),
     acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
     objects.length === 0
       ? null
       : context(
-          `*Creates, for ${code(grant.plan.user + as, 400)}:* ${objects.length} objects\n${byNamespace(objects).join('\n')}`,
+          `*Creates, for* ${code(user)}${member}*:* ${objects.length} objects\n${byNamespace(objects).join('\n')}`,
         ),
     small(view.closing),
   ];

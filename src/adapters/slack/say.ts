@@ -19,7 +19,9 @@ export function sayError(error: unknown, doing: string, log: Logger): Said {
   if (error instanceof Refusal) {
     const { message, rule, remedy } = error;
     log.info({ doing, rule }, 'refused');
-    return { text: [message, remedy, `(Rule: ${rule})`].filter((part) => part !== '').join(' '), refusal: error };
+    // Shown as plain text, where the marks of code would be seen as they are.
+    const text = [message, remedy, `(Rule: ${rule})`].filter((part) => part !== '').join(' ');
+    return { text: text.replaceAll('`', ''), refusal: error };
   }
   if (error instanceof IllegalTransition) {
     log.info({ doing, err: error }, 'came too late');

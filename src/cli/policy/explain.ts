@@ -56,7 +56,11 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
       );
     const person = personNamed(policy, values.person);
     if (person === null) {
-      out.print(`${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.`);
+      const domains = policy.identity.emailDomains;
+      const accepted = domains === undefined ? '' : ` Addresses of these domains are accepted: ${domains.join(', ')}.`;
+      out.print(
+        `${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.${accepted}`,
+      );
       return 1;
     }
     out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);

@@ -48,11 +48,19 @@ export function loadWorld({ file, kubeconfig, context, namespace }: WorldChoice)
   return kubeconfig === undefined ? worldOfFiles(file, namespace) : worldOfCluster(kubeconfig, context, namespace);
 }
 
+/** The first of many: a template that was not rendered has an error in every line. */
+function fewOf(problems: readonly string[]): string[] {
+  const more = problems.length - 5;
+  return more <= 0
+    ? [...problems]
+    : [...problems.slice(0, 5), `… and ${more} more in this file (a template must be rendered first)`];
+}
+
 async function worldOfFiles(paths: readonly string[], namespaces: readonly string[]): Promise<World> {
   const { files, problems } = await readFiles(paths);
   const read = files.map(({ name, text }) => parseManifests(text, name));
   const notes = read.flatMap((file) => file.notes);
-  const all = [...problems, ...read.flatMap((file) => file.problems)];
+  const all = [...problems, ...read.flatMap((file) => fewOf(file.problems))];
   if (all.length === 0 && read.every((file) => file.objects === 0))
     all.push(...notes, `${paths.join(', ')}: no Kubernetes object found`);
   if (all.length > 0) return { ok: false, problems: all };
