@@ -54,10 +54,20 @@ export interface Namespaces {
   readonly payments: string;
 }
 
-/** An image that answers HTTP on a port of one's choice; where there is no node nobody pulls it. */
-const SERVER = 'registry.k8s.io/e2e-test-images/agnhost:2.53';
+/** What the workloads run. */
+export interface Server {
+  readonly image: string;
+  /** Its arguments, to answer on a TCP port. */
+  readonly serve: (port: number) => readonly string[];
+}
 
-function workload(namespace: string, name: string, replicas: number, port: number): object[] {
+/** Answers HTTP; where there is no node nobody pulls it. */
+const AGNHOST: Server = {
+  image: 'registry.k8s.io/e2e-test-images/agnhost:2.53',
+  serve: (port) => ['netexec', `--http-port=${port}`, '--udp-port=-1'],
+};
+
+function workload(server: Server, namespace: string, name: string, replicas: number, port: number): object[] {
   const labels = { app: name };
   const security = { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } };
   return [
@@ -76,8 +86,8 @@ function workload(namespace: string, name: string, replicas: number, port: numbe
             containers: [
               {
                 name,
-                image: SERVER,
-                args: ['netexec', `--http-port=${port}`, '--udp-port=-1'],
+                image: server.image,
+                args: server.serve(port),
                 ports: [{ name: 'http', containerPort: port }],
                 securityContext: security,
               },
@@ -140,7 +150,7 @@ function calls(
 }
 
 /** A small shop: frontend calls checkout and catalog, checkout calls ledger, ledger calls payouts; nothing else may pass. */
-export function shop({ staging, payments }: Namespaces): object[] {
+export function shop({ staging, payments }: Namespaces, server: Server = AGNHOST): object[] {
   const inStaging = (app: string, port: number) => ({ namespace: staging, app, port });
   const inPayments = (app: string, port: number) => ({ namespace: payments, app, port });
   const frontend = inStaging('frontend', 8080);
@@ -149,8 +159,8 @@ export function shop({ staging, payments }: Namespaces): object[] {
   const ledger = inPayments('ledger', 8443);
   const payouts = inPayments('payouts', 8080);
   return [
-    ...[frontend, checkout, catalog].flatMap(({ namespace, app, port }) => workload(namespace, app, 2, port)),
-    ...[ledger, payouts].flatMap(({ namespace, app, port }) => workload(namespace, app, 1, port)),
+    ...[frontend, checkout, catalog].flatMap(({ namespace, app, port }) => workload(server, namespace, app, 2, port)),
+    ...[ledger, payouts].flatMap(({ namespace, app, port }) => workload(server, namespace, app, 1, port)),
     ...closed(staging),
     ...closed(payments),
     ...calls(frontend, checkout),

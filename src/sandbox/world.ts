@@ -13,7 +13,7 @@ import { markRunning } from './cluster/pods.ts';
 import { type Log, removeAtEnd } from './cluster/supervisor.ts';
 import { sandboxPolicy } from './policy.ts';
 import { type LocalRedis, type RedisOptions, startRedis } from './redis.ts';
-import { GROUPS, type Namespaces, PEOPLE, type PersonName, shop, workspace } from './scenery.ts';
+import { GROUPS, type Namespaces, PEOPLE, type PersonName, type Server, shop, workspace } from './scenery.ts';
 import { type LocalSlack, type SlackOptions, startSlack } from './slack/index.ts';
 
 /** What a world needs of a cluster: one of its own, the one of a test run, or one of the user's. */
@@ -33,6 +33,8 @@ export interface WorldOptions {
   readonly cluster?: WorldCluster;
   /** Whether pods are really run by nodes. Without (default) they are marked as running, and nothing can be executed in them. */
   readonly hasNodes?: boolean;
+  /** What the workloads run; default: an image that the cluster's nodes pull. */
+  readonly server?: Server;
   /** Changes the policy before chart and bot get it. */
   readonly policy?: (policy: PolicyInput) => void;
   readonly slack?: Partial<SlackOptions>;
@@ -189,7 +191,7 @@ async function bringUp(
         return installChart({ kubeconfig: cluster.adminKubeconfig, values, release, namespace: release });
       }),
       started('workloads', async () => {
-        await cluster.apply(shop(namespaces));
+        await cluster.apply(shop(namespaces, options.server));
         if (!hasNodes) await playNodes(cluster);
         const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
         for (const namespace of Object.values(namespaces))

@@ -116,7 +116,7 @@ describeWithCluster('the sandbox', () => {
     const { child, dir, output, ended } = sandbox(['--minutes', '2']);
     await isUp(output);
     expect(output.stdout).toMatch(/Ada +asks for access +http:\/\/127\.0\.0\.1:\d+\/\?as=ada/);
-    expect(output.stdout).toContain('/jit request debug staging/deploy/checkout 2m checkout returns 502');
+    expect(output.stdout).toContain('/jit request troubleshoot staging/deploy/checkout 2m checkout returns 502');
     expect(output.stdout).toMatch(/kubectl --kubeconfig \S+ada\.kubeconfig -n staging get pod checkout-/);
     child.kill('SIGINT');
     expect(await ended).toBe(0);
