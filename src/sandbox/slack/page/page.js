@@ -631,10 +631,16 @@ function draw() {
   document.title = `${state.team}: ${nameOf(state.me)}`;
 }
 
+let looks = 0;
+
 async function refresh() {
+  const look = ++looks;
   const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
   if (!response.ok) return choose();
-  state = await response.json();
+  const seenNow = await response.json();
+  // Answers may overtake one another: an older one must not be drawn over a newer one.
+  if (look !== looks) return;
+  state = seenNow;
   if (!state.places.some((one) => one.id === place)) {
     const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
     place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
