@@ -1,7 +1,7 @@
 import { Refusal } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
-import { beginEnding } from './end-grant.ts';
+import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { askAgainIfDifferent } from './review-access.ts';
 import { job, mayPass, note, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
@@ -98,17 +98,7 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
   const made: Grant = { ...grant, pods, workspacePod };
-  const differences = await cluster.verify(made);
-  if (differences.length > 0) {
-    await beginEnding(
-      world,
-      grant.id,
-      'failed',
-      null,
-      `What is in the cluster is not what was approved: ${differences.join('; ')}.`,
-    );
-    return null;
-  }
+  if (await endIfBroken(world, made)) return null;
   // The record in the lease, which a lost Redis is mended from, knows the pods as well.
   await cluster.placeLeases(made);
   const result = await store.change(grant.id, (current) =>

@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
-import type { World } from './ports.ts';
+import type { ClusterAccess, World } from './ports.ts';
 import { alarm, job, note, tell, tellEnd, unschedule } from './steps.ts';
 import { hear } from './who.ts';
 
@@ -147,17 +147,38 @@ async function firstConfirmed(world: World, grant: Grant): Promise<number> {
   return result?.grant.ending?.rightsGoneAt ?? now;
 }
 
+/** The one order in which a grant leaves the cluster: rights first, the guard only once its pod is gone, the leases last. */
+export async function dismantle(
+  cluster: ClusterAccess,
+  grant: Grant,
+  rightsGone: () => Promise<void> = async () => {},
+): Promise<void> {
+  await cluster.takeRights(grant);
+  await rightsGone();
+  await cluster.closeAdmission(grant);
+  await cluster.endWorkspace(grant);
+  await cluster.lowerGuard(grant);
+  await cluster.dropLeases(grant);
+}
+
+/** Holds a grant against the cluster; what differs is an incident, and all of it is taken down. True: it is ending. */
+export async function endIfBroken(world: World, grant: Grant): Promise<boolean> {
+  const differences = await world.cluster.verify(grant);
+  if (differences.length === 0) return false;
+  const what = `What is in the cluster is not what was approved: ${differences.join('; ')}.`;
+  await beginEnding(world, grant.id, 'failed', null, what);
+  return true;
+}
+
 /** Takes everything down; answers when the API server had confirmed that the rights are gone. */
 async function takeDown(world: World, grant: Grant): Promise<number> {
   const { cluster } = world;
   try {
     return await world.locks.exclusively(grant.id, async () => {
-      await cluster.takeRights(grant);
-      const confirmed = await firstConfirmed(world, grant);
-      await cluster.closeAdmission(grant);
-      await cluster.endWorkspace(grant);
-      await cluster.lowerGuard(grant);
-      await cluster.dropLeases(grant);
+      let confirmed = world.clock.now();
+      await dismantle(cluster, grant, async () => {
+        confirmed = await firstConfirmed(world, grant);
+      });
       const remains = await cluster.remains(grant);
       if (remains.length > 0) throw new Error(`still there: ${remains.join(', ')}`);
       return confirmed;

@@ -1,5 +1,5 @@
 import { type Grant, hasEnded, holdsAccess } from '../domain/grant.ts';
-import { beginEnding } from './end-grant.ts';
+import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import type { Found, World } from './ports.ts';
 import { alarm, hasRights, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
@@ -113,29 +113,9 @@ async function adopt(
   open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
 }
 
-/** What was listed may be older than what is recorded: a grant is ended for missing objects only after a second look. */
-async function isBroken(world: World, grant: Grant): Promise<boolean> {
-  const differences = await world.cluster.verify(grant);
-  if (differences.length === 0) return false;
-  await beginEnding(
-    world,
-    grant.id,
-    'failed',
-    null,
-    `What is in the cluster is not what was approved: ${differences.join('; ')}.`,
-  );
-  return true;
-}
-
 async function takeAway(world: World, ended: Grant): Promise<void> {
   if ((await world.cluster.remains(ended)).length === 0) return;
-  await world.locks.exclusively(ended.id, async () => {
-    await world.cluster.takeRights(ended);
-    await world.cluster.closeAdmission(ended);
-    await world.cluster.endWorkspace(ended);
-    await world.cluster.lowerGuard(ended);
-    await world.cluster.dropLeases(ended);
-  });
+  await world.locks.exclusively(ended.id, () => dismantle(world.cluster, ended));
   await note(world, ended, 'taken-away', null, { note: 'objects of a grant that has ended' });
 }
 
@@ -159,7 +139,8 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
     case 'active':
       await scheduleEnd(world, grant);
       if ((grant.expiresAt ?? 0) <= now) return;
-      if (!objects.some((object) => object.kind === 'RoleBinding') && (await isBroken(world, grant))) return;
+      // The list may be older than the record: ended for missing objects only after a second look.
+      if (!objects.some((object) => object.kind === 'RoleBinding') && (await endIfBroken(world, grant))) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
         await carryOut(world, grant);
       await followWorkload(world, grant);

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { GRANT_VERSION, type Grant } from './grant.ts';
+import { GRANT_STATES, GRANT_VERSION, type Grant } from './grant.ts';
 import { isGrantId } from './ids.ts';
 import { WORKLOAD_KINDS } from './rights.ts';
 
@@ -78,19 +78,7 @@ export const grantRecord = z.looseObject({
   version: z.literal(GRANT_VERSION),
   id: z.string().refine(isGrantId),
   revision: z.int().min(0),
-  state: z.enum([
-    'pending',
-    'approved',
-    'applying',
-    'active',
-    'ending',
-    'denied',
-    'cancelled',
-    'timed-out',
-    'expired',
-    'revoked',
-    'failed',
-  ]),
+  state: z.enum(GRANT_STATES),
   requester: person,
   profile: text,
   target,

@@ -25,6 +25,9 @@ const TRANSITIONS: Record<GrantState, readonly GrantState[]> = {
   failed: [],
 };
 
+/** All states, in the order of the journey. */
+export const GRANT_STATES = Object.keys(TRANSITIONS) as readonly GrantState[];
+
 export function mayBecome(from: GrantState, to: GrantState): boolean {
   return TRANSITIONS[from].includes(to);
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import {
   approvalsOf,
   become,
+  GRANT_STATES,
   type GrantState,
   hasEnded,
   holdsAccess,
@@ -11,20 +12,7 @@ import {
 } from '../../../src/domain/grant.ts';
 import { ADA, BEN, sampleGrant } from '../../support/grants.ts';
 
-const STATES: GrantState[] = [
-  'pending',
-  'approved',
-  'applying',
-  'active',
-  'ending',
-  'denied',
-  'cancelled',
-  'timed-out',
-  'expired',
-  'revoked',
-  'failed',
-];
-const state = fc.constantFrom(...STATES);
+const state = fc.constantFrom(...GRANT_STATES);
 
 describe('the states of a grant', () => {
   test('access is reached only through a decision, and left only through a verified teardown', () => {
@@ -50,7 +38,8 @@ describe('the states of a grant', () => {
   });
 
   test('an end is an end', () => {
-    for (const from of STATES.filter(hasEnded)) for (const to of STATES) expect(mayBecome(from, to)).toBe(false);
+    for (const from of GRANT_STATES.filter(hasEnded))
+      for (const to of GRANT_STATES) expect(mayBecome(from, to)).toBe(false);
   });
 });
 

@@ -20,24 +20,11 @@ import {
   threadMessage,
 } from '../../../../src/adapters/slack/news.ts';
 import type { View } from '../../../../src/app/view.ts';
-import type { Grant, GrantState } from '../../../../src/domain/grant.ts';
+import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant.ts';
 import { type Block, blockErrors, blocksText, controls } from '../../../../src/sandbox/slack/blockkit.ts';
 import { BEN } from '../../../support/grants.ts';
 import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
 
-const STATES: GrantState[] = [
-  'pending',
-  'approved',
-  'applying',
-  'active',
-  'ending',
-  'denied',
-  'cancelled',
-  'timed-out',
-  'expired',
-  'revoked',
-  'failed',
-];
 const NOW = Date.UTC(2026, 0, 5, 9);
 const ended = { startsAt: NOW, expiresAt: NOW + 1_800_000, endedAt: NOW + 1_801_000 };
 
@@ -150,14 +137,14 @@ describe('an approval message', () => {
   });
 
   it('mentions the approvers only while they are needed', () => {
-    for (const state of STATES)
+    for (const state of GRANT_STATES)
       expect(textOf(approvalMessage(sampleView({ state, ...ended }))).includes('<!subteam^')).toBe(state === 'pending');
   });
 });
 
 describe('words', () => {
   it('say "revoked" of nothing but state revoked, and of an ending that it is not confirmed', () => {
-    for (const state of STATES) {
+    for (const state of GRANT_STATES) {
       const ending = { cause: 'revoked', since: NOW, by: BEN, note: '', rightsGoneAt: null } as const;
       const view = sampleView({ state, ...ended, ending });
       const text = everything(view)
@@ -281,7 +268,12 @@ const hostile = fc.oneof(
 
 /** A grant in which everything that anybody can word is hostile. */
 const hostileView = fc
-  .record({ word: hostile, other: hostile, state: fc.constantFrom(...STATES), many: fc.integer({ min: 0, max: 60 }) })
+  .record({
+    word: hostile,
+    other: hostile,
+    state: fc.constantFrom(...GRANT_STATES),
+    many: fc.integer({ min: 0, max: 60 }),
+  })
   .map(({ word, other, state, many }) => {
     const somebody = { slackId: word, name: other, user: word, groups: [other] };
     const decision = (verdict: 'approve' | 'deny') =>
