@@ -1,8 +1,10 @@
 import { Refusal } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
+import { hasAdmission, hasGuard } from '../domain/plan.ts';
 import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
+import { reachDifferences } from './reach.ts';
 import { askAgainIfDifferent } from './review-access.ts';
 import { job, mayPass, note, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 
@@ -88,9 +90,9 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await goOn();
   await cluster.placeLeases(grant);
   let workspacePod: string | null = null;
+  if (hasGuard(network)) await cluster.raiseGuard(grant);
+  if (hasAdmission(network)) await cluster.admit(grant);
   if (network.mode === 'workspace') {
-    await cluster.raiseGuard(grant);
-    if (network.admits) await cluster.admitWorkspace(grant);
     workspacePod = await cluster.startWorkspace(grant);
     await goOn();
   }
@@ -98,7 +100,10 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
   const made: Grant = { ...grant, pods, workspacePod };
-  if (await endIfBroken(world, made)) return null;
+  const changesReach = hasGuard(network) || hasAdmission(network);
+  const reach = async () =>
+    changesReach ? reachDifferences(made, await cluster.snapshot(), cluster.workspacesNamespace) : [];
+  if (await endIfBroken(world, made, reach)) return null;
   // The record in the lease, which a lost Redis is mended from, knows the pods as well.
   await cluster.placeLeases(made);
   const result = await store.change(grant.id, (current) =>

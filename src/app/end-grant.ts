@@ -3,7 +3,9 @@ import { Refusal } from '../domain/errors.ts';
 import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
+import { hasAdmission } from '../domain/plan.ts';
 import type { ClusterAccess, World } from './ports.ts';
+import { reachLeft } from './reach.ts';
 import { alarm, job, note, tell, tellEnd, unschedule } from './steps.ts';
 import { hear } from './who.ts';
 
@@ -38,6 +40,8 @@ const endingOf = (world: World, cause: Ending['cause'], by: Person | null, words
   by,
   note: words,
   rightsGoneAt: null,
+  policyGoneAt: null,
+  workspaceGoneAt: null,
 });
 
 /** Marks a grant as ending and has it taken down. Of two causes the first one counts. */
@@ -89,7 +93,10 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   const end = grant.ending?.cause ?? 'expired';
   const dueAt = end === 'expired' ? due : (grant.ending?.since ?? due);
   const lateness = Math.max(0, confirmed - dueAt);
-  const other = await world.cluster.otherAccess(grant).catch(() => null);
+  const [other, left] = await Promise.all([
+    world.cluster.otherAccess(grant).catch(() => null),
+    stillAdmitted(world, grant).catch(() => []),
+  ]);
   const remarks = [
     ...grant.remarks,
     ...(lateness > NOTEWORTHY ? [`The rights ended ${Math.round(lateness / 1000)} s late.`] : []),
@@ -98,6 +105,13 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
       ? [`Access by other bindings, which are not Drawbridge's, remains: ${other.slice(0, 5).join(', ')}.`]
       : []),
   ];
+  if (left.length > 0)
+    await alarm(
+      world,
+      `admitted ${id}`,
+      id,
+      `${id} has ended, but policies of others still go by its label: ${left.slice(0, 3).join('; ')}. Remove them.`,
+    );
   const result = await world.store.change(id, (current) =>
     current.state === 'ending' ? become(current, end, { endedAt: confirmed, remarks }) : null,
   );
@@ -110,6 +124,13 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   });
   await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
+}
+
+/** What policies would still open for a pod with the grant's label, of which there is none any more. */
+async function stillAdmitted(world: World, grant: Grant): Promise<string[]> {
+  if (grant.plan.network.mode !== 'workspace') return [];
+  const now = await world.cluster.snapshot();
+  return reachLeft(grant, now, world.cluster.workspacesNamespace).flatMap((connection) => [...connection.reasons]);
 }
 
 async function expire(world: World, grant: Grant): Promise<Grant> {
@@ -136,34 +157,48 @@ async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
   await tellEnd(world, result.grant);
 }
 
-/** When the rights were first seen to be gone: what is retried after that is not lateness of theirs. */
-async function firstConfirmed(world: World, grant: Grant): Promise<number> {
+/** What is gone one after the other, as the record has it. */
+type Gone = 'rightsGoneAt' | 'policyGoneAt' | 'workspaceGoneAt';
+
+/** When something was first seen to be gone: what is retried after that is not lateness of it. */
+async function firstConfirmed(world: World, grant: Grant, what: Gone): Promise<number> {
   const now = world.clock.now();
   const result = await world.store.change(grant.id, (current) =>
-    current.ending === null || current.ending.rightsGoneAt !== null
+    current.ending === null || current.ending[what] !== null
       ? null
-      : { ...current, ending: { ...current.ending, rightsGoneAt: now } },
+      : { ...current, ending: { ...current.ending, [what]: now } },
   );
-  return result?.grant.ending?.rightsGoneAt ?? now;
+  return result?.grant.ending?.[what] ?? now;
 }
 
 /** The one order in which a grant leaves the cluster: rights first, the guard only once its pod is gone, the leases last. */
 export async function dismantle(
   cluster: ClusterAccess,
   grant: Grant,
-  rightsGone: () => Promise<void> = async () => {},
+  gone: (what: Gone) => Promise<unknown> = async () => {},
 ): Promise<void> {
+  const { network } = grant.plan;
   await cluster.takeRights(grant);
-  await rightsGone();
+  await gone('rightsGoneAt');
   await cluster.closeAdmission(grant);
+  if (hasAdmission(network)) await gone('policyGoneAt');
   await cluster.endWorkspace(grant);
+  if (network.mode === 'workspace') await gone('workspaceGoneAt');
   await cluster.lowerGuard(grant);
+  if (network.mode === 'contain' && network.applies) await gone('policyGoneAt');
   await cluster.dropLeases(grant);
 }
 
-/** Holds a grant against the cluster; what differs is an incident, and all of it is taken down. True: it is ending. */
-export async function endIfBroken(world: World, grant: Grant): Promise<boolean> {
-  const differences = await world.cluster.verify(grant);
+/**
+ * Holds a grant against the cluster; what differs is an incident, and all of it is taken down. True: it is ending.
+ * @param further what else was found to differ
+ */
+export async function endIfBroken(
+  world: World,
+  grant: Grant,
+  further: () => Promise<readonly string[]> = async () => [],
+): Promise<boolean> {
+  const differences = (await Promise.all([world.cluster.verify(grant), further()])).flat();
   if (differences.length === 0) return false;
   const what = `What is in the cluster is not what was approved: ${differences.join('; ')}.`;
   await beginEnding(world, grant.id, 'failed', null, what);
@@ -176,8 +211,9 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
   try {
     return await world.locks.exclusively(grant.id, async () => {
       let confirmed = world.clock.now();
-      await dismantle(cluster, grant, async () => {
-        confirmed = await firstConfirmed(world, grant);
+      await dismantle(cluster, grant, async (what) => {
+        const at = await firstConfirmed(world, grant, what);
+        if (what === 'rightsGoneAt') confirmed = at;
       });
       const remains = await cluster.remains(grant);
       if (remains.length > 0) throw new Error(`still there: ${remains.join(', ')}`);

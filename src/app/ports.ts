@@ -5,7 +5,7 @@ import type { Account } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
 import type { Rule } from '../domain/rights.ts';
 import type { Target } from '../domain/target.ts';
-import type { Cluster } from '../network/types.ts';
+import type { Cluster, NetworkPolicy } from '../network/types.ts';
 import type { View } from './view.ts';
 
 /** The world as the app sees it, in domain words. Adapters implement these; every method may throw `Unavailable`. */
@@ -140,7 +140,7 @@ export interface Survey {
   } | null;
   /** The rules of the named role; null for inline rules. */
   readonly roleRules: readonly Rule[] | null;
-  /** Namespaces, pods and policies: what reachability is computed from. Only when asked for. */
+  /** Namespaces, pods and policies: what reachability is computed from. Null where the profile opens and closes nothing and lets nobody into a pod. */
   readonly cluster: Cluster | null;
 }
 
@@ -156,11 +156,16 @@ export interface ClusterAccess {
   workloads(namespace: string): Promise<{ kind: string; name: string }[]>;
   /** @throws Refusal when the target is not there. */
   survey(target: Target, profile: Profile): Promise<Survey>;
+  /** What reachability is computed from, as it is now. */
+  snapshot(): Promise<Cluster>;
+  /** The policies in the workspaces namespace that are not of a grant of this instance. */
+  foreignPolicies(): Promise<readonly NetworkPolicy[]>;
 
   /** Of `applying`, in this order. */
   placeLeases(grant: Grant): Promise<void>;
   raiseGuard(grant: Grant): Promise<void>;
-  admitWorkspace(grant: Grant): Promise<void>;
+  /** Lets the workspace, or the sources of the profile, into the target. */
+  admit(grant: Grant): Promise<void>;
   /** Answers the name of the pod, once it runs. */
   startWorkspace(grant: Grant): Promise<string>;
   /** Role and RoleBinding, naming these pods. */

@@ -1,7 +1,9 @@
 import { type Grant, hasEnded, holdsAccess } from '../domain/grant.ts';
+import type { NetworkPolicy } from '../network/types.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import type { Found, World } from './ports.ts';
+import { foreignPolicies, workspacePod } from './reach.ts';
 import { alarm, hasRights, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
@@ -22,6 +24,27 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   };
   for (const [id, objects] of byGrant) await guarded(() => lookAt(world, id, objects, open));
   for (const grant of open.values()) await guarded(() => pushOn(world, grant, byGrant.get(grant.id) ?? []));
+  const confined = [...open.values()].filter(
+    ({ state, plan }) => state === 'active' && plan.network.mode === 'workspace',
+  );
+  if (confined.length === 0) return;
+  await guarded(async () => {
+    const policies = await world.cluster.foreignPolicies();
+    for (const grant of confined) await guarded(() => lookForForeign(world, grant, policies));
+  });
+}
+
+/** Policies of others that have begun to select the workspace, so that it can do more than was approved. */
+async function lookForForeign(world: World, grant: Grant, policies: readonly NetworkPolicy[]): Promise<void> {
+  const { network } = grant.plan;
+  if (network.mode !== 'workspace') return;
+  const { workspacesNamespace } = world.cluster;
+  const found = foreignPolicies(policies, workspacePod(workspacesNamespace, grant.id), grant.id);
+  const fresh = found.filter((name) => !network.foreign.includes(name));
+  if (fresh.length === 0) return;
+  const what = `NetworkPolicy ${fresh.slice(0, 5).join(', ')} in ${workspacesNamespace} has begun to select the workspace of ${grant.id}, and lets it do more than was approved`;
+  await alarm(world, `foreign ${grant.id} ${fresh.join()}`, grant.id, `${what}.`);
+  if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
 /** The objects of one id, sealed and not. */

@@ -45,9 +45,16 @@ export function viewOf(
 }
 
 function closingOf(grant: Grant): string {
-  return grant.plan.network.mode === 'workspace'
-    ? 'At the end the workspace is stopped, and every session and connection in it with it. Sessions on live pods that were opened by exec, logs or port-forward may live on until they are closed.'
-    : 'At the end new requests are refused. Sessions, watches and connections that are open already may live on until they are closed.';
+  switch (grant.plan.network.mode) {
+    case 'workspace':
+      return 'At the end the workspace is stopped, and every session and connection in it with it. Sessions on live pods that were opened by exec, logs or port-forward may live on until they are closed.';
+    case 'contain':
+      return 'At the end new requests are refused, then the containment is lifted. A session in the pods that lives on is unconfined from then on.';
+    case 'bastion':
+      return 'At the end new requests and new connections are refused. Sessions, watches and connections that are open already may live on until they are closed.';
+    default:
+      return 'At the end new requests are refused. Sessions, watches and connections that are open already may live on until they are closed.';
+  }
 }
 
 /** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */

@@ -21,10 +21,9 @@ export interface PortRef {
   readonly protocol: 'TCP' | 'UDP' | 'SCTP';
 }
 
-interface Peer {
-  readonly podSelector: LabelSelector;
-  readonly namespaceSelector: LabelSelector;
-}
+type Peer =
+  | { readonly podSelector: LabelSelector; readonly namespaceSelector: LabelSelector }
+  | { readonly ipBlock: { readonly cidr: string } };
 
 export interface PolicySpec {
   readonly podSelector: LabelSelector;
@@ -32,6 +31,11 @@ export interface PolicySpec {
   readonly ingress?: readonly { readonly from: readonly Peer[]; readonly ports: readonly PortRef[] }[];
   readonly egress?: readonly { readonly to: readonly Peer[]; readonly ports: readonly PortRef[] }[];
 }
+
+/** Others than the target, as a profile names them: pods by namespace and labels, or a network outside. */
+export type NamedPeer =
+  | { readonly namespace: string; readonly pods: Readonly<Record<string, string>> }
+  | { readonly cidr: string };
 
 /** The label that the API server itself puts on every namespace: nobody can imitate it. */
 const namespaceNamed = (name: string): LabelSelector => ({ matchLabels: { 'kubernetes.io/metadata.name': name } });
@@ -94,6 +98,45 @@ export function admissionSpec(
         ports: [...target.ports],
       },
     ],
+  };
+}
+
+const peerOf = (named: NamedPeer): Peer =>
+  'cidr' in named
+    ? { ipBlock: { cidr: named.cidr } }
+    : { namespaceSelector: namespaceNamed(named.namespace), podSelector: { matchLabels: named.pods } };
+
+/** Contains the target's own pods: out only to what the profile names, and to DNS where it says so. What comes in is left as it is. */
+export function containmentSpec(
+  selector: LabelSelector,
+  to: readonly { readonly peer: NamedPeer; readonly ports: readonly PortRef[] }[],
+  dns: 'none' | 'cluster',
+): PolicySpec {
+  for (const { peer, ports } of to) demand({ selector: 'pods' in peer ? { matchLabels: peer.pods } : selector, ports });
+  if (isEmptySelector(selector)) throw new Error('an empty selector would select every pod');
+  return {
+    podSelector: selector,
+    policyTypes: ['Egress'],
+    egress: [
+      ...to.map(({ peer, ports }) => ({ to: [peerOf(peer)], ports: [...ports] })),
+      ...(dns === 'cluster' ? [DNS] : []),
+    ],
+  };
+}
+
+/** Admits sources of a person's own (a VPN, a bastion's pods) to a target that is isolated already. */
+export function sourcesSpec(
+  target: { readonly selector: LabelSelector; readonly ports: readonly PortRef[] },
+  sources: readonly NamedPeer[],
+): PolicySpec {
+  demand(target);
+  if (sources.length === 0) throw new Error('an empty list of sources would admit everybody');
+  for (const source of sources)
+    if ('pods' in source) demand({ selector: { matchLabels: source.pods }, ports: target.ports });
+  return {
+    podSelector: target.selector,
+    policyTypes: ['Ingress'],
+    ingress: [{ from: sources.map(peerOf), ports: [...target.ports] }],
   };
 }
 

@@ -20,6 +20,7 @@ const selector = z.looseObject({
     .array(z.looseObject({ key: text, operator: text, values: texts.exactOptional() }))
     .exactOptional(),
 });
+const peer = z.union([z.looseObject({ namespace: text, pods: z.record(text, text) }), z.looseObject({ cidr: text })]);
 const target = z.looseObject({
   namespace: text,
   workload: z.looseObject({ kind: z.enum(WORKLOAD_KINDS.map((k) => k.kind)), name: text }).exactOptional(),
@@ -67,10 +68,36 @@ const plan = z.looseObject({
       selector,
       admits: z.boolean(),
       hostAliases: z.array(z.looseObject({ ip: text, hostnames: texts })),
+      strict: z.boolean().default(false),
+      foreign: texts.default([]),
+    }),
+    z.looseObject({
+      mode: z.literal('contain'),
+      selector,
+      to: z.array(z.looseObject({ peer, ports: z.array(port) })),
+      dns: z.enum(['none', 'cluster']),
+      applies: z.boolean(),
+    }),
+    z.looseObject({
+      mode: z.literal('bastion'),
+      selector,
+      ports: z.array(port),
+      from: z.array(peer),
+      admits: z.boolean(),
     }),
     z.looseObject({ mode: z.literal('none') }),
   ]),
-  preview: z.looseObject({ opens: z.array(connection), closes: z.array(connection), notes: texts }),
+  preview: z.looseObject({
+    opens: z.array(connection),
+    closes: z.array(connection),
+    reaches: z.array(connection).default([]),
+    isolates: texts.default([]),
+    unlisted: z
+      .looseObject({ opens: z.int(), closes: z.int(), reaches: z.int() })
+      .default({ opens: 0, closes: 0, reaches: 0 }),
+    complete: z.looseObject({ change: text, reaches: text }).default({ change: '', reaches: '' }),
+    notes: texts,
+  }),
   persistence: texts,
 });
 
@@ -100,6 +127,8 @@ export const grantRecord = z.looseObject({
       by: person.nullable(),
       note: text,
       rightsGoneAt: instant.nullable().default(null),
+      policyGoneAt: instant.nullable().default(null),
+      workspaceGoneAt: instant.nullable().default(null),
     })
     .nullable(),
   endedAt: instant.nullable(),

@@ -69,6 +69,10 @@ export interface Ending {
   readonly note: string;
   /** When the API server first refused what the grant had given; null: not yet. */
   readonly rightsGoneAt: Instant | null;
+  /** When the policy that let something into the target was gone, or the containment of its pods; null: not yet, or there was none. */
+  readonly policyGoneAt: Instant | null;
+  /** When the workspace's pod was gone; null: not yet, or there was none. */
+  readonly workspaceGoneAt: Instant | null;
 }
 
 /** Where a message is in Slack. */

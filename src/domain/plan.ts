@@ -1,5 +1,5 @@
 import { digestOf } from './canonical.ts';
-import type { LabelSelector, PortRef } from './confinement.ts';
+import type { LabelSelector, NamedPeer, PortRef } from './confinement.ts';
 import type { Profile } from './policy.ts';
 import type { Rule } from './rights.ts';
 import type { Target } from './target.ts';
@@ -20,10 +20,18 @@ export interface Connection {
   readonly pods?: string;
 }
 
-/** What the grant changes in reach: what an approver sees before deciding. */
+/** What the grant changes in reach, and what it lets a person reach: what an approver sees before deciding. */
 export interface Preview {
   readonly opens: readonly Connection[];
   readonly closes: readonly Connection[];
+  /** What the pods that the person may get into can reach with the policies that will be in force; empty where nobody gets into a pod. */
+  readonly reaches: readonly Connection[];
+  /** Live pods that a policy of the grant isolates for the first time, `staging/deployment/checkout (egress)`. */
+  readonly isolates: readonly string[];
+  /** Long lists are stored cut: how many connections of each are not listed. */
+  readonly unlisted: { readonly opens: number; readonly closes: number; readonly reaches: number };
+  /** SHA-256 over the complete lists, by workload: of `opens` with `closes`, and of `reaches`. */
+  readonly complete: { readonly change: string; readonly reaches: string };
   /** What else must be known, one sentence each: leftovers, what is not governed, what can't be promised. */
   readonly notes: readonly string[];
 }
@@ -42,6 +50,42 @@ export interface WorkspacePlan {
   readonly admits: boolean;
   /** Names of the target inside the workspace, without DNS. Addresses are as of now; they are not part of the digest. */
   readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  /** Fail rather than say it: leftovers, foreign policies, a cluster that does not enforce. */
+  readonly strict: boolean;
+  /** Policies of others in the workspaces namespace that let the workspace do more, by name, known when the plan was made. */
+  readonly foreign: readonly string[];
+}
+
+/** An egress policy on the target's own pods. */
+export interface ContainPlan {
+  readonly mode: 'contain';
+  readonly selector: LabelSelector;
+  readonly to: readonly { readonly peer: NamedPeer; readonly ports: readonly PortRef[] }[];
+  readonly dns: 'none' | 'cluster';
+  /** False when the pods are isolated for egress already: a further policy could only add to what they reach. */
+  readonly applies: boolean;
+}
+
+/** Sources of the person's own are admitted to the target. */
+export interface BastionPlan {
+  readonly mode: 'bastion';
+  readonly selector: LabelSelector;
+  readonly ports: readonly PortRef[];
+  readonly from: readonly NamedPeer[];
+  /** False when nothing isolates the target: there is nothing to open. */
+  readonly admits: boolean;
+}
+
+export type NetworkPlan = WorkspacePlan | ContainPlan | BastionPlan | { readonly mode: 'none' };
+
+/** Whether the grant has a policy that confines (before the rights, gone after them): of a workspace, or on the target's own pods. */
+export function hasGuard(network: NetworkPlan): boolean {
+  return network.mode === 'workspace' || (network.mode === 'contain' && network.applies);
+}
+
+/** Whether the grant has a policy that lets something into the target. */
+export function hasAdmission(network: NetworkPlan): boolean {
+  return (network.mode === 'workspace' || network.mode === 'bastion') && network.admits;
 }
 
 /** Everything that a grant will be: computed before approval, shown, fixed by its digest, and computed again before it is applied. */
@@ -62,7 +106,7 @@ export interface Plan {
   readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
   /** Names of the target's pods as of now. Not part of the digest: a rollout must not void an approval. */
   readonly pods: readonly string[];
-  readonly network: WorkspacePlan | { readonly mode: 'none' };
+  readonly network: NetworkPlan;
   readonly preview: Preview;
   /** Why access by these rights can outlive the grant; only with the profile's acknowledgement. */
   readonly persistence: readonly string[];
@@ -80,18 +124,23 @@ export function digestOfProfile(profile: Profile): string {
 export function digestOfPlan(plan: Plan): string {
   const { pods: _pods, network, preview, ...fixed } = plan;
   const confinement =
-    network.mode === 'none'
-      ? network
-      : { ...network, hostAliases: [...new Set(network.hostAliases.flatMap((a) => a.hostnames))].toSorted() };
-  const reach = (connections: readonly Connection[]) =>
-    connections.map(({ from, to, ports, pluginDependent }) => ({ from, to, ports, pluginDependent }));
+    network.mode === 'workspace'
+      ? { ...network, hostAliases: [...new Set(network.hostAliases.flatMap((a) => a.hostnames))].toSorted() }
+      : network;
+  const { opens, closes, reaches, ...said } = preview;
   return digestOf({
     ...fixed,
     network: confinement,
-    opens: reach(preview.opens),
-    closes: reach(preview.closes),
-    notes: preview.notes,
+    ...said,
+    opens: reachOf(opens),
+    closes: reachOf(closes),
+    reaches: reachOf(reaches),
   });
+}
+
+/** Connections by workload, without what changes with each rollout. */
+export function reachOf(connections: readonly Connection[]) {
+  return connections.map(({ from, to, ports, pluginDependent }) => ({ from, to, ports, pluginDependent }));
 }
 
 /** The first characters of a digest: what buttons carry and people compare. */

@@ -75,28 +75,88 @@ const rule = z.strictObject({
   verbs: z.array(z.string().regex(/^[a-z]+$/, 'no wildcards here: name each verb')).min(1),
 });
 
+const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP');
+const portNumber = z.int().min(1).max(65_535);
+const portName = z
+  .string()
+  .regex(/^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/)
+  .refine((name) => /[a-z]/.test(name));
+const numericPort = z.strictObject({ port: portNumber, protocol });
+const port = z.strictObject({
+  port: z.union([portNumber, portName], { error: 'expected a port number or the name that the pods give to a port' }),
+  protocol,
+});
+
+const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'expected a network such as 10.8.0.0/16' });
+
+/** Pods of a namespace by their labels, or a network. */
+const peerFields = {
+  namespace: dnsLabel('a namespace').optional(),
+  pods: z
+    .record(z.string().min(1), z.string())
+    .refine((labels) => Object.keys(labels).length > 0, 'names no label: that would be every pod')
+    .optional(),
+  cidr: cidr.optional(),
+};
+type PeerFields = { namespace?: string | undefined; pods?: object | undefined; cidr?: string | undefined };
+const isPeer = ({ namespace, pods, cidr: block }: PeerFields): boolean =>
+  block === undefined ? namespace !== undefined && pods !== undefined : namespace === undefined && pods === undefined;
+const PEER = 'expected either namespace and pods (labels), or cidr';
+
+/** Not the Internet and no large part of it: a network of one's own. */
+const WIDEST = { v4: 8, v6: 16 };
+function isOwnNetwork(block: string): boolean {
+  const [address = '', length = '0'] = block.split('/');
+  return Number(length) >= (address.includes(':') ? WIDEST.v6 : WIDEST.v4);
+}
+const source = z
+  .strictObject(peerFields)
+  .refine(isPeer, PEER)
+  .refine((from) => from.cidr === undefined || isOwnNetwork(from.cidr), {
+    path: ['cidr'],
+    message: `is too wide to be a source: /${WIDEST.v4} or longer (IPv6: /${WIDEST.v6}), never 0.0.0.0/0`,
+  });
+const destination = z.strictObject({ ...peerFields, ports: z.array(numericPort).min(1) }).refine(isPeer, PEER);
+
+const FIELDS_OF_MODES = {
+  image: ['workspace'],
+  command: ['workspace'],
+  ports: ['workspace', 'bastion'],
+  to: ['contain'],
+  from: ['bastion'],
+};
+
+/** How traffic is confined. Which fields belong to which mode is checked below. */
 const network = z
   .strictObject({
-    mode: z.enum(['workspace', 'none']).default('workspace'),
+    mode: z.enum(['workspace', 'contain', 'bastion', 'none']).default('workspace'),
     image: z.string().min(1).optional().describe('image of the workspace pod'),
     command: z.array(z.string()).min(1).optional().describe('what the workspace runs; default: sleep until its end'),
     ports: z
-      .array(
-        z.strictObject({
-          port: z.int().min(1).max(65_535),
-          protocol: z.enum(['TCP', 'UDP', 'SCTP']).default('TCP'),
-        }),
-      )
+      .array(port)
       .min(1)
       .optional()
-      .describe('container ports of the target that are opened; default: all that its pods declare'),
+      .describe('container ports of the target that are opened, by number or name; default: all that its pods declare'),
+    to: z.array(destination).optional().describe('mode contain: what the pods of the target may still reach'),
+    from: z.array(source).min(1).optional().describe('mode bastion: who is admitted to the target'),
     dns: z.enum(['none', 'cluster']).default('none'),
     strict: z.boolean().default(false),
     allowIsolation: z.boolean().default(false),
   })
-  .refine((n) => n.mode !== 'workspace' || n.image !== undefined, {
-    path: ['image'],
-    message: 'mode workspace needs the image that the workspace runs',
+  .superRefine((n, context) => {
+    const problem = (path: string, message: string) =>
+      context.addIssue({ code: 'custom', path: [path], message, input: n });
+    if (n.mode === 'workspace' && n.image === undefined)
+      problem('image', 'mode workspace needs the image that the workspace runs');
+    if (n.mode === 'contain' && n.to === undefined)
+      problem('to', 'mode contain needs the list of what may still be reached (it may be empty)');
+    if (n.mode === 'bastion' && n.from === undefined)
+      problem('from', 'mode bastion needs the sources that are admitted');
+    for (const [field, modes] of Object.entries(FIELDS_OF_MODES))
+      if (n[field as keyof typeof n] !== undefined && !modes.includes(n.mode))
+        problem(field, `belongs to mode ${modes.join(' and ')}, and this is mode ${n.mode}`);
+    if (n.dns === 'cluster' && !['workspace', 'contain'].includes(n.mode))
+      problem('dns', `belongs to mode workspace and contain, and this is mode ${n.mode}`);
   });
 
 const profile = z
@@ -131,8 +191,8 @@ const profile = z
     if (given !== 1) problem([], 'gives exactly one of clusterRole, role and rules');
     if (p.scope === 'workload' && p.rules === undefined)
       problem(['scope'], 'scope workload takes inline rules: they are narrowed to the pods of the target');
-    if (p.scope === 'namespace' && p.network.mode === 'workspace')
-      problem(['network', 'mode'], 'a workspace has one target: it needs scope workload');
+    if (p.scope === 'namespace' && p.network.mode !== 'none')
+      problem(['network', 'mode'], `mode ${p.network.mode} has one target: it needs scope workload`);
     for (const [index, inline] of (p.rules ?? []).entries()) {
       const risks = persistenceRisks([inline]);
       if (risks.length > 0)

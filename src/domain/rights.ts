@@ -75,3 +75,19 @@ export function persistenceRisks(rules: readonly Rule[]): string[] {
   }
   return [...risks].toSorted();
 }
+
+const INTO_PODS = new Set(['pods', 'pods/*', 'pods/exec', 'pods/attach', 'pods/ephemeralcontainers', '*']);
+
+/** Whether these rules let somebody run something in a pod, or in one that he makes: he then shares its network. */
+export function letsIntoPods(rules: readonly Rule[]): boolean {
+  return rules.some(
+    ({ apiGroups, resources, verbs }) =>
+      apiGroups.some((group) => group === '' || group === '*') &&
+      resources.some(
+        (resource) =>
+          INTO_PODS.has(resource) && (resource !== 'pods' || verbs.includes('create') || verbs.includes('*')),
+      ) &&
+      // exec and attach ask for get, since Kubernetes 1.35 for create too.
+      verbs.some((verb) => WRITES.has(verb) || verb === 'get'),
+  );
+}

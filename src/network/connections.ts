@@ -42,25 +42,28 @@ export function groupByClass(pods: readonly Pod[], classify: (pod: Pod) => PodCl
  * pods; in the order of workloads (namespace, kind, name), each (pod, pod, port) once. hostNetwork pods are not
  * governed and not listed (`notGoverned`); a pod's traffic to itself and to its node is always allowed and not listed
  * either.
+ * @param isSource only what the pods of these workloads may open
  */
-export function connections(cluster: Cluster): Connection[] {
+export function connections(cluster: Cluster, isSource?: (workload: WorkloadPeer) => boolean): Connection[] {
   const policies = cluster.policies.map(compilePolicy);
   const pods = governedPods(cluster);
   const classify = createClassifier(policies)(namespaceLabels(cluster));
   const reach = createReach(policies);
   const outside = outsideClasses(blocksOf(policies), pods);
   const groups = groupByClass(pods, classify);
+  const senders = isSource === undefined ? groups : groups.filter(({ workload }) => isSource(workload));
 
   const between = explainAllowed(undefined);
   const toOutside = explainAllowed('to');
   const fromOutside = explainAllowed('from');
   const result: Connection[] = [];
-  for (const from of groups) {
+  for (const from of senders) {
     for (const to of groups) {
       for (const item of connectWorkloads(from, to, (a, b) => reach.pair(a.found, b.found), between)) result.push(item);
     }
     result.push(...connectOutside(from, outside, 'to', (part, world) => reach.pair(part.found, world), toOutside));
   }
+  if (isSource !== undefined) return result;
   for (const to of groups) {
     result.push(...connectOutside(to, outside, 'from', (part, world) => reach.pair(world, part.found), fromOutside));
   }

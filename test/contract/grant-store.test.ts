@@ -5,7 +5,7 @@ import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { GrantStore } from '../../src/app/ports.ts';
 import { become, type Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { ADA, BEN, sampleGrant, samplePlan } from '../support/grants.ts';
+import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
 import { memoryStore } from '../support/memory.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -23,8 +23,10 @@ function fullGrant(): Grant {
       selector: { matchExpressions: [{ key: 'app', operator: 'In', values: ['checkout'] }] },
       admits: true,
       hostAliases: [{ ip: '10.0.0.7', hostnames: ['checkout'] }],
+      strict: false,
+      foreign: [],
     },
-    preview: {
+    preview: samplePreview({
       opens: [
         {
           from: { namespace: 'drawbridge-workspaces', kind: 'Job', name: 'workspace' },
@@ -36,14 +38,22 @@ function fullGrant(): Grant {
       ],
       closes: [],
       notes: ['a note'],
-    },
+    }),
     persistence: ['reads secrets'],
   });
   const [decision] = sampleGrant().decisions;
   return sampleGrant({
     plan,
     extension: { duration: 600, askedAt: 1, approvals: decision === undefined ? [] : [decision] },
-    ending: { cause: 'revoked', since: 2, by: BEN, note: 'done', rightsGoneAt: null },
+    ending: {
+      cause: 'revoked',
+      since: 2,
+      by: BEN,
+      note: 'done',
+      rightsGoneAt: null,
+      policyGoneAt: null,
+      workspaceGoneAt: null,
+    },
     requester: { ...ADA, groups: [] },
     startsAt: 3,
     expiresAt: 4,

@@ -132,7 +132,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     let workspacePod: string | null = null;
     if (grant.plan.network.mode === 'workspace') {
       await cluster.raiseGuard(grant);
-      if (grant.plan.network.admits) await cluster.admitWorkspace(grant);
+      if (grant.plan.network.admits) await cluster.admit(grant);
       workspacePod = await cluster.startWorkspace(grant);
     }
     const pods = await cluster.podsOf(grant);

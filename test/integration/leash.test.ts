@@ -919,7 +919,7 @@ describeWithCluster('the leash', (cluster) => {
 
       await work.placeLeases(grant);
       await work.raiseGuard(grant);
-      await work.admitWorkspace(grant);
+      await work.admit(grant);
       const workspacePod = await work.startWorkspace(grant);
       const pods = await work.podsOf(grant);
       await work.giveRights(grant, pods, workspacePod);

@@ -2,10 +2,12 @@ import { createUseCases } from '../../src/app/create-use-cases.ts';
 import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
+import { admissionSpec, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
 import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import type { Cluster, NetworkPolicy } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
 /** The whole app over a world in memory: people, a cluster that knows only what matters, and time that the test passes. */
@@ -42,11 +44,13 @@ export const POLICY: PolicyInput = {
   },
 };
 
+const WORKSPACES = 'drawbridge-workspaces';
+
 /** What a cluster knows of one grant. */
 interface Held {
   lease?: Grant;
-  guard?: boolean;
-  admission?: boolean;
+  guard?: Grant;
+  admission?: Grant;
   workspace?: boolean;
   rights?: readonly string[];
 }
@@ -62,6 +66,8 @@ export function memoryCluster(now: () => number) {
   };
   const target = {
     uid: 'uid-1',
+    /** Policies of others in the workspaces namespace. */
+    foreign: [] as NetworkPolicy[],
     pods: ['checkout-1'] as string[],
     policies: [
       {
@@ -70,51 +76,71 @@ export function memoryCluster(now: () => number) {
       },
     ],
   };
+  /** What a real API server would list now, with the policies of the grants that are there. */
+  const snapshot = (): Cluster => {
+    const named = (namespace: string, grant: Grant, spec: PolicySpec): NetworkPolicy => ({
+      metadata: { namespace, name: `drawbridge-${grant.id}` },
+      spec,
+    });
+    return {
+      namespaces: ['staging', WORKSPACES].map((name) => ({ name, labels: { 'kubernetes.io/metadata.name': name } })),
+      pods: target.pods.map((name) => ({
+        namespace: 'staging',
+        name,
+        labels: { app: 'checkout' },
+        ips: ['10.0.0.1'],
+        hostNetwork: false,
+        ports: [],
+        owner: { kind: 'Deployment', name: 'checkout' },
+        phase: 'Running',
+      })),
+      policies: [
+        ...target.policies,
+        ...target.foreign,
+        ...[...held.values()].flatMap(({ guard, admission }) => [
+          ...(guard?.plan.network.mode === 'workspace'
+            ? [named(WORKSPACES, guard, guardSpec(guard.id, { ...guard.plan.network, namespace: 'staging' }))]
+            : []),
+          ...(admission?.plan.network.mode === 'workspace'
+            ? [named('staging', admission, admissionSpec(admission.id, admission.plan.network, WORKSPACES))]
+            : []),
+        ]),
+      ],
+    };
+  };
   const access: ClusterAccess = {
-    workspacesNamespace: 'drawbridge-workspaces',
-    closedNamespaces: ['drawbridge-workspaces', 'drawbridge'],
+    workspacesNamespace: WORKSPACES,
+    closedNamespaces: [WORKSPACES, 'drawbridge'],
     missingRights: async () => [],
     namespaces: async () => ['staging', 'payments', 'kube-system'],
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
+    snapshot: async () => snapshot(),
+    foreignPolicies: async () => [...target.foreign],
     async survey(): Promise<Survey> {
-      const labels = { app: 'checkout' };
       return {
         workload: {
           uid: target.uid,
-          selector: { matchLabels: labels },
+          selector: { matchLabels: { app: 'checkout' } },
           pods: target.pods.map((name) => ({ name, ip: '10.0.0.1', hostNetwork: false })),
           ports: [{ port: 8080, protocol: 'TCP' }],
           services: [],
           strangers: [],
         },
         roleRules: null,
-        cluster: {
-          namespaces: [{ name: 'staging', labels: { 'kubernetes.io/metadata.name': 'staging' } }],
-          pods: target.pods.map((name) => ({
-            namespace: 'staging',
-            name,
-            labels,
-            ips: ['10.0.0.1'],
-            hostNetwork: false,
-            ports: [],
-            owner: { kind: 'Deployment', name: 'checkout' },
-            phase: 'Running',
-          })),
-          policies: target.policies,
-        },
+        cluster: snapshot(),
       };
     },
     async placeLeases(grant) {
       of(grant.id).lease = grant;
     },
     async raiseGuard(grant) {
-      of(grant.id).guard = true;
+      of(grant.id).guard = grant;
     },
-    async admitWorkspace(grant) {
-      of(grant.id).admission = true;
+    async admit(grant) {
+      of(grant.id).admission = grant;
     },
     async startWorkspace(grant) {
-      if (of(grant.id).guard !== true) breaches.push('a workspace without its guard');
+      if (of(grant.id).guard === undefined) breaches.push('a workspace without its guard');
       of(grant.id).workspace = true;
       return `drawbridge-${grant.id}-workspace-x`;
     },
@@ -171,7 +197,7 @@ export function memoryCluster(now: () => number) {
         };
         return [
           ...(lease === undefined ? [] : [{ ...base, kind: 'Job', uid: `${id}-lease`, record: lease }]),
-          ...(guard === true ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard`, record: null }] : []),
+          ...(guard !== undefined ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard`, record: null }] : []),
           ...(rights === undefined ? [] : [{ ...base, kind: 'RoleBinding', uid: `${id}-rb`, record: null }]),
         ];
       });
@@ -184,7 +210,8 @@ export function memoryCluster(now: () => number) {
   /** Kubernetes itself: what is past its lease goes, but for the guard. */
   const collect = () => {
     for (const [id, { lease, guard }] of held)
-      if (lease?.expiresAt != null && lease.expiresAt + 2000 < now()) held.set(id, guard === true ? { guard } : {});
+      if (lease?.expiresAt != null && lease.expiresAt + 2000 < now())
+        held.set(id, guard !== undefined ? { guard } : {});
   };
   return { access, held, breaches, target, collect, hasRights: (id: string) => held.get(id)?.rights !== undefined };
 }

@@ -1,10 +1,24 @@
 import { GRANT_VERSION, type Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import type { Person } from '../../src/domain/people.ts';
-import { digestOfPlan, type Plan } from '../../src/domain/plan.ts';
+import { digestOfPlan, type Plan, type Preview } from '../../src/domain/plan.ts';
 
 export const ADA: Person = { slackId: 'U0ADA', name: 'Ada', user: 'ada@example.test', groups: ['engineers'] };
 export const BEN: Person = { slackId: 'U0BEN', name: 'Ben', user: 'ben@example.test', groups: ['engineers'] };
+
+/** A preview that changes nothing, but for what a test says. */
+export function samplePreview(change: Partial<Preview> = {}): Preview {
+  return {
+    opens: [],
+    closes: [],
+    reaches: [],
+    isolates: [],
+    unlisted: { opens: 0, closes: 0, reaches: 0 },
+    complete: { change: '', reaches: '' },
+    notes: [],
+    ...change,
+  };
+}
 
 /** A plan that a test changes as it needs: logs and exec on the pods of staging/deployment/checkout. */
 export function samplePlan(change: Partial<Plan> = {}): Plan {
@@ -23,7 +37,7 @@ export function samplePlan(change: Partial<Plan> = {}): Plan {
     workload: { uid: '11111111-1111-4111-8111-111111111111', selector: { matchLabels: { app: 'checkout' } } },
     pods: ['checkout-1'],
     network: { mode: 'none' },
-    preview: { opens: [], closes: [], notes: [] },
+    preview: samplePreview(),
     persistence: [],
     ...change,
   };

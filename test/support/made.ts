@@ -57,6 +57,8 @@ export function newGrants(targets: Targets, seconds = 600): Grants {
           selector,
           admits: true,
           hostAliases: [{ ip: '10.0.0.7', hostnames: ['checkout'] }],
+          strict: false,
+          foreign: [],
         },
       }),
     }),

@@ -2,7 +2,7 @@ import type { View } from '../../src/app/view.ts';
 import { approvalsMissing, extensionDigest } from '../../src/domain/decide.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
-import { sampleGrant, samplePlan } from './grants.ts';
+import { sampleGrant, samplePlan, samplePreview } from './grants.ts';
 
 /** A plan with a workspace: it opens one connection. */
 export const WORKSPACE_PLAN = samplePlan({
@@ -15,8 +15,10 @@ export const WORKSPACE_PLAN = samplePlan({
     selector: { matchLabels: { app: 'checkout' } },
     admits: true,
     hostAliases: [],
+    strict: false,
+    foreign: [],
   },
-  preview: {
+  preview: samplePreview({
     opens: [
       {
         from: { namespace: 'drawbridge-workspaces', kind: 'Job', name: 'workspace' },
@@ -28,7 +30,7 @@ export const WORKSPACE_PLAN = samplePlan({
     ],
     closes: [],
     notes: ['Traffic from the node that a pod runs on is not governed.'],
-  },
+  }),
 });
 
 /** What the Slack adapter renders: a pending request that nobody has decided on, unless the change says otherwise. */

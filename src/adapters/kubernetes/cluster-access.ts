@@ -4,10 +4,13 @@ import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { isGrantId } from '../../domain/ids.ts';
+import { hasAdmission, hasGuard } from '../../domain/plan.ts';
+import type { NetworkPolicy } from '../../network/types.ts';
 import type { Api, Kind } from './api.ts';
 import {
   admissionPolicy,
   EXPIRES_AT,
+  guardNamespace,
   guardPolicy,
   INSTANCE_LABEL,
   type Lease,
@@ -24,6 +27,7 @@ import {
 import type { KubeObject } from './object.ts';
 import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
+import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
@@ -46,6 +50,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const { api, sealKeys, now, sleep, workspacesNamespace, instance } = options;
   const surveyor = createSurveyor(api);
   const apply = (object: KubeObject) => api.apply(seal(object, sealKeys));
+  const snapshot = shared(() => readSnapshot(api));
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
   async function until<T>(limit: number, what: string, probe: () => Promise<T | null>): Promise<T> {
@@ -124,6 +129,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
     survey: surveyor.survey,
+    snapshot,
+    foreignPolicies: () => api.list<NetworkPolicy>('NetworkPolicy', workspacesNamespace, `!${INSTANCE_LABEL}`),
     objectsOf: (grant) => objectList(grant, options),
 
     async placeLeases(grant) {
@@ -132,7 +139,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     async raiseGuard(grant) {
       await apply(guardPolicy(grant, options));
     },
-    async admitWorkspace(grant) {
+    async admit(grant) {
       await apply(admissionPolicy(grant, options, await leaseIn(grant, grant.target.namespace)));
     },
     async startWorkspace(grant) {
@@ -182,9 +189,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
     async extend(grant) {
       for (const namespace of namespacesOf(grant)) await placeLease(grant, namespace);
-      if (grant.plan.network.mode === 'workspace') {
-        await this.raiseGuard(grant);
-        if (grant.plan.network.admits) await this.admitWorkspace(grant);
+      const { network } = grant.plan;
+      if (hasGuard(network)) await this.raiseGuard(grant);
+      if (hasAdmission(network)) await this.admit(grant);
+      if (network.mode === 'workspace') {
         const job = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
         await apply(workspaceJob(grant, options, startOf(job)));
       }
@@ -199,7 +207,9 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await Promise.all(namespacesOf(grant).map((namespace) => api.remove('Role', namespace, name)));
       await deniedByApiServer(grant);
     },
-    closeAdmission: (grant) => gone('NetworkPolicy', grant.target.namespace, objectName(grant.id)),
+    async closeAdmission(grant) {
+      if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', grant.target.namespace, objectName(grant.id));
+    },
     async endWorkspace(grant) {
       if (grant.plan.network.mode !== 'workspace') return;
       await api.remove('Job', workspacesNamespace, workspaceName(grant.id));
@@ -208,8 +218,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       );
     },
     async lowerGuard(grant) {
-      if (grant.plan.network.mode === 'workspace')
-        await gone('NetworkPolicy', workspacesNamespace, objectName(grant.id));
+      if (hasGuard(grant.plan.network))
+        await gone('NetworkPolicy', guardNamespace(grant, options), objectName(grant.id));
     },
     async dropLeases(grant) {
       for (const namespace of namespacesOf(grant)) await gone('Job', namespace, objectName(grant.id));
@@ -241,6 +251,25 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (kind === 'RoleBinding') await endBinding(namespace, name);
       else await api.remove(kind as Kind, namespace, name, uid);
     },
+  };
+}
+
+/** One at a time: whoever asks while one runs gets the next one with all others, so that each sees what was there when it asked. */
+function shared<T>(work: () => Promise<T>): () => Promise<T> {
+  let running: Promise<T> | undefined;
+  let next: Promise<T> | undefined;
+  return function ask(): Promise<T> {
+    if (running === undefined) {
+      running = work().finally(() => (running = undefined));
+      return running;
+    }
+    next ??= running
+      .catch(() => {})
+      .then(() => {
+        next = undefined;
+        return ask();
+      });
+    return next;
   };
 }
 

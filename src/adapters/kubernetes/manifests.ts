@@ -1,5 +1,6 @@
-import { admissionSpec, GRANT_LABEL, guardSpec } from '../../domain/confinement.ts';
+import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
 import { approvalsOf, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
+import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
@@ -120,25 +121,39 @@ function workspaceOf(grant: Grant) {
   return network;
 }
 
-/** The guard of the workspace pod. It has no owner: a guard must never be collected while its pod lives. */
+/** Where the guard of a grant is: beside the pods that it confines. */
+export function guardNamespace(grant: Grant, context: ManifestContext): string {
+  return grant.plan.network.mode === 'workspace' ? context.workspacesNamespace : grant.target.namespace;
+}
+
+/**
+ * The guard: of the workspace pod, or (mode contain) of the target's own pods. It has no owner: a guard must never be collected while
+ * somebody may still get into its pods, and collection knows no order.
+ */
 export function guardPolicy(grant: Grant, context: ManifestContext): KubeObject {
-  const { selector, ports, dns } = workspaceOf(grant);
+  const { network } = grant.plan;
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: metadata(grant, context, context.workspacesNamespace),
-    spec: guardSpec(grant.id, { namespace: grant.target.namespace, selector, ports, dns }),
+    metadata: metadata(grant, context, guardNamespace(grant, context)),
+    spec:
+      network.mode === 'contain'
+        ? containmentSpec(network.selector, network.to, network.dns)
+        : guardSpec(grant.id, { ...workspaceOf(grant), namespace: grant.target.namespace }),
   };
 }
 
-/** Lets the workspace into an isolated target. */
+/** Lets the workspace, or (mode bastion) the sources of the profile, into an isolated target. */
 export function admissionPolicy(grant: Grant, context: ManifestContext, lease: Lease): KubeObject {
-  const { selector, ports } = workspaceOf(grant);
+  const { network } = grant.plan;
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
     metadata: metadata(grant, context, grant.target.namespace, lease),
-    spec: admissionSpec(grant.id, { selector, ports }, context.workspacesNamespace),
+    spec:
+      network.mode === 'bastion'
+        ? sourcesSpec(network, network.from)
+        : admissionSpec(grant.id, workspaceOf(grant), context.workspacesNamespace),
   };
 }
 
@@ -270,12 +285,13 @@ export function objectList(grant: Grant, context: ManifestContext): string[] {
   const name = objectName(grant.id);
   const t = grant.target.namespace;
   const w = context.workspacesNamespace;
-  const workspace = grant.plan.network.mode === 'workspace';
-  const admits = grant.plan.network.mode === 'workspace' && grant.plan.network.admits;
+  const { network } = grant.plan;
+  const workspace = network.mode === 'workspace';
   return [
     `Job ${t}/${name}`,
-    ...(workspace ? [`Job ${w}/${name}`, `NetworkPolicy ${w}/${name}`] : []),
-    ...(admits ? [`NetworkPolicy ${t}/${name}`] : []),
+    ...(workspace ? [`Job ${w}/${name}`] : []),
+    ...(hasGuard(network) ? [`NetworkPolicy ${guardNamespace(grant, context)}/${name}`] : []),
+    ...(hasAdmission(network) ? [`NetworkPolicy ${t}/${name}`] : []),
     ...(workspace ? [`Job ${w}/${workspaceName(grant.id)}`] : []),
     ...(grant.plan.role === null ? [`Role ${t}/${name}`] : []),
     `RoleBinding ${t}/${name}`,

@@ -2,7 +2,7 @@ import type { ClusterAccess, Survey } from '../../app/ports.ts';
 import type { LabelSelector, PortRef } from '../../domain/confinement.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Profile } from '../../domain/policy.ts';
-import type { Rule, WorkloadKind } from '../../domain/rights.ts';
+import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights.ts';
 import type { Target } from '../../domain/target.ts';
 import { type PodObject, podFromObject } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
@@ -147,10 +147,12 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
           `There is no namespace ${target.namespace} in the cluster.`,
           'Check the name; `/jit` lists what you may ask for.',
         );
-      const [workload, roleRules, cluster] = await Promise.all([
+      const [workload, [roleRules, cluster]] = await Promise.all([
         target.workload === undefined ? null : surveyWorkload(target),
-        rulesOf(profile, target.namespace),
-        profile.network.mode === 'workspace' ? readSnapshot(api) : null,
+        rulesOf(profile, target.namespace).then(async (rules) => {
+          const matters = profile.network.mode !== 'none' || letsIntoPods(profile.rules ?? rules ?? []);
+          return [rules, matters ? await readSnapshot(api) : null] as const;
+        }),
       ]);
       return { workload, roleRules, cluster };
     },

@@ -35,13 +35,22 @@ function connection(sign: '+' | '-', c: Connection): string {
   return `${sign} ${endpoint(c.from)} → ${endpoint(c.to)}  ${portsOf(c)}${hedge}`;
 }
 
+function confinement({ network: how }: Plan): string {
+  switch (how.mode) {
+    case 'workspace':
+      return `Confined to a workspace (${code(how.image)})`;
+    case 'contain':
+      return how.applies ? 'The target’s own pods are contained' : 'Unchanged (the pods are isolated already)';
+    case 'bastion':
+      return how.admits ? 'Sources are admitted to the target' : 'Unchanged (nothing isolates the target)';
+    default:
+      return 'Unchanged (rights only)';
+  }
+}
+
 /** What the grant changes in the cluster's network, and what must be known of it. */
 function network(plan: Plan): Block[] {
-  const { opens, closes, notes } = plan.preview;
-  const confined =
-    plan.network.mode === 'workspace'
-      ? `Confined to a workspace (${code(plan.network.image)})`
-      : 'Unchanged (rights only)';
+  const { opens, closes, notes, unlisted } = plan.preview;
   const lines = [
     ...fitting(
       closes.map((c) => connection('-', c)),
@@ -54,7 +63,7 @@ function network(plan: Plan): Block[] {
       10,
     ),
   ];
-  const head = `*Network:* ${confined}. Opens ${opens.length}, closes ${closes.length}.`;
+  const head = `*Network:* ${confinement(plan)}. Opens ${opens.length + unlisted.opens}, closes ${closes.length + unlisted.closes}.`;
   return [
     section(head),
     ...(lines.length > 0 ? [section(codeBlock(lines))] : []),
@@ -64,8 +73,10 @@ function network(plan: Plan): Block[] {
 
 /** Rights by which access outlives the grant, and connections that end: what an approver says yes to as well. */
 export function acknowledgements({ persistence, preview }: Plan): string | null {
+  const closed = preview.closes.length + preview.unlisted.closes;
   const parts = [
-    ...(preview.closes.length > 0 ? [`closes ${preview.closes.length} connection(s) that live pods may be using`] : []),
+    ...(closed > 0 ? [`closes ${closed} connection(s) that live pods may be using`] : []),
+    ...(preview.isolates.length > 0 ? [`isolates live pods for the first time: ${preview.isolates.join(', ')}`] : []),
     ...(persistence.length > 0
       ? [`gives rights by which access can outlive the grant: ${persistence.join('; ')}`]
       : []),

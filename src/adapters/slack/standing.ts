@@ -63,6 +63,28 @@ function at(moment_: number | null): string {
   return moment_ === null ? '' : ` (${moment(moment_)})`;
 }
 
+/** What became of connections and sessions, for a grant that has ended. */
+function traffic({ ending, plan: { network } }: Grant): string {
+  const policyGone = ending?.policyGoneAt ?? null;
+  const workspaceGone = ending?.workspaceGoneAt ?? null;
+  switch (network.mode) {
+    case 'workspace': {
+      const closed = policyGone === null ? '' : `new connections closed${at(policyGone)}, `;
+      return workspaceGone === null ? '' : ` Network: ${closed}workspace ended${at(workspaceGone)}.`;
+    }
+    case 'contain':
+      return policyGone === null
+        ? ' Sessions that were open may live on.'
+        : ` Network: containment lifted${at(policyGone)}; a session in the pods that lives on is unconfined.`;
+    case 'bastion':
+      return policyGone === null
+        ? ' Connections and sessions that were open may live on.'
+        : ` Network: new connections closed${at(policyGone)}; those that were open may live on, like sessions and watches.`;
+    default:
+      return ' Connections, watches and sessions that were open may live on until they are closed.';
+  }
+}
+
 /** Where it stands, in our own words and only as far as the state goes: "revoked" is said of state `revoked` alone. */
 export function standing(view: View): string {
   const { grant, missing } = view;
@@ -97,11 +119,11 @@ export function standing(view: View): string {
     case 'timed-out':
       return `Nobody decided in time; it timed out${at(grant.endedAt)}. Nothing was opened.`;
     case 'expired':
-      return `${approvedBy}The window ended; access was confirmed gone${at(grant.endedAt)}.`;
+      return `${approvedBy}The window ended; access was confirmed gone${at(grant.endedAt)}.${traffic(grant)}`;
     case 'revoked':
-      return `${approvedBy}Revoked${cause('by')}; access was confirmed gone${at(grant.endedAt)}.`;
+      return `${approvedBy}Revoked${cause('by')}; access was confirmed gone${at(grant.endedAt)}.${traffic(grant)}`;
     case 'failed':
-      return `${approvedBy}It failed and was taken down; access was confirmed gone${at(grant.endedAt)}.`;
+      return `${approvedBy}It failed and was taken down; access was confirmed gone${at(grant.endedAt)}.${traffic(grant)}`;
     default:
       return grant.state satisfies never;
   }

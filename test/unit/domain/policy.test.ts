@@ -82,7 +82,7 @@ describe('a profile', () => {
     [
       'of scope namespace with a workspace',
       { ...view, network: { mode: 'workspace', image: 'x' } },
-      /^profiles\.it\.network\.mode: a workspace has one target/,
+      /^profiles\.it\.network\.mode: mode workspace has one target/,
     ],
     [
       'with a workspace without an image',

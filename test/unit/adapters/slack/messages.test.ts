@@ -22,7 +22,7 @@ import {
 import type { View } from '../../../../src/app/view.ts';
 import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant.ts';
 import { type Block, blockErrors, blocksText, controls } from '../../../../src/sandbox/slack/blockkit.ts';
-import { BEN } from '../../../support/grants.ts';
+import { BEN, samplePreview } from '../../../support/grants.ts';
 import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
@@ -145,7 +145,15 @@ describe('an approval message', () => {
 describe('words', () => {
   it('say "revoked" of nothing but state revoked, and of an ending that it is not confirmed', () => {
     for (const state of GRANT_STATES) {
-      const ending = { cause: 'revoked', since: NOW, by: BEN, note: '', rightsGoneAt: null } as const;
+      const ending = {
+        cause: 'revoked',
+        since: NOW,
+        by: BEN,
+        note: '',
+        rightsGoneAt: null,
+        policyGoneAt: null,
+        workspaceGoneAt: null,
+      } as const;
       const view = sampleView({ state, ...ended, ending });
       const text = everything(view)
         .filter((m) => !/Help|needs a person/.test(m.text))
@@ -164,7 +172,15 @@ describe('words', () => {
           state: 'revoked',
           ...ended,
           remarks: ['Ended 12 s late.'],
-          ending: { cause: 'revoked', since: NOW, by: BEN, note: 'all done', rightsGoneAt: null },
+          ending: {
+            cause: 'revoked',
+            since: NOW,
+            by: BEN,
+            note: 'all done',
+            rightsGoneAt: null,
+            policyGoneAt: null,
+            workspaceGoneAt: null,
+          },
         }),
       ),
     );
@@ -295,7 +311,15 @@ const hostileView = fc
       digest: 'a'.repeat(64),
       decisions: [decision('approve'), decision('deny')],
       extension: { duration: 600, askedAt: NOW, approvals: [decision('approve')] },
-      ending: { cause: 'revoked', since: NOW, by: somebody, note: word, rightsGoneAt: null },
+      ending: {
+        cause: 'revoked',
+        since: NOW,
+        by: somebody,
+        note: word,
+        rightsGoneAt: null,
+        policyGoneAt: null,
+        workspaceGoneAt: null,
+      },
       remarks: Array.from({ length: many }, () => word),
       pods: Array.from({ length: many }, () => other),
       ...ended,
@@ -311,11 +335,11 @@ const hostileView = fc
         })),
         role: { kind: 'ClusterRole', name: word },
         persistence: [word, other],
-        preview: {
+        preview: samplePreview({
           opens: Array.from({ length: many }, () => connection),
           closes: Array.from({ length: many }, () => connection),
           notes: Array.from({ length: many }, () => other),
-        },
+        }),
       },
     };
     const list = Array.from({ length: many }, () => word);
