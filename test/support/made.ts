@@ -27,6 +27,8 @@ export type Made =
   | 'lease'
   | 'guard'
   | 'admission'
+  | 'containment'
+  | 'sources'
   | 'workspace'
   | 'role'
   | 'own binding'
@@ -35,7 +37,7 @@ export type Made =
   | 'binding'
   | 'role binding';
 
-/** New grants of the example policy: a workload's with a workspace, a namespace's with a ClusterRole, and one with a Role. */
+/** New grants of the example policy: of a workload with each mode, of a namespace with a ClusterRole, and one with a Role. */
 export function newGrants(targets: Targets, seconds = 600): Grants {
   const selector = { matchLabels: { app: 'checkout' } };
   return {
@@ -62,6 +64,41 @@ export function newGrants(targets: Targets, seconds = 600): Grants {
         },
       }),
     }),
+    shell: applyingGrant(seconds, {
+      plan: samplePlan({
+        target: { namespace: targets.staging, workload: { kind: 'Deployment', name: 'checkout' } },
+        profileName: 'shell',
+        network: {
+          mode: 'contain',
+          selector,
+          to: [
+            {
+              peer: { namespace: targets.shop, pods: { app: 'cart', tier: 'back' } },
+              ports: [
+                { port: 8080, protocol: 'TCP' },
+                { port: 9090, protocol: 'UDP' },
+              ],
+            },
+            { peer: { cidr: '10.20.0.0/16' }, ports: [{ port: 443, protocol: 'TCP' }] },
+          ],
+          dns: 'cluster',
+          applies: true,
+        },
+      }),
+    }),
+    tools: applyingGrant(seconds, {
+      plan: samplePlan({
+        target: { namespace: targets.staging, workload: { kind: 'Deployment', name: 'checkout' } },
+        profileName: 'own-tools',
+        network: {
+          mode: 'bastion',
+          selector,
+          ports: [{ port: 8080, protocol: 'TCP' }],
+          from: [{ cidr: '10.8.0.0/16' }, { namespace: targets.shop, pods: { app: 'bastion' } }],
+          admits: true,
+        },
+      }),
+    }),
     observe: applyingGrant(seconds, {
       plan: namedRole(targets.team, 'observe', { kind: 'ClusterRole', name: 'view' }),
     }),
@@ -75,13 +112,15 @@ function namedRole(namespace: string, profileName: string, role: NonNullable<Pla
 
 export interface Grants {
   readonly debug: Grant;
+  readonly shell: Grant;
+  readonly tools: Grant;
   readonly observe: Grant;
   readonly tune: Grant;
 }
 
-/** The objects of three grants, one of each profile, by what they are. `uidOf` finds the lease in a namespace. */
+/** The objects of grants, one of each profile, by what they are. `uidOf` finds the lease in a namespace. */
 export function objectsOf(
-  { debug, observe, tune }: Grants,
+  { debug, shell, tools, observe, tune }: Grants,
   context: ManifestContext,
   uidOf: (namespace: string, name: string) => string = () => NO_LEASE,
 ): Record<Made, KubeObject> {
@@ -100,6 +139,8 @@ export function objectsOf(
     lease: leaseJob(debug, context, debug.target.namespace, now),
     guard: guardPolicy(debug, context),
     admission: admissionPolicy(debug, context, owner(debug)),
+    containment: guardPolicy(shell, context),
+    sources: admissionPolicy(tools, context, owner(tools)),
     workspace: workspaceJob(debug, context, now),
     role,
     'own binding': ownBinding,

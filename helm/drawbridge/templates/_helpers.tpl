@@ -53,9 +53,9 @@ subjects:
     namespace: {{ $root.Release.Namespace }}
 {{- end -}}
 
-{{/* What a profile gives: "yes" or nothing, to be used in an if. The defaults are those of the policy's own schema. */}}
-{{- define "drawbridge.hasWorkspace" -}}
-{{- if and .network (eq (.network.mode | default "workspace") "workspace") }}yes{{ end -}}
+{{/* The mode of a profile's network. The defaults are those of the policy's own schema. */}}
+{{- define "drawbridge.mode" -}}
+{{- if .network }}{{ .network.mode | default "workspace" }}{{ else }}none{{ end -}}
 {{- end -}}
 
 {{/* Namespaces can be granted one by one only where none is a pattern. */}}
@@ -160,10 +160,60 @@ r.?resourceNames.orValue([]).size() > 0 && r.?resourceNames.orValue([]).all(n, n
 ({{ . }}.?matchLabels.orValue({}).size() > 0 || {{ . }}.?matchExpressions.orValue([]).exists(e, e.operator in ['In', 'Exists']))
 {{- end -}}
 
+{{/*
+Modes contain and bastion name peers in the policy. These are CEL expressions over all profiles of the mode: true when the egress rules
+(the sources) of the object are among those that one profile names for this namespace.
+*/}}
+{{- define "drawbridge.cel.egressOfProfiles" -}}
+{{- $any := list -}}
+{{- range .Values.policy.profiles -}}
+{{- if eq (include "drawbridge.mode" .) "contain" -}}
+{{- $rules := list -}}
+{{- range .network.to -}}
+{{- $ports := list -}}
+{{- range .ports }}{{ $ports = append $ports (printf "(port.port == %d && port.protocol == %s)" (int .port) (.protocol | default "TCP" | toJson)) }}{{ end -}}
+{{- $rules = append $rules (printf "e.?to.orValue([]).size() == 1 && e.to.all(p, %s) && e.?ports.orValue([]).all(port, %s)" (include "drawbridge.cel.peer" .) (join " || " $ports)) -}}
+{{- end -}}
+{{- if eq (.network.dns | default "none") "cluster" }}{{ $rules = append $rules (include "drawbridge.cel.dns" .) }}{{ end -}}
+{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.egress.all(e, %s))" (include "drawbridge.namespaces" .namespaces | toJson) (ternary (printf "(%s)" (join ")\n || (" $rules)) "false" (gt (len $rules) 0))) -}}
+{{- end -}}
+{{- end -}}
+{{- $any | uniq | join "\n|| " | default "false" -}}
+{{- end -}}
+
+{{- define "drawbridge.cel.sourcesOfProfiles" -}}
+{{- $any := list -}}
+{{- range .Values.policy.profiles -}}
+{{- if eq (include "drawbridge.mode" .) "bastion" -}}
+{{- $peers := list -}}
+{{- range .network.from }}{{ $peers = append $peers (include "drawbridge.cel.peer" .) }}{{ end -}}
+{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.ingress.all(i, i.?from.orValue([]).all(p, (%s))))" (include "drawbridge.namespaces" .namespaces | toJson) (join ")\n || (" $peers)) -}}
+{{- end -}}
+{{- end -}}
+{{- $any | uniq | join "\n|| " | default "false" -}}
+{{- end -}}
+
+{{/* True when the peer p is exactly this one of a profile. */}}
+{{- define "drawbridge.cel.peer" -}}
+{{- if .cidr -}}
+p.?ipBlock.?cidr.orValue('') == {{ .cidr | toJson }}
+{{- else -}}
+!has(p.ipBlock) && p.?namespaceSelector.?matchLabels.orValue({}) == {'kubernetes.io/metadata.name': {{ .namespace | toJson }}}
+ && p.?podSelector.?matchLabels.orValue({}) == {{ .pods | toJson }}
+ && p.?podSelector.?matchExpressions.orValue([]).size() == 0
+{{- end -}}
+{{- end -}}
+
+{{/* True when the egress rule e is the one to the cluster's DNS. */}}
+{{- define "drawbridge.cel.dns" -}}
+e.?to.orValue([]).size() == 1 && e.to.all(p, p.?namespaceSelector.?matchLabels.orValue({}) == {'kubernetes.io/metadata.name': 'kube-system'}
+ && p.?podSelector.?matchLabels.orValue({}) == {'k8s-app': 'kube-dns'}) && e.?ports.orValue([]).all(port, port.?port.orValue(0) == 53)
+{{- end -}}
+
 {{/* The images of workspaces in the policy, as a JSON list. */}}
 {{- define "drawbridge.images" -}}
 {{- $images := list -}}
-{{- range .Values.policy.profiles }}{{ if include "drawbridge.hasWorkspace" . }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
+{{- range .Values.policy.profiles }}{{ if eq (include "drawbridge.mode" .) "workspace" }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
 {{- uniq $images | toJson -}}
 {{- end -}}
 
