@@ -77,13 +77,14 @@ const rule = z.strictObject({
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP');
 const portNumber = z.int().min(1).max(65_535);
+const PORT = 'expected a port number, or the name that the pods give to a port';
 const portName = z
   .string()
-  .regex(/^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/)
-  .refine((name) => /[a-z]/.test(name));
+  .regex(/^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/, PORT)
+  .refine((name) => /[a-z]/.test(name), PORT);
 const numericPort = z.strictObject({ port: portNumber, protocol });
 const port = z.strictObject({
-  port: z.union([portNumber, portName], { error: 'expected a port number or the name that the pods give to a port' }),
+  port: z.union([portNumber, portName], { error: PORT }),
   protocol,
 });
 

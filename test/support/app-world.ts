@@ -74,7 +74,7 @@ export function memoryCluster(now: () => number) {
         metadata: { namespace: 'staging', name: 'default-deny' },
         spec: { podSelector: {}, policyTypes: ['Ingress'] },
       },
-    ],
+    ] as NetworkPolicy[],
   };
   /** What a real API server would list now, with the policies of the grants that are there. */
   const snapshot = (): Cluster => {

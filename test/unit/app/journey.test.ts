@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import type { PolicyInput } from '../../../src/domain/policy.ts';
+import type { NetworkPolicy } from '../../../src/network/types.ts';
 import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
 
 const { ada, ben, cy, dot } = PEOPLE;
@@ -308,6 +310,105 @@ test('automatic approval is the policy’s own decision, within its limits only'
     { by: null, rule: 'profiles.debug.automatic (groups: S0CALL)' },
   ]);
   expect((await app.grant(long.grant.id)).state).toBe('pending');
+});
+
+describe('reach, as it is in the cluster', () => {
+  const letsOut = (podSelector: object): NetworkPolicy => ({
+    metadata: { namespace: 'drawbridge-workspaces', name: 'generous' },
+    spec: { podSelector, policyTypes: ['Egress'], egress: [{}] },
+  });
+  const strict = (): PolicyInput => {
+    const { debug } = POLICY.profiles;
+    if (debug === undefined) throw new Error('no profile');
+    return { ...POLICY, profiles: { debug: { ...debug, network: { ...debug.network, strict: true } } } };
+  };
+
+  test('that is not what was approved takes everything down again', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    const { startWorkspace } = app.cluster.access;
+    // After the plan was made for the last time, before the rights.
+    app.cluster.access.startWorkspace = async (grant) => {
+      app.cluster.target.foreign.push(letsOut({}));
+      return startWorkspace(grant);
+    };
+    await app.run();
+    const ended = await app.grant(id);
+    expect(ended.state).toBe('failed');
+    expect(ended.ending?.note).toContain('reach is not what was approved');
+    expect(app.cluster.held.size).toBe(0);
+    expect(app.alarms.join()).toContain(id);
+  });
+
+  test('a policy that begins to select the workspace is told to administrators, once', async () => {
+    const id = await active();
+    await app.reconcile();
+    expect(app.alarms).toEqual([]);
+    app.cluster.target.foreign.push(letsOut({}));
+    await app.reconcile();
+    await app.reconcile();
+    await app.run();
+    expect(app.alarms).toEqual([expect.stringMatching(`generous .* has begun to select the workspace of ${id}`)]);
+    expect((await app.grant(id)).state).toBe('active');
+  });
+
+  test('and ends the grant of a strict profile', async () => {
+    app.setPolicy(strict());
+    const id = await active();
+    app.cluster.target.foreign.push(letsOut({ matchLabels: { 'drawbridge.internal/grant': id } }));
+    await app.reconcile();
+    await app.run();
+    expect((await app.grant(id)).state).toBe('failed');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test.each([
+    ['that only denies', { ...letsOut({}), spec: { podSelector: {}, policyTypes: ['Egress'] } }],
+    ['for other pods', letsOut({ matchLabels: { app: 'x' } })],
+  ])('not one %s', async (_what, policy) => {
+    app.setPolicy(strict());
+    const id = await active();
+    app.cluster.target.foreign.push(policy);
+    await app.reconcile();
+    await app.run();
+    expect([(await app.grant(id)).state, app.alarms]).toEqual(['active', []]);
+  });
+
+  test('not one that was there when the plan was approved', async () => {
+    app.cluster.target.foreign.push(letsOut({}));
+    const id = await active();
+    await app.reconcile();
+    await app.run();
+    expect([(await app.grant(id)).state, app.alarms]).toEqual(['active', []]);
+  });
+
+  test('that policies of others leave open to the label of an ended grant is told', async () => {
+    const id = await active();
+    app.cluster.target.policies.push({
+      metadata: { namespace: 'staging', name: 'imitation' },
+      spec: {
+        podSelector: {},
+        policyTypes: ['Ingress'],
+        ingress: [
+          {
+            from: [{ namespaceSelector: {}, podSelector: { matchLabels: { 'drawbridge.internal/grant': id } } }],
+          },
+        ],
+      },
+    });
+    await app.useCases.revoke(ada, id, '');
+    await app.run();
+    expect((await app.grant(id)).state).toBe('revoked');
+    expect(app.alarms).toEqual([expect.stringContaining('imitation')]);
+  });
+
+  test('an end says when the ways in were closed and the workspace was gone', async () => {
+    const id = await active();
+    app.clock.pass(30 * 60);
+    await app.run();
+    const { ending, expiresAt } = await app.grant(id);
+    expect(ending).toMatchObject({ rightsGoneAt: expiresAt, policyGoneAt: expiresAt, workspaceGoneAt: expiresAt });
+  });
 });
 
 describe('what Redis forgot', () => {

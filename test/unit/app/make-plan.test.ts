@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { planOf } from '../../../src/app/make-plan.ts';
 import type { Survey } from '../../../src/app/ports.ts';
+import { digestOfPlan } from '../../../src/domain/plan.ts';
 import { type PolicyInput, type Profile, policySchema } from '../../../src/domain/policy.ts';
 import type { NetworkPolicy, Pod } from '../../../src/network/types.ts';
 import { POLICY } from '../../support/app-world.ts';
@@ -135,6 +136,161 @@ describe('a workspace', () => {
     expect(plan(profile(), survey({ services: [{ name: 'headless', clusterIP: null }] })).network).toMatchObject({
       hostAliases: [{ ip: '10.0.0.1', hostnames: ['checkout', 'checkout.staging'] }],
     });
+  });
+});
+
+describe('ports of the target', () => {
+  const two = (first: Pod['ports'], second: Pod['ports']) => {
+    const pods = [
+      pod('checkout-1', 'checkout', { ports: first }),
+      pod('checkout-2', 'checkout', { ips: ['10.0.0.3'], ports: second }),
+    ];
+    return survey(
+      { pods: pods.map((p) => ({ name: p.name, ip: p.ips[0] ?? '', hostNetwork: false })), ports: [] },
+      [DENY],
+      pods,
+    );
+  };
+  const http = (containerPort: number) => [{ name: 'http', containerPort, protocol: 'TCP' as const }];
+
+  test('by name stand for the number that all pods give to it', () => {
+    const named = plan(network({ ports: [{ port: 'http' }, { port: 8080 }] }), two(http(8080), http(8080)));
+    expect(named.network).toMatchObject({ ports: [{ port: 8080, protocol: 'TCP' }] });
+  });
+
+  test.each<[string, Profile, Survey]>([
+    ['differ between pods', network({ ports: [{ port: 'http' }] }), two(http(8080), http(9090))],
+    ['are missing on a pod', network({ ports: [{ port: 'http' }] }), two(http(8080), [])],
+    ['are of another protocol', network({ ports: [{ port: 'http', protocol: 'UDP' }] }), two(http(8080), http(8080))],
+    ['differ between pods though no profile names them', profile(), two(http(8080), http(9090))],
+  ])('by name that %s are refused, and the pods are named', (_what, p, s) => {
+    expect(() => plan(p, s)).toThrow(refused('network.ports'));
+    expect(() => plan(p, s)).toThrow(/'http' .*on checkout-1/);
+  });
+});
+
+describe('mode contain', () => {
+  const contained = (change: object = {}) =>
+    profile({
+      rules: [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] }],
+      network: {
+        mode: 'contain',
+        to: [{ namespace: 'staging', pods: { app: 'catalog' }, ports: [{ port: 8080 }] }],
+        ...change,
+      },
+    });
+  const EGRESS_DENY = policy('egress-deny', { podSelector: {}, policyTypes: ['Egress'] });
+
+  test('of live pods that nothing isolates is refused, unless the profile says so; then the approver sees what closes and what is left', () => {
+    expect(() => plan(contained(), survey({}, []))).toThrow(refused('allowIsolation'));
+    const { network: how, preview } = plan(contained({ allowIsolation: true }), survey({}, []));
+    expect(how).toMatchObject({ mode: 'contain', applies: true, selector: LABELS });
+    expect(preview.isolates).toEqual(['staging/deployment/checkout (egress)']);
+    expect(preview.opens).toEqual([]);
+    expect(preview.closes.map(({ to }) => ('cidr' in to ? to.cidr : to.name))).toContain('catalog');
+    expect(preview.reaches).toMatchObject([
+      { to: { kind: 'Deployment', name: 'catalog' }, ports: [{ protocol: 'TCP', from: 8080, to: 8080 }] },
+    ]);
+  });
+
+  test('adds no policy to pods that are isolated already, since it could only let them reach more', () => {
+    const { network: how, preview } = plan(contained(), survey({}, [EGRESS_DENY]));
+    expect(how).toMatchObject({ applies: false });
+    expect(preview).toMatchObject({ opens: [], closes: [], reaches: [], isolates: [] });
+    expect(preview.notes.join()).toContain('isolated for egress already');
+  });
+
+  test('says what existing policies let the pods reach beyond the list, and strict refuses it', () => {
+    const generous = policy('generous', {
+      podSelector: {},
+      policyTypes: ['Egress'],
+      egress: [{ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }] }],
+    });
+    expect(plan(contained(), survey({}, [generous])).preview.notes.join()).toContain('192.0.2.0/24');
+    expect(() => plan(contained({ strict: true }), survey({}, [generous]))).toThrow(refused('strict'));
+    expect(plan(contained({ strict: true }), survey({}, [EGRESS_DENY])).network).toMatchObject({ mode: 'contain' });
+  });
+
+  test('to nothing at all is a list of nothing', () => {
+    const { preview } = plan(contained({ to: [], allowIsolation: true }), survey({}, []));
+    expect(preview.reaches).toEqual([]);
+  });
+
+  test.each<[string, Survey]>([
+    ['no pods', survey({ pods: [] })],
+    ['labels that others share', survey({ strangers: ['pod imposter'] })],
+    ['an empty selector', survey({ selector: {} })],
+  ])('is refused for a target with %s', (_what, s) => {
+    expect(() => plan(contained({ allowIsolation: true }), s)).toThrow(refused('network'));
+  });
+});
+
+describe('mode bastion', () => {
+  const tools = (change: object = {}) =>
+    profile({
+      network: {
+        mode: 'bastion',
+        from: [{ cidr: '10.8.0.0/16' }, { namespace: 'ops', pods: { app: 'bastion' } }],
+        ...change,
+      },
+    });
+
+  test('admits the sources to an isolated target, on its ports', () => {
+    const { network: how, preview } = plan(tools(), survey());
+    expect(how).toMatchObject({ mode: 'bastion', admits: true, ports: [{ port: 8080, protocol: 'TCP' }] });
+    expect(preview.opens).toMatchObject([
+      { from: { cidr: '10.8.0.0/16' }, to: { name: 'checkout' }, ports: [{ from: 8080, to: 8080 }] },
+    ]);
+    expect(preview.closes).toEqual([]);
+  });
+
+  test('has nothing to do where nothing isolates the target', () => {
+    const { network: how, preview } = plan(tools(), survey({}, []));
+    expect(how).toMatchObject({ admits: false });
+    expect(preview).toMatchObject({ opens: [], closes: [], isolates: [] });
+    expect(preview.notes.join()).toContain('nothing to open');
+  });
+});
+
+describe('mode none', () => {
+  const exec = profile({
+    rules: [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] }],
+    network: { mode: 'none' },
+  });
+
+  test('shows what the pods can reach, where the rights let somebody into them', () => {
+    const { preview } = plan(exec, survey());
+    expect(preview.reaches.map(({ to }) => ('cidr' in to ? to.cidr : to.name))).toEqual(['0.0.0.0/0']);
+    expect(preview.opens).toEqual([]);
+  });
+
+  test('looks at nothing where they do not', () => {
+    const logs = profile({
+      rules: [{ apiGroups: [''], resources: ['pods/log'], verbs: ['get'] }],
+      network: { mode: 'none' },
+    });
+    expect(plan(logs, { ...survey(), cluster: null }).preview).toMatchObject({
+      reaches: [],
+      notes: ['No network change.'],
+    });
+  });
+
+  test('is another plan once the pods reach something else', () => {
+    const deny = policy('egress-deny', { podSelector: {}, policyTypes: ['Egress'] });
+    expect(digestOfPlan(plan(exec, survey()))).not.toBe(digestOfPlan(plan(exec, survey({}, [deny]))));
+  });
+
+  test('stores a long list cut, and fixes the whole of it', () => {
+    const many = (last: string) => [
+      pod('checkout-1', 'checkout'),
+      ...Array.from({ length: 300 }, (_, i) =>
+        pod(`p${i}`, i === 299 ? last : `app-${i}`, { ips: [`10.1.${i >> 8}.${i & 255}`] }),
+      ),
+    ];
+    const one = plan(exec, survey({}, [], many('zulu')));
+    expect(one.preview.reaches.length).toBeLessThan(100);
+    expect(one.preview.reaches.length + one.preview.unlisted.reaches).toBeGreaterThan(300);
+    expect(digestOfPlan(one)).not.toBe(digestOfPlan(plan(exec, survey({}, [], many('zebra')))));
   });
 });
 

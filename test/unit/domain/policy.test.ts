@@ -179,6 +179,66 @@ describe('a profile', () => {
       { ...debug, network: { image: 'x', ports: [] } },
       /^profiles\.it\.network\.ports: /,
     ],
+    [
+      'of scope namespace that contains',
+      { ...view, network: { mode: 'contain', to: [] } },
+      /mode contain has one target/,
+    ],
+    [
+      'of scope namespace for a bastion',
+      { ...view, network: { mode: 'bastion', from: [{ cidr: '10.0.0.0/8' }] } },
+      /mode bastion has one target/,
+    ],
+    [
+      'that contains to nobody knows what',
+      { ...debug, network: { mode: 'contain' } },
+      /^profiles\.it\.network\.to: mode contain needs/,
+    ],
+    [
+      'of a bastion without sources',
+      { ...debug, network: { mode: 'bastion' } },
+      /^profiles\.it\.network\.from: mode bastion needs/,
+    ],
+    ...['0.0.0.0/0', '0.0.0.0/1', '10.0.0.0/7', '::/0', '2000::/3'].map((cidr): [string, object, RegExp] => [
+      `with the source ${cidr}`,
+      { ...debug, network: { mode: 'bastion', from: [{ cidr }] } },
+      /^profiles\.it\.network\.from\.0\.cidr: is too wide/,
+    ]),
+    ...['10.0.0.0', '10.0.0.0/33', 'example.test', '10.0.0.256/24'].map((cidr): [string, object, RegExp] => [
+      `with the network ${cidr}`,
+      { ...debug, network: { mode: 'bastion', from: [{ cidr }] } },
+      /^profiles\.it\.network\.from\.0\.cidr: expected a network/,
+    ]),
+    [
+      'with a source of all pods of a namespace',
+      { ...debug, network: { mode: 'bastion', from: [{ namespace: 'ops', pods: {} }] } },
+      /names no label/,
+    ],
+    [
+      'with a source that is a network and pods',
+      { ...debug, network: { mode: 'bastion', from: [{ namespace: 'ops', pods: { app: 'x' }, cidr: '10.0.0.0/8' }] } },
+      /expected either namespace and pods/,
+    ],
+    [
+      'that contains to all ports of a peer',
+      { ...debug, network: { mode: 'contain', to: [{ cidr: '10.0.0.0/8' }] } },
+      /^profiles\.it\.network\.to\.0\.ports: /,
+    ],
+    [
+      'with the image of another mode',
+      { ...debug, network: { mode: 'contain', to: [], image: 'x' } },
+      /^profiles\.it\.network\.image: belongs to mode workspace, and this is mode contain/,
+    ],
+    [
+      'with DNS of another mode',
+      { ...debug, network: { mode: 'bastion', from: [{ cidr: '10.8.0.0/16' }], dns: 'cluster' } },
+      /^profiles\.it\.network\.dns: belongs to mode workspace and contain/,
+    ],
+    [
+      'with a name that no port can have',
+      { ...debug, network: { image: 'x', ports: [{ port: 'HTTP_1' }] } },
+      /^profiles\.it\.network\.ports\.0\.port: expected a port number, or the name/,
+    ],
     ['with a key that nobody knows', { ...view, approver: {} }, /Unrecognized key: "approver"/],
     ['with "except", which is not a word of ours', { ...view, except: {} }, /Unrecognized key: "except"/],
   ])('%s is refused', (_, profile, expected) => {

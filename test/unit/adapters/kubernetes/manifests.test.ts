@@ -11,12 +11,16 @@ import {
   workspaceJob,
   workspaceRights,
 } from '../../../../src/adapters/kubernetes/manifests.ts';
-import { admissionSpec, guardSpec } from '../../../../src/domain/confinement.ts';
+import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/confinement.ts';
+import type { Grant } from '../../../../src/domain/grant.ts';
+import type { Plan } from '../../../../src/domain/plan.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const context = { instance: 'test', workspacesNamespace: 'workspaces' };
 const grant = applyingGrant(600, { plan: WORKSPACE_PLAN });
+const SELECTOR = { matchLabels: { app: 'checkout' } };
+const PORTS = [{ port: 8080, protocol: 'TCP' }] as const;
 const lease = { name: `drawbridge-${grant.id}`, uid: 'uid' };
 
 describe('rules of a workload', () => {
@@ -83,6 +87,80 @@ describe('objects of a grant', () => {
     expect(guardPolicy(grant, context).metadata.ownerReferences).toBeUndefined();
   });
 
+  test.each([
+    [
+      'contain',
+      {
+        mode: 'contain',
+        selector: SELECTOR,
+        to: [{ peer: { cidr: '10.0.0.0/8' }, ports: PORTS }],
+        dns: 'cluster',
+        applies: true,
+      },
+      guardPolicy,
+    ],
+    [
+      'bastion',
+      {
+        mode: 'bastion',
+        selector: SELECTOR,
+        ports: PORTS,
+        from: [{ cidr: '10.8.0.0/16' }, { namespace: 'ops', pods: { app: 'b' } }],
+        admits: true,
+      },
+      (g: Grant) => admissionPolicy(g, context, lease),
+    ],
+  ] as const)('of mode %s are one policy beside the target, only where it is needed', (mode, network, make) => {
+    const of = (change: object) =>
+      applyingGrant(60, { plan: { ...WORKSPACE_PLAN, network: { ...network, ...change } as Plan['network'] } });
+    const policies = (g: Grant) => objectList(g, context).filter((name) => name.startsWith('NetworkPolicy'));
+    const needed = of({});
+    expect(policies(needed)).toEqual([`NetworkPolicy staging/drawbridge-${needed.id}`]);
+    expect(policies(of({ applies: false, admits: false }))).toEqual([]);
+    const object = make(needed, context);
+    expect(object.metadata.namespace).toBe('staging');
+    // What contains outlives its rights; what lets in ends with the lease.
+    expect(object.metadata.ownerReferences === undefined).toBe(mode === 'contain');
+    expect(object.spec).toEqual(
+      mode === 'contain'
+        ? {
+            podSelector: SELECTOR,
+            policyTypes: ['Egress'],
+            egress: [
+              { to: [{ ipBlock: { cidr: '10.0.0.0/8' } }], ports: PORTS },
+              {
+                to: [
+                  {
+                    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'kube-system' } },
+                    podSelector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+                  },
+                ],
+                ports: [
+                  { port: 53, protocol: 'UDP' },
+                  { port: 53, protocol: 'TCP' },
+                ],
+              },
+            ],
+          }
+        : {
+            podSelector: SELECTOR,
+            policyTypes: ['Ingress'],
+            ingress: [
+              {
+                from: [
+                  { ipBlock: { cidr: '10.8.0.0/16' } },
+                  {
+                    namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'ops' } },
+                    podSelector: { matchLabels: { app: 'b' } },
+                  },
+                ],
+                ports: PORTS,
+              },
+            ],
+          },
+    );
+  });
+
   test('a named role is bound, and no other made', () => {
     const view = applyingGrant(60, {
       plan: samplePlan({
@@ -118,5 +196,16 @@ test('no policy of ours has an empty selector or an empty list: empty means all'
     );
   expect(() => admissionSpec('g-aaaaaa', { selector: { matchLabels: { app: 'x' } }, ports: [] }, 'workspaces')).toThrow(
     'empty list of ports',
+  );
+  const target = { selector: SELECTOR, ports };
+  expect(() => sourcesSpec(target, [])).toThrow('empty list of sources');
+  expect(() => sourcesSpec({ ...target, selector: {} }, [{ cidr: '10.8.0.0/16' }])).toThrow('empty selector');
+  expect(() => sourcesSpec(target, [{ namespace: 'ops', pods: {} }])).toThrow('empty selector');
+  expect(() => containmentSpec({}, [], 'none')).toThrow('empty selector');
+  expect(() => containmentSpec(SELECTOR, [{ peer: { cidr: '10.8.0.0/16' }, ports: [] }], 'none')).toThrow(
+    'empty list of ports',
+  );
+  expect(() => containmentSpec(SELECTOR, [{ peer: { namespace: 'ops', pods: {} }, ports }], 'none')).toThrow(
+    'empty selector',
   );
 });
