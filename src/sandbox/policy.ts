@@ -29,7 +29,7 @@ function profilesOf(document: Document): string[] {
   return Object.keys((document.toJS() as PolicyInput).profiles);
 }
 
-/** Every list under a key `namespaces`. */
+/** Every list under a key `namespaces`, and the namespaces that a containment names. */
 function rename(document: Document, names: Namespaces): void {
   const known: Readonly<Record<string, string>> = { ...names };
   for (const profile of profilesOf(document))
@@ -39,6 +39,14 @@ function rename(document: Document, names: Namespaces): void {
       for (const item of list.items)
         if (isScalar(item) && typeof item.value === 'string') item.value = known[item.value] ?? item.value;
     }
+  for (const profile of profilesOf(document)) {
+    const to = document.getIn(['profiles', profile, 'network', 'to']);
+    if (!isSeq(to)) continue;
+    for (const peer of to.items) {
+      const name = isMap(peer) ? peer.get('namespace') : undefined;
+      if (isMap(peer) && typeof name === 'string') peer.set('namespace', known[name] ?? name);
+    }
+  }
 }
 
 function shorten(document: Document, seconds: number): void {
