@@ -13,7 +13,6 @@ import {
 } from '../../../../src/adapters/kubernetes/manifests.ts';
 import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/confinement.ts';
 import type { Grant } from '../../../../src/domain/grant.ts';
-import type { Plan } from '../../../../src/domain/plan.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
@@ -112,7 +111,7 @@ describe('objects of a grant', () => {
     ],
   ] as const)('of mode %s are one policy beside the target, only where it is needed', (mode, network, make) => {
     const of = (change: object) =>
-      applyingGrant(60, { plan: { ...WORKSPACE_PLAN, network: { ...network, ...change } as Plan['network'] } });
+      applyingGrant(60, { plan: { ...WORKSPACE_PLAN, network: { ...network, ...change } } });
     const policies = (g: Grant) => objectList(g, context).filter((name) => name.startsWith('NetworkPolicy'));
     const needed = of({});
     expect(policies(needed)).toEqual([`NetworkPolicy staging/drawbridge-${needed.id}`]);
