@@ -239,7 +239,10 @@ function suite(): void {
           },
           { to: [{ podSelector: { matchExpressions: [{ key: 'app', operator: 'DoesNotExist' }] } }] },
           {
-            to: [{ ipBlock: { cidr: '0.0.0.0/0', except: [node.network.podCidr] } }],
+            to: [
+              { ipBlock: { cidr: '0.0.0.0/0', except: [node.network.podCidr] } },
+              { ipBlock: { cidr: '::/0', except: ['2001:db8::/32'] } },
+            ],
             ports: [{ port: 443 }, { protocol: 'SCTP', port: 443 }],
           },
         ),

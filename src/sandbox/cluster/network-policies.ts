@@ -6,6 +6,7 @@ import { openApi } from './api.ts';
 import type { Cluster } from './cluster.ts';
 import {
   type AddressedPod,
+  type Enforcement,
   type NamespaceObject,
   NO_RULES,
   networkPolicyRules,
@@ -29,16 +30,11 @@ export type PolicyEnforcement = {
 /**
  * Enforces NetworkPolicies on the node as they come and go, within some tens of milliseconds. A pod that starts waits until rules
  * know it, so that there is no gap. Resolves when it is at work.
- *
- * @param options.keepEstablished whether connections that exist outlive the policy that allowed them: see `networkPolicyRules`.
  */
-export async function enforceNetworkPolicies(options: {
-  cluster: Cluster;
-  node: Node;
-  keepEstablished: boolean;
-  log: Log;
-}): Promise<PolicyEnforcement> {
-  const { cluster, node, keepEstablished, log } = options;
+export async function enforceNetworkPolicies(
+  options: Enforcement & { cluster: Cluster; node: Node; log: Log },
+): Promise<PolicyEnforcement> {
+  const { cluster, node, log } = options;
   const { dir, namespace } = node.network;
   const addressesDir = join(dir, 'addresses');
   const loadedDir = join(dir, 'loaded');
@@ -67,7 +63,7 @@ export async function enforceNetworkPolicies(options: {
       const isOver = ['Succeeded', 'Failed'].includes(pod.status?.phase ?? '');
       return address && !pod.spec.hostNetwork && !isOver ? [{ ...pod, address }] : [];
     });
-    const rules = networkPolicyRules({ pods: addressed, namespaces, policies }, { keepEstablished });
+    const rules = networkPolicyRules({ pods: addressed, namespaces, policies }, options);
     if (rules !== rulesInForce) await nft(rules);
     rulesInForce = rules;
     const marked = await readdir(loadedDir);
@@ -108,6 +104,11 @@ export async function enforceNetworkPolicies(options: {
   }
 
   await mkdir(loadedDir);
+  if (options.denied === 'reject') {
+    // The kernel tells of few rejections a second otherwise.
+    const tellAll = 'echo 0 >/proc/sys/net/ipv4/icmp_ratemask';
+    await run('nsenter', [`--net=${namespace.path}`, 'sh', '-c', tellAll]);
+  }
   const newAddresses = watch(addressesDir, () => void refresh());
   await inForce();
   const following = Promise.all(RESOURCES.map(followResource));

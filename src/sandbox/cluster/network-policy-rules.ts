@@ -31,7 +31,8 @@ export type PolicyObject = {
   metadata: { name: string; namespace: string };
   spec: {
     podSelector?: Selector;
-    policyTypes?: string[];
+    /** The API server fills it in where it was left out. */
+    policyTypes: string[];
     ingress?: { from?: Peer[]; ports?: PolicyPort[] }[];
     egress?: { to?: Peer[]; ports?: PolicyPort[] }[];
   };
@@ -46,6 +47,14 @@ type World = {
   policies: readonly PolicyObject[];
 };
 type Direction = 'Ingress' | 'Egress';
+
+/** How the rules deal with connections. */
+export type Enforcement = {
+  /** Whether a connection that was allowed once is let through ever after (as Calico does) or judged packet by packet (as Cilium does). */
+  readonly keepEstablished: boolean;
+  /** What becomes of a denied packet: `drop` (the default) is silence, as plugins do; `reject` tells its sender, who need not wait. */
+  readonly denied?: 'drop' | 'reject';
+};
 
 /** A condition in nftables' words; an empty one is always met. */
 type Match = string;
@@ -65,11 +74,11 @@ const SERVER_PORT = 'ct reply proto-src';
  * Written from the Kubernetes documentation (concepts/services-networking/network-policies, and the API reference of NetworkPolicy v1),
  * without a look at the product's own reading of it, for which it is the second witness. Pods of the host's network are taken for the
  * node: no rule selects them, none names them as a peer.
- *
- * @param options.keepEstablished whether a connection that was allowed once is let through ever after (as Calico does) or judged
- *   packet by packet (as Cilium does).
  */
-export function networkPolicyRules(world: World, options: { keepEstablished: boolean }): string {
+export function networkPolicyRules(world: World, { keepEstablished, denied = 'drop' }: Enforcement): string {
+  // TCP is told by a reset: an ICMP error that comes while its connect() is at work is lost to it, until it tries again.
+  const deny =
+    denied === 'drop' ? ['drop'] : ['meta l4proto tcp reject with tcp reset', 'reject with icmpx admin-prohibited'];
   const chains: string[] = [];
   const jumps: Record<Direction, string[]> = { Ingress: [], Egress: [] };
   for (const pod of world.pods) {
@@ -83,14 +92,14 @@ export function networkPolicyRules(world: World, options: { keepEstablished: boo
         direction === 'Ingress' ? ingressMatches(world, policy, pod) : egressMatches(world, policy),
       );
       const lines = [...new Set([itself, ...allowed])].map((match) => `${match} return`.trim());
-      chains.push(block(`chain ${chain}`, [...lines, 'drop']));
+      chains.push(block(`chain ${chain}`, [...lines, ...deny]));
       jumps[direction].push(`${pod.address} : jump ${chain}`);
     }
   }
   const judge = (who: string, list: string[]) => (list.length > 0 ? [`${who} vmap { ${list.join(', ')} }`] : []);
   const forward = block('chain forward', [
     'type filter hook forward priority filter; policy accept;',
-    `ct state ${options.keepEstablished ? 'established,related' : 'related'} accept`,
+    `ct state ${keepEstablished ? 'established,related' : 'related'} accept`,
     // Not of any connection, so that nobody could judge it.
     'ct state invalid drop',
     ...judge(CLIENT, jumps.Egress),
@@ -112,11 +121,9 @@ function block(head: string, lines: readonly string[]): string {
 }
 
 function isolates(policy: PolicyObject, pod: PodObject, direction: Direction): boolean {
-  // Left out, it is Ingress always, and Egress if there are rules for it.
-  const types = policy.spec.policyTypes ?? ['Ingress', ...(policy.spec.egress ? ['Egress'] : [])];
   return (
     policy.metadata.namespace === pod.metadata.namespace &&
-    types.includes(direction) &&
+    policy.spec.policyTypes.includes(direction) &&
     selects(policy.spec.podSelector ?? {}, pod.metadata.labels)
   );
 }
@@ -171,6 +178,8 @@ function peerMatches(world: World, policy: PolicyObject, end: string, peers: rea
   if (peers.length === 0) return [''];
   return peers.flatMap(({ ipBlock, podSelector, namespaceSelector }) => {
     if (ipBlock) {
+      // Everything here has IPv4 addresses only.
+      if (ipBlock.cidr.includes(':')) return [];
       const except = ipBlock.except?.length ? ` ${end} != { ${ipBlock.except.join(', ')} }` : '';
       return [`${end} ${ipBlock.cidr}${except}`];
     }

@@ -29,6 +29,8 @@ export type Node = {
   readonly network: NodeNetwork;
   /** An address outside of the cluster that serves TCP and UDP on 80 and 443, each saying `outside`. */
   readonly outsideAddress: string;
+  /** Path for `nsenter --net=` of the network that has this address. */
+  readonly outsideNamespace: string;
   /** Ends the node and its pods. The network stays until it is stopped itself. */
   readonly stop: () => Promise<void>;
 };
@@ -59,7 +61,8 @@ export async function startNode(options: {
     await Promise.all([node?.stop(), outside?.stop()]);
   };
   try {
-    await Promise.all([
+    const [{ path: outsideNamespace }] = await Promise.all([
+      startOutside(network, binaries.probe).then((started) => (outside = started)),
       writeImage(file('image.tar'), { probe: binaries.probe, busybox: BUSYBOX }),
       writeIdentities(controlPlane, network),
       writeFile(file('cni/pods.conflist'), JSON.stringify(cniConfig(network))),
@@ -69,7 +72,6 @@ export async function startNode(options: {
       writeFile(file('kube-proxy.json'), JSON.stringify(kubeProxyConfig(network))),
       writeFile(file('init'), initScript(network, binaries)),
       mkdir(file('kubelet')),
-      startOutside(network, binaries.probe).then((started) => (outside = started)),
     ]);
     node = await supervise({
       command: 'nsenter',
@@ -95,7 +97,7 @@ export async function startNode(options: {
       isReady(controlPlane, '/api/v1/namespaces/kube-system/pods/kube-dns'),
     );
     void ended.then((how) => isStopping || log(`cluster: ${how} by itself; see ${logFile}`));
-    return { name: NODE_NAME, network, outsideAddress: OUTSIDE.address, stop };
+    return { name: NODE_NAME, network, outsideAddress: OUTSIDE.address, outsideNamespace, stop };
   } catch (error) {
     const ends = await Promise.all(
       ['node', 'containerd', 'kubelet', 'kube-proxy'].map(

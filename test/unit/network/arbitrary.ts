@@ -5,6 +5,7 @@ import type {
   Labels,
   Namespace,
   NetworkPolicy,
+  NetworkPolicyPeer,
   Pod,
   Protocol,
 } from '../../../src/network/types.ts';
@@ -21,15 +22,15 @@ const few = <T>(item: fc.Arbitrary<T>, maxLength: number, minLength = 0): fc.Arb
   fc.array(item, { minLength, maxLength });
 const optional = { noNullPrototype: true };
 
-const labels: fc.Arbitrary<Labels> = fc.record(
-  { app: one('a', 'b', 'c'), tier: one('x', 'y') },
+export const labels: fc.Arbitrary<Labels> = fc.record(
+  { app: one('a', 'b', 'c', ''), tier: one('x', 'y') },
   { requiredKeys: [], ...optional },
 );
-const requirement = fc.record({
-  key: one('app', 'tier', 'none'),
-  operator: one('In', 'NotIn', 'Exists', 'DoesNotExist'),
-  values: few(one('a', 'b', 'x'), 2, 1),
-});
+const key = one('app', 'tier', 'none');
+const requirement = fc.oneof(
+  fc.record({ key, operator: one('In', 'NotIn'), values: few(one('a', 'b', 'x', ''), 2, 1) }),
+  fc.record({ key, operator: one('Exists', 'DoesNotExist') }),
+);
 const selector: fc.Arbitrary<LabelSelector> = fc.oneof(
   fc.constant({}),
   fc.record({ matchLabels: labels }, optional),
@@ -40,7 +41,30 @@ const portEntry = fc.oneof(
   fc.record({ protocol, port: one<number | string>(80, 81, 8080, 'web', 'dns') }, { requiredKeys: [], ...optional }),
   fc.record({ protocol, port: one(79, 80), endPort: one(80, 8080, 65535) }, optional),
 );
-const block = one(
+const ports = few(portEntry, 2);
+
+type Block = NonNullable<NetworkPolicyPeer['ipBlock']>;
+
+/** Specs with blocks of these; the API server admits them all. */
+function specWith(block: fc.Arbitrary<Block>): fc.Arbitrary<NonNullable<NetworkPolicy['spec']>> {
+  const peer = fc.oneof(
+    fc.record({ podSelector: selector }, optional),
+    fc.record({ namespaceSelector: selector }, optional),
+    fc.record({ namespaceSelector: selector, podSelector: selector }, optional),
+    fc.record({ ipBlock: block }, optional),
+  );
+  return fc.record(
+    {
+      podSelector: selector,
+      policyTypes: one(['Ingress'], ['Egress'], ['Ingress', 'Egress'], []),
+      ingress: few(fc.record({ from: few(peer, 2), ports }, { requiredKeys: [], ...optional }), 2),
+      egress: few(fc.record({ to: few(peer, 2), ports }, { requiredKeys: [], ...optional }), 2),
+    },
+    { requiredKeys: ['podSelector'], ...optional },
+  );
+}
+
+const block = one<Block>(
   { cidr: '10.0.0.0/8' },
   { cidr: '10.0.0.0/30' },
   { cidr: '0.0.0.0/0', except: ['10.0.0.0/29'] },
@@ -48,24 +72,9 @@ const block = one(
   { cidr: '198.51.100.7/32' },
   { cidr: 'fd00::/16', except: ['fd00::2/127'] },
 );
-const peer = fc.oneof(
-  fc.record({ podSelector: selector }, optional),
-  fc.record({ namespaceSelector: selector }, optional),
-  fc.record({ namespaceSelector: selector, podSelector: selector }, optional),
-  fc.record({ ipBlock: block }, optional),
-);
-const ports = few(portEntry, 2);
-const spec = fc.record(
-  {
-    podSelector: selector,
-    policyTypes: one(['Ingress'], ['Egress'], ['Ingress', 'Egress'], []),
-    ingress: few(fc.record({ from: few(peer, 2), ports }, { requiredKeys: [], ...optional }), 2),
-    egress: few(fc.record({ to: few(peer, 2), ports }, { requiredKeys: [], ...optional }), 2),
-  },
-  { requiredKeys: ['podSelector'], ...optional },
-);
 
-const containerPorts = fc.uniqueArray(
+/** What containers declare; some declare nothing. */
+export const containerPorts = fc.uniqueArray(
   fc.record({ name: one('web', 'dns', 'other'), containerPort: one(80, 81, 8080), protocol }, optional),
   { maxLength: 2, selector: ({ name }) => name },
 );
@@ -101,10 +110,19 @@ function policiesOf(seeds: readonly [string, NonNullable<NetworkPolicy['spec']>]
   return seeds.map(([namespace, spec], index) => ({ metadata: { namespace, name: `${prefix}${index}` }, spec }));
 }
 
-const policySeeds = (maxLength: number) => few(fc.tuple(one(...NAMESPACES), spec), maxLength);
+/** Policies in these namespaces, named `<prefix>0`, `<prefix>1` and so on. */
+export function policiesIn(options: {
+  namespaces: readonly string[];
+  blocks: fc.Arbitrary<Block>;
+  prefix: string;
+  maxLength: number;
+}): fc.Arbitrary<NetworkPolicy[]> {
+  const { namespaces, blocks, prefix, maxLength } = options;
+  return few(fc.tuple(one(...namespaces), specWith(blocks)), maxLength).map((seeds) => policiesOf(seeds, prefix));
+}
 
 export const policies = (prefix: string, maxLength = 2): fc.Arbitrary<NetworkPolicy[]> =>
-  policySeeds(maxLength).map((seeds) => policiesOf(seeds, prefix));
+  policiesIn({ namespaces: NAMESPACES, blocks: block, prefix, maxLength });
 
 /** So that both families of addresses are in use everywhere. */
 const dual: Pod = {

@@ -5,20 +5,22 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"net"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"time"
 )
 
-const usage = `probe serve [-name NAME] tcp:PORT udp:PORT ...   say the name to everyone who connects, then echo
-probe dial [-timeout 1s] tcp:HOST:PORT udp:HOST:PORT ...   dial all at once; verdicts as JSON
+const usage = `probe serve [-name NAME] tcp:PORT udp:PORT sctp:PORT ...   say the name to everyone who connects, then echo
+probe dial [-timeout 1s] tcp:HOST:PORT udp:HOST:PORT sctp:HOST:PORT ...   dial all at once; verdicts as JSON
 probe hold [-every 200ms] [-timeout 1s] HOST:PORT   keep one TCP connection and tick through it, a line each, until it fails
 probe dns [-port 53] [NAME=ADDRESS ...]   answer for the cluster's Services and for these names
 probe sleep   do nothing until told to end
@@ -90,8 +92,18 @@ func serve(args []string) {
 					socket.WriteTo([]byte(*name+"\n"), from)
 				}
 			}()
+		case "sctp":
+			number, err := strconv.ParseUint(port, 10, 16)
+			if err != nil {
+				fail(err)
+			}
+			socket, err := net.ListenPacket("ip4:132", "0.0.0.0")
+			if err != nil {
+				fail(err)
+			}
+			go serveSCTP(socket, uint16(number), *name)
 		default:
-			fail(fmt.Errorf("%q is neither tcp:PORT nor udp:PORT", spec))
+			fail(fmt.Errorf("%q is none of tcp:PORT, udp:PORT and sctp:PORT", spec))
 		}
 	}
 	sleep(nil)
@@ -122,6 +134,18 @@ func reach(target string, timeout time.Duration) verdict {
 	protocol, address, _ := strings.Cut(target, ":")
 	refused := func(err error) verdict { return verdict{Target: target, Error: err.Error()} }
 	deadline := time.Now().Add(timeout)
+	if protocol == "sctp" {
+		host, port, _ := net.SplitHostPort(address)
+		number, err := strconv.ParseUint(port, 10, 16)
+		if err != nil {
+			return refused(err)
+		}
+		name, err := reachSCTP(host, uint16(number), timeout)
+		if err != nil {
+			return refused(err)
+		}
+		return verdict{Target: target, Open: true, Name: name}
+	}
 	connection, err := net.DialTimeout(protocol, address, timeout)
 	if err != nil {
 		return refused(err)
@@ -141,7 +165,8 @@ func reach(target string, timeout time.Duration) verdict {
 		if err == nil {
 			return verdict{Target: target, Open: true, Name: strings.TrimSpace(line)}
 		}
-		if !next.Before(deadline) {
+		// Anything but silence is an answer.
+		if !errors.Is(err, os.ErrDeadlineExceeded) || !next.Before(deadline) {
 			return refused(err)
 		}
 	}
