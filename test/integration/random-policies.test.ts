@@ -24,7 +24,7 @@ import { TOOLS_IMAGE } from '../../src/sandbox/cluster/node-image.ts';
 import { run } from '../../src/sandbox/cluster/node-network.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { supervise } from '../../src/sandbox/cluster/supervisor.ts';
-import { type Dialled, type Dialler, dialFromNamespace, dialFromPod } from '../support/dialler.ts';
+import { type Dialled, type Dialler, dialFromPod, dialThrough } from '../support/dialler.ts';
 import { containerPorts, labels, policiesIn } from '../unit/network/arbitrary.ts';
 import { mayConnect } from '../unit/network/reference.ts';
 
@@ -219,7 +219,7 @@ function suite(): void {
       const address = pods.find(isIt)?.ips[0] ?? '';
       places.push({ name, address, dialler, endIn: (now) => now.pods.find(isIt) as Pod });
     }
-    const dialler = dialFromNamespace(node.outsideNamespace, probe);
+    const dialler = dialThrough(['nsenter', `--net=${node.outsideNamespace}`], probe);
     stops.push(dialler.stop);
     const address = node.outsideAddress;
     places.push({ name: 'outside', address, dialler, endIn: () => ({ cidr: `${address}/32` }) });
@@ -418,27 +418,32 @@ function suite(): void {
     });
   }
 
-  /** The differences, and all that they can hang on, to be read and applied. */
+  /** The differences, and all that they can hang on: the policies as YAML, the rest as comments in it. */
   function describeDifferences(differences: readonly string[], { namespaces, pods, policies }: Cluster): string {
-    const world = [
-      ...namespaces.filter(({ name }) => scene.namespaces.includes(name)),
-      ...pods
-        .filter(({ namespace }) => scene.namespaces.includes(namespace))
-        .map(({ namespace, name, labels: own, ips, ports }) => ({ namespace, name, labels: own, ips, ports })),
-      ...policies.map(({ metadata, spec }) => ({
+    const shown = differences.slice(0, 10);
+    const text = JSON.stringify;
+    const policyTexts = policies.map(({ metadata, spec }) =>
+      stringify({
         apiVersion: 'networking.k8s.io/v1',
         kind: 'NetworkPolicy',
         metadata: { namespace: metadata?.namespace, name: metadata?.name },
         spec,
-      })),
-    ];
-    const shown = differences.slice(0, 10);
-    const more = differences.length - shown.length;
+      }),
+    );
     return [
-      `SEED=${SEED}: ${differences.length} differences`,
+      `${differences.length} differences`,
       ...shown,
-      ...(more > 0 ? [`and ${more} more`] : []),
-      world.map((each) => stringify(each)).join('---\n'),
+      ...(differences.length > shown.length ? ['...'] : []),
+      policyTexts.join('---\n'),
+      ...namespaces
+        .filter(({ name }) => scene.namespaces.includes(name))
+        .map(({ name, labels: own }) => `# ${name} ${text(own)}`),
+      ...pods
+        .filter(({ namespace }) => scene.namespaces.includes(namespace))
+        .map(({ namespace, name, labels: own, ips, ports }) => {
+          const declared = ports.map((port) => `${port.name}=${port.protocol}/${port.containerPort}`);
+          return `# ${[`${namespace}/${name}`, ...ips, text(own), ...declared].join(' ')}`;
+        }),
     ].join('\n');
   }
 }

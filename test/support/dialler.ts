@@ -25,9 +25,10 @@ export async function dialFromPod(config: KubeConfig, namespace: string, pod: st
   return dialler({ stdin, stdout, stderr }, () => socket.close());
 }
 
-/** Dials from a network namespace of this machine. */
-export function dialFromNamespace(path: string, probe: string): Dialler {
-  const child = spawn('nsenter', [`--net=${path}`, 'sh', '-c', loop(probe)]);
+/** Dials from this machine, through a command that runs another one somewhere, such as `nsenter --net=PATH`. */
+export function dialThrough(enter: readonly [string, ...string[]], probe: string): Dialler {
+  const [command, ...args] = enter;
+  const child = spawn(command, [...args, 'sh', '-c', loop(probe)]);
   return dialler(child, () => void child.kill());
 }
 
