@@ -19,10 +19,12 @@ import { describeTarget, type Target } from '../domain/target.ts';
 import { connections } from '../network/connections.ts';
 import { previewChange } from '../network/diff.ts';
 import { isolatedByAll } from '../network/isolation.ts';
+import { layerNote } from '../network/layer.ts';
 import { type AllowedTarget, leftovers } from '../network/leftovers.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
 import type { Survey } from './ports.ts';
 import { foreignPolicies, shortened, workspacePod } from './reach.ts';
+import { portsWithin, serviceNotes } from './service-ports.ts';
 
 /** What somebody wishes for, as far as a plan depends on it. */
 export interface Wish {
@@ -51,6 +53,7 @@ interface Scene {
   /** The target, for people. */
   readonly name: string;
   readonly workload: NonNullable<Survey['workload']>;
+  readonly service: Survey['service'];
   readonly cluster: Cluster;
   /** The target's pods. */
   readonly pods: readonly Pod[];
@@ -130,6 +133,8 @@ export function confine(
         ...(letsIntoPods(rules) && targetPods(cluster, wish.target, survey).some((pod) => pod.hostNetwork)
           ? ['Some of the pods are on the host’s network: from there all that their node reaches can be reached.']
           : []),
+        ...serviceNotes(survey.service, 'ports' in network ? network.ports : []),
+        ...layerNote(survey.otherPolicies),
         NODE_NOTE,
       ],
     },
@@ -154,7 +159,7 @@ function targetPods(cluster: Cluster, { namespace }: Target, { workload }: Surve
 
 /** What every mode with a policy demands of its target. */
 function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, workspaces: string): Scene {
-  const { workload, cluster } = survey;
+  const { workload, service, cluster } = survey;
   const name = describeTarget(wish.target);
   if (workload === null || cluster === null || wish.target.workload === undefined)
     throw new Refusal(path, `Mode ${profile.network.mode} needs one workload as its target.`);
@@ -179,7 +184,7 @@ function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, wor
       'Give the workload labels of its own.',
     );
   const pods = targetPods(cluster, wish.target, survey);
-  return { wish, confinement: profile.network, path, name, workload, cluster, pods, workspaces };
+  return { wish, confinement: profile.network, path, name, workload, service, cluster, pods, workspaces };
 }
 
 /** A pod of the grant's own, which reaches the target and nothing else. */
@@ -260,10 +265,11 @@ function isIsolated({ cluster, pods, confinement, path, name }: Scene): boolean 
 }
 
 /**
- * The numbers of the ports that are opened: those that the profile names, else those that every pod declares. A name stands for one number.
- * @throws Refusal where pods give a name to different numbers
+ * The numbers of the ports that are opened: those that the profile names, else those that every pod declares; of a Service never others
+ * than those at which it arrives. A name stands for one number.
+ * @throws Refusal where pods give a name to different numbers, and where none is left
  */
-function portsOf({ confinement, workload, pods, path, name }: Scene): readonly PortRef[] {
+function portsOf({ confinement, workload, service, pods, path, name }: Scene): readonly PortRef[] {
   const at = `${path}.ports`;
   const numbered = (word: string, protocol: string): number => {
     const byPod = pods.map(
@@ -284,10 +290,12 @@ function portsOf({ confinement, workload, pods, path, name }: Scene): readonly P
       port: typeof port === 'number' ? port : numbered(port, protocol),
       protocol,
     }));
-    return numbers.filter(
+    const distinct = numbers.filter(
       (one, index) => numbers.findIndex((o) => o.port === one.port && o.protocol === one.protocol) === index,
     );
+    return service === null ? distinct : portsWithin(at, service, distinct);
   }
+  if (service !== null) return workload.ports;
   // Declared by name with another number on another pod: in no case what everybody means by that name.
   for (const { name: word, protocol } of pods.flatMap((pod) => pod.ports))
     if (word !== undefined && word !== '') numbered(word, protocol);
@@ -354,7 +362,7 @@ const describe = (of: { namespace: string; kind: string; name: string }): string
   `${of.namespace}/${of.kind.toLowerCase()}/${of.name}`;
 const describeEnd = ({ to }: Connection): string => ('cidr' in to ? to.cidr : describe(to));
 
-/** Names for the target in the workspace's /etc/hosts: by its Services where it has any with an address, else by its pods. */
+/** Names for the target in the workspace's /etc/hosts: by its Services where any has an address, else by its pods, also those of a headless Service. */
 function aliases(target: Target, workload: Scene['workload']): WorkspacePlan['hostAliases'] {
   const names = (name: string) =>
     ['', `.${target.namespace}`, `.${target.namespace}.svc`, `.${target.namespace}.svc.cluster.local`].map(
@@ -364,6 +372,7 @@ function aliases(target: Target, workload: Scene['workload']): WorkspacePlan['ho
     clusterIP === null ? [] : [{ ip: clusterIP, hostnames: names(name) }],
   );
   if (services.length > 0) return services;
-  const hostnames = names(target.workload?.name ?? '').slice(0, 2);
+  const hostnames =
+    target.service === undefined ? names(target.workload?.name ?? '').slice(0, 2) : names(target.service);
   return workload.pods.filter((pod) => pod.ip !== '').map((pod) => ({ ip: pod.ip, hostnames }));
 }

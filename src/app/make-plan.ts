@@ -4,17 +4,21 @@ import { type Grant } from '../domain/grant.ts';
 import { digestOfProfile, type Plan } from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
 import { persistenceRisks } from '../domain/rights.ts';
+import type { Wanted } from '../domain/target.ts';
 import { confine, type Wish } from './confine.ts';
 import type { Survey, World } from './ports.ts';
 import { factsFor, personBehind } from './who.ts';
+
+/** As somebody asks: the target may be a Service still. */
+type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
 
 /**
  * The plan of a grant, from a profile of the policy and the cluster as it is now.
  * @throws Refusal when the target or the cluster does not admit what was asked for
  */
-export async function makePlan(world: World, wish: Wish, profile: Profile): Promise<Plan> {
-  const survey = await world.cluster.survey(wish.target, profile);
-  return planOf(wish, profile, survey, world.cluster.workspacesNamespace);
+export async function makePlan(world: World, asked: Asked, profile: Profile): Promise<Plan> {
+  const survey = await world.cluster.survey(asked.target, profile);
+  return planOf(asked, profile, survey, world.cluster.workspacesNamespace);
 }
 
 /**
@@ -36,18 +40,19 @@ export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
   const disabled = world.policies.disabled(grant.profile);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
-  const wish: Wish = {
+  const asked: Asked = {
     id: grant.id,
     requester,
     target: grant.target,
     profileName: grant.profile,
     duration: grant.duration,
   };
-  return makePlan(world, wish, decision.profile);
+  return makePlan(world, asked, decision.profile);
 }
 
 /** The pure half of {@link makePlan}. */
-export function planOf(wish: Wish, profile: Profile, survey: Survey, workspaces: string): Plan {
+export function planOf(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Plan {
+  const wish: Wish = { ...asked, target: survey.target };
   const rules = profile.rules ?? survey.roleRules ?? [];
   const path = `profiles.${wish.profileName}`;
   const persistence = persistenceRisks(rules);

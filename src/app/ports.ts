@@ -4,7 +4,8 @@ import type { GrantId } from '../domain/ids.ts';
 import type { Account } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
 import type { Rule } from '../domain/rights.ts';
-import type { Target } from '../domain/target.ts';
+import type { Target, Wanted } from '../domain/target.ts';
+import type { OtherPolicies } from '../network/layer.ts';
 import type { Cluster, NetworkPolicy } from '../network/types.ts';
 import type { View } from './view.ts';
 
@@ -124,16 +125,28 @@ export interface Found extends ObjectRef {
   readonly deleting: boolean;
 }
 
+/** The Service by which a target was named, in front of exactly the pods of its workload. */
+export interface FrontService {
+  readonly name: string;
+  readonly headless: boolean;
+  /** Where people dial it, and the container port at which that arrives; empty where the profile opens no connection. */
+  readonly ports: readonly (PortRef & { readonly dialled: number })[];
+}
+
 /** What a plan is made of: the target as it is now, and the cluster around it. */
 export interface Survey {
+  /** The target that was asked for; of a Service with the workload that is behind it now. */
+  readonly target: Target;
+  /** Null for a target that is not named by a Service. */
+  readonly service: FrontService | null;
   /** Null for scope namespace. */
   readonly workload: {
     readonly uid: string;
     readonly selector: LabelSelector;
     readonly pods: readonly { readonly name: string; readonly ip: string; readonly hostNetwork: boolean }[];
-    /** Ports that every pod of the target declares. */
+    /** Ports that every pod of the target declares; of a Service, where its traffic arrives. */
     readonly ports: readonly PortRef[];
-    /** Services that select exactly these pods. */
+    /** Services that select exactly these pods; the one alone by which the target was named. */
     readonly services: readonly { readonly name: string; readonly clusterIP: string | null }[];
     /** Other pods that the selector selects though they belong to something else. */
     readonly strangers: readonly string[];
@@ -142,6 +155,8 @@ export interface Survey {
   readonly roleRules: readonly Rule[] | null;
   /** Namespaces, pods and policies: what reachability is computed from. Null where the profile opens and closes nothing and lets nobody into a pod. */
   readonly cluster: Cluster | null;
+  /** What else decides on connections in this cluster. Only with `cluster`, else empty. */
+  readonly otherPolicies: OtherPolicies;
 }
 
 /** The cluster. Steps are idempotent: each may run again after a crash. */
@@ -153,9 +168,10 @@ export interface ClusterAccess {
   /** What the bot lacks to give this profile, a phrase each; empty: it can. */
   missingRights(profile: Profile): Promise<string[]>;
   namespaces(): Promise<string[]>;
+  /** What can be a target there: workloads, and Services (kind `Service`) that select pods. */
   workloads(namespace: string): Promise<{ kind: string; name: string }[]>;
-  /** @throws Refusal when the target is not there. */
-  survey(target: Target, profile: Profile): Promise<Survey>;
+  /** @throws Refusal when the target is not there, or is a Service that stands for no one workload. */
+  survey(target: Wanted, profile: Profile): Promise<Survey>;
   /** What reachability is computed from, as it is now. */
   snapshot(): Promise<Cluster>;
   /** The policies in the workspaces namespace that are not of a grant of this instance. */

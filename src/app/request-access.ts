@@ -69,7 +69,7 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
       state: 'pending',
       requester,
       profile: ask.profile,
-      target: ask.target,
+      target: plan.target,
       duration: decision.duration,
       reason: ask.reason.trim(),
       plan,

@@ -85,7 +85,13 @@ async function deny(world: World, seen: Grant, decision: Decision): Promise<Gran
 export async function askAgainIfDifferent(world: World, grant: Grant): Promise<Grant | null> {
   const plan = await makePlanAnew(world, grant);
   const digest = digestOfPlan(plan);
-  if (digest === grant.digest) return null;
+  if (digest === grant.digest) {
+    // The same in all that was approved. What a digest leaves out (pods, and the addresses of the target) is taken as it is now.
+    await world.store.change(grant.id, (current) =>
+      current.state === grant.state && current.digest === digest ? { ...current, plan, pods: plan.pods } : null,
+    );
+    return null;
+  }
   const now = world.clock.now();
   const policy = world.policies.current();
   const result = await world.store.change(grant.id, (current) => {
@@ -93,6 +99,8 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
     const changed = {
       // Who that account is may have changed too: whoever is shown is the one who gets it, and may not decide on it.
       requester: { ...current.requester, user: plan.user, groups: plan.groups },
+      // A Service may lead to another workload now.
+      target: plan.target,
       plan,
       digest,
       // Also when this very plan should come back one day: what was said of it was said before.

@@ -11,15 +11,18 @@ import {
   type Profile,
   profileNamed,
 } from './policy.ts';
-import type { Target } from './target.ts';
+import type { Wanted } from './target.ts';
 
 /** The longest reason that is taken: a message shows it whole. */
 export const LONGEST_REASON = 500;
 
+/** The names of namespaces and Services. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
+const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
 /** What somebody asks for. `duration` null: the profile's default. */
 export interface Ask {
   readonly profile: string;
-  readonly target: Target;
+  readonly target: Wanted;
   readonly duration: number | null;
   readonly reason: string;
 }
@@ -109,7 +112,7 @@ export function decideRequest(
   const duration = ask.duration ?? profile.duration.default;
   const why = firstRefusal(
     () =>
-      /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(target.namespace)
+      LABEL.test(target.namespace)
         ? null
         : refuse(
             'target',
@@ -132,15 +135,15 @@ export function decideRequest(
             `It covers: ${profile.namespaces.join(', ')}.`,
           ),
     () =>
-      profile.scope === 'workload' && target.workload === undefined
+      profile.scope === 'workload' && target.workload === undefined && target.service === undefined
         ? refuse(
             `${path}.scope`,
             `Profile '${ask.profile}' is for one workload.`,
-            `Name it: \`/jit request ${ask.profile} ${target.namespace}/deploy/NAME\`.`,
+            `Name it, or a Service in front of it: \`/jit request ${ask.profile} ${target.namespace}/deploy/NAME\`, or \`${target.namespace}/svc/NAME\`.`,
           )
         : null,
     () =>
-      profile.scope === 'namespace' && target.workload !== undefined
+      profile.scope === 'namespace' && (target.workload !== undefined || target.service !== undefined)
         ? refuse(
             `${path}.scope`,
             `Profile '${ask.profile}' is for a whole namespace, not for one workload.`,
@@ -155,6 +158,10 @@ export function decideRequest(
             'That is not the name of a workload.',
             'Names have lower-case letters, digits, dashes and dots.',
           ),
+    () =>
+      target.service === undefined || LABEL.test(target.service)
+        ? null
+        : refuse('target', 'That is not the name of a Service.', 'Names have lower-case letters, digits and dashes.'),
     () =>
       Number.isSafeInteger(duration) && duration > 0
         ? null

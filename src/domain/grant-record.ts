@@ -21,10 +21,15 @@ const selector = z.looseObject({
     .exactOptional(),
 });
 const peer = z.union([z.looseObject({ namespace: text, pods: z.record(text, text) }), z.looseObject({ cidr: text })]);
-const target = z.looseObject({
-  namespace: text,
-  workload: z.looseObject({ kind: z.enum(WORKLOAD_KINDS.map((k) => k.kind)), name: text }).exactOptional(),
-});
+const target = z.union([
+  z.looseObject({
+    namespace: text,
+    workload: z.looseObject({ kind: z.enum(WORKLOAD_KINDS.map((k) => k.kind)), name: text }),
+    service: text.exactOptional(),
+  }),
+  // Never a Service without its workload: what names no workload is a whole namespace.
+  z.looseObject({ namespace: text, workload: z.never().exactOptional(), service: z.never().exactOptional() }),
+]);
 const decision = z.looseObject({
   by: person.nullable(),
   verdict: z.enum(['approve', 'deny']),

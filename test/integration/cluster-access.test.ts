@@ -10,6 +10,7 @@ import type { Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { digestOfPlan } from '../../src/domain/plan.ts';
 import { policySchema } from '../../src/domain/policy.ts';
+import type { Wanted } from '../../src/domain/target.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { ADA, applyingGrant, BEN } from '../support/grants.ts';
@@ -109,18 +110,23 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     return namespace;
   }
 
-  async function planned(profileName: string, namespace: string, seconds: number, workload?: string): Promise<Grant> {
+  const planned = (profileName: string, namespace: string, seconds: number, workload?: string): Promise<Grant> =>
+    plannedFor(
+      profileName,
+      workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment', name: workload } },
+      seconds,
+    );
+
+  async function plannedFor(profileName: string, target: Wanted, seconds: number): Promise<Grant> {
     const profile = policy.profiles[profileName];
     if (profile === undefined) throw new Error(profileName);
     const id = newGrantId();
-    const target =
-      workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment' as const, name: workload } };
     const survey = await cluster.survey(target, profile);
     const plan = planOf({ id, requester: ADA, target, profileName, duration: seconds }, profile, survey, workspaces);
     return applyingGrant(seconds, {
       id,
       plan,
-      target,
+      target: plan.target,
       digest: digestOfPlan(plan),
       profile: profileName,
       pods: plan.pods,
@@ -259,6 +265,128 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     );
     await takeDown(active);
     expect(await all(grant)).toBe('');
+  });
+
+  const service = (namespace: string, name: string, spec: object): object => ({
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace, name },
+    spec,
+  });
+
+  test('a Service as the target is its workload: rights on its pods, its container ports opened, its name and address in the workspace', async () => {
+    const namespace = await staged();
+    expect(await cluster.workloads(namespace)).toEqual(
+      expect.arrayContaining([
+        { kind: 'Deployment', name: 'checkout' },
+        { kind: 'Service', name: 'checkout' },
+      ]),
+    );
+    const grant = await plannedFor('troubleshoot', { namespace, service: 'checkout' }, 600);
+    const direct = await planned('troubleshoot', namespace, 600, 'checkout');
+    expect(grant.target).toEqual({ ...direct.target, service: 'checkout' });
+    expect({ workload: grant.plan.workload, pods: grant.plan.pods }).toEqual({
+      workload: direct.plan.workload,
+      pods: direct.plan.pods,
+    });
+    const ip = (await kube.kubectl(['-n', namespace, 'get', 'service', 'checkout', '-o', 'jsonpath={.spec.clusterIP}']))
+      .stdout;
+    expect(grant.plan.network).toMatchObject({
+      ports: [{ port: 8080, protocol: 'TCP' }],
+      hostAliases: [{ ip, hostnames: expect.arrayContaining(['checkout', `checkout.${namespace}.svc`]) as string[] }],
+    });
+    expect(grant.plan.preview.notes).toContain('Service checkout: dialled on 80, arrives on 8080/TCP.');
+
+    const active = await put(grant);
+    expect(await can('get', `pod/${grant.pods[0]}`, '-n', namespace)).toBe('yes');
+    expect(await can('list', 'pods', '-n', namespace)).toBe('no');
+    const lease = (await cluster.found()).find((f) => f.id === grant.id && f.record !== null);
+    expect(lease?.record?.target).toEqual(grant.target);
+    await takeDown(active);
+    expect(await can('get', `pod/${grant.pods[0]}`, '-n', namespace)).toBe('no');
+    expect(await all(grant)).toBe('');
+  });
+
+  test('Services that stand for no one workload are refused, and for rights alone their ports do not matter', async () => {
+    const namespace = await staged();
+    const http = [{ port: 80, targetPort: 'http' }];
+    const [first = ''] = (await planned('debug', namespace, 60, 'payments')).pods;
+    await kube.kubectl(['-n', namespace, 'label', 'pod', first, 'role=primary']);
+    await kube.apply([
+      {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        metadata: { namespace, name: 'lonely', labels: { app: 'lonely' } },
+        spec: {
+          containers: [{ name: 'app', image: 'example.test/app:1', ports: [{ name: 'web', containerPort: 9000 }] }],
+        },
+      },
+      service(namespace, 'elsewhere', { type: 'ExternalName', externalName: 'db.example.test' }),
+      service(namespace, 'by-hand', { ports: [{ port: 80 }] }),
+      service(namespace, 'nobody', { selector: { app: 'nobody' }, ports: http }),
+      service(namespace, 'primary', { selector: { role: 'primary' }, ports: http }),
+      service(namespace, 'lonely', { clusterIP: 'None', selector: { app: 'lonely' }, ports: http }),
+      service(namespace, 'lonely-web', {
+        clusterIP: 'None',
+        selector: { app: 'lonely' },
+        ports: [{ port: 80, targetPort: 'web' }],
+      }),
+    ]);
+    await kube.kubectl(['-n', namespace, 'label', 'pods', '-l', 'app in (checkout, payments)', 'shop=yes']);
+    await kube.apply([service(namespace, 'shop', { selector: { shop: 'yes' }, ports: http })]);
+    await vi.waitFor(async () => {
+      const running = await kube.kubectl(['-n', namespace, 'get', 'pod', 'lonely', '-o', 'jsonpath={.status.podIP}']);
+      expect(running.stdout).toMatch(/\d/);
+    }, 20_000);
+
+    const refusal = async (name: string, profile = 'troubleshoot') =>
+      plannedFor(profile, { namespace, service: name }, 60).then(
+        () => 'taken',
+        (error: unknown) => String(error),
+      );
+    expect(await refusal('no-such')).toMatch(/There is no Service no-such/);
+    expect(await refusal('elsewhere')).toMatch(/ExternalName/);
+    expect(await refusal('by-hand')).toMatch(/no selector/);
+    expect(await refusal('nobody')).toMatch(/No running pod/);
+    expect(await refusal('shop')).toMatch(
+      /of 2 workloads: deployment\/(checkout|payments), deployment\/(checkout|payments)/,
+    );
+    expect(await refusal('primary')).toMatch(/some pods of deployment\/payments only/);
+    expect(await refusal('lonely')).toMatch(/'http', which lonely does not have/);
+    expect(await refusal('lonely', 'debug')).toBe('taken');
+    const offered = (await cluster.workloads(namespace))
+      .filter(({ kind }) => kind === 'Service')
+      .map(({ name }) => name);
+    expect(offered).toEqual(expect.arrayContaining(['checkout', 'shop', 'lonely']));
+    expect(offered).not.toContain('elsewhere');
+    expect(offered).not.toContain('by-hand');
+
+    const { plan } = await plannedFor('troubleshoot', { namespace, service: 'lonely-web' }, 60);
+    expect(plan).toMatchObject({
+      target: { workload: { kind: 'Pod', name: 'lonely' } },
+      network: {
+        ports: [{ port: 9000, protocol: 'TCP' }],
+        hostAliases: [
+          {
+            ip: expect.stringMatching(/^10\./) as string,
+            hostnames: expect.arrayContaining(['lonely-web']) as string[],
+          },
+        ],
+      },
+    });
+    expect(plan.preview.notes.join()).toContain('lonely-web is headless');
+  });
+
+  test('the plan of a Service that leads elsewhere by now is another plan', async () => {
+    const namespace = await staged();
+    const before = await plannedFor('debug', { namespace, service: 'checkout' }, 60);
+    const selector = JSON.stringify({ spec: { selector: { app: 'payments' } } });
+    await kube.kubectl(['-n', namespace, 'patch', 'service', 'checkout', '--type=merge', '-p', selector]);
+    // As when a grant's plan is made anew: with the workload that was found before.
+    const after = await plannedFor('debug', before.target, 60);
+    expect(after.target).toMatchObject({ workload: { name: 'payments' }, service: 'checkout' });
+    expect(after.digest).not.toBe(before.digest);
+    expect(after.pods).not.toEqual(before.pods);
   });
 
   test.each(['debug', 'troubleshoot', 'view'])(

@@ -3,6 +3,7 @@ import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../.
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
 import { admissionSpec, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
@@ -68,6 +69,9 @@ export function memoryCluster(now: () => number) {
     uid: 'uid-1',
     /** Policies of others in the workspaces namespace. */
     foreign: [] as NetworkPolicy[],
+    ip: '10.0.0.1',
+    /** The Deployments behind the Services of `staging`. */
+    services: new Map([['shop', 'checkout']]),
     pods: ['checkout-1'] as string[],
     policies: [
       {
@@ -88,7 +92,7 @@ export function memoryCluster(now: () => number) {
         namespace: 'staging',
         name,
         labels: { app: 'checkout' },
-        ips: ['10.0.0.1'],
+        ips: [target.ip],
         hostNetwork: false,
         ports: [],
         owner: { kind: 'Deployment', name: 'checkout' },
@@ -116,18 +120,28 @@ export function memoryCluster(now: () => number) {
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
     snapshot: async () => snapshot(),
     foreignPolicies: async () => [...target.foreign],
-    async survey(): Promise<Survey> {
+    async survey(wanted): Promise<Survey> {
+      const { namespace, service } = wanted;
+      const behind = target.services.get(service ?? '');
+      if (service !== undefined && behind === undefined) throw new Refusal('target', `There is no Service ${service}.`);
       return {
+        target:
+          service === undefined ? wanted : { namespace, workload: { kind: 'Deployment', name: behind ?? '' }, service },
+        service:
+          service === undefined
+            ? null
+            : { name: service, headless: false, ports: [{ dialled: 80, port: 8080, protocol: 'TCP' }] },
         workload: {
           uid: target.uid,
           selector: { matchLabels: { app: 'checkout' } },
-          pods: target.pods.map((name) => ({ name, ip: '10.0.0.1', hostNetwork: false })),
+          pods: target.pods.map((name) => ({ name, ip: target.ip, hostNetwork: false })),
           ports: [{ port: 8080, protocol: 'TCP' }],
           services: [],
           strangers: [],
         },
         roleRules: null,
         cluster: snapshot(),
+        otherPolicies: [],
       };
     },
     async placeLeases(grant) {

@@ -52,6 +52,10 @@ export interface Api {
   /** False when there is none (any more). With a uid only that very object is deleted. */
   remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<boolean>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
+  /** Discovery: the API groups that are served, each with its versions as `group/version`. */
+  groups(): Promise<{ name: string; versions: string[] }[]>;
+  /** Discovery: the kinds of one `group/version`; none when it is not served (any more). */
+  kinds(groupVersion: string): Promise<string[]>;
   ready(): Promise<void>;
 }
 
@@ -157,6 +161,17 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       return (await call(HttpMethod.DELETE, path(kind, namespace, name), options)) !== null;
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
+    async groups() {
+      const { groups } = await must(
+        call<{ groups: { name: string; versions: { groupVersion: string }[] }[] }>(HttpMethod.GET, '/apis'),
+        '/apis',
+      );
+      return groups.map(({ name, versions }) => ({ name, versions: versions.map((v) => v.groupVersion) }));
+    },
+    async kinds(groupVersion) {
+      const found = await call<{ resources: { kind: string }[] }>(HttpMethod.GET, `/apis/${groupVersion}`);
+      return (found?.resources ?? []).map(({ kind }) => kind);
+    },
     async ready() {
       const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
       await answer.body.text();

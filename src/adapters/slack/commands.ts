@@ -3,17 +3,17 @@ import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/du
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
 import { nearest } from '../../domain/nearest.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights.ts';
-import type { Target } from '../../domain/target.ts';
+import { SERVICE_WORDS, type Wanted } from '../../domain/target.ts';
 import { clean, shorten, typed } from './text.ts';
 
 /** What a person types after `/jit`. */
 
-const KINDS = WORKLOAD_KINDS.map((k) => k.words[0]).join(', ');
+const KINDS = [...WORKLOAD_KINDS.map((k) => k.words[0]), SERVICE_WORDS[0]].join(', ');
 
 export const COMMANDS = {
   request: {
     usage: 'request <profile> <namespace>[/<kind>/<name>] [duration] [reason...]',
-    does: `asks for access. Kinds: ${KINDS}. Durations: ${DURATION_FORM}`,
+    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
   list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
@@ -117,13 +117,14 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Comm
   return { kind: 'request', ask: { profile, target, duration, reason } };
 }
 
-/** `staging` or `staging/deploy/checkout` as a target; a sentence on what is wrong with it otherwise. */
-export function parseTarget(text: string): Target | string {
+/** `staging`, `staging/deploy/checkout` or `staging/svc/checkout` as a target; a sentence on what is wrong with it otherwise. */
+export function parseTarget(text: string): Wanted | string {
   const [namespace = '', kindWord, name, ...rest] = text.split('/');
   if (namespace === '') return `${quoted(text)} names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
   if (kindWord === undefined) return { namespace };
   if (name === undefined || name === '' || rest.length > 0)
     return `${quoted(text)} is not a target: expected <namespace> or <namespace>/<kind>/<name>, such as staging/deploy/checkout.`;
+  if (SERVICE_WORDS.includes(kindWord.toLowerCase())) return { namespace, service: name };
   const kind = workloadKind(kindWord);
   if (kind === null) return `${quoted(kindWord)} is not a kind that can be a target: those are ${KINDS}.`;
   return { namespace, workload: { kind, name } };

@@ -22,7 +22,7 @@ export interface Choice {
   readonly namespace: string | null;
 }
 
-/** The workloads of the chosen namespace; null: none to choose from (not looked up, or the lookup failed). */
+/** The workloads and Services of the chosen namespace; null: none to choose from (not looked up, or the lookup failed). */
 export type Workloads = readonly { readonly kind: string; readonly name: string }[] | null;
 
 const FIELD = {
@@ -189,8 +189,8 @@ function targetField(profile: string, namespace: string | null, workloads: Workl
     type: 'input',
     block_id: blockId('target', profile, listed ? namespace : null),
     label: plain('Target'),
-    ...(!listed && { hint: plain('Kind and name, such as deploy/checkout.') }),
-    element: listed ? select(INPUT, 'Which workload?', options, null) : typedField(INPUT, 'deploy/checkout'),
+    ...(!listed && { hint: plain('Kind and name, such as deploy/checkout or svc/checkout.') }),
+    element: listed ? select(INPUT, 'Which workload or Service?', options, null) : typedField(INPUT, 'deploy/checkout'),
   };
 }
 

@@ -172,6 +172,33 @@ describe('who decides', () => {
   });
 });
 
+test('whether a Service is there is learnt by nobody whom the policy does not let ask', async () => {
+  const asked: string[] = [];
+  const { survey } = app.cluster.access;
+  app.cluster.access.survey = (target, profile) => {
+    asked.push(target.namespace);
+    return survey(target, profile);
+  };
+  const answers = async (by: string, namespace: string) => {
+    const said = async (service: string) =>
+      app.request(by, { target: { namespace, service } }).then(
+        () => 'taken',
+        (error: unknown) => String(error),
+      );
+    return [await said('shop'), await said('no-such-service')];
+  };
+  for (const [by, namespace] of [
+    [cy, 'staging'],
+    [ada, 'payments'],
+    [ada, 'kube-system'],
+  ] as const) {
+    const [there, missing] = await answers(by, namespace);
+    expect(there).toMatch(/^Refusal/);
+    expect(missing).toBe(there);
+  }
+  expect(asked).toEqual([]);
+});
+
 describe('a plan that changed is asked again, not applied', () => {
   test('when the policy changed between request and approval', async () => {
     const id = await pending();
@@ -242,6 +269,52 @@ describe('a plan that changed is asked again, not applied', () => {
     await expect(app.useCases.review(second, id, 'approve', '', await app.seen(id))).rejects.toEqual(
       refusal('selfApproval'),
     );
+  });
+
+  test('when the Service by which it was named leads to another workload by then: that one is shown, and approved', async () => {
+    const { grant } = await app.request(ada, { target: { namespace: 'staging', service: 'shop' } });
+    await app.run();
+    const to = (name: string) => ({ namespace: 'staging', workload: { kind: 'Deployment', name }, service: 'shop' });
+    expect(grant).toMatchObject({ target: to('checkout'), plan: { target: to('checkout') } });
+    app.cluster.target.services.set('shop', 'catalog');
+    await app.useCases.review(ben, grant.id, 'approve', '', await app.seen(grant.id));
+    await app.run();
+    expect(await app.grant(grant.id)).toMatchObject({
+      state: 'pending',
+      target: to('catalog'),
+      plan: { target: to('catalog') },
+    });
+    await app.useCases.review(ben, grant.id, 'approve', '', await app.seen(grant.id));
+    app.cluster.target.services.set('shop', 'payments');
+    await app.run();
+    expect(await app.grant(grant.id)).toMatchObject({ state: 'pending', target: to('payments') });
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('and a Service that is gone is refused: nothing is approved, and what was approved is not applied', async () => {
+    const asked = { target: { namespace: 'staging', service: 'shop' } };
+    const { grant: waiting } = await app.request(ada, asked);
+    const { grant: approved } = await app.request(ada, asked);
+    await app.run();
+    await app.useCases.review(ben, approved.id, 'approve', '', await app.seen(approved.id));
+    app.cluster.target.services.delete('shop');
+    const attempt = app.useCases.review(ben, waiting.id, 'approve', '', await app.seen(waiting.id));
+    await expect(attempt).rejects.toEqual(refusal('target'));
+    await app.run();
+    expect((await app.grant(approved.id)).state).toBe('cancelled');
+    expect((await app.grant(waiting.id)).state).toBe('pending');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('not when only addresses are others: those of now are used', async () => {
+    const id = await pending();
+    app.cluster.target.ip = '10.0.0.9';
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({
+      state: 'active',
+      plan: { network: { hostAliases: [{ ip: '10.0.0.9' }] } },
+    });
   });
 
   test('not when only pods came and went', async () => {

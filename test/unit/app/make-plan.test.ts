@@ -30,6 +30,7 @@ const policy = (name: string, spec: NetworkPolicy['spec'], namespace = 'staging'
   spec,
 });
 const DENY = policy('default-deny', { podSelector: {}, policyTypes: ['Ingress'] });
+const CHECKOUT: Survey['target'] = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } };
 const LABELS = { matchLabels: { app: 'checkout' } };
 
 function survey(
@@ -38,6 +39,8 @@ function survey(
   pods?: Pod[],
 ): Survey {
   return {
+    target: CHECKOUT,
+    service: null,
     workload: {
       uid: 'uid-1',
       selector: LABELS,
@@ -53,6 +56,7 @@ function survey(
       pods: pods ?? [pod('checkout-1', 'checkout'), pod('catalog-1', 'catalog', { ips: ['10.0.0.2'] })],
       policies,
     },
+    otherPolicies: [],
   };
 }
 const plan = (p: Profile, s: Survey) =>
@@ -60,7 +64,7 @@ const plan = (p: Profile, s: Survey) =>
     {
       id: 'g-aaaaaa',
       requester: ADA,
-      target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+      target: CHECKOUT,
       profileName: 'debug',
       duration: 60,
     },
@@ -294,10 +298,103 @@ describe('mode none', () => {
   });
 });
 
+describe('a workspace for a target that is named by a Service', () => {
+  const PORTS = [
+    { dialled: 80, port: 8080, protocol: 'TCP' },
+    { dialled: 9090, port: 9090, protocol: 'TCP' },
+  ] as const;
+  const behind = (
+    change: Partial<NonNullable<Survey['service']>> = {},
+    clusterIP: string | null = '10.1.0.9',
+  ): Survey => {
+    const service = { name: 'shop', headless: false, ports: PORTS, ...change };
+    const ports = service.ports.map(({ port, protocol }) => ({ port, protocol }));
+    return {
+      ...survey({ ports, services: [{ name: 'shop', clusterIP }] }),
+      target: { ...CHECKOUT, service: 'shop' },
+      service,
+    };
+  };
+
+  test('opens the container ports on which the Service arrives, and says where it is dialled on others', () => {
+    const made = plan(profile(), behind());
+    expect(made.target).toEqual({ ...CHECKOUT, service: 'shop' });
+    expect(made.network).toMatchObject({ ports: [{ port: 8080 }, { port: 9090 }] });
+    expect(made.preview.notes).toContain('Service shop: dialled on 80, arrives on 8080/TCP.');
+    expect(made.preview.notes.join()).not.toContain('dialled on 9090');
+    expect(made.network).toMatchObject({
+      hostAliases: [{ ip: '10.1.0.9', hostnames: expect.arrayContaining(['shop']) as string[] }],
+    });
+  });
+
+  test('opens none that the profile does not name, and says which; with none left it is refused', () => {
+    const only = (...ports: number[]) => network({ ports: ports.map((port) => ({ port })) });
+    const made = plan(only(9090, 5432), behind());
+    expect(made.network).toMatchObject({ ports: [{ port: 9090, protocol: 'TCP' }] });
+    expect(made.preview.opens.flatMap((c) => c.ports)).toEqual([{ protocol: 'TCP', from: 9090, to: 9090 }]);
+    expect(made.preview.notes).toContain('Service shop also has 8080/TCP, which this profile does not open.');
+    // 80 is where people dial it: policies never see that number.
+    expect(() => plan(only(80), behind())).toThrow(refused('network.ports'));
+  });
+
+  test('knows the pods by the name of a headless Service, and says that it is one', () => {
+    const made = plan(profile(), behind({ headless: true }, null));
+    expect(made.network).toMatchObject({
+      hostAliases: [
+        { ip: '10.0.0.1', hostnames: ['shop', 'shop.staging', 'shop.staging.svc', 'shop.staging.svc.cluster.local'] },
+      ],
+    });
+    expect(made.preview.notes.join()).toMatch(/shop is headless: .* dialled on 8080\/TCP, 9090\/TCP/);
+  });
+
+  test.each<[string, Survey]>([
+    [
+      'leads to another workload',
+      { ...behind(), target: { ...CHECKOUT, workload: { kind: 'Deployment', name: 'catalog' }, service: 'shop' } },
+    ],
+    ['arrives on another port', behind({ ports: [{ dialled: 80, port: 8081, protocol: 'TCP' }, PORTS[1]] })],
+    ['is dialled on another port', behind({ ports: [{ dialled: 81, port: 8080, protocol: 'TCP' }, PORTS[1]] })],
+  ])('is another plan when the Service %s', (_what, changed) => {
+    expect(digestOfPlan(plan(profile(), changed))).not.toBe(digestOfPlan(plan(profile(), behind())));
+  });
+
+  test('is as narrow in mode bastion; and what its pods call their ports does not matter where the Service names numbers', () => {
+    const tools = profile({ network: { mode: 'bastion', from: [{ cidr: '10.8.0.0/16' }] } });
+    const http = (containerPort: number) => [{ name: 'http', containerPort, protocol: 'TCP' as const }];
+    const pods = [
+      pod('checkout-1', 'checkout', { ports: http(8080) }),
+      pod('checkout-2', 'checkout', { ips: ['10.0.0.3'], ports: http(9090) }),
+    ];
+    const { cluster } = survey({}, [DENY], pods);
+    const made = plan(tools, { ...behind({ ports: [PORTS[0]] }), cluster });
+    expect(made.network).toMatchObject({ mode: 'bastion', ports: [{ port: 8080, protocol: 'TCP' }] });
+    expect(made.preview.notes).toContain('Service shop: dialled on 80, arrives on 8080/TCP.');
+  });
+
+  test('is the same plan when the Service has another address', () => {
+    expect(digestOfPlan(plan(profile(), behind({}, '10.1.0.10')))).toBe(digestOfPlan(plan(profile(), behind())));
+  });
+});
+
+test('policies of other kinds are said to be not looked at, also when it is not known whether there are any; the digest fixes that', () => {
+  const said = (otherPolicies: Survey['otherPolicies']) => {
+    const made = plan(profile(), { ...survey(), otherPolicies });
+    return { notes: made.preview.notes.join(), digest: digestOfPlan(made) };
+  };
+  const cilium = said(['CiliumNetworkPolicy (cilium.io)']);
+  expect(cilium.notes).toMatch(/NetworkPolicy layer only: .* not looked at: CiliumNetworkPolicy \(cilium.io\)/);
+  expect(said(null).notes).toMatch(/NetworkPolicy layer only: .* not known/);
+  expect(said([]).notes).not.toContain('layer only');
+  expect(new Set([cilium.digest, said(null).digest, said([]).digest]).size).toBe(3);
+});
+
 test('a named role by which access outlives the grant needs the profile’s acknowledgement, and the approver sees why', () => {
   const s: Survey = {
+    target: { namespace: 'staging' },
+    service: null,
     workload: null,
     cluster: null,
+    otherPolicies: [],
     roleRules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }],
   };
   const change = { scope: 'namespace', rules: undefined, clusterRole: 'sneaky', network: { mode: 'none' } } as const;

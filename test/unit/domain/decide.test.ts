@@ -119,6 +119,17 @@ describe('a request', () => {
     expect(refusedBy(decideRequest(policyWith(), asked, ADA, nobody))).toBe(rule);
   });
 
+  it('may name a Service where a workload is asked for, and only there', () => {
+    const named = (service: string, namespace = 'staging') => ask({ target: { namespace, service } });
+    const verdict = (asked: Ask, change: Partial<ProfileInput> = {}) =>
+      refusedBy(decideRequest(policyWith(change), asked, ADA, nobody));
+    expect(verdict(named('checkout'))).toBeNull();
+    expect(verdict(named('checkout', 'payments'))).toBe('profiles.debug.namespaces');
+    expect(verdict(named('checkout'), { scope: 'namespace' })).toBe('profiles.debug.scope');
+    for (const wrong of ['', 'a/b', 'a.b', 'Checkout', 'x'.repeat(64), '*'])
+      expect(verdict(named(wrong))).toBe('target');
+  });
+
   it('for a profile that does not exist says so in few words, however long its name', () => {
     const decided = decideRequest(policyWith(), ask({ profile: 'x'.repeat(10_000) }), ADA, nobody);
     expect(refusedBy(decided)).toBe('profiles');

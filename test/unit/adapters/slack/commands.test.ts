@@ -41,6 +41,15 @@ describe('parseCommand', () => {
       { profile: 'debug', target: CHECKOUT, duration: null, reason: 'why not' },
     ],
     [
+      'request troubleshoot staging/svc/checkout 45m checkout returns 502',
+      {
+        profile: 'troubleshoot',
+        target: { namespace: 'staging', service: 'checkout' },
+        duration: 2700,
+        reason: 'checkout returns 502',
+      },
+    ],
+    [
       'request logs staging 2h  look  at logs',
       { profile: 'logs', target: { namespace: 'staging' }, duration: 7200, reason: 'look at logs' },
     ],
@@ -70,6 +79,8 @@ describe('parseCommand', () => {
     ['request debug staging/checkout 45m x', 'is not a target'],
     ['request debug staging/cronjob/x 45m x', 'not a kind'],
     ['request debug staging/deploy/a/b 45m x', 'is not a target'],
+    ['request debug staging/svc/ 45m x', 'is not a target'],
+    ['request debug staging/ingress/x 45m x', 'deploy, sts, ds, job, po, svc'],
     ['request debug /deploy/a 45m x', 'names no namespace'],
     ['status', 'id is missing'],
     ['status 7k3fq2', 'is not an id'],
@@ -135,6 +146,12 @@ describe('parseTarget', () => {
     ['deployments', 'Deployment'],
   ])('knows the kind %j', (word, kind) => {
     expect(parseTarget(`a/${word}/b`)).toEqual({ namespace: 'a', workload: { kind, name: 'b' } });
+  });
+});
+
+describe('parseTarget of a Service', () => {
+  it.each(['svc', 'service', 'services', 'Service'])('knows the word %j, and no workload by it', (word) => {
+    expect(parseTarget(`a/${word}/b`)).toEqual({ namespace: 'a', service: 'b' });
   });
 });
 
