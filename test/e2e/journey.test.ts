@@ -69,6 +69,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await shown(ACTIONS.namespace);
     await control.enter(PEOPLE.ada.id, ACTIONS.namespace, staging);
     await shown('deployment/checkout');
+    await shown('service/checkout');
     // Block ids carry the choice that they belong to; what they are for stands first.
     const enter = (field: string, text: string) => {
       const ids = JSON.stringify(control.modal(PEOPLE.ada.id)).matchAll(/"block_id":"([^"]+)"/g);
@@ -108,6 +109,50 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await s.type('ada', `revoke ${id} done`);
     await s.until(id, 'Revoked', 30_000);
     expect(await s.objectsOf(id)).toEqual([]);
+  });
+
+  test('by a Service: a workspace that reaches its pods on their own port, and rights on these pods and no others', async () => {
+    const s = stage();
+    const { staging } = s.namespaces;
+    await s.type('ada', `request troubleshoot ${staging}/svc/no-such 5m a slip of the keyboard`);
+    await s.toldTo('ada', 'There is no Service no-such');
+    const id = await s.request(`troubleshoot ${staging}/svc/checkout 5m checkout returns 502`);
+    const words = await s.words(id);
+    for (const word of [
+      `${staging}/svc/checkout → deployment/checkout`,
+      ` → ${staging}/deployment/checkout 8080/TCP`,
+      'Service checkout: dialled on 80, arrives on 8080/TCP.',
+    ])
+      expect(words).toContain(word);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until', 40_000);
+    const [pod = ''] = await s.podsOf(staging, 'checkout');
+    const [neighbour = ''] = await s.podsOf(staging, 'catalog');
+    expect(await s.can('ada', 'get', `pods/${pod}`, '-n', staging)).toBe('yes');
+    expect(await s.can('ada', 'get', `pods/${neighbour}`, '-n', staging)).toBe('no');
+    const workspaces = s.installation.workspacesNamespace;
+    const of = (path: string, ...what: string[]) =>
+      s.adminKubectl(['-n', workspaces, 'get', ...what, '-o', `jsonpath={${path}}`]);
+    expect(await of('.spec.egress[*].ports', 'networkpolicy', `drawbridge-${id}`)).toBe(
+      '[{"port":8080,"protocol":"TCP"}]',
+    );
+    const address = await s.adminKubectl([
+      '-n',
+      staging,
+      'get',
+      'service',
+      'checkout',
+      '-o',
+      'jsonpath={.spec.clusterIP}',
+    ]);
+    const aliases = await of('.spec.template.spec.hostAliases', 'job', `drawbridge-${id}-workspace`);
+    expect(JSON.parse(aliases)).toEqual([{ ip: address, hostnames: expect.arrayContaining(['checkout']) as string[] }]);
+    await s.type('ada', `who ${staging}`);
+    await s.toldTo('ada', `svc/checkout → deployment/checkout`);
+    await s.type('ada', `revoke ${id}`);
+    await s.until(id, 'Revoked', 30_000);
+    expect(await s.objectsOf(id)).toEqual([]);
+    expect(await s.can('ada', 'get', `pods/${pod}`, '-n', staging)).toBe('no');
   });
 
   test('a longer window is asked for, decided by another, and kept by Kubernetes too', async () => {

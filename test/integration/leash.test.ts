@@ -978,6 +978,12 @@ describeWithCluster('the leash', (cluster) => {
         at.workspacesNamespace,
       );
       expect(plan.network).toMatchObject({ mode: 'workspace', admits: true });
+      // API discovery may be read, and a Service be resolved, with these rights.
+      expect(survey.otherPolicies).toEqual([]);
+      expect((await work.survey({ namespace: targets.staging, service: 'cart' }, profile)).target).toEqual({
+        ...target,
+        service: 'cart',
+      });
       grant = applyingGrant(600, { id, plan, pods: plan.pods });
 
       await work.placeLeases(grant);

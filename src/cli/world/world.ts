@@ -1,7 +1,9 @@
 import { KubeConfig } from '@kubernetes/client-node';
 import { ApiError, createApi } from '../../adapters/kubernetes/api.ts';
+import { readOtherPolicies } from '../../adapters/kubernetes/other-policies.ts';
 import { type ClusterSnapshot, readSnapshot } from '../../adapters/kubernetes/snapshot.ts';
 import { Unavailable } from '../../domain/errors.ts';
+import { layerNote } from '../../network/layer.ts';
 import { UsageError } from '../policy/command.ts';
 import { readFiles } from './files.ts';
 import { worldFromManifests } from './from-manifests.ts';
@@ -21,7 +23,8 @@ export const WORLD_HELP = `  -f, --file PATH       manifests: a file, a director
   --context NAME        another context of the kubeconfig than its current one
   -n, --namespace NAME  only this namespace, as if there were no others; may be repeated`;
 
-export const WORLD_REMARKS = `NetworkPolicy only: policies of other kinds are not taken into account. Policies see pod addresses and container ports.
+export const WORLD_REMARKS = `NetworkPolicy only: policies of other kinds are not looked at; where a cluster serves such, that is said on standard
+error. Policies see pod addresses and container ports.
 Pods of manifests have no address yet, so that an ipBlock may match any of them: such connections are "plugin-dependent",
 as network plugins differ on ipBlocks against pods. A pod always reaches itself and its node; pods with hostNetwork
 are not governed.`;
@@ -90,7 +93,9 @@ async function worldOfCluster(
     return { ok: false, problems: [problem] };
   }
   try {
-    return { ok: true, world: await readSnapshot(createApi(config), namespaces), notes: [] };
+    const api = createApi(config);
+    const [world, others] = await Promise.all([readSnapshot(api, namespaces), readOtherPolicies(api)]);
+    return { ok: true, world, notes: layerNote(others) };
   } catch (error) {
     if (error instanceof ApiError || error instanceof Unavailable) return { ok: false, problems: [describe(error)] };
     throw error;

@@ -137,6 +137,18 @@ describe('a filled-in form', () => {
     Reason: 'it returns 502',
   };
 
+  it('offers Services beside workloads, as what can be typed', () => {
+    const offered = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, [
+      { kind: 'Deployment', name: 'checkout' },
+      { kind: 'Service', name: 'checkout' },
+    ]);
+    const options = (control(offered, 'Target').element.options ?? []).map(({ value }) => value);
+    expect(options).toEqual(['deployment/checkout', 'service/checkout']);
+    expect(askOf(filledIn(offered, { ...good, Target: 'service/checkout' }))).toMatchObject({
+      ask: { target: { namespace: 'staging', service: 'checkout' } },
+    });
+  });
+
   it('is what is asked for', () => {
     expect(viewErrors(modal)).toEqual([]);
     expect(askOf(filledIn(modal, good))).toEqual({
