@@ -147,6 +147,9 @@ function tell(
   const approves = standing(profile.approvers, person, known);
   lines.push(`  may ask: ${asks.words}`);
   if (asks.verdict !== 'no') {
+    const target =
+      profile.scope === 'workload' ? 'one workload, by its name or a Service in front of it' : 'a namespace';
+    lines.push(`    target: ${target}`);
     lines.push(
       `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     );

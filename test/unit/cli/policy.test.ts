@@ -89,6 +89,7 @@ describe('npm run policy', () => {
       expect(out).toContain('may ask: yes (channels: C0ENGINEER1)');
       expect(out).toContain('without a person: up to 30m in staging, yes (groups: S0ONCALL01)');
       expect(out).toContain('approvals needed: 1, by group S0SRE00001');
+      expect(out).toContain('target: one workload, by its name or a Service in front of it');
     });
     it('lets deny win', async () => {
       const { code, out } = await explain(
