@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
+import { createPost, startAuditWebhook } from './adapters/http/audit-webhook.ts';
 import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
 import { createApi } from './adapters/kubernetes/api.ts';
 import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
 import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
-import { createAudit } from './adapters/redis/audit-stream.ts';
+import { type AuditLine, createAudit } from './adapters/redis/audit.ts';
+import { createAuditFeed } from './adapters/redis/audit-feed.ts';
 import { redisWarnings } from './adapters/redis/checks.ts';
 import { connectRedis } from './adapters/redis/connection.ts';
 import { createGrantStore } from './adapters/redis/grant-store.ts';
@@ -17,14 +19,20 @@ import { createDirectory } from './adapters/slack/directory.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
-import type { Audit, AuditEntry, World } from './app/ports.ts';
+import type { World } from './app/ports.ts';
 import { followWorkload, reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
+import { alarm } from './app/steps.ts';
 import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
+import { createAuditChain } from './domain/audit-chain.ts';
 
 /** Milliseconds between two looks at the cluster. */
 const RECONCILE_EVERY = 30_000;
+/** Milliseconds between two looks at the audit chain; its head is printed with each. */
+const LOOK_AT_AUDIT_EVERY = 60_000;
+/** Seconds that the audit webhook may lag before administrators are told. */
+const WEBHOOK_LATE = 900;
 /** How long running work may take at the end: milliseconds. */
 const STOP_WITHIN = 20_000;
 
@@ -50,12 +58,35 @@ export async function startDrawbridge(
   const workerRedis = await connectRedis(settings.redis.reveal(), { role: 'worker', log });
   for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
 
-  const store = createGrantStore({ redis, instance, log });
+  const chain = createAuditChain({ keys: settings.sealKeys.reveal(), instance });
+  const audit = createAudit({
+    redis,
+    instance,
+    chain,
+    write,
+    log,
+    watcher: {
+      said(line, how) {
+        observe(metrics, line);
+        metrics.audited(how);
+        // A hint only: it must not be able to fail what is being recorded.
+        if (line.event === 'active') void watchPods().catch(() => {});
+      },
+      lost: () => metrics.audited('lost'),
+      broken(what) {
+        metrics.auditBroken();
+        void alarm(world, 'audit chain', null, what).catch(() => {});
+      },
+    },
+  });
+  const feed = settings.auditWebhook === null ? null : createAuditFeed({ redis, instance, chain, log });
+  const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = createScheduler({ redis, instance, log });
   const metrics = createMetrics({
     openGrants: () => store.open(),
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
+    auditWebhookLag: async () => (await feed?.lag()) ?? null,
   });
   const kube = kubeConfig(settings.kubernetes);
   const api = createApi(kube, (status) => {
@@ -100,15 +131,6 @@ export async function startDrawbridge(
   const connection = connectSlack(slackSettings, log);
   const directory = createDirectory(connection, log);
   const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
-  const printed = createAudit({ redis, instance, write, log });
-  const audit: Audit = {
-    async record(entry) {
-      observe(metrics, entry);
-      await printed.record(entry);
-      // A hint only: it must not be able to fail what is being recorded.
-      if (entry.event === 'active') void watchPods().catch(() => {});
-    },
-  };
   const world: World = {
     clock: { now: Date.now },
     policies,
@@ -120,6 +142,23 @@ export async function startDrawbridge(
     audit,
     cluster,
   };
+
+  async function tendAudit(): Promise<void> {
+    try {
+      await audit.collect();
+      await audit.look();
+      const lag = (await feed?.lag()) ?? 0;
+      if (lag > WEBHOOK_LATE)
+        await alarm(
+          world,
+          'audit webhook',
+          null,
+          `The audit webhook has not taken an entry that is ${Math.round(lag / 60)} minutes old. The log says why; nothing is lost while Redis keeps it.`,
+        );
+    } catch (error) {
+      log.warn({ err: error }, 'the audit could not be looked at');
+    }
+  }
 
   const podWatch = createPodWatch(kube, (namespace) => void followPods(namespace));
   const followed = async () =>
@@ -136,6 +175,21 @@ export async function startDrawbridge(
       log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
     }
   }
+
+  await audit.start().catch((error: unknown) => log.warn({ err: error }, 'the audit chain could not be begun yet'));
+  await tendAudit();
+  const auditTimer = setInterval(() => void tendAudit(), LOOK_AT_AUDIT_EVERY);
+  const webhook =
+    settings.auditWebhook === null || feed === null
+      ? null
+      : startAuditWebhook({
+          next: (send) => feed.next(send),
+          post: createPost({
+            url: settings.auditWebhook.url.reveal(),
+            secret: settings.auditWebhook.secret?.reveal(),
+          }),
+          log,
+        });
 
   const workers = startWorkers({
     redis: workerRedis,
@@ -196,9 +250,11 @@ export async function startDrawbridge(
     opsPort: ops.port,
     async stop() {
       clearInterval(timer);
+      clearInterval(auditTimer);
       podWatch.stop();
       await slack.stop();
-      await workers.close(STOP_WITHIN);
+      await Promise.all([workers.close(STOP_WITHIN), webhook?.stop()]);
+      await audit.close();
       policies.close();
       await scheduler.close();
       await ops.close();
@@ -209,7 +265,7 @@ export async function startDrawbridge(
 }
 
 /** Counts what the audit tells. */
-function observe(metrics: Metrics, { event, actor, profile = 'none', lateness = 0 }: AuditEntry): void {
+function observe(metrics: Metrics, { event, actor, profile = 'none', lateness = 0 }: AuditLine): void {
   switch (event) {
     case 'approval':
       return metrics.decided(profile, 'approved', actor === null ? 'policy' : 'person');

@@ -6,7 +6,7 @@ import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { reachDifferences } from './reach.ts';
 import { askAgainIfDifferent } from './review-access.ts';
-import { job, mayPass, note, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
+import { job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
@@ -19,17 +19,19 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
   const approved = await world.store.get(id);
   if (approved === null) return;
   if (approved.state === 'approved' && (await isVoid(world, approved))) return;
-  const started = await world.store.change(id, (grant) => {
-    if (grant.state !== 'approved') return null;
-    const startsAt = world.clock.now();
-    return become(grant, 'applying', { startsAt, expiresAt: startsAt + grant.duration * 1000 });
-  });
+  const started = await world.store.change(
+    id,
+    (grant) => {
+      if (grant.state !== 'approved') return null;
+      const startsAt = world.clock.now();
+      return become(grant, 'applying', { startsAt, expiresAt: startsAt + grant.duration * 1000 });
+    },
+    noting(world, 'applying', null, (grant) => ({ from: 'approved', objects: world.cluster.objectsOf(grant) })),
+  );
   if (started === null) return;
   if (started.grant.state === 'active') return announce(world, started.grant);
   if (started.grant.state !== 'applying') return tellEnd(world, started.grant);
   const { grant } = started;
-  if (started.changed)
-    await note(world, grant, 'applying', null, { from: 'approved', objects: world.cluster.objectsOf(grant) });
   await scheduleEnd(world, grant);
   let active: Grant | null;
   try {
@@ -55,20 +57,18 @@ async function isVoid(world: World, grant: Grant): Promise<boolean> {
     return (await askAgainIfDifferent(world, grant)) !== null;
   } catch (error) {
     if (!(error instanceof Refusal)) throw error;
-    const cancelled = await world.store.change(grant.id, (current) =>
-      current.state === 'approved'
-        ? become(current, 'cancelled', {
-            endedAt: world.clock.now(),
-            remarks: [...current.remarks, `Not applied: ${error.message}`],
-          })
-        : null,
+    const cancelled = await world.store.change(
+      grant.id,
+      (current) =>
+        current.state === 'approved'
+          ? become(current, 'cancelled', {
+              endedAt: world.clock.now(),
+              remarks: [...current.remarks, `Not applied: ${error.message}`],
+            })
+          : null,
+      noting(world, 'cancelled', null, { from: 'approved', rule: error.rule, note: error.message }),
     );
     if (cancelled?.changed) {
-      await note(world, cancelled.grant, 'cancelled', null, {
-        from: 'approved',
-        rule: error.rule,
-        note: error.message,
-      });
       await tellEnd(world, cancelled.grant);
       await unschedule(world, cancelled.grant);
     }
@@ -106,12 +106,12 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   if (await endIfBroken(world, made, reach)) return null;
   // The record in the lease, which a lost Redis is mended from, knows the pods as well.
   await cluster.placeLeases(made);
-  const result = await store.change(grant.id, (current) =>
-    current.state === 'applying' ? become(current, 'active', { pods, workspacePod }) : null,
+  const result = await store.change(
+    grant.id,
+    (current) => (current.state === 'applying' ? become(current, 'active', { pods, workspacePod }) : null),
+    noting(world, 'active', null, { from: 'applying', objects: cluster.objectsOf(grant) }),
   );
-  if (!result?.changed) return null;
-  await note(world, result.grant, 'active', null, { from: 'applying', objects: cluster.objectsOf(grant) });
-  return result.grant;
+  return result?.changed ? result.grant : null;
 }
 
 /** Says that access is there, and schedules the warning. May be said again: the notifier's job knows what was delivered. */

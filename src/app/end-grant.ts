@@ -6,7 +6,7 @@ import type { Person } from '../domain/people.ts';
 import { hasAdmission } from '../domain/plan.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { reachLeft } from './reach.ts';
-import { alarm, job, note, tell, tellEnd, unschedule } from './steps.ts';
+import { alarm, job, noting, tell, tellEnd, unschedule } from './steps.ts';
 import { hear } from './who.ts';
 
 /** When an ending that does not get done is told to administrators: milliseconds after it was begun. */
@@ -20,13 +20,18 @@ export async function endAccess(world: World, slackId: string, id: GrantId, word
   const allowed = mayEnd(policy, grant, person, facts);
   if (!allowed.allowed) throw allowed.refusal;
   if (hasEnded(grant.state)) throw new Refusal('state', `${id} has ended already: ${grant.state}.`);
-  const cancelled = await world.store.change(id, (current) =>
-    current.state === 'pending' || current.state === 'approved'
-      ? become(current, 'cancelled', { endedAt: world.clock.now(), ending: endingOf(world, 'revoked', person, words) })
-      : null,
+  const cancelled = await world.store.change(
+    id,
+    (current) =>
+      current.state === 'pending' || current.state === 'approved'
+        ? become(current, 'cancelled', {
+            endedAt: world.clock.now(),
+            ending: endingOf(world, 'revoked', person, words),
+          })
+        : null,
+    noting(world, 'cancelled', person, { from: grant.state, rule: allowed.rule, note: words }),
   );
   if (cancelled?.changed) {
-    await note(world, cancelled.grant, 'cancelled', person, { from: grant.state, rule: allowed.rule, note: words });
     await tellEnd(world, cancelled.grant);
     await unschedule(world, cancelled.grant);
     return cancelled.grant;
@@ -52,15 +57,17 @@ export async function beginEnding(
   by: Person | null,
   words: string,
 ): Promise<Grant> {
-  const result = await world.store.change(id, (grant) =>
-    grant.state === 'applying' || grant.state === 'active'
-      ? become(grant, 'ending', { ending: endingOf(world, cause, by, words), extension: null })
-      : null,
+  const result = await world.store.change(
+    id,
+    (grant) =>
+      grant.state === 'applying' || grant.state === 'active'
+        ? become(grant, 'ending', { ending: endingOf(world, cause, by, words), extension: null })
+        : null,
+    noting(world, 'ending', by, { note: words, rule: cause }),
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
   if (result.grant.state === 'ending') await world.scheduler.schedule(job('revoke', id));
   if (result.changed) {
-    await note(world, result.grant, 'ending', by, { note: words, rule: cause });
     if (cause !== 'expired') await tell(world, id, 'message');
     if (cause === 'failed') await alarm(world, `failed ${id}`, id, `${id} is being taken down: ${words}`);
   }
@@ -112,16 +119,17 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
       id,
       `${id} has ended, but policies of others still go by its label: ${left.slice(0, 3).join('; ')}. Remove them.`,
     );
-  const result = await world.store.change(id, (current) =>
-    current.state === 'ending' ? become(current, end, { endedAt: confirmed, remarks }) : null,
+  const result = await world.store.change(
+    id,
+    (current) => (current.state === 'ending' ? become(current, end, { endedAt: confirmed, remarks }) : null),
+    noting(world, end, grant.ending?.by ?? null, (ended) => ({
+      from: 'ending',
+      lateness,
+      objects: world.cluster.objectsOf(ended),
+      note: ended.ending?.note ?? '',
+    })),
   );
   if (!result?.changed) return;
-  await note(world, result.grant, end, result.grant.ending?.by ?? null, {
-    from: 'ending',
-    lateness,
-    objects: world.cluster.objectsOf(grant),
-    note: result.grant.ending?.note ?? '',
-  });
   await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
 }
@@ -134,26 +142,30 @@ async function stillAdmitted(world: World, grant: Grant): Promise<string[]> {
 }
 
 async function expire(world: World, grant: Grant): Promise<Grant> {
-  const result = await world.store.change(grant.id, (current) =>
-    (current.state === 'active' || current.state === 'applying') && (current.expiresAt ?? 0) <= world.clock.now()
-      ? become(current, 'ending', { ending: endingOf(world, 'expired', null, ''), extension: null })
-      : null,
+  const result = await world.store.change(
+    grant.id,
+    (current) =>
+      (current.state === 'active' || current.state === 'applying') && (current.expiresAt ?? 0) <= world.clock.now()
+        ? become(current, 'ending', { ending: endingOf(world, 'expired', null, ''), extension: null })
+        : null,
+    noting(world, 'ending', null, { from: grant.state, rule: 'expired' }),
   );
-  if (result?.changed) await note(world, result.grant, 'ending', null, { from: grant.state, rule: 'expired' });
   return result?.grant ?? grant;
 }
 
 async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
-  const result = await world.store.change(grant.id, (current) =>
-    current.state === 'approved'
-      ? become(current, 'cancelled', {
-          endedAt: world.clock.now(),
-          remarks: [...current.remarks, 'The window passed before it could be applied.'],
-        })
-      : null,
+  const result = await world.store.change(
+    grant.id,
+    (current) =>
+      current.state === 'approved'
+        ? become(current, 'cancelled', {
+            endedAt: world.clock.now(),
+            remarks: [...current.remarks, 'The window passed before it could be applied.'],
+          })
+        : null,
+    noting(world, 'cancelled', null, { from: 'approved', note: 'window passed before it was applied' }),
   );
   if (!result?.changed) return;
-  await note(world, result.grant, 'cancelled', null, { from: 'approved', note: 'window passed before it was applied' });
   await tellEnd(world, result.grant);
 }
 

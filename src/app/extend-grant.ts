@@ -8,7 +8,7 @@ import { digestOfProfile } from '../domain/plan.ts';
 import { profileNamed } from '../domain/policy.ts';
 import type { World } from './ports.ts';
 import { mustBeSeen } from './review-access.ts';
-import { hasRights, job, note, scheduleEnd, tell, warningAt } from './steps.ts';
+import { hasRights, job, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
@@ -28,16 +28,19 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
     return decided;
   };
   let decision = judge(grant);
-  const result = await world.store.change(id, (current) => {
-    decision = judge(current);
-    const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
-    return become(current, 'active', { extension });
-  });
+  const result = await world.store.change(
+    id,
+    (current) => {
+      decision = judge(current);
+      const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
+      return become(current, 'active', { extension });
+    },
+    noting(world, 'extension-requested', person, () => ({
+      rule: decision.rule,
+      note: formatDuration(decision.duration),
+    })),
+  );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
-  await note(world, result.grant, 'extension-requested', person, {
-    rule: decision.rule,
-    note: formatDuration(decision.duration),
-  });
   if (decision.approvals === 0) return lengthen(world, result.grant, null, decision.rule, '');
   await tell(world, id, 'message', 'extension');
   return result.grant;
@@ -66,12 +69,14 @@ export async function reviewExtension(
       `Profile '${grant.profile}' has changed since ${id} was approved: it can't be extended.`,
     );
   if (verdict === 'approve') return lengthen(world, grant, reviewer, decided.rule, words);
-  const result = await world.store.change(id, (current) =>
-    current.state === 'active' && current.extension !== null && extensionDigest(current, current.extension) === digest
-      ? become(current, 'active', { extension: null })
-      : null,
+  const result = await world.store.change(
+    id,
+    (current) =>
+      current.state === 'active' && current.extension !== null && extensionDigest(current, current.extension) === digest
+        ? become(current, 'active', { extension: null })
+        : null,
+    noting(world, 'extension-denied', reviewer, { rule: decided.rule, note: words }),
   );
-  await note(world, result?.grant ?? grant, 'extension-denied', reviewer, { rule: decided.rule, note: words });
   await tell(world, id, 'message', 'extension-denied');
   return result?.grant ?? grant;
 }
@@ -84,7 +89,7 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
   const profile = profileNamed(world.policies.current(), seen.profile);
   const needed = by === null ? 0 : (profile?.approvals ?? 1);
   const maximum = profile?.duration.maximum ?? 0;
-  const result = await world.store.change(seen.id, (grant) => {
+  const lengthened = (grant: Grant): Grant => {
     const { extension, expiresAt } = grant;
     if (
       grant.state !== 'active' ||
@@ -104,10 +109,12 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
       duration: grant.duration + extension.duration,
       expiresAt: expiresAt + extension.duration * 1000,
     });
-  });
+  };
+  const result = await world.store.change(seen.id, lengthened, (grant) =>
+    noting(world, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words })(grant),
+  );
   if (result === null) throw new Refusal('id', `There is no grant ${seen.id}.`);
   const { grant } = result;
-  await note(world, grant, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words });
   if (grant.extension === null) {
     await scheduleEnd(world, grant);
     await carryOut(world, grant);

@@ -22,15 +22,26 @@ export interface PolicySource {
   disabled(profile: string): string | null;
 }
 
+/** What the audit is to say of a change of a grant, made of the grant as it is afterwards. */
+export type Noting = (grant: Grant) => AuditEntry;
+
+/**
+ * An audit entry that is given with a change is stored in the same step: no crash makes one without the other, and whatever the change did
+ * is recorded before anything is done on it. Where nothing is changed, nothing is recorded.
+ */
 export interface GrantStore {
   /** False when the id is taken. */
-  create(grant: Grant): Promise<boolean>;
+  create(grant: Grant, noting?: Noting): Promise<boolean>;
   get(id: GrantId): Promise<Grant | null>;
   /**
    * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else
    * was faster, and may throw a Refusal. Answers the grant as it is afterwards, and whether this call changed it; null: no such grant.
    */
-  change(id: GrantId, mutate: (grant: Grant) => Grant | null): Promise<{ grant: Grant; changed: boolean } | null>;
+  change(
+    id: GrantId,
+    mutate: (grant: Grant) => Grant | null,
+    noting?: Noting,
+  ): Promise<{ grant: Grant; changed: boolean } | null>;
   /** All that have not ended, in no particular order. */
   open(): Promise<Grant[]>;
   /** True the first time within `seconds`, among all replicas: to say a thing once. */
@@ -101,7 +112,10 @@ export interface AuditEntry {
 }
 
 export interface Audit {
-  /** One line on stdout and one entry of the stream. Never throws: an audit that can't be stored is still printed. */
+  /**
+   * One line on stdout and one entry of the chain, for what changes no grant. Never throws: an entry that can't be stored is printed, and
+   * stored as soon as that can be done.
+   */
   record(entry: AuditEntry): Promise<void>;
 }
 

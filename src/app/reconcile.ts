@@ -4,7 +4,7 @@ import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import type { Found, World } from './ports.ts';
 import { foreignPolicies, workspacePod } from './reach.ts';
-import { alarm, hasRights, job, mayPass, note, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, hasRights, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
  * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
@@ -111,13 +111,14 @@ async function adopt(
     ending: null,
     endedAt: null,
   };
+  const said = noting(world, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
+  const mutate = (current: Grant) => (current.state === behind?.state ? adopted : null);
   const taken =
     behind === null
-      ? await world.store.create(adopted)
-      : (await world.store.change(adopted.id, (current) => (current.state === behind.state ? adopted : null)))?.changed;
+      ? await world.store.create(adopted, said)
+      : (await world.store.change(adopted.id, mutate, said))?.changed;
   if (taken !== true) return;
   await scheduleEnd(world, adopted);
-  await note(world, adopted, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
   if (expiresAt > world.clock.now()) {
     const differences = await world.cluster.verify(adopted);
     if (differences.length > 0) {
@@ -188,9 +189,12 @@ export async function followWorkload(world: World, grant: Grant): Promise<void> 
     if (same(pods, current.pods)) return null;
     if (!(await hasRights(world, current))) return null;
     await world.cluster.narrowRights(current, pods);
-    return world.store.change(grant.id, (g) => (g.state === 'active' ? { ...g, pods } : null));
+    return world.store.change(
+      grant.id,
+      (g) => (g.state === 'active' ? { ...g, pods } : null),
+      noting(world, 'pods-followed', null, { objects: pods }),
+    );
   });
   if (!changed?.changed) return;
-  await note(world, changed.grant, 'pods-followed', null, { objects: changed.grant.pods });
   await tell(world, grant.id, 'pods');
 }

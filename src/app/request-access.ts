@@ -7,7 +7,7 @@ import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, note, tell } from './steps.ts';
+import { job, noting, tell } from './steps.ts';
 import { factsFor, personBehind } from './who.ts';
 
 /** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
@@ -91,13 +91,13 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
       endTold: false,
     };
   };
+  const said = noting(world, 'requested', requester, ({ reason }) => ({ rule: decision.rule, note: reason }));
   let grant = await build();
-  while (!(await world.store.create(grant))) {
+  while (!(await world.store.create(grant, said))) {
     id = newGrantId();
     grant = await build();
   }
   await world.scheduler.schedule(job('timeout', id), grant.pendingUntil);
-  await note(world, grant, 'requested', requester, { rule: decision.rule, note: grant.reason });
   await tell(world, id, 'message');
   if (decision.approvals === 0) return approve(world, grant, null, decision.rule, '');
   if (policy.approvals.reminder !== undefined)

@@ -6,7 +6,7 @@ import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { approve } from './approve.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, note, tell, tellEnd, unschedule } from './steps.ts';
+import { job, note, noting, tell, tellEnd, unschedule } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
@@ -67,12 +67,15 @@ export async function reviewAccess(
 }
 
 async function deny(world: World, seen: Grant, decision: Decision): Promise<Grant> {
-  const result = await world.store.change(seen.id, (grant) => {
-    if (grant.state !== 'pending') throw new Refusal('state', `${grant.id} is ${grant.state} already.`);
-    return become(grant, 'denied', { decisions: [...grant.decisions, decision], endedAt: decision.at });
-  });
+  const result = await world.store.change(
+    seen.id,
+    (grant) => {
+      if (grant.state !== 'pending') throw new Refusal('state', `${grant.id} is ${grant.state} already.`);
+      return become(grant, 'denied', { decisions: [...grant.decisions, decision], endedAt: decision.at });
+    },
+    noting(world, 'denied', decision.by, { from: 'pending', rule: decision.rule, note: decision.note }),
+  );
   if (result === null) throw new Refusal('id', `There is no request ${seen.id}.`);
-  await note(world, result.grant, 'denied', decision.by, { from: 'pending', rule: decision.rule, note: decision.note });
   await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
   return result.grant;
@@ -94,7 +97,7 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
   }
   const now = world.clock.now();
   const policy = world.policies.current();
-  const result = await world.store.change(grant.id, (current) => {
+  const asked = (current: Grant): Grant | null => {
     if (current.digest !== grant.digest) return null;
     const changed = {
       // Who that account is may have changed too: whoever is shown is the one who gets it, and may not decide on it.
@@ -120,10 +123,11 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
       expiresAt: null,
       pendingUntil: Math.max(current.pendingUntil, now + 600_000),
     });
-  });
+  };
+  const said = noting(world, 'asked-again', null, { from: grant.state });
+  const result = await world.store.change(grant.id, asked, said);
   if (result === null || !result.changed) return result?.grant ?? grant;
   await world.scheduler.schedule(job('timeout', grant.id), result.grant.pendingUntil);
-  await note(world, result.grant, 'asked-again', null, { from: grant.state });
   await tell(world, grant.id, 'message', 'asked-again');
   return result.grant;
 }

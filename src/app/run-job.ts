@@ -3,7 +3,7 @@ import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { revokeGrant } from './end-grant.ts';
 import type { Job, News, World } from './ports.ts';
-import { job, note, tell, tellEnd, unschedule, warningAt } from './steps.ts';
+import { job, noting, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 import { viewOf } from './view.ts';
 
 /** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
@@ -28,8 +28,11 @@ export async function runJob(world: World, due: Job): Promise<void> {
 
 async function timeOut(world: World, id: GrantId): Promise<void> {
   const now = world.clock.now();
-  const result = await world.store.change(id, (grant) =>
-    grant.state === 'pending' && grant.pendingUntil <= now ? become(grant, 'timed-out', { endedAt: now }) : null,
+  const result = await world.store.change(
+    id,
+    (grant) =>
+      grant.state === 'pending' && grant.pendingUntil <= now ? become(grant, 'timed-out', { endedAt: now }) : null,
+    noting(world, 'timed-out', null, { from: 'pending' }),
   );
   if (result === null) return;
   if (!result.changed) {
@@ -37,7 +40,6 @@ async function timeOut(world: World, id: GrantId): Promise<void> {
     if (result.grant.state === 'pending') await world.scheduler.schedule(job('timeout', id), result.grant.pendingUntil);
     return;
   }
-  await note(world, result.grant, 'timed-out', null, { from: 'pending' });
   await tellEnd(world, result.grant);
   await unschedule(world, result.grant);
 }

@@ -3,7 +3,7 @@ import { type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { describeTarget } from '../domain/target.ts';
-import type { AuditEntry, Job, News, World } from './ports.ts';
+import type { AuditEntry, Job, News, Noting, World } from './ports.ts';
 
 /** What several steps of the journey share: scheduling, telling, auditing. */
 
@@ -21,15 +21,14 @@ export async function alarm(world: World, key: string, id: GrantId | null, text:
   await world.scheduler.schedule({ v: 1, kind: 'alarm', id, text });
 }
 
-/** One audit entry about a grant as it is now. */
-export async function note(
+/** The audit entry of a change, for the store to keep with it. */
+export function noting(
   world: World,
-  grant: Grant,
   event: string,
   actor: Person | null,
-  more: Partial<AuditEntry> = {},
-): Promise<void> {
-  await world.audit.record({
+  more: Partial<AuditEntry> | ((grant: Grant) => Partial<AuditEntry>) = {},
+): Noting {
+  return (grant) => ({
     at: world.clock.now(),
     event,
     id: grant.id,
@@ -40,8 +39,19 @@ export async function note(
     requester: grant.requester.user,
     digest: grant.digest,
     ...(grant.expiresAt === null ? {} : { expiresAt: new Date(grant.expiresAt).toISOString() }),
-    ...more,
+    ...(typeof more === 'function' ? more(grant) : more),
   });
+}
+
+/** One audit entry about a grant that was not changed. */
+export async function note(
+  world: World,
+  grant: Grant,
+  event: string,
+  actor: Person | null,
+  more: Partial<AuditEntry> = {},
+): Promise<void> {
+  await world.audit.record(noting(world, event, actor, more)(grant));
 }
 
 /** When the warning before expiry is due: as the policy says, but never in the first half of the window. */

@@ -19,6 +19,8 @@ export interface Settings {
   readonly instance: string;
   /** The first seals, all verify. */
   readonly sealKeys: Secret<readonly Buffer[]>;
+  /** Who is sent the audit; null: nobody. */
+  readonly auditWebhook: { readonly url: Secret<string>; readonly secret: Secret<string> | null } | null;
   readonly opsPort: number;
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
@@ -52,6 +54,15 @@ function readSealKeys(value: string): Buffer[] | null {
     keys.push(key);
   }
   return keys;
+}
+
+const WEBHOOK_URL = 'expected an https URL (http only for localhost) without user and password';
+
+function isWebhookUrl(value: string): boolean {
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname, username, password } = new URL(value);
+  const local = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
+  return (protocol === 'https:' || (protocol === 'http:' && local)) && username === '' && password === '';
 }
 
 const SEAL_KEY_ERROR = `expected one or more base64 keys of at least ${SEAL_KEY_BYTES} bytes, separated by commas (make one with: openssl rand -base64 ${SEAL_KEY_BYTES})`;
@@ -122,6 +133,17 @@ export const environmentSchema = z.object({
       description: `Keys that seal what Drawbridge makes: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first seals, all verify. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}`,
       secret: true,
     }),
+  AUDIT_WEBHOOK_URL: z.string().refine(isWebhookUrl, WEBHOOK_URL).optional().meta({
+    description:
+      'Where each entry of the audit is posted, as JSON lines, at least once and in order: an https URL (http only on this machine), which may hold a token.',
+    secret: true,
+  }),
+  AUDIT_WEBHOOK_SECRET: text(/^\S{16,}$/, 'expected 16 characters or more without blanks')
+    .optional()
+    .meta({
+      description: 'Signs what is posted there (headers X-Drawbridge-Timestamp and X-Drawbridge-Signature).',
+      secret: true,
+    }),
   OPS_PORT: port(PORT).prefault('9090').meta({ description: 'Port for /healthz, /readyz and /metrics.' }),
   LOG_LEVEL: z
     .enum(LOG_LEVELS, { error: `expected one of ${LOG_LEVELS.join(', ')}` })
@@ -144,15 +166,7 @@ export type SettingsResult =
  * is expected, never its value when it is a secret.
  */
 export function loadSettings(env: Readonly<Record<string, string | undefined>>): SettingsResult {
-  const given = Object.fromEntries(
-    Object.keys(environmentSchema.shape)
-      .map((name) => [name, env[name]?.trim()] as const)
-      .filter(([, value]) => value !== undefined && value !== ''),
-  );
-  const parsed = environmentSchema.safeParse(given);
-  const problems = [...(parsed.error?.issues ?? [])].map((issue) =>
-    describeProblem(String(issue.path[0]), given, issue.message),
-  );
+  const { given, parsed, problems } = readEnvironment(environmentSchema, env);
   const socket = given.SLACK_APP_TOKEN !== undefined;
   const http = given.SLACK_SIGNING_SECRET !== undefined;
   if (!socket && !http)
@@ -163,6 +177,8 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
     problems.push(
       'SLACK_APP_TOKEN and SLACK_SIGNING_SECRET are both set: expected one of them, which chooses the mode',
     );
+  if (given.AUDIT_WEBHOOK_SECRET !== undefined && given.AUDIT_WEBHOOK_URL === undefined)
+    problems.push('AUDIT_WEBHOOK_SECRET is set without AUDIT_WEBHOOK_URL: expected both, or none');
   if (!parsed.success) return { ok: false, problems };
 
   const e = parsed.data;
@@ -184,12 +200,55 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       policyFile: e.POLICY_FILE,
       instance: e.INSTANCE,
       sealKeys: secret(e.SEAL_KEY),
+      auditWebhook:
+        e.AUDIT_WEBHOOK_URL === undefined
+          ? null
+          : {
+              url: secret(e.AUDIT_WEBHOOK_URL),
+              secret: e.AUDIT_WEBHOOK_SECRET === undefined ? null : secret(e.AUDIT_WEBHOOK_SECRET),
+            },
       opsPort: e.OPS_PORT,
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       ownNamespace: e.POD_NAMESPACE,
     },
   };
+}
+
+/** What reading the audit takes: neither Slack, nor a cluster, nor a policy. */
+export interface AuditSettings {
+  readonly redis: Secret<RedisTarget>;
+  readonly instance: string;
+  readonly sealKeys: Secret<readonly Buffer[]>;
+}
+
+/** Like {@link loadSettings}, for programs that read the audit. */
+export function loadAuditSettings(
+  env: Readonly<Record<string, string | undefined>>,
+):
+  | { readonly ok: true; readonly settings: AuditSettings }
+  | { readonly ok: false; readonly problems: readonly string[] } {
+  const schema = environmentSchema.pick({ REDIS_URL: true, INSTANCE: true, SEAL_KEY: true });
+  const { parsed, problems } = readEnvironment(schema, env);
+  if (!parsed.success) return { ok: false, problems };
+  const { REDIS_URL, INSTANCE, SEAL_KEY } = parsed.data;
+  return { ok: true, settings: { redis: secret(REDIS_URL), instance: INSTANCE, sealKeys: secret(SEAL_KEY) } };
+}
+
+function readEnvironment<S extends z.ZodRawShape>(
+  schema: z.ZodObject<S>,
+  env: Readonly<Record<string, string | undefined>>,
+) {
+  const given: Record<string, string | undefined> = Object.fromEntries(
+    Object.keys(schema.shape)
+      .map((name) => [name, env[name]?.trim()] as const)
+      .filter(([, value]) => value !== undefined && value !== ''),
+  );
+  const parsed = schema.safeParse(given);
+  const problems = [...(parsed.error?.issues ?? [])].map((issue) =>
+    describeProblem(String(issue.path[0]), given, issue.message),
+  );
+  return { given, parsed, problems };
 }
 
 function describeProblem(name: string, given: Record<string, string | undefined>, expected: string): string {
@@ -213,13 +272,22 @@ export function describeProblems(problems: readonly string[]): string {
 export function secretTexts(settings: Settings): string[] {
   const { botToken, transport } = settings.slack;
   const { password, sentinelPassword } = settings.redis.reveal();
+  const webhook = settings.auditWebhook;
   const plain = [
     botToken.reveal(),
     transport.mode === 'socket' ? transport.appToken.reveal() : transport.signingSecret.reveal(),
     ...[password, sentinelPassword].filter((value) => value !== undefined),
+    ...(webhook === null ? [] : webhookTexts(webhook.url.reveal(), webhook.secret?.reveal())),
   ];
   const keys = settings.sealKeys
     .reveal()
     .flatMap((key) => (['base64', 'base64url', 'hex'] as const).map((encoding) => key.toString(encoding)));
   return [...plain, ...plain.map((value) => encodeURIComponent(value)), ...keys];
+}
+
+/** The URL in the forms in which it could show up, and the parts of it that may be a token. */
+function webhookTexts(url: string, signing: string | undefined): string[] {
+  const { href, pathname, search, hash } = new URL(url);
+  const parts = [pathname, search, hash].filter((part) => part.length >= 16);
+  return [url, href, ...parts, ...(signing === undefined ? [] : [signing])];
 }

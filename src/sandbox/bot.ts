@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AuditLine } from '../adapters/redis/audit-stream.ts';
+import type { AuditLine } from '../adapters/redis/audit.ts';
 import { freePort } from './ports.ts';
 import { type Supervised, supervised } from './supervise.ts';
 

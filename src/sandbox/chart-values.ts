@@ -29,6 +29,8 @@ const valuesSchema = z
       SLACK_SIGNING_SECRET: given,
       REDIS_URL: given,
       SEAL_KEY: given,
+      AUDIT_WEBHOOK_URL: given,
+      AUDIT_WEBHOOK_SECRET: given,
     }),
     image: z.strictObject({
       repository: name,

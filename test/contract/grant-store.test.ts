@@ -5,6 +5,7 @@ import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { GrantStore } from '../../src/app/ports.ts';
 import { become, type Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import { auditOn } from '../support/audit.ts';
 import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
 import { memoryStore } from '../support/memory.ts';
 import { useRedis } from '../support/redis.ts';
@@ -195,7 +196,8 @@ describe('the grant store in Redis', () => {
   const redis = useRedis();
   const clients: RedisClient[] = [];
   const log = silentLog();
-  const storeOf = (client: RedisClient) => createGrantStore({ redis: client, instance: 'default', log });
+  const storeOf = (client: RedisClient) =>
+    createGrantStore({ redis: client, instance: 'default', log, audit: auditOn(client).audit });
   beforeAll(async () => {
     for (let i = 0; i < 2; i++) clients.push(await connectRedis(redis().url, { role: 'requests', log }));
   });
@@ -226,7 +228,7 @@ describe('the grant store in Redis', () => {
   it('keeps installations apart', async () => {
     const grant = sampleGrant({ id: newGrantId() });
     await storeOf(first()).create(grant);
-    const stranger = createGrantStore({ redis: first(), instance: 'other', log });
+    const stranger = createGrantStore({ redis: first(), instance: 'other', log, audit: auditOn(first()).audit });
     expect(await stranger.get(grant.id)).toBeNull();
     expect(await stranger.open()).toEqual([]);
   });

@@ -1,12 +1,12 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { createScheduler, startWorkers } from '../../src/adapters/queue/scheduler.ts';
-import { auditKey, createAudit } from '../../src/adapters/redis/audit-stream.ts';
 import { redisWarnings } from '../../src/adapters/redis/checks.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
-import type { AuditEntry, Job } from '../../src/app/ports.ts';
+import type { Job } from '../../src/app/ports.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import { auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -49,7 +49,7 @@ async function bot(handle: (job: Job) => Promise<void> = async () => {}) {
     await scheduler.schedule({ v: 1, kind: 'revoke', id }, Date.now() + inMs);
     return id;
   };
-  const store = createGrantStore({ redis: requests, instance, log });
+  const store = createGrantStore({ redis: requests, instance, log, audit: auditOn(requests).audit });
   return { log, requests, scheduler, store, done, revokeSoon };
 }
 
@@ -113,17 +113,6 @@ describe('while Redis is away', () => {
     const attempt = connectRedis(url, { role: 'requests', log: silentLog(), startTimeout: 300 });
     await expect(attempt).rejects.toThrow(`127.0.0.1:${redis().port}`);
     await expect(attempt).rejects.not.toThrow('hunter2');
-  });
-
-  it('an audit entry is printed all the same, and nothing is thrown', async () => {
-    const { requests, log } = await connected();
-    const lines: string[] = [];
-    const audit = createAudit({ redis: requests, instance, write: (line) => lines.push(line), log });
-    await redis().kill9();
-    await audit.record({ at: 0, event: 'approved', id: 'g-7k3fq2', actor: null });
-    expect(lines).toHaveLength(1);
-    expect(JSON.parse(lines[0] ?? '')).toMatchObject({ audit: 1, at: '1970-01-01T00:00:00.000Z', event: 'approved' });
-    expect(log.lines.some((line) => line.level === 'error' && line.text.includes('not stored'))).toBe(true);
   });
 });
 
@@ -191,27 +180,6 @@ describe('when Redis has lost everything (FLUSHALL)', () => {
     release();
     await scheduler.schedule(job);
     await expect.poll(() => begun, { timeout: 15_000 }).toBe(3);
-  });
-});
-
-describe('the audit stream', () => {
-  it('keeps each printed line, in order', async () => {
-    const { requests, log } = await connected();
-    const lines: string[] = [];
-    const audit = createAudit({ redis: requests, instance: 'audited', write: (line) => lines.push(line), log });
-    const entry: AuditEntry = {
-      at: Date.UTC(2026, 0, 5, 9),
-      event: 'requested',
-      id: 'g-7k3fq2',
-      actor: { user: 'ada@example.test', slackId: 'U0ADA' },
-      note: 'two\nlines',
-    };
-    await audit.record(entry);
-    await audit.record({ ...entry, event: 'approved' });
-    const stored = await requests.xrange(auditKey('audited'), '-', '+');
-    expect(stored.map(([, fields]) => fields[1])).toEqual(lines.map((line) => line.slice(0, -1)));
-    expect(lines.map((line) => line.split('\n').length)).toEqual([2, 2]);
-    expect(JSON.parse(lines[0] ?? '')).toEqual({ audit: 1, ...entry, at: '2026-01-05T09:00:00.000Z' });
   });
 });
 

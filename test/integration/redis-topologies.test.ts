@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { createScheduler, startWorkers } from '../../src/adapters/queue/scheduler.ts';
-import { auditKey, createAudit } from '../../src/adapters/redis/audit-stream.ts';
+import { auditKeys } from '../../src/adapters/redis/audit-stream.ts';
 import { redisWarnings } from '../../src/adapters/redis/checks.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
@@ -12,6 +12,7 @@ import { become } from '../../src/domain/grant.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { ensureRedis, startRedis } from '../../src/sandbox/redis.ts';
 import { supervised } from '../../src/sandbox/supervise.ts';
+import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';
 import { silentLog } from '../support/silent-log.ts';
 
@@ -50,17 +51,19 @@ async function everythingWorks(url: string): Promise<void> {
     () => requests.disconnect(),
     () => worker.disconnect(),
   );
-  const store = createGrantStore({ redis: requests, instance: 'default', log });
+  const { audit } = auditOn(requests);
+  await audit.start();
+  const store = createGrantStore({ redis: requests, instance: 'default', log, audit });
   const grants = [sampleGrant(), sampleGrant(), sampleGrant()];
   for (const grant of grants) expect(await store.create(grant)).toBe(true);
   const [first = sampleGrant()] = grants;
-  expect(await store.change(first.id, (g) => become(g, 'denied'))).toMatchObject({ changed: true });
+  const denied = () => auditEntry('denied', { id: first.id });
+  expect(await store.change(first.id, (g) => become(g, 'denied'), denied)).toMatchObject({ changed: true });
   expect(await store.open()).toHaveLength(2);
   expect(await store.firstTime('x', 10)).toBe(true);
 
-  const audit = createAudit({ redis: requests, instance: 'default', write: () => {}, log });
-  await audit.record({ at: 0, event: 'denied', id: first.id, actor: null });
-  expect(await requests.xlen(auditKey('default'))).toBe(1);
+  await audit.record(auditEntry('refused'));
+  expect(await requests.xlen(auditKeys('default').stream)).toBe(3);
 
   const done: string[] = [];
   const handle = async (job: { kind: string }) => {

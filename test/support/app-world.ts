@@ -241,16 +241,16 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   let policy: Policy = policySchema.parse(policyInput);
   let messages = 0;
 
-  const fresh = () => ({ store: memoryStore(clock), scheduler: memoryScheduler(clock) });
+  const fresh = () => ({ store: memoryStore(clock, (entry) => audit.push(entry)), scheduler: memoryScheduler(clock) });
   let redis = fresh();
   const world: World = {
     clock,
     policies: { current: () => policy, disabled: () => null },
     // Looked up with each call, so that a test can lose all that Redis held.
     store: {
-      create: (grant) => redis.store.create(grant),
+      create: (grant, noting) => redis.store.create(grant, noting),
       get: (id) => redis.store.get(id),
-      change: (id, mutate) => redis.store.change(id, mutate),
+      change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
       open: () => redis.store.open(),
       firstTime: (key, seconds) => redis.store.firstTime(key, seconds),
     },

@@ -1,5 +1,5 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
-import type { Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
+import type { AuditEntry, Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
 import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
 
 /** A clock that stands still until it is told. */
@@ -18,8 +18,11 @@ export function manualClock(
   };
 }
 
-/** Grants in memory; held by the same contract suite as those in Redis. */
-export function memoryStore(clock: Clock = { now: () => Date.now() }): GrantStore {
+/** Grants in memory; held by the same contract suite as those in Redis. `say` gets the entry of a change in the very step of it. */
+export function memoryStore(
+  clock: Clock = { now: () => Date.now() },
+  say: (entry: AuditEntry) => void = () => {},
+): GrantStore {
   const records = new Map<string, string>();
   const once = new Map<string, Instant>();
   const read = (id: string): Grant | null => {
@@ -29,17 +32,18 @@ export function memoryStore(clock: Clock = { now: () => Date.now() }): GrantStor
   // A turn of the event loop between reading and writing, so that a race that Redis would show is shown here too.
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
-    async create(grant) {
+    async create(grant, noting) {
       await turn();
       if (records.has(grant.id)) return false;
       records.set(grant.id, JSON.stringify(grant));
+      if (noting !== undefined) say(noting(grant));
       return true;
     },
     async get(id) {
       await turn();
       return read(id);
     },
-    async change(id, mutate) {
+    async change(id, mutate, noting) {
       for (;;) {
         const stored = records.get(id);
         const grant = read(id);
@@ -50,7 +54,9 @@ export function memoryStore(clock: Clock = { now: () => Date.now() }): GrantStor
         if (records.get(id) !== stored) continue;
         const written = JSON.stringify({ ...next, id: grant.id, revision: grant.revision + 1 });
         records.set(id, written);
-        return { grant: JSON.parse(written) as Grant, changed: true };
+        const changed = JSON.parse(written) as Grant;
+        if (noting !== undefined) say(noting(changed));
+        return { grant: changed, changed: true };
       }
     },
     async open() {

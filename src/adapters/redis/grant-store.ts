@@ -2,6 +2,8 @@ import type { GrantStore } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
+import type { ChainedAudit } from './audit.ts';
+import { auditKeys } from './audit-stream.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
 
 /** Ended grants are kept this long, for `/jit status`. */
@@ -9,14 +11,18 @@ export const KEEP_ENDED_SECONDS = 30 * 86_400;
 /** A mutator that loses this often against others meets a fault, not a crowd. */
 const MOST_TRIES = 100;
 
-/** KEYS: record, open set. ARGV: id, record. */
+/** KEYS: record, open set, outbox of the audit. ARGV: id, record, and what goes into the outbox: name (empty: nothing), entry. */
 const CREATE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('SADD', KEYS[2], ARGV[1])
+if ARGV[3] ~= '' then redis.call('HSET', KEYS[3], ARGV[3], ARGV[4]) end
 return 1`;
 
-/** KEYS: record, open set. ARGV: id, the record as it was read, the next, seconds to keep it when it has ended (else 0). */
+/**
+ * KEYS: record, open set, outbox of the audit. ARGV: id, the record as it was read, the next, seconds to keep it when it has ended (else
+ * 0), and what goes into the outbox: name (empty: nothing), entry.
+ */
 const REPLACE = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if ARGV[4] == '0' then
@@ -26,6 +32,7 @@ else
   redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
   redis.call('SREM', KEYS[2], ARGV[1])
 end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], ARGV[5], ARGV[6]) end
 return 1`;
 
 /**
@@ -38,11 +45,14 @@ export function createGrantStore(options: {
   readonly redis: RedisClient;
   readonly instance: string;
   readonly log: RedisLog;
+  /** Takes the entries that are stored with changes. */
+  readonly audit: Pick<ChainedAudit, 'prepare'>;
 }): GrantStore {
-  const { redis, log } = options;
+  const { redis, log, audit } = options;
   const prefix = keyPrefix(options.instance);
   const recordKey = (id: string) => `${prefix}:grant:${id}`;
   const openKey = `${prefix}:open`;
+  const { outbox } = auditKeys(options.instance);
 
   const read = (id: string, stored: string | null): Grant | null => {
     if (stored === null) return null;
@@ -54,18 +64,30 @@ export function createGrantStore(options: {
   };
 
   return {
-    async create(grant) {
+    async create(grant, noting) {
+      const entry = noting === undefined ? null : audit.prepare(noting(grant));
+      const keys = [recordKey(grant.id), openKey, outbox];
       const made = await reaching(() =>
-        redis.eval(CREATE, 2, recordKey(grant.id), openKey, grant.id, JSON.stringify(grant)),
+        redis.eval(
+          CREATE,
+          keys.length,
+          ...keys,
+          grant.id,
+          JSON.stringify(grant),
+          entry?.name ?? '',
+          entry?.value ?? '',
+        ),
       );
-      return made === 1;
+      if (made !== 1) return false;
+      await entry?.settle();
+      return true;
     },
 
     async get(id) {
       return read(id, await reaching(() => redis.get(recordKey(id))));
     },
 
-    async change(id, mutate) {
+    async change(id, mutate, noting) {
       for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
         const stored = await reaching(() => redis.get(recordKey(id)));
         const grant = read(id, stored);
@@ -74,10 +96,12 @@ export function createGrantStore(options: {
         if (next === null) return { grant, changed: false };
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
         const keep = hasEnded(written.state) ? KEEP_ENDED_SECONDS : 0;
-        const replaced = await reaching(() =>
-          redis.eval(REPLACE, 2, recordKey(id), openKey, id, stored, JSON.stringify(written), String(keep)),
-        );
-        if (replaced === 1) return { grant: written, changed: true };
+        const entry = noting === undefined ? null : audit.prepare(noting(written));
+        const keys = [recordKey(id), openKey, outbox];
+        const values = [id, stored, JSON.stringify(written), String(keep), entry?.name ?? '', entry?.value ?? ''];
+        if ((await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values))) !== 1) continue;
+        await entry?.settle();
+        return { grant: written, changed: true };
       }
       throw new Unavailable('Redis', `${id} was changed by others ${MOST_TRIES} times in a row`);
     },

@@ -8,6 +8,8 @@ export interface MetricSources {
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
   policyProblem(): string | null;
+  /** Seconds since the oldest audit entry that the webhook has not taken was stored; null: there is no webhook. */
+  auditWebhookLag(): Promise<number | null>;
 }
 
 export type Outcome = 'approved' | 'denied' | 'refused' | 'timed-out' | 'cancelled';
@@ -17,6 +19,10 @@ export interface Metrics {
   decided(profile: string, outcome: Outcome, by: 'person' | 'policy'): void;
   /** A grant has ended: seconds between due and confirmed. */
   revoked(profile: string, cause: 'expired' | 'revoked' | 'failed', latenessSeconds: number): void;
+  /** An audit entry was said, in the chain or (Redis was away) on stdout alone until it is chained; or will never be chained. */
+  audited(how: 'chained' | 'unchained' | 'lost'): void;
+  /** The chain of the audit was found broken. */
+  auditBroken(): void;
   apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack'): void;
   /** The text of a scrape and its content type. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
@@ -62,6 +68,28 @@ export function createMetrics(sources: MetricSources): Metrics {
     async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
   );
 
+  lookedUp(
+    'drawbridge_audit_webhook_lag_seconds',
+    'Since the oldest audit entry that the webhook has not taken yet was stored; 0: it has all.',
+    [],
+    async (gauge) => {
+      const lag = await sources.auditWebhookLag();
+      if (lag !== null) gauge.set(lag);
+    },
+  );
+
+  const auditEntries = new Counter({
+    name: 'drawbridge_audit_entries_total',
+    help: 'Audit entries by what became of them: chained, unchained (printed while Redis was away, chained later), lost (printed, never chained).',
+    labelNames: ['outcome'] as const,
+    registers,
+  });
+  for (const outcome of ['chained', 'unchained', 'lost']) auditEntries.inc({ outcome }, 0);
+  const auditBreaks = new Counter({
+    name: 'drawbridge_audit_chain_breaks_total',
+    help: 'How often the audit chain in Redis was found cut or changed.',
+    registers,
+  });
   const decisions = new Counter({
     name: 'drawbridge_decisions_total',
     help: 'What became of requests.',
@@ -86,6 +114,8 @@ export function createMetrics(sources: MetricSources): Metrics {
   return {
     decided: (profile, outcome, by) => decisions.inc({ profile, outcome, by }),
     revoked: (profile, cause, seconds) => lateness.observe({ profile, cause }, Math.max(0, seconds)),
+    audited: (outcome) => auditEntries.inc({ outcome }),
+    auditBroken: () => auditBreaks.inc(),
     apiError: (dependency) => apiErrors.inc({ dependency }),
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };

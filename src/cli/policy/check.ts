@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
-import { type Subcommand, UsageError, usage } from './command.ts';
+import { type Subcommand, UsageError, usage } from '../command.ts';
 
 export const check: Subcommand = {
   summary: 'says whether a policy file is good, and what is wrong with it',

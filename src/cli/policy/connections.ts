@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { connections as allowedConnections, notGoverned } from '../../network/connections.ts';
+import { type Subcommand, UsageError, usage } from '../command.ts';
 import { loadWorld, WORLD_HELP, WORLD_OPTIONS, WORLD_REMARKS } from '../world/world.ts';
-import { type Subcommand, UsageError, usage } from './command.ts';
 import { asDot, asJson, asText, endText } from './connection-views.ts';
 
 export const connections: Subcommand = {

@@ -10,7 +10,7 @@ import {
   type Profile,
   requestTimeout,
 } from '../../domain/policy.ts';
-import { type Subcommand, UsageError, usage } from './command.ts';
+import { type Subcommand, UsageError, usage } from '../command.ts';
 
 export const explain: Subcommand = {
   summary: 'says what a person may ask for and approve, by which rule',

@@ -2,8 +2,8 @@ import { parseArgs } from 'node:util';
 import { parseCidr } from '../../network/cidr.ts';
 import type { OutsidePeer, Pod, Protocol } from '../../network/types.ts';
 import { createJudge, type SideVerdict, type Verdict } from '../../network/verdict.ts';
+import { type Subcommand, UsageError, usage } from '../command.ts';
 import { loadWorld, WORLD_HELP, WORLD_OPTIONS, WORLD_REMARKS } from '../world/world.ts';
-import { type Subcommand, UsageError, usage } from './command.ts';
 import { type DialledPort, findEnd, podText, type Stop } from './reach-ends.ts';
 
 export const reach: Subcommand = {

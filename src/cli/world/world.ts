@@ -4,7 +4,7 @@ import { readOtherPolicies } from '../../adapters/kubernetes/other-policies.ts';
 import { type ClusterSnapshot, readSnapshot } from '../../adapters/kubernetes/snapshot.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { layerNote } from '../../network/layer.ts';
-import { UsageError } from '../policy/command.ts';
+import { UsageError } from '../command.ts';
 import { readFiles } from './files.ts';
 import { worldFromManifests } from './from-manifests.ts';
 import { parseManifests } from './manifests.ts';

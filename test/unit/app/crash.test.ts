@@ -54,6 +54,7 @@ test('wherever the process dies, rights are only ever held within an approved wi
         const { grant } = await app.request();
         await app.run();
         const { id } = grant;
+        let lost = false;
         for (const step of steps) {
           const { world } = mortal(app.world, step.diesAt, step.after);
           const useCases = createUseCases(world);
@@ -75,7 +76,10 @@ test('wherever the process dies, rights are only ever held within an approved wi
           };
           await work[step.act]?.().catch(() => {});
           // Redis loses everything now and then, but only once the grant is past its decision: what waits then is lost by design.
-          if (step.lose === 0 && app.cluster.held.get(id)?.lease !== undefined && current !== null) app.loseRedis();
+          if (step.lose === 0 && app.cluster.held.get(id)?.lease !== undefined && current !== null) {
+            app.loseRedis();
+            lost = true;
+          }
           // A new process starts: it looks around first.
           await app.reconcile();
           if (app.cluster.hasRights(id))
@@ -93,6 +97,14 @@ test('wherever the process dies, rights are only ever held within an approved wi
         expect([...app.cluster.held.values()].filter((held) => Object.keys(held).length > 0)).toEqual([]);
         const last = await app.world.store.get(id);
         if (last !== null) expect(hasEnded(last.state)).toBe(true);
+        // Each state that it was in is in the audit, once and in order, wherever a process died.
+        if (!lost) {
+          const path = app.audit.filter((entry) => entry.id === id && entry.event !== 'alarm').map((entry) => entry.to);
+          const steps = path.filter((state, i) => state !== path[i - 1]);
+          expect(steps[0]).toBe('pending');
+          expect(steps.at(-1)).toBe(last?.state);
+          expect(new Set(steps).size).toBe(steps.length);
+        }
         expect(app.cluster.breaches).toEqual([]);
       },
     ),

@@ -1,7 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../../src/adapters/telemetry/metrics.ts';
 
-const quiet = { openGrants: async () => [], queueDepth: async () => ({}), policyProblem: () => null };
+const quiet = {
+  openGrants: async () => [],
+  queueDepth: async () => ({}),
+  policyProblem: () => null,
+  auditWebhookLag: async () => null,
+};
 const ours = (body: string) => body.split('\n').filter((line) => line.startsWith('drawbridge_'));
 
 describe('the metrics', () => {
@@ -15,10 +20,13 @@ describe('the metrics', () => {
       openGrants: async () => grants,
       queueDepth: async () => ({ deeds: { waiting: 1, delayed: 7 } }),
       policyProblem: () => 'policy.yaml:1:1 bad',
+      auditWebhookLag: async () => 61.5,
     });
     metrics.decided('debug', 'approved', 'person');
     metrics.revoked('debug', 'expired', 1.5);
     metrics.apiError('Slack');
+    metrics.audited('unchained');
+    metrics.auditBroken();
     const first = ours((await metrics.scrape()).body);
     expect(first).toEqual(
       expect.arrayContaining([
@@ -26,6 +34,10 @@ describe('the metrics', () => {
         'drawbridge_grants{state="pending",profile="view"} 1',
         'drawbridge_queue_jobs{queue="deeds",state="delayed"} 7',
         'drawbridge_policy_bad 1',
+        'drawbridge_audit_webhook_lag_seconds 61.5',
+        'drawbridge_audit_entries_total{outcome="unchained"} 1',
+        'drawbridge_audit_entries_total{outcome="lost"} 0',
+        'drawbridge_audit_chain_breaks_total 1',
         'drawbridge_decisions_total{profile="debug",outcome="approved",by="person"} 1',
         'drawbridge_revocation_lateness_seconds_sum{profile="debug",cause="expired"} 1.5',
         'drawbridge_api_errors_total{dependency="Slack"} 1',
@@ -40,7 +52,12 @@ describe('the metrics', () => {
     const away = async () => {
       throw new Error('Redis is away');
     };
-    const metrics = createMetrics({ openGrants: away, queueDepth: away, policyProblem: () => null });
+    const metrics = createMetrics({
+      openGrants: away,
+      queueDepth: away,
+      policyProblem: () => null,
+      auditWebhookLag: async () => null,
+    });
     const lines = ours((await metrics.scrape()).body);
     expect(lines).toContain('drawbridge_policy_bad 0');
     expect(lines.join('\n')).not.toMatch(/drawbridge_(grants|queue_jobs)\{/);
