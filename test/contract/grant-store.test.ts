@@ -1,11 +1,12 @@
 import * as fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { auditKeys, readLines } from '../../src/adapters/redis/audit-stream.ts';
 import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
-import type { GrantStore } from '../../src/app/ports.ts';
+import type { AuditEntry, GrantStore } from '../../src/app/ports.ts';
 import { become, type Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { auditOn } from '../support/audit.ts';
+import { auditEntry, auditOn } from '../support/audit.ts';
 import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
 import { memoryStore } from '../support/memory.ts';
 import { useRedis } from '../support/redis.ts';
@@ -67,7 +68,7 @@ function fullGrant(): Grant {
 }
 
 /** One suite, every implementation: `stores` gives several that share their data, as replicas do. */
-function contract(stores: () => GrantStore[]) {
+function contract(stores: () => GrantStore[], said: () => Promise<{ id: string | null; event: string }[]>) {
   let store: GrantStore;
   let other: GrantStore;
   beforeEach(() => {
@@ -124,6 +125,19 @@ function contract(stores: () => GrantStore[]) {
     const grant = await fresh();
     expect(await store.change(grant.id, () => null)).toEqual({ changed: false, grant });
     expect(await store.get(grant.id)).toEqual(grant);
+  });
+
+  it('records what is said of a change, made of the grant as it is then, once and only where it was made', async () => {
+    const grant = sampleGrant({ id: newGrantId() });
+    const noting = (now: Grant) => auditEntry(`${now.remarks.length} at ${now.revision}`, { id: now.id });
+    await Promise.all([store, other, store].map((s) => s.create(grant, noting)));
+    await store.change(grant.id, () => null, noting);
+    await store.change(newGrantId(), remark('x'), noting);
+    await Promise.all(
+      Array.from({ length: 9 }, (_, i) => (i % 2 ? store : other).change(grant.id, remark('x'), noting)),
+    );
+    const events = (await said()).filter(({ id }) => id === grant.id).map(({ event }) => event);
+    expect(events.toSorted()).toEqual(Array.from({ length: 10 }, (_, i) => `${i} at ${i}`));
   });
 
   it('leaves a grant alone when the mutator throws, and throws the same', async () => {
@@ -188,8 +202,12 @@ function contract(stores: () => GrantStore[]) {
 }
 
 describe('the grant store in memory', () => {
-  const store = memoryStore();
-  contract(() => [store]);
+  const entries: AuditEntry[] = [];
+  const store = memoryStore(undefined, (entry) => entries.push(entry));
+  contract(
+    () => [store],
+    async () => entries,
+  );
 });
 
 describe('the grant store in Redis', () => {
@@ -206,7 +224,15 @@ describe('the grant store in Redis', () => {
   });
   const first = () => clients[0] as RedisClient;
 
-  contract(() => clients.map(storeOf));
+  contract(
+    () => clients.map(storeOf),
+    async () => {
+      const entries: AuditEntry[] = [];
+      for await (const { line } of readLines(first(), auditKeys('default').stream))
+        entries.push(JSON.parse(line) as AuditEntry);
+      return entries;
+    },
+  );
 
   it('says a thing again when its time is over', async () => {
     const store = storeOf(first());

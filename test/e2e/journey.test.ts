@@ -1,5 +1,8 @@
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
+import { auditKeys } from '../../src/adapters/redis/audit-stream.ts';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { runAuditCli } from '../../src/cli/audit.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
@@ -51,6 +54,30 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
       'ending',
       'expired',
     ]);
+  });
+
+  test('is in an audit that verifies against every line that the bot printed, and that is found when it is touched', async () => {
+    const s = stage();
+    const printed = (await s.bots.get('bot')?.lines()) ?? [];
+    const lines = printed.filter(({ audit, seq }) => audit === 1 && seq !== undefined);
+    expect(lines.length).toBeGreaterThan(8);
+    const heads = lines.map(({ seq, mac }) => `${String(seq)}:${String(mac)}`);
+    expect(printed.map(({ auditHead }) => auditHead)).toContain(heads[0]);
+    const said: string[] = [];
+    const verify = () =>
+      runAuditCli(
+        ['verify', ...heads.flatMap((head) => ['--head', head])],
+        { print: (text) => said.push(text), complain: (text) => said.push(text) },
+        s.settings,
+      );
+    expect(await verify(), said.join()).toBe(0);
+    const redis = new Redis(s.redisUrl);
+    const { stream } = auditKeys(s.installation.instance);
+    const [, second] = await redis.xrange(stream, '-', '+', 'COUNT', 2);
+    await redis.xdel(stream, second?.[0] ?? '');
+    redis.disconnect();
+    expect(await verify()).toBe(1);
+    expect(said.join()).toContain('seq 2 is missing');
   });
 
   test('by the modal, with a workspace: the guard first, one pod for one person, and an early end', async () => {

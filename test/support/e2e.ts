@@ -109,7 +109,9 @@ export function stageOf(world: World): Stage {
     },
     async audited(id) {
       const lines = (await Promise.all([...world.bots.values()].map((bot) => bot.audit()))).flat();
-      return lines.filter((line) => line.id === id).map((line) => line.event);
+      // What was printed while Redis was away is printed again with its place in the chain.
+      const once = new Map(lines.filter((line) => line.id === id).map((line) => [line.entry, line.event]));
+      return [...once.values()];
     },
     objectsOf: async (id) => (await world.grantObjects()).filter((name) => name.includes(id)),
   };

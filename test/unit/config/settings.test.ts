@@ -37,6 +37,7 @@ describe('the settings', () => {
       logLevel: 'info',
       workspacesNamespace: 'drawbridge-workspaces',
       ownNamespace: 'drawbridge',
+      auditWebhook: null,
     });
   });
 
@@ -78,6 +79,11 @@ describe('the settings', () => {
     ['INSTANCE', 'a'.repeat(64), /DNS label/],
     ['INSTANCE', '-a', /DNS label/],
     ['SEAL_KEY', Buffer.alloc(31).toString('base64'), /at least 32 bytes.*openssl rand/],
+    ['AUDIT_WEBHOOK_URL', 'siem.example.test', /https URL/],
+    ['AUDIT_WEBHOOK_URL', 'http://siem.example.test/in', /https URL/],
+    ['AUDIT_WEBHOOK_URL', 'http://localhost.example.test/in', /https URL/],
+    ['AUDIT_WEBHOOK_URL', 'ftp://siem.example.test', /https URL/],
+    ['AUDIT_WEBHOOK_URL', 'https://user:password@siem.example.test', /without user and password/],
     ['SEAL_KEY', `${KEY},`, /base64/],
     ['SEAL_KEY', 'not base64 at all, but long enough to be', /base64/],
     ['OPS_PORT', '0', /1 to 65535/],
@@ -156,6 +162,29 @@ describe('the settings', () => {
     for (const value of ['xoxb-bot-token-1', 'xapp-app-token-1', 'hunter2', KEY, Buffer.alloc(32, 7).toString('hex')])
       expect(values).toContain(value);
     expect(secretTexts(settingsOf(http))).toContain(http.SLACK_SIGNING_SECRET);
+  });
+
+  it('hide the address of the audit webhook and its parts, which may be a token, and its secret', () => {
+    const url = 'https://siem.example.test/services/T0123456789/token-4711?key=abcdefghijklmnop';
+    const secret = 'a-secret-of-the-receiver';
+    const settings = settingsOf({ ...good, AUDIT_WEBHOOK_URL: url, AUDIT_WEBHOOK_SECRET: secret });
+    expect(settings.auditWebhook?.url.reveal()).toBe(url);
+    expect(settings.auditWebhook?.secret?.reveal()).toBe(secret);
+    expect(inspect(settings, { depth: 20, showHidden: true })).not.toMatch(/siem|4711|a-secret/);
+    const values = secretTexts(settings);
+    for (const value of [url, '/services/T0123456789/token-4711', '?key=abcdefghijklmnop', secret])
+      expect(values).toContain(value);
+    for (const local of ['http://localhost:8088/in', 'http://127.0.0.1/in', 'http://[::1]:1/in'])
+      expect(problemsOf({ ...good, AUDIT_WEBHOOK_URL: local })).toEqual([]);
+    expect(problemsOf({ ...good, AUDIT_WEBHOOK_URL: url, AUDIT_WEBHOOK_SECRET: 'short' }).join()).toMatch(
+      /AUDIT_WEBHOOK_SECRET is wrong.*16 characters/,
+    );
+    expect(problemsOf({ ...good, AUDIT_WEBHOOK_SECRET: secret })).toEqual([
+      'AUDIT_WEBHOOK_SECRET is set without AUDIT_WEBHOOK_URL: expected both, or none',
+    ]);
+    expect(problemsOf({ ...good, AUDIT_WEBHOOK_URL: 'https://u:p-4711@siem.example.test' }).join()).not.toContain(
+      '4711',
+    );
   });
 
   it('have an .env.example that is up to date, and describes each variable', async () => {
