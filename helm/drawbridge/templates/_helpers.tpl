@@ -26,6 +26,24 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.fullname" . }}
 {{- end -}}
 
+{{/* The reaper, which may list and delete, and nothing else. */}}
+{{- define "drawbridge.reaper" -}}
+{{ include "drawbridge.fullname" . }}-reaper
+{{- end -}}
+
+{{- define "drawbridge.reaperUser" -}}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.reaper" . }}
+{{- end -}}
+
+{{/* Whose hands Drawbridge's are, as a list of CEL. */}}
+{{- define "drawbridge.cel.hands" -}}
+{{ list (include "drawbridge.botUser" .) (include "drawbridge.reaperUser" .) | toJson }}
+{{- end -}}
+
+{{- define "drawbridge.image" -}}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{- end -}}
+
 {{- define "drawbridge.secretName" -}}
 {{- .Values.existingSecret | default (include "drawbridge.fullname" .) -}}
 {{- end -}}
@@ -217,12 +235,12 @@ e.?to.orValue([]).size() == 1 && e.to.all(p, p.?namespaceSelector.?matchLabels.o
 {{- uniq $images | toJson -}}
 {{- end -}}
 
-{{/* The head of a policy of the leash: it concerns the bot alone, and refuses what it can't evaluate. */}}
+{{/* The head of a policy of the leash: it concerns bot and reaper alone, and refuses what it can't evaluate. */}}
 {{- define "drawbridge.leash.match" -}}
 failurePolicy: Fail
 matchConditions:
-  - name: is-the-bot
-    expression: request.userInfo.username == {{ include "drawbridge.botUser" . | toJson }}
+  - name: is-ours
+    expression: request.userInfo.username in {{ include "drawbridge.cel.hands" . }}
 {{- end -}}
 
 {{/* True when the object ends with its lease: it has no other owner, since a second one would keep it. */}}

@@ -57,6 +57,8 @@ export interface Api {
   /** Discovery: the kinds of one `group/version`; none when it is not served (any more). */
   kinds(groupVersion: string): Promise<string[]>;
   ready(): Promise<void>;
+  /** The API server's own clock, in milliseconds since the epoch, cut to seconds: by it leases end. */
+  time(): Promise<number>;
 }
 
 function path(kind: Kind, namespace: string | null, name?: string): string {
@@ -176,6 +178,13 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
       await answer.body.text();
       if (answer.httpStatusCode !== 200) throw new Unavailable('Kubernetes', `/readyz says ${answer.httpStatusCode}`);
+    },
+    async time() {
+      const answer = await send(HttpMethod.GET, '/version', AbortSignal.timeout(3000));
+      await answer.body.text();
+      const date = Date.parse(answer.headers['date'] ?? '');
+      if (!Number.isFinite(date)) throw new Unavailable('Kubernetes', 'its answer has no Date');
+      return date;
     },
   };
 }

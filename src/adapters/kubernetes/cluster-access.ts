@@ -1,15 +1,13 @@
-import type { ClusterAccess, Found } from '../../app/ports.ts';
+import type { ClusterAccess } from '../../app/ports.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
-import { parseGrantRecord } from '../../domain/grant-record.ts';
-import { isGrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
 import type { Api, Kind } from './api.ts';
+import { findObjects, KINDS } from './found.ts';
 import {
   admissionPolicy,
-  EXPIRES_AT,
   guardNamespace,
   guardPolicy,
   INSTANCE_LABEL,
@@ -18,7 +16,6 @@ import {
   type ManifestContext,
   objectList,
   objectName,
-  RECORD,
   targetRights,
   workspaceJob,
   workspaceName,
@@ -29,9 +26,6 @@ import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
-
-/** The kinds of which a grant has objects; pods of workspaces follow their Job. */
-const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
 
 /** How long the API server and its controllers are waited for within one step: milliseconds. */
 const PATIENCE = { rights: 5000, start: 3000, stop: 20_000 };
@@ -238,15 +232,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return [...new Set(others.map(({ reason }) => reason.replace(/^RBAC: allowed by /, '')))];
     },
 
-    async found() {
-      const selector = `${INSTANCE_LABEL}=${instance}`;
-      const lists = await Promise.all(
-        KINDS.map(async (kind) =>
-          (await api.list(kind, null, selector)).map((object) => asFound({ ...object, kind }, sealKeys)),
-        ),
-      );
-      return lists.flat();
-    },
+    found: () => findObjects(api, instance, sealKeys),
     async disarm({ kind, namespace, name, uid }) {
       if (kind === 'RoleBinding') await endBinding(namespace, name);
       else await api.remove(kind as Kind, namespace, name, uid);
@@ -280,28 +266,4 @@ interface WorkspacePod {
 
 function subjectsOf(binding: KubeObject): readonly unknown[] {
   return (binding.subjects as readonly unknown[] | undefined) ?? [];
-}
-
-/** @throws never: a record that can't be read is none */
-function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
-  const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
-  const label = labels?.[GRANT_LABEL] ?? '';
-  const sealed = isSealed(object, keys);
-  const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
-  return {
-    kind: object.kind,
-    namespace,
-    name,
-    uid,
-    id: isGrantId(label) ? label : null,
-    sealed,
-    expiresAt: sealed && Number.isFinite(expiresAt) ? expiresAt : null,
-    record: sealed ? recordOf(annotations?.[RECORD]) : null,
-    deleting: deletionTimestamp !== undefined,
-  };
-}
-
-function recordOf(text: string | undefined): Grant | null {
-  const parsed = parseGrantRecord(text ?? '');
-  return 'grant' in parsed ? parsed.grant : null;
 }

@@ -1,0 +1,46 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ReaperCluster } from '../../app/reap.ts';
+import { GRANT_LABEL } from '../../domain/confinement.ts';
+import type { Api, Kind } from './api.ts';
+import { findObjects } from './found.ts';
+import { INSTANCE_LABEL } from './manifests.ts';
+
+/** For how long a deleted object, or the pod of a deleted workspace, is waited for: milliseconds. */
+const PATIENCE = { object: 3000, pod: 20_000 };
+
+/** The cluster by somebody who may list and delete, and nothing else. */
+export function createReaperCluster(options: {
+  readonly api: Api;
+  readonly instance: string;
+  readonly sealKeys: readonly Buffer[];
+  readonly workspacesNamespace: string;
+}): ReaperCluster {
+  const { api, instance, sealKeys, workspacesNamespace } = options;
+
+  async function within(limit: number, isSo: () => Promise<boolean>): Promise<boolean> {
+    const end = performance.now() + limit;
+    for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
+      if (await isSo()) return true;
+      if (performance.now() >= end) return false;
+      await sleep(pause);
+    }
+  }
+
+  return {
+    workspacesNamespace,
+    found: () => findObjects(api, instance, sealKeys),
+    async remove({ kind, namespace, name, uid }) {
+      if (!(await api.remove(kind as Kind, namespace, name, uid))) return true;
+      const there = async () =>
+        (await api.list<{ metadata: { uid: string } }>(kind as Kind, namespace, `${INSTANCE_LABEL}=${instance}`)).some(
+          (o) => o.metadata.uid === uid,
+        );
+      return within(PATIENCE.object, async () => !(await there()));
+    },
+    workspaceGone: (id) =>
+      within(
+        PATIENCE.pod,
+        async () => (await api.list('Pod', workspacesNamespace, `${GRANT_LABEL}=${id}`)).length === 0,
+      ),
+  };
+}
