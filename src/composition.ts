@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import { createPost, startAuditWebhook } from './adapters/http/audit-webhook.ts';
 import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
 import { createApi } from './adapters/kubernetes/api.ts';
 import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
+import { loadKubeConfig } from './adapters/kubernetes/kube-config.ts';
 import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
 import { type AuditLine, createAudit } from './adapters/redis/audit.ts';
@@ -88,7 +88,7 @@ export async function startDrawbridge(
     policyProblem: () => policies.problem(),
     auditWebhookLag: async () => (await feed?.lag()) ?? null,
   });
-  const kube = kubeConfig(settings.kubernetes);
+  const kube = loadKubeConfig(settings.kubernetes);
   const api = createApi(kube, (status) => {
     if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
   });
@@ -280,20 +280,6 @@ function observe(metrics: Metrics, { event, actor, profile = 'none', lateness = 
       return metrics.revoked(profile, event, lateness / 1000);
     default:
   }
-}
-
-/** The kubeconfig that the settings name, else that of the pod's service account, else the user's own. */
-function kubeConfig({ kubeconfig, context }: Settings['kubernetes']): KubeConfig {
-  const config = new KubeConfig();
-  if (kubeconfig !== undefined) config.loadFromFile(kubeconfig);
-  else if (process.env['KUBERNETES_SERVICE_HOST'] !== undefined) config.loadFromCluster();
-  else config.loadFromDefault();
-  if (context !== undefined) {
-    if (!config.getContexts().some(({ name }) => name === context))
-      throw new Error(`KUBE_CONTEXT: the kubeconfig has no context '${context}'`);
-    config.setCurrentContext(context);
-  }
-  return config;
 }
 
 function slackSettingsOf({ slack }: Settings): SlackSettings {

@@ -235,6 +235,35 @@ export function loadAuditSettings(
   return { ok: true, settings: { redis: secret(REDIS_URL), instance: INSTANCE, sealKeys: secret(SEAL_KEY) } };
 }
 
+/** What taking grants down takes: a cluster and the keys, neither Slack, Redis nor a policy. */
+export interface ReaperSettings extends Pick<Settings, 'kubernetes' | 'instance' | 'workspacesNamespace'> {
+  /** Null: not given. */
+  readonly sealKeys: Secret<readonly Buffer[]> | null;
+}
+
+/** Like {@link loadSettings}, for programs that take grants down. */
+export function loadReaperSettings(
+  env: Readonly<Record<string, string | undefined>>,
+):
+  | { readonly ok: true; readonly settings: ReaperSettings }
+  | { readonly ok: false; readonly problems: readonly string[] } {
+  const schema = environmentSchema
+    .pick({ KUBECONFIG: true, KUBE_CONTEXT: true, INSTANCE: true, SEAL_KEY: true, WORKSPACES_NAMESPACE: true })
+    .partial({ SEAL_KEY: true });
+  const { parsed, problems } = readEnvironment(schema, env);
+  if (!parsed.success) return { ok: false, problems };
+  const e = parsed.data;
+  return {
+    ok: true,
+    settings: {
+      kubernetes: { kubeconfig: e.KUBECONFIG, context: e.KUBE_CONTEXT },
+      instance: e.INSTANCE,
+      workspacesNamespace: e.WORKSPACES_NAMESPACE,
+      sealKeys: e.SEAL_KEY === undefined ? null : secret(e.SEAL_KEY),
+    },
+  };
+}
+
 function readEnvironment<S extends z.ZodRawShape>(
   schema: z.ZodObject<S>,
   env: Readonly<Record<string, string | undefined>>,

@@ -48,7 +48,11 @@ const valuesSchema = z
       namespace,
       quota: z.record(z.string(), z.union([z.string(), z.number()])),
     }),
-    reaper: z.strictObject({ enabled: z.boolean(), schedule: z.string().regex(/^\S+( \S+){4}$/), resources: z.record(z.string(), z.unknown()) }),
+    reaper: z.strictObject({
+      enabled: z.boolean(),
+      schedule: z.string().regex(/^\S+( \S+){4}$/),
+      resources: z.record(z.string(), z.unknown()),
+    }),
     admission: z.strictObject({ emergencyGroup: name, controllers: z.array(name).min(1) }),
     global: z.record(z.string(), z.unknown()).describe('belongs to a chart above this one'),
   })

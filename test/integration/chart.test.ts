@@ -208,7 +208,7 @@ describe('the chart', () => {
       const everywhere = of(objects, 'ClusterRoleBinding').map(({ metadata }) => metadata.name);
       const patterned = Object.entries(profiles).filter(([, p]) => p.namespaces.some((name) => name.includes('*')));
       expect(everywhere.toSorted()).toEqual(
-        ['drawbridge', ...patterned.map(([name]) => `drawbridge-gives-${name}`)].toSorted(),
+        ['drawbridge', 'drawbridge-reaper', ...patterned.map(([name]) => `drawbridge-gives-${name}`)].toSorted(),
       );
     },
   );
