@@ -11,7 +11,7 @@ import {
 import { createDirectory } from '../../src/adapters/slack/directory.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports.ts';
-import type { UseCases } from '../../src/app/use-cases.ts';
+import type { Proposal, UseCases } from '../../src/app/use-cases.ts';
 import type { View } from '../../src/app/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
@@ -30,10 +30,17 @@ interface Stub {
   /** What the next calls of a use case do in place of the ordinary. */
   does: Partial<UseCases>;
   view: View;
+  proposal: Proposal;
 }
 
 function stubUseCases(): Stub {
-  const stub: Stub = { calls: [], does: {}, view: sampleView(), useCases: undefined as unknown as UseCases };
+  const stub: Stub = {
+    calls: [],
+    does: {},
+    view: sampleView(),
+    proposal: { view: sampleView(), rule: 'profiles.debug.requesters (ada@example.test)', digest: 'd'.repeat(12) },
+    useCases: undefined as unknown as UseCases,
+  };
   const ordinary: UseCases = {
     offers: async () => [
       {
@@ -54,13 +61,16 @@ function stubUseCases(): Stub {
       },
     ],
     workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
+    preview: async () => stub.proposal,
     request: async () => stub.view,
+    requestAsShown: async () => ({ requested: stub.view }),
     review: async () => sampleView({ state: 'approved' }),
     extend: async () => sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
     status: async () => stub.view,
+    inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 })],
   };
   const useCases = Object.fromEntries(
