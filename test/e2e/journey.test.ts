@@ -79,7 +79,25 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await enter('target', 'deployment/checkout');
     await enter('duration', '10m');
     await enter('reason', 'look at 502s from inside');
+    // The form leads to what would be granted; nothing has been asked for yet.
     expect(await control.submit(PEOPLE.ada.id)).not.toHaveProperty('errors');
+    await shown('Nothing has been requested yet');
+    await shown('8080/TCP');
+    await shown('between a pod and its own node');
+    expect(await control.messages(ACCESS)).toHaveLength(before);
+    // The target is another now: what was shown can't be had, and what can be is shown.
+    await s.adminKubectl(['-n', staging, 'scale', 'deployment/checkout', '--replicas=0']);
+    await control.waitFor(async () => (await s.podsOf(staging, 'checkout')).length === 0, { timeout: 20_000 });
+    await control.submit(PEOPLE.ada.id);
+    await shown('has no running pod that could be reached');
+    expect(await control.messages(ACCESS)).toHaveLength(before);
+    await s.adminKubectl(['-n', staging, 'scale', 'deployment/checkout', '--replicas=1']);
+    await control.waitFor(async () => (await s.podsOf(staging, 'checkout')).length === 1, { timeout: 20_000 });
+    await control.press(PEOPLE.ada.id, ACTIONS.back);
+    await shown('look at 502s from inside');
+    expect(await control.submit(PEOPLE.ada.id)).not.toHaveProperty('errors');
+    await shown('Nothing has been requested yet');
+    expect(await control.submit(PEOPLE.ada.id)).toMatchObject({ kind: 'updated' });
     const posted = await control.waitFor(async () => (await control.messages(ACCESS))[before], {
       timeout: 10_000,
     });

@@ -231,7 +231,7 @@ export function createPeople(options: PeopleOptions): People {
         response_urls: [],
       });
       if (!answer.acked) return { kind: 'failed', error: answer.error };
-      await delay(answersTake);
+      if (answersTake > 0) await delay(answersTake);
       return applySubmission(modals, user, view, answer.payload, show);
     },
 
