@@ -835,7 +835,14 @@ describeWithCluster('hostile input', (kube) => {
               team: { id: stage().slack.teamId },
               user: { id: ADA },
               trigger_id: randomUUID(),
-              view: { id: 'V1', callback_id, private_metadata: metadata, state: { values }, blocks: [] },
+              view: {
+                id: 'V1',
+                hash: randomUUID(),
+                callback_id,
+                private_metadata: metadata,
+                state: { values },
+                blocks: [],
+              },
             }),
           }).toString(),
         );
