@@ -43,7 +43,7 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   const [opens, closes, reaches] = (['opens', 'closes', 'reaches'] as const).map(
     (list) => preview[list].length + preview.unlisted[list],
   );
-  const inside = reaches === 0 ? '' : ` From inside the pods: ${reaches}.`;
+  const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
   const head = markup(`*Network:* ${confinement(grant.plan)}. Opens ${opens}, closes ${closes}.${inside}`);
   return [
     {
