@@ -361,7 +361,9 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     readonly idle?: boolean;
   }
 
-  /** Null: delivered twice. */
+  const SENT = 'This was sent already. /jit list shows what came of it.';
+  const SENT_ALREADY: Outcome = { view: noticeModal(SENT), told: note(SENT) };
+
   function onSubmit(callbackId: string, work: (user: string, view: ViewOutput) => Promise<Outcome>): void {
     app.view(callbackId, ({ ack, body, view }) =>
       track(
@@ -369,11 +371,10 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
           const acknowledge = ack as AckFn<ViewResponseAction | void>;
           const triggerId = 'trigger_id' in body ? body.trigger_id : undefined;
           const outcome = twice('view', triggerId)
-            .then((again) => (again ? null : work(body.user.id, view)))
+            .then((again) => (again ? SENT_ALREADY : work(body.user.id, view)))
             .catch((error: unknown): Outcome => failed(valuesOf(view), error, callbackId));
           const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
-          if (timely === null) await acknowledge();
-          else if (timely !== 'late')
+          if (timely !== 'late')
             await acknowledge(
               timely.errors === undefined
                 ? { response_action: 'update', view: timely.view }
@@ -385,7 +386,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
               view: loadingModal('Working it out: this takes a moment …'),
             });
             const [late] = await Promise.all([outcome, sleep(ANSWER_SETTLES)]);
-            if (late !== null) await showLate(body.user.id, view.id, late);
+            await showLate(body.user.id, view.id, late);
           }
         })(),
       ),
@@ -432,10 +433,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
   onSubmit(MODALS.confirm, async (user, view) => {
     const { ask, digest } = carriedAsked(view.private_metadata);
     // Slack's "Try again?" after an answer that it missed: a new delivery of the very view that was sent already.
-    if (await twice('confirmed', `${view.id}:${view.hash}`)) {
-      const text = 'This was sent already. /jit list shows what came of it.';
-      return { view: noticeModal(text), told: note(text) };
-    }
+    if (await twice('confirmed', `${view.id}:${view.hash}`)) return SENT_ALREADY;
     try {
       const result = await useCases.requestAsShown(user, ask, digest ?? '');
       if ('changed' in result) return previewed(result.changed, ask, true);
