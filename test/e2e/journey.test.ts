@@ -158,7 +158,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     const words = await s.words(id);
     for (const word of [
       `${staging}/svc/checkout → deployment/checkout`,
-      ` → ${staging}/deployment/checkout 8080/TCP`,
+      `+ ${staging}/deployment/checkout 8080/TCP`,
       'Service checkout: dialled on 80, arrives on 8080/TCP.',
     ])
       expect(words).toContain(word);

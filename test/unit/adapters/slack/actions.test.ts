@@ -83,7 +83,11 @@ describe('the metadata of a preview', () => {
   };
 
   it('comes back as it went', () => {
-    expect(carriedAsked(carryAsked(about))).toEqual(about);
+    const workload = { kind: 'Deployment', name: 'checkout' } as const;
+    for (const target of [{}, { workload }, { service: 'checkout' }]) {
+      const asked: Asked = { ...about, ask: { ...about.ask, target: { namespace: 'staging', ...target } } };
+      expect(carriedAsked(carryAsked(asked))).toEqual(asked);
+    }
   });
 
   it.each([

@@ -6,6 +6,7 @@ import {
   choiceToAsk,
   denyModal,
   errorsOf,
+  inOneLine,
   noteOf,
   previewModal,
   refusedModal,
@@ -13,7 +14,6 @@ import {
   requestModal,
   type StateValues,
   settle,
-  type Workloads,
 } from '../../../../src/adapters/slack/modal.ts';
 import type { Offer, Proposal } from '../../../../src/app/use-cases.ts';
 import type { Ask } from '../../../../src/domain/decide.ts';
@@ -39,7 +39,7 @@ const DEBUG: Offer = {
   maximumDuration: 7200,
 };
 const LOGS: Offer = { ...DEBUG, profile: 'logs', description: '', scope: 'namespace', namespaces: ['staging'] };
-const WORKLOADS: Workloads = [
+const WORKLOADS = [
   { kind: 'Deployment', name: 'checkout' },
   { kind: 'StatefulSet', name: 'ledger' },
 ];
@@ -192,6 +192,19 @@ describe('a filled-in form', () => {
     const again = requestModal([DEBUG, LOGS], choiceToAsk(ask), workloads);
     expect(viewErrors(again)).toEqual([]);
     expect(askOf(filledIn(again, {}))).toEqual({ ask });
+  });
+
+  it('comes back with the Service that was its target', () => {
+    const ask: Ask = {
+      profile: 'debug',
+      target: { namespace: 'staging', service: 'checkout' },
+      duration: 2700,
+      reason: 'x',
+    };
+    const offered = [...WORKLOADS, { kind: 'Service', name: 'checkout' }];
+    for (const workloads of [offered, null])
+      expect(askOf(filledIn(requestModal([DEBUG], choiceToAsk(ask), workloads), {}))).toEqual({ ask });
+    expect(inOneLine(ask)).toBe('/jit request debug staging/svc/checkout 45m x');
   });
 
   it('comes back without a target that is not there any more', () => {
