@@ -23,7 +23,7 @@ import { layerNote } from '../network/layer.ts';
 import { type AllowedTarget, leftovers } from '../network/leftovers.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
 import type { Survey } from './ports.ts';
-import { foreignPolicies, shortened, workspacePod } from './reach.ts';
+import { foreignPolicies, NEW_WORKSPACE, shortened, workspacePod } from './reach.ts';
 import { portsWithin, serviceNotes } from './service-ports.ts';
 
 /** What somebody wishes for, as far as a plan depends on it. */
@@ -325,7 +325,7 @@ function leftoversOf(
   network: NetworkPlan,
   { wish, cluster, after, opens }: { wish: Wish; cluster: Cluster; after: Cluster; opens: readonly Connection[] },
 ): readonly Connection[] {
-  if (network.mode === 'workspace') return opens.filter((c) => !isExpected(c, wish, network.dns));
+  if (network.mode === 'workspace') return opens.filter((c) => !isExpected(c, wish.target, network.dns));
   if (network.mode !== 'contain') return [];
   const range = ({ port, protocol }: PortRef) => ({ protocol, from: port, to: port });
   const meant: AllowedTarget[] = network.to.map(({ peer, ports }) =>
@@ -351,9 +351,9 @@ function leftoversOf(
   return found.filter((c, index) => found.findIndex((o) => describeEnd(o) === describeEnd(c)) === index);
 }
 
-function isExpected({ from, to }: Connection, wish: Wish, dns: 'none' | 'cluster'): boolean {
-  if (!('name' in from) || from.name !== wish.id || !('name' in to)) return false;
-  const { namespace, workload } = wish.target;
+function isExpected({ from, to }: Connection, { namespace, workload }: Target, dns: 'none' | 'cluster'): boolean {
+  if (!('name' in from) || from.kind !== NEW_WORKSPACE.kind || from.name !== NEW_WORKSPACE.name || !('name' in to))
+    return false;
   if (to.namespace === namespace && to.kind === workload?.kind && to.name === workload.name) return true;
   return dns === 'cluster' && to.namespace === 'kube-system';
 }

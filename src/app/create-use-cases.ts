@@ -1,20 +1,32 @@
 import type { Grant } from '../domain/grant.ts';
 import { endAccess } from './end-grant.ts';
 import { askExtension, reviewExtension } from './extend-grant.ts';
-import { list, offers, status, who, workloads } from './inquire.ts';
+import { inspect, list, offers, status, who, workloads } from './inquire.ts';
 import type { World } from './ports.ts';
-import { requestAccess } from './request-access.ts';
+import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './request-access.ts';
 import { reviewAccess } from './review-access.ts';
-import type { UseCases } from './use-cases.ts';
+import type { Proposal, UseCases } from './use-cases.ts';
 import { viewOf } from './view.ts';
 
 /** What people can do, over a world. */
 export function createUseCases(world: World): UseCases {
   const viewed = async (grant: Promise<Grant>) => viewOf(await grant, world.policies.current(), world.cluster);
+  const proposed = (prepared: Prepared): Proposal => ({
+    view: viewOf(prepared.grant, world.policies.current(), world.cluster),
+    rule: prepared.rule,
+    digest: digestOfPrepared(prepared),
+  });
   return {
     offers: (slackId) => offers(world, slackId),
     workloads: (slackId, profile, namespace) => workloads(world, slackId, profile, namespace),
+    preview: async (slackId, ask) => proposed(await prepareRequest(world, slackId, ask)),
     request: (slackId, ask) => viewed(requestAccess(world, slackId, ask)),
+    async requestAsShown(slackId, ask, digest) {
+      const result = await requestAsShown(world, slackId, ask, digest);
+      return 'changed' in result
+        ? { changed: proposed(result.changed) }
+        : { requested: viewOf(result.requested, world.policies.current(), world.cluster) };
+    },
     review: (slackId, id, verdict, note, seen) => viewed(reviewAccess(world, slackId, id, verdict, note, seen)),
     extend: (slackId, id, seconds) => viewed(askExtension(world, slackId, id, seconds)),
     reviewExtension: (slackId, id, verdict, note, seen) =>
@@ -22,6 +34,7 @@ export function createUseCases(world: World): UseCases {
     revoke: (slackId, id, note) => viewed(endAccess(world, slackId, id, note)),
     list: (slackId) => list(world, slackId),
     status: (slackId, id) => status(world, slackId, id),
+    inspect: (slackId, id) => inspect(world, slackId, id),
     who: (slackId, namespace) => who(world, slackId, namespace),
   };
 }

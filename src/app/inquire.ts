@@ -1,11 +1,13 @@
 import { decideReview, mayAsk } from '../domain/decide.ts';
-import { Refusal } from '../domain/errors.ts';
-import { holdsAccess } from '../domain/grant.ts';
+import { Refusal, Unavailable } from '../domain/errors.ts';
+import { type Grant, holdsAccess } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
+import { digestOfPlan } from '../domain/plan.ts';
 import { isSystemNamespace, matchesNamespace, type Policy, profileNamed } from '../domain/policy.ts';
+import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import type { Offer } from './use-cases.ts';
+import type { Anew, Offer } from './use-cases.ts';
 import { type View, viewOf } from './view.ts';
 import { factsFor, grantNamed, personBehind } from './who.ts';
 
@@ -56,6 +58,32 @@ export async function workloads(
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
   await asker(world, slackId);
   return viewOf(await grantNamed(world, id), world.policies.current(), world.cluster);
+}
+
+/** The same; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */
+export async function inspect(
+  world: World,
+  slackId: string,
+  id: GrantId,
+): Promise<{ readonly view: View; readonly anew: Anew | null }> {
+  await asker(world, slackId);
+  const grant = await grantNamed(world, id);
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
+  return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
+}
+
+async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View): Promise<Anew> {
+  try {
+    const plan = await makePlanAnew(world, grant);
+    if (digestOfPlan(plan) === grant.digest) return { kind: 'same' };
+    const requester = { ...grant.requester, user: plan.user, groups: plan.groups };
+    return { kind: 'changed', view: seen({ ...grant, plan, requester, target: plan.target, pods: plan.pods }) };
+  } catch (error) {
+    if (error instanceof Refusal) return { kind: 'refused', refusal: error };
+    // What is on record can be shown all the same.
+    if (error instanceof Unavailable) return { kind: 'unknown' };
+    throw error;
+  }
 }
 
 /** The person's own, and those that wait for this person's decision; newest first. */

@@ -31,6 +31,9 @@ export function shortened({
   };
 }
 
+/** What plans call the workspace. Not by the grant's id: what is shown before there is a request must have the digest of the request. */
+export const NEW_WORKSPACE = { kind: 'Workspace', name: 'new' } as const;
+
 /** The workspace's pod as a plan sees it: without an address, so that what depends on one is said as such. */
 export function workspacePod(workspaces: string, id: GrantId): Pod {
   return {
@@ -40,7 +43,7 @@ export function workspacePod(workspaces: string, id: GrantId): Pod {
     ips: [],
     hostNetwork: false,
     ports: [],
-    owner: { kind: 'Workspace', name: id },
+    owner: NEW_WORKSPACE,
     phase: 'Running',
   };
 }

@@ -1,8 +1,9 @@
+import { digestOf } from '../domain/canonical.ts';
 import { type Ask, decideRequest } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../domain/grant.ts';
 import { newGrantId } from '../domain/ids.ts';
-import { digestOfPlan } from '../domain/plan.ts';
+import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
@@ -13,11 +14,17 @@ import { factsFor, personBehind } from './who.ts';
 /** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
 const MOST_PENDING = 10;
 
+/** A request as it would be made, with the rule by which it may be: nothing of it is stored, and nobody has been told. */
+export interface Prepared {
+  readonly grant: Grant;
+  readonly rule: string;
+}
+
 /**
- * A request: the policy decides, the plan is made, the record is stored, the time it may wait is scheduled, and the approvers are asked.
+ * What the request would be: the policy decides, and the plan is made. Refusals by the policy are in the audit, as attempts are.
  * @throws Refusal, Unavailable
  */
-export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
+export async function prepareRequest(world: World, slackId: string, ask: Ask): Promise<Prepared> {
   const policy = world.policies.current();
   const requester = await personBehind(world, policy, slackId);
   const facts = await factsFor(world.directory, policy, profileNamed(policy, ask.profile));
@@ -49,58 +56,80 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
     );
 
   const now = world.clock.now();
-  let id = newGrantId();
-  const build = async (): Promise<Grant> => {
-    const plan = await makePlan(
-      world,
-      {
-        id,
-        requester,
-        target: ask.target,
-        profileName: ask.profile,
-        duration: decision.duration,
-      },
-      decision.profile,
-    );
-    return {
-      version: GRANT_VERSION,
-      id,
-      revision: 0,
-      state: 'pending',
-      requester,
-      profile: ask.profile,
-      target: plan.target,
-      duration: decision.duration,
-      reason: ask.reason.trim(),
-      plan,
-      digest: digestOfPlan(plan),
-      approvalsNeeded: decision.approvals,
-      decisions: [],
-      createdAt: now,
-      pendingUntil: now + requestTimeout(policy, decision.profile) * 1000,
-      startsAt: null,
-      expiresAt: null,
-      extension: null,
-      ending: null,
-      endedAt: null,
-      message: null,
-      thread: null,
-      pods: plan.pods,
-      workspacePod: null,
-      remarks: [],
-      endTold: false,
-    };
+  const id = newGrantId();
+  const wish = { id, requester, target: ask.target, profileName: ask.profile, duration: decision.duration };
+  const plan = await makePlan(world, wish, decision.profile);
+  const grant: Grant = {
+    version: GRANT_VERSION,
+    id,
+    revision: 0,
+    state: 'pending',
+    requester,
+    profile: ask.profile,
+    target: plan.target,
+    duration: decision.duration,
+    reason: ask.reason.trim(),
+    plan,
+    digest: digestOfPlan(plan),
+    approvalsNeeded: decision.approvals,
+    decisions: [],
+    createdAt: now,
+    pendingUntil: now + requestTimeout(policy, decision.profile) * 1000,
+    startsAt: null,
+    expiresAt: null,
+    extension: null,
+    ending: null,
+    endedAt: null,
+    message: null,
+    thread: null,
+    pods: plan.pods,
+    workspacePod: null,
+    remarks: [],
+    endTold: false,
   };
-  const said = noting(world, 'requested', requester, ({ reason }) => ({ rule: decision.rule, note: reason }));
-  let grant = await build();
-  while (!(await world.store.create(grant, said))) {
-    id = newGrantId();
-    grant = await build();
-  }
-  await world.scheduler.schedule(job('timeout', id), grant.pendingUntil);
-  await tell(world, id, 'message');
-  if (decision.approvals === 0) return approve(world, grant, null, decision.rule, '');
-  if (policy.approvals.reminder !== undefined)
-    await world.scheduler.schedule(job('remind', id), now + policy.approvals.reminder * 1000);
+  return { grant, rule: decision.rule };
+}
+
+/** Short digest of all that a person is shown before asking: the plan, and how many must approve it. */
+export function digestOfPrepared({ grant }: Prepared): string {
+  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded }));
+}
+
+/**
+ * A request: the policy decides, the plan is made, the record is stored, the time it may wait is scheduled, and the approvers are asked.
+ * @throws Refusal, Unavailable
+ */
+export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
+  const prepared = await prepareRequest(world, slackId, ask);
+  return (await made(world, prepared)) ?? requestAccess(world, slackId, ask);
+}
+
+/**
+ * The same by somebody who was shown what it would be. Where that is another now, nothing is requested, and it is answered as it is.
+ * @param shown the digest of what was shown ({@link digestOfPrepared})
+ * @throws Refusal, Unavailable
+ */
+export async function requestAsShown(
+  world: World,
+  slackId: string,
+  ask: Ask,
+  shown: string,
+): Promise<{ readonly requested: Grant } | { readonly changed: Prepared }> {
+  const prepared = await prepareRequest(world, slackId, ask);
+  if (digestOfPrepared(prepared) !== shown) return { changed: prepared };
+  const requested = await made(world, prepared);
+  return requested === null ? requestAsShown(world, slackId, ask, shown) : { requested };
+}
+
+/** Stores the request and asks the approvers, or lets the policy approve. Null: its id was taken, nothing has been done. */
+async function made(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
+  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({ rule, note: reason }));
+  if (!(await world.store.create(grant, said))) return null;
+  await world.scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
+  await tell(world, grant.id, 'message');
+  if (grant.approvalsNeeded === 0) return approve(world, grant, null, rule, '');
+  const { reminder } = world.policies.current().approvals;
+  if (reminder !== undefined)
+    await world.scheduler.schedule(job('remind', grant.id), grant.createdAt + reminder * 1000);
   return grant;
 }

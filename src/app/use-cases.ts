@@ -1,4 +1,5 @@
 import type { Ask } from '../domain/decide.ts';
+import type { Refusal } from '../domain/errors.ts';
 import type { Grant, MessageRef } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { View } from './view.ts';
@@ -14,6 +15,25 @@ export interface Offer {
   readonly defaultDuration: number;
   readonly maximumDuration: number;
 }
+
+/** What would be granted: a request as it would be made, of which nothing is stored. */
+export interface Proposal {
+  /** Its id is of nothing that exists. */
+  readonly view: View;
+  /** The rule by which it may be asked for; where no approval is needed, the one by which the policy itself approves. */
+  readonly rule: string;
+  /** Short digest of what is shown, to ask for just that. */
+  readonly digest: string;
+}
+
+/** What approving a request that waits would give now. */
+export type Anew =
+  | { readonly kind: 'same' }
+  /** Approving it would ask the approvers again, with this plan. */
+  | { readonly kind: 'changed'; readonly view: View }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The cluster, Slack or the policy could not be asked. */
+  | { readonly kind: 'unknown' };
 
 /** What a decision was made on: the digest that the button carried, and the message that the button was in. */
 export interface Seen {
@@ -31,8 +51,16 @@ export interface UseCases {
   offers(slackId: string): Promise<Offer[]>;
   /** Workloads of a namespace that one of the person's offers covers. */
   workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
+  preview(slackId: string, ask: Ask): Promise<Proposal>;
   /** Makes a request; it is pending, or approved by the policy itself. */
   request(slackId: string, ask: Ask): Promise<View>;
+  /** The same for what was shown, by the proposal's digest; where it would be another now, requests nothing and answers that one. */
+  requestAsShown(
+    slackId: string,
+    ask: Ask,
+    digest: string,
+  ): Promise<{ readonly requested: View } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
   review(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
@@ -42,7 +70,10 @@ export interface UseCases {
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[] }>;
+  /** Everything about one, as it is on record. */
   status(slackId: string, id: GrantId): Promise<View>;
+  /** The same, and for a request that waits its plan made anew (null for others). */
+  inspect(slackId: string, id: GrantId): Promise<{ readonly view: View; readonly anew: Anew | null }>;
   /** Who has access to a namespace now. */
   who(slackId: string, namespace: string): Promise<View[]>;
 }

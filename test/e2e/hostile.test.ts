@@ -835,7 +835,14 @@ describeWithCluster('hostile input', (kube) => {
               team: { id: stage().slack.teamId },
               user: { id: ADA },
               trigger_id: randomUUID(),
-              view: { id: 'V1', callback_id, private_metadata: metadata, state: { values }, blocks: [] },
+              view: {
+                id: 'V1',
+                hash: randomUUID(),
+                callback_id,
+                private_metadata: metadata,
+                state: { values },
+                blocks: [],
+              },
             }),
           }).toString(),
         );
@@ -853,6 +860,20 @@ describeWithCluster('hostile input', (kube) => {
         ...field('reason', 'never offered'),
       });
       expect(others.body).toContain('There is no profile');
+      // The last step: what it asks for is the person's own word, and decided on as such.
+      const asked = (change: object) =>
+        JSON.stringify({
+          ask: { profile: 'debug', target: { namespace: staging }, duration: null, reason: 'never shown', ...change },
+          digest: 'aaaaaaaaaaaa',
+        });
+      const last = (metadata: string) => view(metadata, 'drawbridge.request.confirm', {});
+      expect((await last(asked({ target: { namespace: 'kube-system' } }))).body).toContain('closed to every profile');
+      const checkout = { namespace: staging, workload: { kind: 'Deployment', name: 'checkout' } };
+      const before = await posts();
+      expect((await last(asked({ target: checkout }))).body).toContain('has changed since you saw it');
+      expect(await posts()).toBe(before);
+      for (const metadata of ['', asked({ approvals: 0 }), asked({ target: { ...checkout, user: 'admin' } })])
+        expect((await last(metadata)).body).toContain('not one that Drawbridge knows');
       const denial = await view('{"id":"g-zzzzzz","of":"everything"}', 'drawbridge.deny.note', field('note', 'x'));
       expect(denial.body).toContain('not one that Drawbridge knows');
     });

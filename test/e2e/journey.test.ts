@@ -106,12 +106,50 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await enter('target', 'deployment/checkout');
     await enter('duration', '10m');
     await enter('reason', 'look at 502s from inside');
+    // The form leads to what would be granted; nothing has been asked for yet.
     expect(await control.submit(PEOPLE.ada.id)).not.toHaveProperty('errors');
+    await shown('Nothing has been requested yet');
+    await shown('8080/TCP');
+    await shown('between a pod and its own node');
+    expect(await control.messages(ACCESS)).toHaveLength(before);
+    // Nothing isolates the target any more: what was shown can't be had, what can be is shown, and so on until they are one.
+    const isolation = (selector: object, admits: string) =>
+      Promise.all(
+        Object.entries({ 'default-deny': selector, 'checkout-admits-frontend': { matchLabels: { app: admits } } }).map(
+          ([name, podSelector]) =>
+            s.adminKubectl([
+              '-n',
+              staging,
+              'patch',
+              'netpol',
+              name,
+              '--type=merge',
+              '-p',
+              JSON.stringify({ spec: { podSelector } }),
+            ]),
+        ),
+      );
+    await isolation({ matchExpressions: [{ key: 'app', operator: 'NotIn', values: ['checkout'] }] }, 'frontend');
+    await control.submit(PEOPLE.ada.id);
+    await shown('has changed since you saw it');
+    expect(await control.messages(ACCESS)).toHaveLength(before);
+    await isolation({ matchExpressions: null }, 'checkout');
+    // Back to the form, which is as it was filled in.
+    await control.press(PEOPLE.ada.id, ACTIONS.back);
+    await shown('look at 502s from inside');
+    await control.submit(PEOPLE.ada.id);
+    await shown('Nothing has been requested yet');
+    expect(await control.messages(ACCESS)).toHaveLength(before);
+    expect(await control.submit(PEOPLE.ada.id)).toMatchObject({ kind: 'updated' });
     const posted = await control.waitFor(async () => (await control.messages(ACCESS))[before], {
       timeout: 10_000,
     });
     const id = /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';
     expect(textOf(posted)).toMatch(/8080\/TCP/);
+    await s.press('cy', id, 'showAll');
+    await s.toldTo('cy', '→');
+    await s.type('cy', `status ${id}`);
+    await s.toldTo('cy', 'the plan is the one that the approvers see');
     await s.press('ben', id, 'approve');
     await s.until(id, 'Active until', 40_000);
     const workspaces = s.installation.workspacesNamespace;
@@ -147,7 +185,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     const words = await s.words(id);
     for (const word of [
       `${staging}/svc/checkout → deployment/checkout`,
-      ` → ${staging}/deployment/checkout 8080/TCP`,
+      `+ ${staging}/deployment/checkout 8080/TCP`,
       'Service checkout: dialled on 80, arrives on 8080/TCP.',
     ])
       expect(words).toContain(word);

@@ -38,6 +38,21 @@ const approveBlocks: types.KnownBlock[] = [
   },
 ];
 
+/** A later step of a modal: nothing to fill in, a button that leads back. */
+function stepView(title: string) {
+  return {
+    type: 'modal' as const,
+    callback_id: 'preview',
+    private_metadata: 'what was asked',
+    title: plain(title),
+    submit: plain('Send'),
+    blocks: [
+      { type: 'section', text: plain(`This is the step ${title}`) } as const,
+      { type: 'actions', elements: [{ type: 'button', action_id: 'back', text: plain('Back') } as const] } as const,
+    ],
+  };
+}
+
 /** A modal whose second select depends on the first; `namespace` is what was picked. */
 function requestView(namespace?: string): types.ModalView {
   return {
@@ -187,7 +202,7 @@ async function startApp(slack: LocalSlack, mode: Mode): Promise<TestApp> {
       view: requestView(values.namespace.namespace.selected_option.value),
     });
   });
-  app.view('request', async ({ ack, body, view }) => {
+  app.view('request', async ({ ack, body, view, client }) => {
     note('submission', body);
     const duration = view.state.values.duration?.duration?.value ?? '';
     if (!/^\d+[smhd]/.test(duration)) {
@@ -195,7 +210,15 @@ async function startApp(slack: LocalSlack, mode: Mode): Promise<TestApp> {
     } else if (duration === '2h') {
       const preview = { ...requestView(), callback_id: 'preview', title: plain('Preview') };
       await ack({ response_action: 'push', view: preview });
+    } else if (duration === '3h') {
+      await ack({ response_action: 'update', view: stepView('Working') });
+      await client.views.update({ view_id: view.id, view: stepView('Worked out') });
     } else await ack();
+  });
+  app.action('back', async ({ ack, body, client }) => {
+    await ack();
+    note('back', body);
+    await client.views.update({ view_id: (body as { view: { id: string } }).view.id, view: requestView() });
   });
   app.view('preview', async ({ ack }) => ack({ response_action: 'clear' }));
   app.view({ type: 'view_closed', callback_id: 'request' }, async ({ ack, body }) => {
@@ -435,6 +458,34 @@ describe.each<Mode>(['Socket Mode', 'HTTP'])('a Bolt app over %s', (mode) => {
       const pushed = await slack.control.fillAndSubmit(ADA, { namespace: 'staging', duration: '2h' });
       expect(pushed).toMatchObject({ kind: 'pushed', top: { title: { text: 'Preview' } } });
       expect(await slack.control.fillAndSubmit(ADA, { namespace: 'prod' })).toEqual({ kind: 'closed', top: undefined });
+    });
+
+    it('may show another view in its place, change it later, and hear its buttons', async () => {
+      const form = await open(ADA);
+      expect(await slack.control.fillAndSubmit(ADA, { namespace: 'staging', duration: '3h' })).toMatchObject({
+        kind: 'updated',
+        top: { id: form.id, title: { text: 'Working' }, state: { values: {} } },
+      });
+      await slack.control.waitFor(() => slack.control.modal(ADA)?.title.text === 'Worked out');
+      expect(slack.control.modal(ADA)?.id).toBe(form.id);
+      await slack.control.press(ADA, 'back');
+      await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === 'request');
+      expect(last(bot.got)).toMatchObject({
+        kind: 'back',
+        body: { type: 'block_actions', view: { id: form.id, private_metadata: 'what was asked' } },
+      });
+    });
+
+    it('covers by its answer what it changed before that had arrived', async () => {
+      await open(ADA);
+      await slack.control.enter(ADA, 'namespace', 'staging');
+      await slack.control.enter(ADA, 'duration', '3h');
+      slack.control.delayAnswers(200);
+      expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated', top: { title: { text: 'Working' } } });
+      slack.control.delayAnswers(0);
+      const updated = last(slack.control.log().filter(({ what }) => what === 'views.update'));
+      expect(updated?.answer).toMatchObject({ ok: true, view: { title: { text: 'Worked out' } } });
+      expect(slack.control.modal(ADA)?.title.text).toBe('Working');
     });
 
     it('is told when it is closed', async () => {
@@ -701,6 +752,16 @@ describe('the Web API', () => {
     expect(messages?.find((one) => one.text === 'with metadata')?.metadata).toEqual(metadata);
   });
 
+  it('posts no message whose blocks are too long together', async () => {
+    const blocks = (count: number) =>
+      Array.from({ length: count }, () => ({ type: 'section', text: plain('x'.repeat(2900)) }) as const);
+    expect(await client.chat.postMessage({ channel: ACCESS, text: 'x', blocks: blocks(4) })).toMatchObject({
+      ok: true,
+    });
+    const tooLong = client.chat.postMessage({ channel: ACCESS, text: 'x', blocks: blocks(5) });
+    expect(await errorOf(tooLong)).toBe('msg_blocks_too_long');
+  });
+
   it('has no modal without a trigger', async () => {
     expect(await errorOf(client.views.open({ trigger_id: 'made up', view: requestView() }))).toBe('invalid_trigger_id');
     expect(await errorOf(client.views.update({ view_id: 'V0', view: requestView() }))).toBe('not_found');
@@ -898,6 +959,20 @@ describe.skipIf(withoutBrowser && !process.env.CI)('the page', () => {
     expect(bot.got.filter((one) => one.kind === 'submission').at(-1)?.body).toMatchObject({
       view: { state: { values: { reason: { reason: { value: 'checkout returns 502' } } } } },
     });
+  });
+
+  it('has modals of several steps', async () => {
+    await ada.type('/jit modal');
+    const modal = ada.page.getByRole('dialog');
+    await modal.getByLabel('Namespace').selectOption('staging');
+    await modal.getByLabel('Target').selectOption('staging/cart');
+    await modal.getByLabel('Duration').fill('3h');
+    await modal.getByRole('button', { name: 'Request' }).click();
+    await modal.getByText('This is the step Worked out').waitFor();
+    await modal.getByRole('button', { name: 'Back' }).click();
+    await modal.getByLabel('Duration').waitFor();
+    await modal.getByRole('button', { name: 'Close' }).first().click();
+    await modal.waitFor({ state: 'detached' });
   });
 
   it('shows what people write as text', async () => {

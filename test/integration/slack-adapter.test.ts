@@ -11,12 +11,13 @@ import {
 import { createDirectory } from '../../src/adapters/slack/directory.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports.ts';
-import type { UseCases } from '../../src/app/use-cases.ts';
+import type { Proposal, UseCases } from '../../src/app/use-cases.ts';
 import type { View } from '../../src/app/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { policySchema } from '../../src/domain/policy.ts';
 import { blocksText, type LocalSlack, type SlackMessage, signedRequest } from '../../src/sandbox/slack/index.ts';
+import { samplePreview } from '../support/grants.ts';
 import { ACCESS, ADA, BEN, CY, SRE, startTestSlack } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
 
@@ -30,10 +31,17 @@ interface Stub {
   /** What the next calls of a use case do in place of the ordinary. */
   does: Partial<UseCases>;
   view: View;
+  proposal: Proposal;
 }
 
 function stubUseCases(): Stub {
-  const stub: Stub = { calls: [], does: {}, view: sampleView(), useCases: undefined as unknown as UseCases };
+  const stub: Stub = {
+    calls: [],
+    does: {},
+    view: sampleView(),
+    proposal: { view: sampleView(), rule: 'profiles.debug.requesters (ada@example.test)', digest: 'd'.repeat(12) },
+    useCases: undefined as unknown as UseCases,
+  };
   const ordinary: UseCases = {
     offers: async () => [
       {
@@ -54,13 +62,16 @@ function stubUseCases(): Stub {
       },
     ],
     workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
+    preview: async () => stub.proposal,
     request: async () => stub.view,
+    requestAsShown: async () => ({ requested: stub.view }),
     review: async () => sampleView({ state: 'approved' }),
     extend: async () => sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
     status: async () => stub.view,
+    inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 })],
   };
   const useCases = Object.fromEntries(
@@ -161,6 +172,38 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     if (!message) throw new Error('not posted');
     return { ...message, view: sampleView({ ...change, message }) };
   }
+
+  const shownTo = (user: string): string => blocksText(here.slack.control.modal(user)?.blocks ?? []);
+  const reasonField = () => here.slack.control.modal(ADA)?.blocks.find((b) => b.label?.text === 'Reason');
+  const LOOK_AT_LOGS = { profile: 'logs', target: { namespace: 'staging' }, duration: 900, reason: 'look at <logs>' };
+
+  /** The form, filled in for {@link LOOK_AT_LOGS}, ready to be submitted. */
+  async function filledForm(): Promise<void> {
+    const { slack, stub } = here;
+    stub.does.offers = async () => [
+      {
+        profile: 'logs',
+        description: '',
+        scope: 'namespace',
+        namespaces: ['staging'],
+        defaultDuration: 900,
+        maximumDuration: 3600,
+      },
+    ];
+    await slack.control.command(ADA, ACCESS, '/jit', '');
+    const block = await slack.control.waitFor(reasonField);
+    await slack.control.enter(ADA, { action_id: 'input', block_id: block.block_id ?? '' }, LOOK_AT_LOGS.reason);
+  }
+
+  /** Waits until so many changes of modals have met this error. */
+  const updates = (error: string, count: number) =>
+    here.slack.control.waitFor(
+      () =>
+        here.slack.control
+          .log()
+          .filter(({ what, answer }) => what === 'views.update' && (answer as { error?: string })?.error === error)
+          .length === count,
+    );
 
   it('answers commands to the person alone', async () => {
     const { slack, stub } = here;
@@ -299,7 +342,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       kind: 'errors',
       errors: { [field('Duration').block_id]: expect.stringContaining('is not a duration') },
     });
-    stub.does.request = async () => {
+    stub.does.preview = async () => {
       throw new Refusal('profiles.debug.duration.maximum', '3h is longer than profile allows.', 'Ask for 2h at most.');
     };
     await slack.control.enter(ADA, field('Duration'), '3h');
@@ -309,53 +352,183 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     });
     stub.does = {};
     await slack.control.enter(ADA, field('Duration'), '1h');
+    const ask = {
+      profile: 'debug',
+      target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout-of-staging' } },
+      duration: 3600,
+      reason: 'it returns 502',
+    };
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated', top: { callback_id: MODALS.confirm } });
+    expect(shownTo(ADA)).toContain('Opens 1, closes 0');
+    expect(shownTo(ADA)).toContain('Nothing has been requested yet');
+    expect(stub.calls.at(-1)).toEqual(['preview', ADA, ask]);
+    // Back to the form, with what was typed; and forth again.
+    await slack.control.press(ADA, ACTIONS.back);
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated', top: { callback_id: MODALS.confirm } });
+    expect(stub.calls.at(-1)).toEqual(['preview', ADA, ask]);
     expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
-    expect(blocksText(slack.control.modal(ADA)?.blocks ?? [])).toContain('1 approval needed');
-    expect(stub.calls.at(-1)).toEqual([
-      'request',
-      ADA,
-      {
-        profile: 'debug',
-        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout-of-staging' } },
-        duration: 3600,
-        reason: 'it returns 502',
-      },
-    ]);
+    expect(shownTo(ADA)).toContain('1 approval needed');
+    expect(stub.calls.at(-1)).toEqual(['requestAsShown', ADA, ask, 'dddddddddddd']);
+    expect(stub.calls.some(([name]) => name === 'request')).toBe(false);
   });
 
-  it('shows in the modal what came of a request that takes longer than Slack waits', async () => {
+  it('shows what would be granted now when it has changed since, and asks for that only when it is sent again', async () => {
     const { slack, stub } = here;
-    stub.does.offers = async () => [
-      {
-        profile: 'logs',
-        description: '',
-        scope: 'namespace',
-        namespaces: ['staging'],
-        defaultDuration: 900,
-        maximumDuration: 3600,
-      },
-    ];
-    let finish = (): void => {};
-    const slow = new Promise<void>((resolve) => {
-      finish = resolve;
-    });
-    stub.does.request = async () => {
-      await slow;
-      throw new Refusal('target', 'It is not there.');
+    await filledForm();
+    await slack.control.submit(ADA);
+    stub.does.requestAsShown = async () => ({ changed: { ...stub.proposal, digest: 'e'.repeat(12) } });
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated', top: { callback_id: MODALS.confirm } });
+    expect(shownTo(ADA)).toContain('has changed since you saw it');
+    stub.does = {};
+    await slack.control.submit(ADA);
+    expect(stub.calls.at(-1)).toEqual(['requestAsShown', ADA, LOOK_AT_LOGS, 'eeeeeeeeeeee']);
+  });
+
+  it('shows a refusal of the last step, with the way back', async () => {
+    const { slack, stub } = here;
+    await filledForm();
+    await slack.control.submit(ADA);
+    stub.does.requestAsShown = async () => {
+      throw new Refusal('pending', 'You have 10 requests waiting.');
     };
-    await slack.control.command(ADA, ACCESS, '/jit', '');
-    const reason = await slack.control.waitFor(() =>
-      slack.control.modal(ADA)?.blocks.find((b) => b.label?.text === 'Reason'),
-    );
-    await slack.control.enter(ADA, { action_id: 'input', block_id: reason.block_id ?? '' }, 'look at <logs>');
     expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
-    expect(blocksText(slack.control.modal(ADA)?.blocks ?? [])).toContain('This takes a moment');
-    finish();
-    const text = await slack.control.waitFor(() => {
-      const shown = blocksText(slack.control.modal(ADA)?.blocks ?? []);
-      return shown.includes('It is not there.') ? shown : null;
-    });
-    expect(text).toContain('/jit request logs staging 15m look at <logs>');
+    expect(shownTo(ADA)).toContain('You have 10 requests waiting.');
+    await slack.control.press(ADA, ACTIONS.back);
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    expect(reasonField()?.element?.initial_value).toBe('look at <logs>');
+  });
+
+  it('requests once what is sent twice, as Slack does after an answer that it missed', async () => {
+    const { slack, stub } = here;
+    await filledForm();
+    await slack.control.submit(ADA);
+    await slack.control.submit(ADA);
+    const sent = slack.control.deliveries().at(-1);
+    if (sent === undefined) throw new Error('no delivery');
+    // "Try again?": the same view, with a trigger of its own.
+    const again = { ...sent, id: 'again', payload: { ...sent.payload, trigger_id: 'another' }, answers: [] };
+    const answer = await slack.control.redeliver(again);
+    expect(JSON.stringify(answer)).toContain('sent already');
+    expect(stub.calls.filter(([name]) => name === 'requestAsShown')).toHaveLength(1);
+  });
+
+  it('takes nothing from a last step that it has not shown', async () => {
+    const { slack, stub } = here;
+    await filledForm();
+    await slack.control.submit(ADA);
+    const view = slack.control.modal(ADA);
+    if (view === undefined) throw new Error('no modal');
+    view.private_metadata = JSON.stringify({ ask: { ...LOOK_AT_LOGS, approvals: 0 }, digest: 'all' });
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
+    expect(shownTo(ADA)).toContain('not one that Drawbridge knows');
+    expect(stub.calls.some(([name]) => name === 'requestAsShown')).toBe(false);
+  });
+
+  it('works a preview out for longer than Slack waits; a refusal then leads back to what was typed', async () => {
+    const { slack, stub } = here;
+    const slow = Promise.withResolvers<Proposal>();
+    stub.does.preview = () => slow.promise;
+    await filledForm();
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
+    expect(shownTo(ADA)).toContain('Working it out');
+    slow.reject(new Refusal('target', 'It is not there.'));
+    await slack.control.waitFor(() => shownTo(ADA).includes('It is not there.'));
+    stub.does = {};
+    await slack.control.press(ADA, ACTIONS.back);
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    expect(await slack.control.submit(ADA)).toMatchObject({ top: { callback_id: MODALS.confirm } });
+    expect(stub.calls.at(-1)).toEqual(['preview', ADA, LOOK_AT_LOGS]);
+  });
+
+  it('leaves whoever closes the modal meanwhile in peace when nothing was done, and tells what was', async () => {
+    const { slack, stub } = here;
+    const preview = Promise.withResolvers<Proposal>();
+    stub.does.preview = () => preview.promise;
+    await filledForm();
+    await slack.control.submit(ADA);
+    await slack.control.close(ADA);
+    preview.resolve(stub.proposal);
+    await updates('not_found', 1);
+    stub.does = {};
+    await filledForm();
+    await slack.control.submit(ADA);
+    const request = Promise.withResolvers<{ requested: View }>();
+    stub.does.requestAsShown = () => request.promise;
+    await slack.control.submit(ADA);
+    await slack.control.close(ADA);
+    request.resolve({ requested: stub.view });
+    await told(slack, ADA, '1 approval needed');
+    expect(await slack.control.dms(ADA)).toHaveLength(1);
+  });
+
+  it('says so in a message when Slack takes no more changes of the modal', async () => {
+    const { slack, stub } = here;
+    const preview = Promise.withResolvers<Proposal>();
+    stub.does.preview = () => preview.promise;
+    await filledForm();
+    await slack.control.submit(ADA);
+    slack.faults.next({ kind: 'status', status: 500 }, { method: 'views.update', times: 2 });
+    preview.resolve(stub.proposal);
+    const message = await told(slack, ADA, 'The preview could not be shown; nothing has been requested.');
+    expect(textOf(message)).toContain('/jit request logs staging 15m look at <logs>');
+  });
+
+  it('waits with a change of the modal until its own answer has arrived at Slack', async () => {
+    const { slack, stub } = here;
+    const preview = Promise.withResolvers<Proposal>();
+    stub.does.preview = () => preview.promise;
+    await filledForm();
+    slack.control.delayAnswers(150);
+    const submitted = slack.control.submit(ADA);
+    await slack.control.waitFor(() => slack.control.deliveries().at(-1)?.answers.length === 1);
+    expect(shownTo(ADA)).not.toContain('Working it out');
+    preview.resolve(stub.proposal);
+    await submitted;
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.confirm);
+  });
+
+  it('shows all connections to whoever asks, page by page, and leaves the messages where they were', async () => {
+    const { slack, stub } = here;
+    const closes = Array.from({ length: 200 }, (_, i) => ({
+      from: { namespace: `team-${i}`, kind: 'Deployment', name: 'client' },
+      to: { namespace: 'staging', kind: 'Deployment', name: 'checkout' },
+      ports: [{ protocol: 'TCP', from: 8080, to: 8080 }],
+      reasons: ['ingress: isolated by staging/drawbridge-x, and no policy allows it'],
+      pluginDependent: false,
+    }));
+    const plan = { ...sampleView().grant.plan, preview: samplePreview({ closes }) };
+    stub.view = sampleView({ plan });
+    const { channel, ts } = await posted({ plan });
+    const before = await slack.control.messages(channel);
+    await slack.control.click(CY, channel, ts, ACTIONS.showAll);
+    const first = await told(slack, CY, 'team-0/deployment/client → staging/deployment/checkout 8080/TCP');
+    expect(textOf(first)).toContain('↳ ingress: isolated by staging/drawbridge-x');
+    await slack.control.click(CY, first.channel, first.ts, ACTIONS.page);
+    await slack.control.waitFor(
+      async () => !(await slack.control.ephemerals(CY)).some((m) => m.ts === first.ts && textOf(m).includes('team-0/')),
+    );
+    expect((await slack.control.ephemerals(CY)).filter((m) => textOf(m).includes('Network of'))).toHaveLength(1);
+    expect(await slack.control.messages(channel)).toEqual(before);
+    expect(stub.calls).toEqual([
+      ['status', CY, ID],
+      ['status', CY, ID],
+    ]);
+    // From a message that only one person sees it comes beside it: the buttons there are still needed.
+    await slack.control.command(BEN, ACCESS, '/jit', `approve ${ID}`);
+    const look = await told(slack, BEN, 'Nothing is decided until you press a button.');
+    await slack.control.click(BEN, ACCESS, look.ts, ACTIONS.showAll);
+    await told(slack, BEN, 'team-0/deployment/client →');
+    const kept = (await slack.control.ephemerals(BEN)).find((m) => m.ts === look.ts);
+    expect(textOf(kept)).toContain('Nothing is decided until you press a button.');
+  });
+
+  it('says in a status what approving would give now', async () => {
+    const { slack, stub } = here;
+    stub.does.inspect = async () => ({ view: stub.view, anew: { kind: 'changed', view: sampleView() } });
+    await slack.control.command(ADA, ACCESS, '/jit', `status ${ID}`);
+    await told(slack, ADA, 'Approving will ask again');
+    expect(stub.calls).toEqual([['inspect', ADA, ID]]);
   });
 
   it('goes on when a handler fails, also when Slack takes no answer', async () => {

@@ -16,10 +16,11 @@ async function take(world: World): Promise<void> {
   const { slack, namespaces } = world;
   const { control } = slack;
   /** What a person sees at a place, as a picture of one element. */
-  const shoot = async (name: string, user: string, place: string, what: string, act = async () => {}) => {
+  const shoot = async (name: string, user: string, place: string | null, what: string, act = async () => {}) => {
     const shown = await openSlackPage({ slack, user, width: 960, height: 760 });
     try {
-      await shown.open(place);
+      // An open modal covers the list of places.
+      if (place !== null) await shown.open(place);
       await act();
       const subject = shown.page.locator(what).last();
       await subject.waitFor();
@@ -58,6 +59,10 @@ async function take(world: World): Promise<void> {
       control.enter(ada.id, { action_id: 'input', block_id: block(field) }, value);
     await fill('target', 'deployment/checkout');
     await fill('reason', 'checkout returns 502 since the last rollout');
+  });
+  await shoot('preview', ada.name, null, '[role=dialog]', async () => {
+    await control.submit(ada.id);
+    await form('Nothing has been requested yet');
   });
   await control.submit(ada.id);
   if (control.modal(ada.id) !== undefined) await control.close(ada.id);

@@ -21,7 +21,7 @@ export const WORKSPACE_PLAN = samplePlan({
   preview: samplePreview({
     opens: [
       {
-        from: { namespace: 'drawbridge-workspaces', kind: 'Job', name: 'workspace' },
+        from: { namespace: 'drawbridge-workspaces', kind: 'Workspace', name: 'new' },
         to: { namespace: 'staging', kind: 'Deployment', name: 'checkout' },
         ports: [{ protocol: 'TCP', from: 8080, to: 8080 }],
         reasons: [],

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { LONGEST_REASON } from '../../domain/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
-import { clean } from './text.ts';
+import { WORKLOAD_KINDS } from '../../domain/rights.ts';
+import { clean, LIMITS } from './text.ts';
 
 /** What buttons and modals of ours are called, and what they carry: ids, the short digest of what was shown, a note. Never rights. */
 
@@ -15,43 +17,98 @@ export const ACTIONS = {
   status: 'drawbridge.status',
   /** Shows the plan to one person, as `/jit approve` does. */
   look: 'drawbridge.look',
+  /** Shows all connections of a plan to one person; `page` turns to another page of them. */
+  showAll: 'drawbridge.network',
+  page: 'drawbridge.network.page',
   profile: 'drawbridge.modal.profile',
   namespace: 'drawbridge.modal.namespace',
+  /** From the preview of a request back to the form. */
+  back: 'drawbridge.modal.back',
 } as const;
 
-export const MODALS = { request: 'drawbridge.request', deny: 'drawbridge.deny.note' } as const;
+/** The request modal has two steps: the form, and what would be granted. */
+export const MODALS = {
+  request: 'drawbridge.request',
+  confirm: 'drawbridge.request.confirm',
+  deny: 'drawbridge.deny.note',
+} as const;
 
 /** The longest note on a decision: a button's value (2000 characters) holds it. */
 export const LONGEST_NOTE = 300;
+/** The longest name that a field of a form takes. */
+export const LONGEST_TYPED = 300;
 
 const id = z.string().refine(isGrantId);
 const digest = z.string().regex(/^[0-9a-f]{12}$/);
-const button = z.strictObject({ id, digest, note: z.string().max(LONGEST_NOTE).default('') });
+const button = z.strictObject({
+  id,
+  digest,
+  note: z.string().max(LONGEST_NOTE).default(''),
+  page: z.int().min(0).max(10_000).optional(),
+});
 const message = z.strictObject({
   channel: z.string().regex(/^[CDG][A-Z0-9]{2,20}$/),
   ts: z.string().regex(/^\d+\.\d+$/),
 });
 const denial = z.strictObject({ id, digest, message: message.nullable(), of: z.enum(['request', 'extension']) });
 
+/** No longer than the form takes them; what they may be is decided when they are used. */
+const name = z.string().min(1).max(LONGEST_TYPED);
+const asked = z.strictObject({
+  ask: z.strictObject({
+    profile: name,
+    target: z.union([
+      z.strictObject({ namespace: name }),
+      z.strictObject({ namespace: name, service: name }),
+      z.strictObject({
+        namespace: name,
+        workload: z.strictObject({ kind: z.enum(WORKLOAD_KINDS.map(({ kind }) => kind)), name }),
+      }),
+    ]),
+    duration: z.int().positive().nullable(),
+    reason: z.string().max(LONGEST_REASON),
+  }),
+  /** Of what was shown; null: nothing was, it was refused. */
+  digest: digest.nullable(),
+});
+
 /** What a button is about. */
 export type Carried = z.infer<typeof button>;
+/** What the last step of the request modal asks for, and what it has shown. From the person's side: everything is decided anew. */
+export type Asked = z.infer<typeof asked>;
 /** What the modal for a denial's note is about. */
 export type Denial = z.infer<typeof denial>;
 
 const STALE = 'That button is not one that Drawbridge knows.';
 
 /** The value of a button on a grant. */
-export function carry(grantId: GrantId, shownDigest: string, note = ''): string {
+export function carry(
+  grantId: GrantId,
+  shownDigest: string,
+  { note = '', page }: { readonly note?: string; readonly page?: number } = {},
+): string {
   return JSON.stringify({
     id: grantId,
     digest: shownDigest,
     ...(note && { note: clean(note).slice(0, LONGEST_NOTE) }),
+    ...(page !== undefined && { page }),
   });
 }
 
 /** @throws Refusal when it is no value of ours */
 export function carried(value: unknown): Carried {
   return parsed(button, value);
+}
+
+/** Empty when it is more than Slack takes: the form is then begun anew. */
+export function carryAsked(what: Asked): string {
+  const text = JSON.stringify(what);
+  return text.length > LIMITS.metadata ? '' : text;
+}
+
+/** @throws Refusal when it is none of ours */
+export function carriedAsked(metadata: unknown): Asked {
+  return parsed(asked, metadata);
 }
 
 export function carryDenial(about: Denial): string {

@@ -35,6 +35,17 @@ function withinLimit(blocks: Block[]): Block[] {
   return [...blocks.slice(0, room), context(more(blocks.length - room - tail.length)), ...tail];
 }
 
+/** Slack posts no message whose blocks are too long together, and nobody would see it: the longest of them give way, and say so. */
+export function postable(message: Message): Message {
+  const sizes = message.blocks.map((block) => JSON.stringify(block).length);
+  const longest = Math.max(
+    ...message.blocks.map(({ type }, index) => (type === 'actions' || type === 'header' ? 0 : (sizes[index] ?? 0))),
+  );
+  if (longest < 500 || sizes.reduce((sum, size) => sum + size, 0) <= LIMITS.messageLength) return message;
+  const gap = context(`… ${longest} characters are left out here: Slack takes no more.`);
+  return postable({ ...message, blocks: message.blocks.with(sizes.indexOf(longest), gap) });
+}
+
 /** A message of plain words: answers and refusals. */
 export function note(text: string): Message {
   return message(text, [words(text)]);
@@ -44,19 +55,20 @@ export interface ButtonOptions {
   readonly style?: 'primary' | 'danger';
   readonly confirm?: string;
   readonly note?: string;
+  readonly page?: number;
 }
 
 export function button(
   action: string,
   label: string,
-  { grant, digest }: View,
+  { grant, digest }: Pick<View, 'grant' | 'digest'>,
   options: ButtonOptions = {},
 ): types.Button {
   return {
     type: 'button',
     action_id: action,
     text: plain(label, LIMITS.label),
-    value: carry(grant.id, digest, options.note),
+    value: carry(grant.id, digest, options),
     ...(options.style && { style: options.style }),
     ...(options.confirm && {
       confirm: {

@@ -10,19 +10,18 @@ import type {
   ViewResponseAction,
 } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Seen, UseCases } from '../../app/use-cases.ts';
+import type { Proposal, Seen, UseCases } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
-import { formatDuration } from '../../domain/duration.ts';
-import { describeTarget } from '../../domain/target.ts';
-import { ACTIONS, carried, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
+import { ACTIONS, carried, carriedAsked, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
 import { type Message, note } from './blocks.ts';
-import { directChannel, postMessage } from './client.ts';
+import { directChannel, postMessage, slackError } from './client.ts';
 import { type Command, parseCommand } from './commands.ts';
 import type { SlackConnection } from './connection.ts';
 import {
   helpMessage,
   listMessage,
+  networkMessage,
   outcomeMessage,
   requestedMessage,
   reviewMessage,
@@ -31,14 +30,20 @@ import {
 } from './messages.ts';
 import {
   askOf,
+  type Choice,
   choiceOf,
+  choiceToAsk,
   denyModal,
   errorsOf,
   type FieldErrors,
+  inOneLine,
   loadingModal,
+  NOTHING_CHOSEN,
   noteOf,
   noticeModal,
   outcomeModal,
+  previewModal,
+  refusedModal,
   requestedModal,
   requestModal,
   type StateValues,
@@ -62,6 +67,8 @@ type Verdict = 'approve' | 'deny';
 
 /** Slack takes a modal's answer for three seconds; what takes longer is shown by views.update. */
 const MODAL_PATIENCE = 2000;
+/** Milliseconds for that answer to have arrived: a views.update that overtakes it would be covered by it. */
+const ANSWER_SETTLES = 400;
 
 export function registerHandlers(app: App, { useCases, connection, seenBefore, log, track }: HandlerOptions): void {
   const { quick } = connection;
@@ -138,7 +145,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
       case 'list':
         return listMessage(await useCases.list(user));
       case 'status':
-        return statusMessage(await useCases.status(user, command.id));
+        return inspected(user, command.id);
       case 'approve':
         return reviewMessage(await useCases.status(user, command.id), command.note.slice(0, LONGEST_NOTE));
       case 'deny': {
@@ -166,6 +173,11 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
       default:
         return command satisfies never;
     }
+  }
+
+  async function inspected(user: string, id: string): Promise<Message> {
+    const { view, anew } = await useCases.inspect(user, id);
+    return statusMessage(view, anew);
   }
 
   async function decide(
@@ -222,10 +234,14 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
 
   // --- Buttons ------------------------------------------------------------------------------------------------------------------------
 
-  /** A button of ours in a message: acked, guarded, handled once. `work` answers what the person is told, or null for nothing. */
+  /**
+   * A button of ours in a message: acked, guarded, handled once. `work` answers what the person is told, or null for nothing; in a message
+   * that only this person sees it takes the place of the message, unless that one `stays`.
+   */
   function onButton(
     actionId: string,
     work: (click: { user: string; value: unknown; seen: () => Seen; body: BlockAction }) => Promise<Message | null>,
+    stays = false,
   ): void {
     app.action<BlockAction>(actionId, ({ ack, body, action, respond }) =>
       track(
@@ -237,7 +253,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
             const value = 'value' in action ? action.value : undefined;
             const seen = (): Seen => ({ digest: carried(value).digest, message: messageOf(body.container) });
             const told = await work({ user: where.user, value, seen, body });
-            if (told !== null) await answer(where, told, body.container['is_ephemeral'] === true);
+            if (told !== null) await answer(where, told, !stays && body.container['is_ephemeral'] === true);
           });
         })(),
       ),
@@ -268,8 +284,21 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
 
   onButton(ACTIONS.revoke, async ({ user, value }) => ended(await useCases.revoke(user, carried(value).id, '')));
   onButton(ACTIONS.extend, async ({ user, value }) => extended(await useCases.extend(user, carried(value).id, null)));
-  onButton(ACTIONS.status, async ({ user, value }) => statusMessage(await useCases.status(user, carried(value).id)));
+  onButton(ACTIONS.status, ({ user, value }) => inspected(user, carried(value).id));
   onButton(ACTIONS.look, async ({ user, value }) => reviewMessage(await useCases.status(user, carried(value).id), ''));
+
+  for (const [actionId, stays] of [
+    [ACTIONS.showAll, true],
+    [ACTIONS.page, false],
+  ] as const)
+    onButton(
+      actionId,
+      async ({ user, value }) => {
+        const { id, page } = carried(value);
+        return networkMessage(await useCases.status(user, id), page ?? 0);
+      },
+      stays,
+    );
 
   // --- The request modal --------------------------------------------------------------------------------------------------------------
 
@@ -277,21 +306,20 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
   async function openRequest({ trigger_id, user_id }: SlashCommand): Promise<void> {
     const opened = await quick.call('views.open', (web) => web.views.open({ trigger_id, view: loadingModal() }));
     const viewId = opened.view?.id;
-    if (viewId !== undefined) await showForm(user_id, viewId, {});
+    if (viewId !== undefined) await showForm(user_id, viewId, () => NOTHING_CHOSEN);
   }
 
   /** Renders the form for what has been chosen. Errors are shown in the modal: that is where the person looks. */
-  async function showForm(user: string, viewId: string, values: StateValues): Promise<void> {
-    const form = await formFor(user, values).catch((error: unknown) =>
-      noticeModal(sayError(error, 'request modal', log).text),
-    );
+  async function showForm(user: string, viewId: string, chosen: () => Choice): Promise<void> {
+    const form = await Promise.resolve()
+      .then(() => formFor(user, chosen()))
+      .catch((error: unknown) => noticeModal(sayError(error, 'request modal', log).text));
     // The person may have closed it meanwhile.
     await showView(viewId, form).catch((error: unknown) => log.info({ err: error }, 'the modal could not be updated'));
   }
 
-  async function formFor(user: string, values: StateValues): Promise<types.ModalView> {
+  async function formFor(user: string, choice: Choice): Promise<types.ModalView> {
     const offers = await useCases.offers(user);
-    const choice = choiceOf(values);
     const { offer, namespace } = settle(offers, choice);
     if (offer === null || namespace === null || offer.scope === 'namespace') return requestModal(offers, choice, null);
     const workloads = await useCases.workloads(user, offer.profile, namespace).catch((error: unknown) => {
@@ -302,19 +330,39 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     return requestModal(offers, choice, workloads);
   }
 
-  for (const actionId of [ACTIONS.profile, ACTIONS.namespace])
+  /** A button or field that leads to the form: `chosen` reads from the modal what to show in it. */
+  function onForm(actionId: string, chosen: (view: ViewOutput) => Choice): void {
     app.action<BlockAction>(actionId, ({ ack, body }) =>
       track(
         (async () => {
           await ack();
-          if (body.view === undefined) return;
-          await showForm(body.user.id, body.view.id, valuesOf(body.view));
+          const { view, user } = body;
+          if (view !== undefined) await showForm(user.id, view.id, () => chosen(view));
         })(),
       ),
     );
+  }
 
-  /** What comes of a modal that was submitted: errors beside fields, or another view, or nothing more. */
-  type Outcome = { readonly errors: FieldErrors; readonly late: string } | { readonly view: types.ModalView } | null;
+  onForm(ACTIONS.profile, (view) => choiceOf(valuesOf(view)));
+  onForm(ACTIONS.namespace, (view) => choiceOf(valuesOf(view)));
+  onForm(ACTIONS.back, ({ private_metadata }) =>
+    private_metadata === '' ? NOTHING_CHOSEN : choiceToAsk(carriedAsked(private_metadata).ask),
+  );
+
+  /** What comes of a modal that was submitted. */
+  interface Outcome {
+    /** What the modal shows next. */
+    readonly view: types.ModalView;
+    /** While the modal that was submitted is still there: what is wrong, beside its fields, instead. */
+    readonly errors?: FieldErrors;
+    /** What the person is told when the modal can't show it any more. */
+    readonly told: Message;
+    /** True when somebody who has closed the modal meanwhile has no need to know: nothing was done. */
+    readonly idle?: boolean;
+  }
+
+  const SENT = 'This was sent already. /jit list shows what came of it.';
+  const SENT_ALREADY: Outcome = { view: noticeModal(SENT), told: note(SENT) };
 
   function onSubmit(callbackId: string, work: (user: string, view: ViewOutput) => Promise<Outcome>): void {
     app.view(callbackId, ({ ack, body, view }) =>
@@ -323,50 +371,97 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
           const acknowledge = ack as AckFn<ViewResponseAction | void>;
           const triggerId = 'trigger_id' in body ? body.trigger_id : undefined;
           const outcome = twice('view', triggerId)
-            .then((again) => (again ? null : work(body.user.id, view)))
-            .catch((error: unknown): Outcome => {
-              const { text, refusal } = sayError(error, callbackId, log);
-              return { errors: errorsOf(valuesOf(view), text, refusal), late: text };
-            });
+            .then((again) => (again ? SENT_ALREADY : work(body.user.id, view)))
+            .catch((error: unknown): Outcome => failed(valuesOf(view), error, callbackId));
           const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
-          if (timely === 'late') {
-            await acknowledge({ response_action: 'update', view: loadingModal('This takes a moment …') });
-            const late = await outcome;
-            const last = late === null ? noticeModal('Done.') : 'view' in late ? late.view : noticeModal(late.late);
-            await showView(view.id, last);
-          } else if (timely === null) await acknowledge();
-          else if ('view' in timely) await acknowledge({ response_action: 'update', view: timely.view });
-          else await acknowledge({ response_action: 'errors', errors: timely.errors });
+          if (timely !== 'late')
+            await acknowledge(
+              timely.errors === undefined
+                ? { response_action: 'update', view: timely.view }
+                : { response_action: 'errors', errors: timely.errors },
+            );
+          else {
+            await acknowledge({
+              response_action: 'update',
+              view: loadingModal('Working it out: this takes a moment …'),
+            });
+            const [late] = await Promise.all([outcome, sleep(ANSWER_SETTLES)]);
+            await showLate(body.user.id, view.id, late);
+          }
         })(),
       ),
     );
   }
 
+  /** Shows what came after the modal was answered; where the modal is gone, or Slack does not take it, by a message. */
+  async function showLate(user: string, viewId: string, { view, told, idle = false }: Outcome): Promise<void> {
+    try {
+      await showView(viewId, view);
+    } catch (error) {
+      log.info({ err: error }, 'the modal could not be updated');
+      if (idle && slackError(error) === 'not_found') return;
+      await answer({ user, channel: undefined, respond: undefined }, told);
+    }
+  }
+
+  /** An error of a form: beside a field where it has any, else as words. */
+  function failed(values: StateValues, error: unknown, doing: string): Outcome {
+    const { text, refusal } = sayError(error, doing, log);
+    const hasFields = Object.keys(values).length > 0;
+    return {
+      view: noticeModal(text),
+      told: note(text),
+      ...(hasFields && { errors: errorsOf(values, text, refusal) }),
+    };
+  }
+
   onSubmit(MODALS.request, async (user, view) => {
     const values = valuesOf(view);
     const filled = askOf(values);
-    if ('errors' in filled) return { errors: filled.errors, late: Object.values(filled.errors).join(' ') };
-    try {
-      return { view: requestedModal(await useCases.request(user, filled.ask)) };
-    } catch (error) {
-      const { text, refusal } = sayError(error, 'request', log);
-      // The form is gone by then: what was typed is not to be lost.
-      return { errors: errorsOf(values, text, refusal), late: `${text} What you asked for: ${inOneLine(filled.ask)}` };
+    if ('errors' in filled) {
+      const text = Object.values(filled.errors).join(' ');
+      return { errors: filled.errors, view: noticeModal(text), told: note(text), idle: true };
     }
+    try {
+      return { ...previewed(await useCases.preview(user, filled.ask), filled.ask, false), idle: true };
+    } catch (error) {
+      const { text, refusal } = sayError(error, 'preview', log);
+      return { ...refused(text, filled.ask), errors: errorsOf(values, text, refusal), idle: true };
+    }
+  });
+
+  onSubmit(MODALS.confirm, async (user, view) => {
+    const { ask, digest } = carriedAsked(view.private_metadata);
+    // Slack's "Try again?" after an answer that it missed: a new delivery of the very view that was sent already.
+    if (await twice('confirmed', `${view.id}:${view.hash}`)) return SENT_ALREADY;
+    try {
+      const result = await useCases.requestAsShown(user, ask, digest ?? '');
+      if ('changed' in result) return previewed(result.changed, ask, true);
+      return { view: requestedModal(result.requested), told: requestedMessage(result.requested) };
+    } catch (error) {
+      return refused(sayError(error, 'request', log).text, ask);
+    }
+  });
+
+  const previewed = (proposal: Proposal, ask: Ask, changed: boolean): Outcome => ({
+    view: previewModal(proposal, ask, changed),
+    told: note(
+      `${changed ? 'What would be granted has changed since you saw it, so nothing has been requested.' : 'The preview could not be shown; nothing has been requested.'} Type /jit again, or in one line: ${inOneLine(ask)}`,
+    ),
+  });
+
+  const refused = (text: string, ask: Ask): Outcome => ({
+    view: refusedModal(text, ask),
+    told: note(`${text} What you asked for: ${inOneLine(ask)}`),
   });
 
   onSubmit(MODALS.deny, async (user, view) => {
     const { id, digest, message, of } = carriedDenial(view.private_metadata);
-    const { blocks } = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
-    return { view: outcomeModal(blocks) };
+    const told = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
+    return { view: outcomeModal(told.blocks), told };
   });
 }
 
 function valuesOf(view: { readonly state: { readonly values: unknown } }): StateValues {
   return view.state.values as StateValues;
-}
-
-function inOneLine({ profile, target, duration, reason }: Ask): string {
-  const length = duration === null ? '' : ` ${formatDuration(duration)}`;
-  return `/jit request ${profile} ${describeTarget(target)}${length} ${reason}`;
 }

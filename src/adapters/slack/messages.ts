@@ -1,4 +1,5 @@
 import type { types } from '@slack/bolt';
+import type { Anew } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
@@ -12,11 +13,13 @@ import {
   header,
   type Message,
   message,
+  postable,
   section,
   words,
 } from './blocks.ts';
 import { COMMANDS, type CommandName } from './commands.ts';
 import { acknowledgements, details, essentials } from './plan-blocks.ts';
+import { pagesOf, sectionsOf } from './reach-lines.ts';
 import { askedAgain, EMBLEM, extensionLine, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
 import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
 
@@ -36,7 +39,7 @@ export function approvalMessage(view: View): Message {
   const title = `${EMBLEM[grant.state]} ${TITLE[grant.state]}: ${subject(grant)}`;
   const text = `${TITLE[grant.state]}: ${grant.requester.user} - ${subject(grant)} for ${formatDuration(grant.duration)} (${grant.id})`;
   const open = !hasEnded(grant.state);
-  return message(text, [
+  const whole = message(text, [
     header(title),
     askedAgain(grant),
     ...(open ? essentials(view) : [summary(grant)]),
@@ -48,6 +51,7 @@ export function approvalMessage(view: View): Message {
     idLine(grant),
     actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
   ]);
+  return postable(whole);
 }
 
 /** After its end a message needs less: who, what, why, in two lines. */
@@ -95,12 +99,34 @@ export function reviewMessage(view: View, noteOfDecision: string): Message {
   ]);
 }
 
-export function statusMessage(view: View): Message {
+/** All connections of the plan on record, with the policies that are the reason, a page at a time. */
+export function networkMessage(view: View, wanted: number): Message {
   const { grant } = view;
+  const pages = pagesOf(sectionsOf(grant.plan.preview));
+  const page = Math.min(wanted, pages.length - 1);
+  const next = (page + 1) % pages.length;
+  const of = pages.length === 1 ? '' : ` (${page + 1} of ${pages.length})`;
+  return message(`Network of ${grant.id}${of}`, [
+    header(`Network of ${grant.id}${of}`),
+    ...(pages[page] ?? []).map(({ title, lines }) => section(`*${title}*\n${codeBlock(lines, LIMITS.section - 100)}`)),
+    pages[page]?.length === 0 && words('This plan changes no connection.'),
+    context('↳ says why: the policies on the side that sends (egress) and on the one that receives (ingress).'),
+    idLine(grant),
+    next !== page && actions(button(ACTIONS.page, next === 0 ? 'First page' : 'Next page', view, { page: next })),
+  ]);
+}
+
+/** Everything about one. `anew`: what approving it would give now, of a request that waits; what is on record else. */
+export function statusMessage(view: View, anew: Anew | null = null): Message {
+  const { grant } = view;
+  const changed = anew?.kind === 'changed';
+  const shown = changed ? anew.view : view;
   return message(`${grant.id}: ${grant.state}, ${subject(grant)}`, [
     header(`${EMBLEM[grant.state]} ${grant.id}: ${TITLE[grant.state].toLowerCase()}`),
-    ...essentials(view),
-    ...details(view),
+    anew === null ? null : freshness(anew),
+    ...essentials(shown),
+    // All of a plan is shown from the record, where this one is not.
+    ...details(shown, changed),
     remarks(grant),
     notes(grant),
     section(standing(view)),
@@ -110,6 +136,29 @@ export function statusMessage(view: View): Message {
     idLine(grant),
     ownerButtons(view),
   ]);
+}
+
+/** What the plan of a request that waits is worth now. */
+function freshness(anew: Anew): Block {
+  switch (anew.kind) {
+    case 'same':
+      return context('Read anew from the cluster: the plan is the one that the approvers see.');
+    case 'changed':
+      return section(
+        '🔁 *This is not the plan that the approvers see:* the cluster or the policy has changed since. Approving will ask again, with what is shown here.',
+      );
+    case 'refused':
+      return words(
+        `⛔ Approving would be refused now: ${anew.refusal.message} ${anew.refusal.remedy} What follows is the plan as it was shown to the approvers.`.replaceAll(
+          '`',
+          '',
+        ),
+      );
+    case 'unknown':
+      return section('⚠ *The plan could not be made anew now.* What follows is the one that the approvers see.');
+    default:
+      return anew satisfies never;
+  }
 }
 
 function window({ startsAt, expiresAt, endedAt }: Grant): Block | null {

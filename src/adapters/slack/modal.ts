@@ -1,26 +1,36 @@
 import type { types } from '@slack/bolt';
-import type { Offer } from '../../app/use-cases.ts';
+import type { Offer, Proposal } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
 import { LONGEST_REASON } from '../../domain/decide.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
-import { ACTIONS, carryDenial, type Denial, LONGEST_NOTE, MODALS } from './actions.ts';
+import { describeTarget } from '../../domain/target.ts';
+import { ACTIONS, carryAsked, carryDenial, type Denial, LONGEST_NOTE, LONGEST_TYPED, MODALS } from './actions.ts';
+import { context, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
 import { requestedMessage } from './messages.ts';
-import { clean, LIMITS, plain, shorten } from './text.ts';
+import { details, essentials } from './plan-blocks.ts';
+import { approvers } from './standing.ts';
+import { clean, code, LIMITS, plain, shorten } from './text.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
 
 type Modal = types.ModalView;
 type Block = types.KnownBlock;
 
-/** What has been chosen so far. */
+/** What has been chosen and typed so far. */
 export interface Choice {
   readonly profile: string | null;
   readonly namespace: string | null;
+  /** `deployment/checkout`, in the namespace above. */
+  readonly target?: string | null;
+  readonly duration?: string | null;
+  readonly reason?: string | null;
 }
+
+export const NOTHING_CHOSEN: Choice = { profile: null, namespace: null };
 
 /** The workloads and Services of the chosen namespace; null: none to choose from (not looked up, or the lookup failed). */
 export type Workloads = readonly { readonly kind: string; readonly name: string }[] | null;
@@ -55,6 +65,49 @@ export function loadingModal(text = 'One moment …'): Modal {
 /** Plain words, and nothing to do. */
 export function noticeModal(text: string): Modal {
   return frame('Drawbridge', [{ type: 'section', text: plain(text) }]);
+}
+
+const BACK: Block = {
+  type: 'actions',
+  elements: [{ type: 'button', action_id: ACTIONS.back, text: plain('Back to the form', LIMITS.label) }],
+};
+
+/**
+ * The last step before a request: what would be granted. Nothing has been stored, and nobody told.
+ * @param changed true when something else was shown before, which can't be had any more
+ */
+export function previewModal({ view, rule, digest }: Proposal, ask: Ask, changed: boolean): Modal {
+  const { approvalsNeeded } = view.grant;
+  const decision =
+    approvalsNeeded === 0
+      ? `*The policy itself approves it* (${code(rule)}): access begins when you press Request.`
+      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${view.approvers === null ? '' : `, from ${approvers(view.approvers)}`}.`;
+  const blocks = [
+    ...(changed
+      ? [
+          section(
+            '🔁 *What would be granted has changed since you saw it,* so nothing has been requested. This is how it is now.',
+          ),
+        ]
+      : []),
+    ...essentials(view),
+    ...details(view, true).filter((block) => block !== null),
+    section(decision),
+    context('Nothing has been requested yet, and nobody has been told.'),
+    BACK,
+  ];
+  return frame('What you would get', blocks, {
+    callback_id: MODALS.confirm,
+    submit: plain('Request', LIMITS.modalTitle),
+    private_metadata: carryAsked({ ask, digest }),
+  });
+}
+
+/** A refusal that the form could not wait for, with a way back to what was typed. */
+export function refusedModal(text: string, ask: Ask): Modal {
+  return frame('Not requested', [{ type: 'section', text: plain(text) }, BACK], {
+    private_metadata: carryAsked({ ask, digest: null }),
+  });
 }
 
 /** What came of a request. */
@@ -101,12 +154,17 @@ function select(
   };
 }
 
-function typedField(actionId: string, placeholder: string, dispatches = false): types.PlainTextInput {
+function typedField(
+  actionId: string,
+  placeholder: string,
+  { dispatches = false, value = null }: { dispatches?: boolean; value?: string | null | undefined } = {},
+): types.PlainTextInput {
   return {
     type: 'plain_text_input',
     action_id: actionId,
     placeholder: plain(placeholder, 150),
-    max_length: 300,
+    max_length: LONGEST_TYPED,
+    ...(value && { initial_value: value.slice(0, LONGEST_TYPED) }),
     ...(dispatches && { dispatch_action_config: { trigger_actions_on: ['on_enter_pressed'] } }),
   };
 }
@@ -128,8 +186,8 @@ export function requestModal(offers: readonly Offer[], choice: Choice, workloads
   const { offer, namespace } = settle(offers, choice);
   return frame(
     'Ask for access',
-    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, workloads))],
-    { callback_id: MODALS.request, submit: plain('Ask', LIMITS.modalTitle) },
+    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, workloads, choice))],
+    { callback_id: MODALS.request, submit: plain('Preview', LIMITS.modalTitle) },
   );
 }
 
@@ -142,11 +200,11 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
     label: plain('Profile'),
     element: selectable(options)
       ? select(ACTIONS.profile, 'What do you need?', options, offer?.profile ?? null)
-      : typedField(ACTIONS.profile, 'Its name, then Enter', true),
+      : typedField(ACTIONS.profile, 'Its name, then Enter', { dispatches: true, value: offer?.profile }),
   };
 }
 
-function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads): Block[] {
+function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, typed: Choice): Block[] {
   const { profile, defaultDuration, maximumDuration } = offer;
   if (offer.namespaces.length === 0)
     return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
@@ -159,27 +217,33 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads):
       label: plain('Namespace'),
       element: selectable(namespaces)
         ? select(ACTIONS.namespace, 'Where?', namespaces, namespace)
-        : typedField(ACTIONS.namespace, 'Its name, then Enter', true),
+        : typedField(ACTIONS.namespace, 'Its name, then Enter', { dispatches: true, value: namespace }),
     },
-    ...(offer.scope === 'workload' ? [targetField(profile, namespace, workloads)] : []),
+    ...(offer.scope === 'workload' ? [targetField(profile, namespace, workloads, typed.target ?? null)] : []),
     {
       type: 'input',
       block_id: blockId('duration', profile),
       label: plain('Duration'),
       hint: plain(`At most ${formatDuration(maximumDuration)}. Expected ${DURATION_FORM}.`),
-      element: { ...typedField(INPUT, '45m'), initial_value: formatDuration(defaultDuration) },
+      element: typedField(INPUT, '45m', { value: typed.duration || formatDuration(defaultDuration) }),
     },
     {
       type: 'input',
       block_id: blockId('reason'),
       label: plain('Reason'),
       hint: plain('Approvers decide by it.'),
-      element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_REASON },
+      element: {
+        type: 'plain_text_input',
+        action_id: INPUT,
+        multiline: true,
+        max_length: LONGEST_REASON,
+        ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
+      },
     },
   ];
 }
 
-function targetField(profile: string, namespace: string | null, workloads: Workloads): Block {
+function targetField(profile: string, namespace: string | null, workloads: Workloads, target: string | null): Block {
   const options = (workloads ?? []).map(({ kind, name }) => {
     const value = `${kind.toLowerCase()}/${name}`;
     return { text: value, value };
@@ -190,7 +254,9 @@ function targetField(profile: string, namespace: string | null, workloads: Workl
     block_id: blockId('target', profile, listed ? namespace : null),
     label: plain('Target'),
     ...(!listed && { hint: plain('Kind and name, such as deploy/checkout or svc/checkout.') }),
-    element: listed ? select(INPUT, 'Which workload or Service?', options, null) : typedField(INPUT, 'deploy/checkout'),
+    element: listed
+      ? select(INPUT, 'Which workload or Service?', options, target)
+      : typedField(INPUT, 'deploy/checkout', { value: target }),
   };
 }
 
@@ -224,12 +290,39 @@ function filled(values: StateValues, field: Field): Filled | null {
   return null;
 }
 
-/** What has been chosen in a form that is being filled in. */
+/** What has been chosen and typed in a form that is being filled in; without what belongs to a choice that is another now. */
 export function choiceOf(values: StateValues): Choice {
+  const profile = filled(values, 'profile')?.value || null;
+  const namespace = filled(values, 'namespace');
+  const target = filled(values, 'target');
+  const duration = filled(values, 'duration');
+  const reason = filled(values, 'reason')?.value;
+  const chosen = { profile, namespace: namespace?.value || null };
   return {
-    profile: filled(values, 'profile')?.value || null,
-    namespace: filled(values, 'namespace')?.value || null,
+    ...chosen,
+    ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
+    ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
+    ...(reason && { reason }),
   };
+}
+
+/** The form as it was filled in to ask for this. */
+export function choiceToAsk({ profile, target, duration, reason }: Ask): Choice {
+  const { namespace, workload, service } = target;
+  const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
+  return {
+    profile,
+    namespace,
+    target: named && `${named.kind.toLowerCase()}/${named.name}`,
+    duration: duration === null ? null : formatDuration(duration),
+    reason,
+  };
+}
+
+/** The same in one line, to type again when the form is gone. */
+export function inOneLine({ profile, target, duration, reason }: Ask): string {
+  const length = duration === null ? '' : ` ${formatDuration(duration)}`;
+  return `/jit request ${profile} ${describeTarget(target)}${length} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */

@@ -1,9 +1,11 @@
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import type { Connection, Endpoint, Plan } from '../../domain/plan.ts';
+import type { Plan } from '../../domain/plan.ts';
 import { describeTarget } from '../../domain/target.ts';
-import { type Block, bullets, context, section, small, words } from './blocks.ts';
-import { code, codeBlock, fitting, LIMITS, markup, person } from './text.ts';
+import { ACTIONS } from './actions.ts';
+import { type Block, bullets, button, context, section, small, words } from './blocks.ts';
+import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
+import { code, codeBlock, fitting, LIMITS, markup, more, person } from './text.ts';
 
 /** The plan of a grant, as an approver reads it. */
 
@@ -16,24 +18,9 @@ function rightsOf(plan: Plan): string[] {
   return plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules];
 }
 
-function endpoint(at: Endpoint): string {
-  return 'cidr' in at ? at.cidr : `${at.namespace}/${at.kind.toLowerCase()}/${at.name}`;
-}
-
-/** `8080/TCP, 9000-9010/UDP, all SCTP`. */
-function portsOf({ ports }: Connection): string {
-  return ports
-    .map(({ protocol, from, to }) => {
-      if (from <= 1 && to >= 65_535) return `all ${protocol}`;
-      return `${from === to ? from : `${from}-${to}`}/${protocol}`;
-    })
-    .join(', ');
-}
-
-function connection(sign: '+' | '-', c: Connection): string {
-  const hedge = c.pluginDependent ? '  (depends on the network plugin)' : '';
-  return `${sign} ${endpoint(c.from)} → ${endpoint(c.to)}  ${portsOf(c)}${hedge}`;
-}
+/** How many lines of connections a message has, beside the button that shows all of them, and a modal, which has no such button. */
+const LINES = 8;
+const LINES_OF_MODAL = 40;
 
 function confinement({ network: how }: Plan): string {
   switch (how.mode) {
@@ -48,27 +35,34 @@ function confinement({ network: how }: Plan): string {
   }
 }
 
-/** What the grant changes in the cluster's network, and what must be known of it. */
-function network(plan: Plan): Block[] {
-  const { opens, closes, notes, unlisted } = plan.preview;
-  const lines = [
-    ...fitting(
-      closes.map((c) => connection('-', c)),
-      LIMITS.section,
-      10,
-    ),
-    ...fitting(
-      opens.map((c) => connection('+', c)),
-      LIMITS.section,
-      10,
-    ),
-  ];
-  const head = `*Network:* ${confinement(plan)}. Opens ${opens.length + unlisted.opens}, closes ${closes.length + unlisted.closes}.`;
+/** What the grant changes in the cluster's network, and what must be known of it: what closes first, then what opens. */
+function network({ grant, digest }: View, wide: boolean): Block[] {
+  const { preview } = grant.plan;
+  const { notes } = preview;
+  const sections = sectionsOf(preview);
+  const [opens, closes, reaches] = (['opens', 'closes', 'reaches'] as const).map(
+    (list) => preview[list].length + preview.unlisted[list],
+  );
+  const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
+  const head = markup(`*Network:* ${confinement(grant.plan)}. Opens ${opens}, closes ${closes}.${inside}`);
   return [
-    section(head),
-    ...(lines.length > 0 ? [section(codeBlock(lines))] : []),
+    {
+      type: 'section',
+      text: head,
+      ...(!wide && sections.length > 0 && { accessory: button(ACTIONS.showAll, 'Show all', { grant, digest }) }),
+    },
+    ...inShort(sections, wide ? LINES_OF_MODAL : LINES).map(shortSection),
     ...(notes.length > 0 ? [bullets('Good to know:', notes)] : []),
   ];
+}
+
+/** `*Opens*, from `a` to:` and a line each. */
+function shortSection({ title, common, lines, left, counted }: ShortSection): Block {
+  const ends =
+    common === null ? ':' : `, ${common.side} ${code(common.end)} ${common.side === 'from' ? 'to' : 'from'}:`;
+  const tail = left === 0 ? '' : `\n${more(left)}${counted && common !== null ? ', there or elsewhere' : ''}`;
+  const head = `*${title}*${ends}\n`;
+  return section(`${head}${codeBlock(lines, LIMITS.section - head.length - tail.length)}${tail}`);
 }
 
 /** Rights by which access outlives the grant, and connections that end: what an approver says yes to as well. */
@@ -112,13 +106,14 @@ export function essentials(view: View): Block[] {
   ];
 }
 
-export function details(view: View): (Block | null)[] {
+/** What follows from the rights and the network, for people to decide by. `wide`: for a modal, which has room and no button to show all. */
+export function details(view: View, wide = false): (Block | null)[] {
   const { grant, objects } = view;
   const acknowledged = acknowledgements(grant.plan);
   const { groups, user } = grant.plan;
   const member = groups.length > 0 ? ` (member of ${code(groups.join(', '), 300)})` : '';
   return [
-    ...network(grant.plan),
+    ...network(view, wide),
     acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
     objects.length === 0
       ? null

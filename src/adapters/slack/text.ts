@@ -8,7 +8,10 @@ import type { Person } from '../../domain/people.ts';
  * https://docs.slack.dev/messaging/formatting-message-text
  */
 
-/** The longest texts that Slack takes, in characters, and the most items. */
+/**
+ * The longest texts that Slack takes, in characters, and the most items. All blocks of a message together, with their JSON: not documented, and
+ * seen at 13,200 (https://github.com/slackapi/bolt-js/issues/2509).
+ */
 export const LIMITS = {
   section: 3000,
   field: 2000,
@@ -18,6 +21,7 @@ export const LIMITS = {
   options: 100,
   optionValue: 150,
   messageBlocks: 50,
+  messageLength: 12_500,
   value: 2000,
   metadata: 3000,
 } as const;
@@ -76,9 +80,14 @@ export function code(text: string, most = 300): string {
   return `\`${escape(shorten(clean(text).replaceAll('`', 'ˋ') || '–', most))}\``;
 }
 
+/** A line of somebody else's within a block of code. */
+export function codeLine(line: string): string {
+  return escape(shorten(clean(line).replaceAll('`', 'ˋ'), 400));
+}
+
 /** Lines of somebody else's as a block of code; as many as fit into `most` characters, and how many more there are. */
 export function codeBlock(lines: readonly string[], most: number = LIMITS.section): string {
-  const safe = lines.map((line) => escape(shorten(clean(line).replaceAll('`', 'ˋ'), 400)));
+  const safe = lines.map(codeLine);
   return `\`\`\`\n${fitting(safe, most - 8).join('\n')}\n\`\`\``;
 }
 

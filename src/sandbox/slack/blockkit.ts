@@ -181,6 +181,9 @@ export function blocksText(blocks: readonly Block[]): string {
   return lines.join('\n');
 }
 
+/** All blocks of a posted message together, as JSON: not documented, but seen. https://github.com/slackapi/bolt-js/issues/2509 */
+export const LONGEST_BLOCKS = 13_200;
+
 /** Why Slack would refuse these blocks, as it words it; empty when it would not. */
 export function blockErrors(blocks: unknown, most: 50 | 100, path = '/blocks'): string[] {
   const errors: string[] = [];

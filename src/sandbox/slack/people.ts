@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import {
   type Control,
   controls,
@@ -55,6 +56,11 @@ export interface People {
   places(user: string): Promise<string[]>;
   /** Errors shown in the modal on top, by block_id. */
   errors(user: string): Record<string, string>;
+  /**
+   * How many milliseconds from now on the app's answer to a submission takes to reach the modal (default 0): a views.update that is called
+   * meanwhile is covered by it, as at Slack.
+   */
+  delayAnswers(milliseconds: number): void;
 }
 
 export interface PeopleOptions {
@@ -82,6 +88,7 @@ export function clickKey(user: string, channel: string, ts: string, actionId: st
 export function createPeople(options: PeopleOptions): People {
   const { app, team, directory, upstream, delivery, modals, triggers } = options;
   const shownErrors = new Map<string, Record<string, string>>();
+  let answersTake = 0;
 
   const places = async (user: string): Promise<string[]> => [
     ...directory
@@ -153,6 +160,9 @@ export function createPeople(options: PeopleOptions): People {
     places,
     visible,
     errors: (user) => shownErrors.get(user) ?? {},
+    delayAnswers(milliseconds) {
+      answersTake = milliseconds;
+    },
 
     async command(user, channel, command, text = '') {
       await mustBeIn(user, channel);
@@ -221,6 +231,7 @@ export function createPeople(options: PeopleOptions): People {
         response_urls: [],
       });
       if (!answer.acked) return { kind: 'failed', error: answer.error };
+      if (answersTake > 0) await delay(answersTake);
       return applySubmission(modals, user, view, answer.payload, show);
     },
 

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { type Block, blockErrors, type ViewDefinition, viewErrors, withIds } from './blockkit.ts';
+import { type Block, blockErrors, LONGEST_BLOCKS, type ViewDefinition, viewErrors, withIds } from './blockkit.ts';
 import { type Directory, type Person, slackGroup, slackUser } from './directory.ts';
 import type { Modals, Triggers, ViewResult } from './modals.ts';
 import type { AppConfig, Json, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
@@ -105,6 +105,8 @@ export function createWebApi(options: WebApiOptions): WebApi {
       return fail('no_text');
     if (text(args.text).length > 40_000) return fail('msg_too_long');
     const errors = args.blocks === undefined ? [] : blockErrors(args.blocks, 50);
+    if (errors.length === 0 && JSON.stringify(args.blocks ?? []).length > LONGEST_BLOCKS)
+      return fail('msg_blocks_too_long');
     return errors.length > 0 ? fail('invalid_blocks', { errors, response_metadata: { messages: errors } }) : undefined;
   };
 

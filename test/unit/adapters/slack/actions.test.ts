@@ -1,6 +1,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { carried, carriedDenial, carry, messageOf } from '../../../../src/adapters/slack/actions.ts';
+import {
+  type Asked,
+  carried,
+  carriedAsked,
+  carriedDenial,
+  carry,
+  carryAsked,
+  messageOf,
+} from '../../../../src/adapters/slack/actions.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 
 const ID = 'g-7k3fq2';
@@ -8,13 +16,13 @@ const DIGEST = '0123456789ab';
 
 describe('the value of a button', () => {
   it('comes back as it went', () => {
-    expect(carried(carry(ID, DIGEST, 'for "now"'))).toEqual({ id: ID, digest: DIGEST, note: 'for "now"' });
+    expect(carried(carry(ID, DIGEST, { note: 'for "now"' }))).toEqual({ id: ID, digest: DIGEST, note: 'for "now"' });
   });
 
   it('fits into a button, whatever the note', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 5000 }), (note) => {
-        const value = carry(ID, DIGEST, note);
+        const value = carry(ID, DIGEST, { note });
         return value.length <= 2000 && carried(value).id === ID;
       }),
     );
@@ -65,5 +73,36 @@ describe('where a button was', () => {
     { type: 'message', is_ephemeral: 'true' },
   ])('is refused when Slack does not say it: %j', (container) => {
     expect(() => messageOf(container)).toThrow(Refusal);
+  });
+});
+
+describe('the metadata of a preview', () => {
+  const about: Asked = {
+    ask: { profile: 'debug', target: { namespace: 'staging' }, duration: null, reason: 'why "not"' },
+    digest: DIGEST,
+  };
+
+  it('comes back as it went', () => {
+    const workload = { kind: 'Deployment', name: 'checkout' } as const;
+    for (const target of [{}, { workload }, { service: 'checkout' }]) {
+      const asked: Asked = { ...about, ask: { ...about.ask, target: { namespace: 'staging', ...target } } };
+      expect(carriedAsked(carryAsked(asked))).toEqual(asked);
+    }
+  });
+
+  it.each([
+    '',
+    '{}',
+    JSON.stringify({ ...about, approved: true }),
+    JSON.stringify({ ...about, digest: 'all' }),
+    JSON.stringify({ ...about, ask: { ...about.ask, duration: -1 } }),
+    JSON.stringify({ ...about, ask: { ...about.ask, profile: 'x'.repeat(301) } }),
+    JSON.stringify({
+      ...about,
+      ask: { ...about.ask, target: { namespace: 'staging', workload: { kind: 'Node', name: 'n' } } },
+    }),
+    JSON.stringify({ ...about, ask: { ...about.ask, user: 'admin' } }),
+  ])('%j is none of ours', (metadata) => {
+    expect(() => carriedAsked(metadata)).toThrow(Refusal);
   });
 });

@@ -6,6 +6,7 @@ import {
   approvalMessage,
   helpMessage,
   listMessage,
+  networkMessage,
   outcomeMessage,
   requestedMessage,
   reviewMessage,
@@ -20,9 +21,19 @@ import {
   threadMessage,
 } from '../../../../src/adapters/slack/news.ts';
 import type { View } from '../../../../src/app/view.ts';
+import { Refusal } from '../../../../src/domain/errors.ts';
 import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant.ts';
-import { type Block, blockErrors, blocksText, controls } from '../../../../src/sandbox/slack/blockkit.ts';
-import { BEN, samplePreview } from '../../../support/grants.ts';
+
+import type { Connection } from '../../../../src/domain/plan.ts';
+import {
+  type Block,
+  blockErrors,
+  blocksText,
+  controls,
+  LONGEST_BLOCKS,
+} from '../../../../src/sandbox/slack/blockkit.ts';
+import { BEN, samplePlan, samplePreview } from '../../../support/grants.ts';
+
 import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
@@ -33,12 +44,26 @@ const textOf = (message: Message): string => blocksText(blocksOf(message));
 const buttonsOf = (message: Message): string[] =>
   controls(blocksOf(message)).map(({ element }) => element.action_id ?? '');
 
+/** Connections of other workloads to the target. */
+const clients = (count: number, namespace: (i: number) => string = () => 'payments'): Connection[] =>
+  Array.from({ length: count }, (_, i) => ({
+    from: { namespace: namespace(i), kind: 'Deployment', name: `client-${i}` },
+    to: { namespace: 'staging', kind: 'Deployment', name: 'checkout' },
+    ports: [{ protocol: 'TCP', from: 8080, to: 8080 }],
+    reasons: ['ingress: isolated by staging/drawbridge-x, and no policy allows it'],
+    pluginDependent: false,
+  }));
+
 /** Everything that is ever said of a grant, whatever its state. */
 function everything(view: View, words = ''): Message[] {
   return [
     approvalMessage(view),
     reviewMessage(view, words),
     statusMessage(view),
+    statusMessage(view, { kind: 'changed', view }),
+    statusMessage(view, { kind: 'refused', refusal: new Refusal(words, words, words) }),
+    networkMessage(view, 0),
+    networkMessage(view, 1000),
     requestedMessage(view),
     outcomeMessage(view, 'Done.'),
     listMessage({ mine: [view], waiting: [view] }),
@@ -77,7 +102,7 @@ describe('an approval message', () => {
       '`get, create: pods/exec`',
       '“checkout returns 502”',
       'Opens 1, closes 0',
-      '+ drawbridge-workspaces/job/workspace → staging/deployment/checkout 8080/TCP',
+      '*Opens*, from `drawbridge-workspaces/workspace/new` to:\n```\n+ staging/deployment/checkout 8080/TCP',
       'Traffic from the node',
       'Job, RoleBinding in `staging`',
       '*1 approval needed*, from <!subteam^S0SRE>, members of <#C0ACCESS>, `cy@example.test`',
@@ -87,9 +112,26 @@ describe('an approval message', () => {
 
   it('has buttons that carry the id and the digest of what is shown', () => {
     const view = sampleView();
-    const [approve, deny] = controls(blocksOf(approvalMessage(view)));
-    expect([approve?.element.action_id, deny?.element.action_id]).toEqual([ACTIONS.approve, ACTIONS.deny]);
-    expect(carried(approve?.element.value)).toEqual({ id: 'g-7k3fq2', digest: view.digest, note: '' });
+    expect(buttonsOf(approvalMessage(view))).toEqual([ACTIONS.showAll, ACTIONS.approve, ACTIONS.deny]);
+    for (const { element } of controls(blocksOf(approvalMessage(view))))
+      expect(carried(element.value)).toEqual({ id: 'g-7k3fq2', digest: view.digest, note: '' });
+  });
+
+  it('names what closes before what opens, in few lines, and the rest behind a button', () => {
+    const closes = clients(30, (i) => `team-${i}`);
+    const preview = { ...WORKSPACE_PLAN.preview, closes };
+    const message = approvalMessage(sampleView({ plan: { ...WORKSPACE_PLAN, preview } }));
+    const text = textOf(message);
+    expect(text).toContain('Opens 1, closes 30');
+    expect(text.indexOf('*Closes*')).toBeLessThan(text.indexOf('*Opens*'));
+    expect(text.split('\n').filter((line) => /^[-+] /.test(line))).toHaveLength(8);
+    expect(text).toContain('… and 23 more');
+    expect(buttonsOf(message)).toContain(ACTIONS.showAll);
+  });
+
+  it('has nothing to show all of when the network stays as it is', () => {
+    const plan = samplePlan({ preview: { ...WORKSPACE_PLAN.preview, opens: [] } });
+    expect(buttonsOf(approvalMessage(sampleView({ plan })))).toEqual([ACTIONS.approve, ACTIONS.deny]);
   });
 
   it('asks for a word more where approving acknowledges closed connections or rights that outlive the grant', () => {
@@ -98,8 +140,10 @@ describe('an approval message', () => {
     expect(textOf(message)).toContain(
       'acknowledges that it gives rights by which access can outlive the grant: reads secrets',
     );
-    expect(controls(blocksOf(message))[0]?.element.confirm?.text.text).toContain('reads secrets');
-    expect(controls(blocksOf(approvalMessage(sampleView())))[0]?.element.confirm).toBeUndefined();
+    const approve = (of: Message) =>
+      controls(blocksOf(of)).find(({ element }) => element.action_id === ACTIONS.approve);
+    expect(approve(message)?.element.confirm?.text.text).toContain('reads secrets');
+    expect(approve(approvalMessage(sampleView()))?.element.confirm).toBeUndefined();
   });
 
   it('says that it is asked again when what was approved was another plan', () => {
@@ -111,7 +155,7 @@ describe('an approval message', () => {
   });
 
   it.each<[GrantState, string[]]>([
-    ['pending', [ACTIONS.approve, ACTIONS.deny]],
+    ['pending', [ACTIONS.showAll, ACTIONS.approve, ACTIONS.deny]],
     ['approved', [ACTIONS.revoke]],
     ['applying', [ACTIONS.revoke]],
     ['active', [ACTIONS.revoke]],
@@ -249,11 +293,79 @@ describe('a review', () => {
     const message = reviewMessage(sampleView(), 'for the incident');
     expect(textOf(message)).toContain('Opens 1, closes 0');
     expect(textOf(message)).toContain('Your note: “for the incident”');
-    expect(carried(controls(blocksOf(message))[0]?.element.value).note).toBe('for the incident');
+    const approve = controls(blocksOf(message)).find(({ element }) => element.action_id === ACTIONS.approve);
+    expect(carried(approve?.element.value).note).toBe('for the incident');
   });
 
   it('of what needs no decision has no decision buttons', () => {
-    expect(buttonsOf(reviewMessage(sampleView({ state: 'expired', ...ended }), ''))).toEqual([]);
+    expect(buttonsOf(reviewMessage(sampleView({ state: 'expired', ...ended }), ''))).toEqual([ACTIONS.showAll]);
+  });
+});
+
+describe('the status of a request that waits', () => {
+  const view = sampleView();
+  const other = sampleView({
+    plan: { ...WORKSPACE_PLAN, preview: { ...WORKSPACE_PLAN.preview, closes: clients(12) } },
+  });
+
+  it('says that the plan was read anew and is the one that approvers see', () => {
+    const text = textOf(statusMessage(view, { kind: 'same' }));
+    expect(text).toContain('the plan is the one that the approvers see');
+    expect(text).toContain('Opens 1, closes 0');
+  });
+
+  it('shows the plan as it is now when it is another, whole, and what approving will do', () => {
+    const message = statusMessage(view, { kind: 'changed', view: other });
+    expect(textOf(message)).toContain('Approving will ask again');
+    expect(textOf(message)).toContain('Opens 1, closes 12');
+    expect(textOf(message)).toContain('- payments/deployment/client-11 8080/TCP');
+    // The button shows what is on record: here that would be another plan.
+    expect(buttonsOf(message)).not.toContain(ACTIONS.showAll);
+  });
+
+  it('says why it would be refused now, and when it is not known', () => {
+    const refusal = new Refusal('target', 'There is no checkout.', 'Use `/jit list`.');
+    const text = textOf(statusMessage(view, { kind: 'refused', refusal }));
+    expect(text).toContain('Approving would be refused now: There is no checkout. Use /jit list.');
+    expect(text).toContain('Opens 1, closes 0');
+    expect(textOf(statusMessage(view, { kind: 'unknown' }))).toContain('could not be made anew');
+  });
+
+  it('of a grant that was decided on says what was approved, and nothing of now', () => {
+    const text = textOf(statusMessage(sampleView({ state: 'active', ...ended, endedAt: null }), null));
+    expect(text).toContain('Opens 1, closes 0');
+    expect(text).not.toMatch(/anew|Approving/);
+  });
+});
+
+describe('all connections of a plan', () => {
+  it('are shown with the policies that are the reason', () => {
+    const [opened] = WORKSPACE_PLAN.preview.opens;
+    if (opened === undefined) throw new Error('nothing is opened');
+    const opens = [{ ...opened, reasons: ['egress: allowed by staging/drawbridge-x', 'ingress: not isolated'] }];
+    const view = sampleView({ plan: { ...WORKSPACE_PLAN, preview: { ...WORKSPACE_PLAN.preview, opens } } });
+    const text = textOf(networkMessage(view, 0));
+    expect(text).toContain('+ drawbridge-workspaces/workspace/new → staging/deployment/checkout 8080/TCP');
+    expect(text).toContain('↳ egress: allowed by staging/drawbridge-x\n↳ ingress: not isolated');
+    expect(buttonsOf(networkMessage(view, 0))).toEqual([]);
+  });
+
+  it('are turned page by page, each once, and begin again after the last', () => {
+    const closes = clients(400);
+    const view = sampleView({ plan: { ...WORKSPACE_PLAN, preview: { ...WORKSPACE_PLAN.preview, closes } } });
+    const seen: string[] = [];
+    let page = 0;
+    do {
+      const message = networkMessage(view, page);
+      expect(blockErrors(message.blocks, 50)).toEqual([]);
+      expect(JSON.stringify(message.blocks).length).toBeLessThan(LONGEST_BLOCKS);
+      for (const [, from = ''] of textOf(message).matchAll(/^- (\S+) →/gm)) seen.push(from);
+      page = carried(controls(blocksOf(message))[0]?.element.value).page ?? -1;
+    } while (page > 0);
+    expect(page).toBe(0);
+    expect(seen).toEqual(closes.map(({ from }) => ('name' in from ? `payments/deployment/${from.name}` : '')));
+    // A button of a plan that was longer leads to the last page.
+    expect(textOf(networkMessage(view, 5000))).toContain('client-399 →');
   });
 });
 
@@ -358,6 +470,8 @@ describe('hostile text', () => {
   it('never mentions, links or formats, and never breaks a limit of Slack', () => {
     fc.assert(
       fc.property(hostileView, ({ view, word }) => {
+        const posted = JSON.stringify(approvalMessage(view).blocks).length;
+        expect(posted).toBeLessThan(LONGEST_BLOCKS);
         for (const message of everything(view, word)) {
           for (const markup of markupOf(message)) {
             // What is left of Slack's own syntax is ours: dates.

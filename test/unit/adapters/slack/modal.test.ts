@@ -1,19 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import { carriedDenial } from '../../../../src/adapters/slack/actions.ts';
+import { ACTIONS, carriedAsked, carriedDenial } from '../../../../src/adapters/slack/actions.ts';
 import {
   askOf,
   choiceOf,
+  choiceToAsk,
   denyModal,
   errorsOf,
+  inOneLine,
   noteOf,
+  previewModal,
+  refusedModal,
   requestedModal,
   requestModal,
   type StateValues,
   settle,
-  type Workloads,
 } from '../../../../src/adapters/slack/modal.ts';
-import type { Offer } from '../../../../src/app/use-cases.ts';
+import type { Offer, Proposal } from '../../../../src/app/use-cases.ts';
+import type { Ask } from '../../../../src/domain/decide.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
+import type { Grant } from '../../../../src/domain/grant.ts';
 import {
   type Block,
   blocksText,
@@ -22,7 +27,8 @@ import {
   initialValue,
   viewErrors,
 } from '../../../../src/sandbox/slack/blockkit.ts';
-import { sampleView } from '../../../support/views.ts';
+import { samplePreview } from '../../../support/grants.ts';
+import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const DEBUG: Offer = {
   profile: 'debug',
@@ -33,7 +39,7 @@ const DEBUG: Offer = {
   maximumDuration: 7200,
 };
 const LOGS: Offer = { ...DEBUG, profile: 'logs', description: '', scope: 'namespace', namespaces: ['staging'] };
-const WORKLOADS: Workloads = [
+const WORKLOADS = [
   { kind: 'Deployment', name: 'checkout' },
   { kind: 'StatefulSet', name: 'ledger' },
 ];
@@ -159,7 +165,55 @@ describe('a filled-in form', () => {
         reason: 'it returns 502',
       },
     });
-    expect(choiceOf(filledIn(modal, good))).toEqual({ profile: 'debug', namespace: 'staging' });
+    expect(choiceOf(filledIn(modal, good))).toEqual({
+      profile: 'debug',
+      namespace: 'staging',
+      target: 'deployment/checkout',
+      duration: '45m',
+      reason: 'it returns 502',
+    });
+  });
+
+  it('keeps what was typed when another profile is chosen, but for what belonged to the first', () => {
+    const values = { ...filledIn(modal, good), profile: { x: { selected_option: { value: 'logs' } } } };
+    expect(choiceOf(values)).toEqual({ profile: 'logs', namespace: 'staging', reason: 'it returns 502' });
+  });
+
+  it.each([
+    ['chosen', WORKLOADS],
+    ['typed', null],
+  ])('comes back as it was when its target was %s', (_how, workloads) => {
+    const ask: Ask = {
+      profile: 'debug',
+      target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+      duration: 2700,
+      reason: 'it returns 502',
+    };
+    const again = requestModal([DEBUG, LOGS], choiceToAsk(ask), workloads);
+    expect(viewErrors(again)).toEqual([]);
+    expect(askOf(filledIn(again, {}))).toEqual({ ask });
+  });
+
+  it('comes back with the Service that was its target', () => {
+    const ask: Ask = {
+      profile: 'debug',
+      target: { namespace: 'staging', service: 'checkout' },
+      duration: 2700,
+      reason: 'x',
+    };
+    const offered = [...WORKLOADS, { kind: 'Service', name: 'checkout' }];
+    for (const workloads of [offered, null])
+      expect(askOf(filledIn(requestModal([DEBUG], choiceToAsk(ask), workloads), {}))).toEqual({ ask });
+    expect(inOneLine(ask)).toBe('/jit request debug staging/svc/checkout 45m x');
+  });
+
+  it('comes back without a target that is not there any more', () => {
+    const gone = requestModal(
+      [DEBUG],
+      { profile: 'debug', namespace: 'staging', target: 'deployment/gone' },
+      WORKLOADS,
+    );
+    expect(control(gone, 'Target').element.initial_option).toBeUndefined();
   });
 
   it('may name a target by typing it', () => {
@@ -208,6 +262,85 @@ describe('a filled-in form', () => {
   ])('refused by %s shows it beside %s', (rule, field) => {
     const errors = errorsOf(filledIn(modal, good), 'no', new Refusal(rule, 'no'));
     expect(errors).toEqual({ [control(modal, field).block.block_id ?? '']: 'no' });
+  });
+});
+
+describe('the preview', () => {
+  const ask: Ask = {
+    profile: 'debug',
+    target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+    duration: 2700,
+    reason: 'it "returns" 502',
+  };
+  const proposal = (change: Partial<Grant> = {}): Proposal => ({
+    view: sampleView(change),
+    rule: 'profiles.debug.automatic (ada@example.test)',
+    digest: 'a'.repeat(12),
+  });
+  const textOf = (change: Partial<Grant> = {}) => blocksText(blocksOf(previewModal(proposal(change), ask, false)));
+
+  it('says what would be granted and who must approve it, and that nothing is asked for yet', () => {
+    const modal = previewModal(proposal(), ask, false);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(modal.submit?.text).toBe('Request');
+    for (const part of [
+      '`staging/deployment/checkout`',
+      'Opens 1, closes 0',
+      '+ staging/deployment/checkout 8080/TCP',
+      'Traffic from the node',
+      '*1 approval needed*, from <!subteam^S0SRE>',
+      'Nothing has been requested yet',
+    ])
+      expect(textOf()).toContain(part);
+    expect(textOf()).not.toContain('changed');
+    expect(textOf({ plan: { ...WORKSPACE_PLAN, persistence: ['reads secrets'] } })).toContain(
+      'acknowledges that it gives rights by which access can outlive the grant: reads secrets',
+    );
+  });
+
+  it('says when no person has to approve, and by which rule', () => {
+    const text = textOf({ approvalsNeeded: 0 });
+    expect(text).toContain('The policy itself approves it* (`profiles.debug.automatic (ada@example.test)`)');
+    expect(text).not.toContain('needed');
+  });
+
+  it('says that it is not what was shown before', () => {
+    expect(blocksText(blocksOf(previewModal(proposal(), ask, true)))).toContain('has changed since you saw it');
+  });
+
+  it('carries what is asked for and what was shown, and has no button on a grant that is not there', () => {
+    const modal = previewModal(proposal(), ask, false);
+    expect(carriedAsked(modal.private_metadata)).toEqual({ ask, digest: 'a'.repeat(12) });
+    expect(controls(blocksOf(modal)).map(({ element }) => element.action_id)).toEqual([ACTIONS.back]);
+  });
+
+  it('is one that Slack takes, with much to show and the longest of names', () => {
+    const connection = (i: number) => ({
+      from: { namespace: 'n'.repeat(63), kind: 'Deployment', name: `${'d'.repeat(240)}-${i}` },
+      to: { cidr: `10.0.${i}.0/24` },
+      ports: [{ protocol: 'TCP', from: i + 1, to: i + 1 }],
+      reasons: [],
+      pluginDependent: true,
+    });
+    const many = Array.from({ length: 200 }, (_, i) => connection(i));
+    const notes = Array.from({ length: 50 }, () => 'n'.repeat(500));
+    const plan = { ...WORKSPACE_PLAN, preview: samplePreview({ opens: many, closes: many, reaches: many, notes }) };
+    expect(viewErrors(previewModal(proposal({ plan }), ask, true))).toEqual([]);
+  });
+
+  it('of a refusal leads back to what was typed', () => {
+    const modal = refusedModal('No.', ask);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(modal.submit).toBeUndefined();
+    expect(carriedAsked(modal.private_metadata)).toEqual({ ask, digest: null });
+    const name = '"'.repeat(300);
+    const long = {
+      ...ask,
+      profile: name,
+      target: { namespace: name, workload: { kind: 'Pod', name } },
+      reason: name,
+    } as const;
+    expect(viewErrors(refusedModal('No.', long))).toEqual([]);
   });
 });
 
