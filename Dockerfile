@@ -13,5 +13,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+# The canary and the probe of workspaces, run as they are.
+COPY src/probe ./src/probe
 USER 65532:65532
 CMD ["node", "dist/main.js"]

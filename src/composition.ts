@@ -97,6 +97,7 @@ export async function startDrawbridge(
     instance,
     workspacesNamespace: settings.workspacesNamespace,
     sealKeys: settings.sealKeys.reveal(),
+    probeImage: settings.probeImage ?? null,
     ownNamespace: settings.ownNamespace,
     now: Date.now,
     sleep,

@@ -2,6 +2,7 @@ import { Refusal } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../domain/plan.ts';
+import { judgeVerdict, type ProbeVerdict } from '../domain/probe.ts';
 import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { reachDifferences } from './reach.ts';
@@ -13,7 +14,7 @@ const PATIENCE = 60_000;
 
 /**
  * From `approved` to `active`. May run again at any point: after a crash it goes on where it was.
- * Order (network.md, "Order"): the end is scheduled, then leases, guard, admission, workspace, and the rights last.
+ * Order (network.md, "Order"): the end is scheduled, then leases, guard, admission, workspace with its probe, and the rights last.
  */
 export async function applyGrant(world: World, id: GrantId): Promise<void> {
   const approved = await world.store.get(id);
@@ -90,16 +91,19 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await goOn();
   await cluster.placeLeases(grant);
   let workspacePod: string | null = null;
+  let probe: ProbeVerdict | null = null;
+  let remarks = grant.remarks;
   if (hasGuard(network)) await cluster.raiseGuard(grant);
   if (hasAdmission(network)) await cluster.admit(grant);
   if (network.mode === 'workspace') {
-    workspacePod = await cluster.startWorkspace(grant);
+    ({ pod: workspacePod, probe } = await cluster.startWorkspace(grant));
     await goOn();
+    remarks = [...remarks, ...judgeVerdict(probe, grant.profile, network.strict)];
   }
   const pods = grant.target.workload === undefined ? [] : await cluster.podsOf(grant);
   await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
-  const made: Grant = { ...grant, pods, workspacePod };
+  const made: Grant = { ...grant, pods, workspacePod, remarks };
   const changesReach = hasGuard(network) || hasAdmission(network);
   const reach = async () =>
     changesReach ? reachDifferences(made, await cluster.snapshot(), cluster.workspacesNamespace) : [];
@@ -108,8 +112,12 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await cluster.placeLeases(made);
   const result = await store.change(
     grant.id,
-    (current) => (current.state === 'applying' ? become(current, 'active', { pods, workspacePod }) : null),
-    noting(world, 'active', null, { from: 'applying', objects: cluster.objectsOf(grant) }),
+    (current) => (current.state === 'applying' ? become(current, 'active', { pods, workspacePod, remarks }) : null),
+    noting(world, 'active', null, {
+      from: 'applying',
+      objects: cluster.objectsOf(grant),
+      ...(probe === null ? {} : { note: `probe: target ${probe.target}, canary ${probe.canary}` }),
+    }),
   );
   return result?.changed ? result.grant : null;
 }

@@ -58,6 +58,7 @@ interface Scene {
   /** The target's pods. */
   readonly pods: readonly Pod[];
   readonly workspaces: string;
+  readonly unprobed: string | null;
 }
 
 /**
@@ -184,15 +185,22 @@ function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, wor
       'Give the workload labels of its own.',
     );
   const pods = targetPods(cluster, wish.target, survey);
-  return { wish, confinement: profile.network, path, name, workload, service, cluster, pods, workspaces };
+  const { unprobed } = survey;
+  return { wish, confinement: profile.network, path, name, workload, service, cluster, pods, workspaces, unprobed };
 }
 
 /** A pod of the grant's own, which reaches the target and nothing else. */
 function workspace(scene: Scene): Proposal {
-  const { wish, confinement, workload, cluster, workspaces } = scene;
+  const { wish, confinement, path, workload, cluster, workspaces, unprobed } = scene;
   const { selector } = workload;
   const { namespace } = wish.target;
   const { dns, strict } = confinement;
+  if (strict && unprobed !== null)
+    throw new Refusal(
+      `${path}.strict`,
+      `Whether this cluster enforces NetworkPolicies can't be checked now: ${unprobed}.`,
+      'Ask again in a minute; if it stays so, tell an administrator of Drawbridge.',
+    );
   const ports = portsOf(scene);
   const admits = isIsolated(scene);
   const pod = workspacePod(workspaces, wish.id);
@@ -210,7 +218,12 @@ function workspace(scene: Scene): Proposal {
   };
   const guard = policy(workspaces, wish.id, guardSpec(wish.id, { namespace, selector, ports, dns }));
   const admission = policy(namespace, wish.id, admissionSpec(wish.id, { selector, ports }, workspaces));
-  return { network, pods: [pod], policies: admits ? [guard, admission] : [guard], notes: [] };
+  return {
+    network,
+    pods: [pod],
+    policies: admits ? [guard, admission] : [guard],
+    notes: unprobed === null ? [] : [`Whether this cluster enforces NetworkPolicies can't be checked: ${unprobed}.`],
+  };
 }
 
 /** An egress policy on the target's own pods. */

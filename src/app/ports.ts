@@ -3,6 +3,7 @@ import type { Grant, Instant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Account } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
+import type { ProbeVerdict } from '../domain/probe.ts';
 import type { Rule } from '../domain/rights.ts';
 import type { Target, Wanted } from '../domain/target.ts';
 import type { OtherPolicies } from '../network/layer.ts';
@@ -171,6 +172,8 @@ export interface Survey {
   readonly cluster: Cluster | null;
   /** What else decides on connections in this cluster. Only with `cluster`, else empty. */
   readonly otherPolicies: OtherPolicies;
+  /** Why no probe could tell whether the cluster enforces NetworkPolicies, one phrase; null: one can, or there is no workspace. */
+  readonly unprobed: string | null;
 }
 
 /** The cluster. Steps are idempotent: each may run again after a crash. */
@@ -196,8 +199,8 @@ export interface ClusterAccess {
   raiseGuard(grant: Grant): Promise<void>;
   /** Lets the workspace, or the sources of the profile, into the target. */
   admit(grant: Grant): Promise<void>;
-  /** Answers the name of the pod, once it runs. */
-  startWorkspace(grant: Grant): Promise<string>;
+  /** Answers the name of the pod, once it runs, and what its probe saw before; null: it has none. */
+  startWorkspace(grant: Grant): Promise<{ readonly pod: string; readonly probe: ProbeVerdict | null }>;
   /** Role and RoleBinding, naming these pods. */
   giveRights(grant: Grant, pods: readonly string[], workspacePod: string | null): Promise<void>;
   /** Writes the Role of a workload anew, for the pods that it has now; never the binding. */

@@ -24,6 +24,8 @@ export interface Settings {
   readonly opsPort: number;
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
+  /** Undefined: workspaces are not probed. */
+  readonly probeImage: string | undefined;
   /** Drawbridge's own namespace: no request can name it. */
   readonly ownNamespace: string;
 }
@@ -152,6 +154,15 @@ export const environmentSchema = z.object({
   WORKSPACES_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-workspaces').meta({
     description: 'Namespace in which workspaces run; the chart makes it.',
   }),
+  PROBE_IMAGE: text(
+    /^[a-z0-9][\w.:/@-]*$/,
+    'expected the name of an image, like registry.example.test/drawbridge:0.1.0',
+  )
+    .optional()
+    .meta({
+      description:
+        "Drawbridge's own image, which probes from each new workspace whether the cluster enforces NetworkPolicies; the chart sets it. Without it profiles with network.strict give nothing.",
+    }),
   POD_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge').meta({
     description: "Drawbridge's own namespace, which no request can name; the chart sets it.",
   }),
@@ -210,6 +221,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       opsPort: e.OPS_PORT,
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
+      probeImage: e.PROBE_IMAGE,
       ownNamespace: e.POD_NAMESPACE,
     },
   };

@@ -53,6 +53,7 @@ const valuesSchema = z
       schedule: z.string().regex(/^\S+( \S+){4}$/),
       resources: z.record(z.string(), z.unknown()),
     }),
+    probe: z.strictObject({ enabled: z.boolean(), resources: z.record(z.string(), z.unknown()) }),
     admission: z.strictObject({ emergencyGroup: name, controllers: z.array(name).min(1) }),
     global: z.record(z.string(), z.unknown()).describe('belongs to a chart above this one'),
   })

@@ -35,6 +35,8 @@ export interface Installation extends Release {
   readonly serviceAccount: string;
   readonly instance: string;
   readonly workspacesNamespace: string;
+  /** What workspaces are probed with; null: the probe is disabled. */
+  readonly probeImage: string | null;
 }
 
 const DEFAULT_RELEASE: Release = { release: 'drawbridge', namespace: 'drawbridge' };
@@ -104,17 +106,20 @@ export async function uninstallChart(kubeconfig: string, { release, namespace }:
 
 function installationOf(objects: readonly Rendered[], release: Release): Installation {
   const named = (kind: string) => objects.find((object) => object.kind === kind);
-  const pod = named('Deployment') as unknown as {
+  const isBot = ({ kind, metadata }: Rendered) => kind === 'Deployment' && metadata.namespace === release.namespace;
+  const pod = objects.find(isBot) as unknown as {
     spec: {
       template: { spec: { serviceAccountName: string; containers: [{ env: { name: string; value?: string }[] }] } };
     };
   };
   const { serviceAccountName, containers } = pod.spec.template.spec;
+  const setting = (variable: string) => containers[0].env.find(({ name }) => name === variable)?.value;
   return {
     ...release,
     serviceAccount: serviceAccountName,
-    instance: containers[0].env.find(({ name }) => name === 'INSTANCE')?.value ?? '',
+    instance: setting('INSTANCE') ?? '',
     workspacesNamespace: named('Namespace')?.metadata.name ?? '',
+    probeImage: setting('PROBE_IMAGE') ?? null,
   };
 }
 

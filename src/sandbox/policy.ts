@@ -17,10 +17,13 @@ export async function sandboxPolicy(options: {
   readonly namespaces: Namespaces;
   /** How long a grant lasts by default; left out: as in the example. */
   readonly seconds?: number;
+  /** False: where no probe can tell whether the cluster enforces NetworkPolicies, strict profiles would give nothing. */
+  readonly strict: boolean;
 }): Promise<string> {
   const document = parseDocument(await readFile(EXAMPLE, 'utf8'));
   rename(document, options.namespaces);
   document.setIn(['profiles', 'troubleshoot', 'network', 'image'], TOOLBOX);
+  if (!options.strict) document.setIn(['profiles', 'troubleshoot', 'network', 'strict'], false);
   if (options.seconds !== undefined) shorten(document, options.seconds);
   return document.toString({ lineWidth: 0 });
 }

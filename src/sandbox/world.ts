@@ -35,6 +35,13 @@ export interface WorldOptions {
   readonly hasNodes?: boolean;
   /** What the workloads run; default: an image that the cluster's nodes pull. */
   readonly server?: Server;
+  /**
+   * Drawbridge's own image, when the cluster's nodes have one. Without it nothing is probed on nodes, and profiles are not strict; where
+   * there are no nodes the probe is played too.
+   */
+  readonly image?: { readonly repository: string; readonly tag: string };
+  /** What the probe of a workspace is played to say, as its last words; default: that the cluster enforces NetworkPolicies. */
+  readonly verdict?: string;
   /** Changes the policy before chart and bot get it. */
   readonly policy?: (policy: PolicyInput) => void;
   readonly slack?: Partial<SlackOptions>;
@@ -133,7 +140,8 @@ async function bringUp(
   closing: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<World> {
-  const { log, minutes, cluster: given, hasNodes = false } = options;
+  const { log, minutes, cluster: given, hasNodes = false, image, verdict } = options;
+  const probes = !hasNodes || image !== undefined;
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'drawbridge-world-')));
   const folder = removeAtEnd(dir);
   closing.push(() => folder.stop());
@@ -144,7 +152,11 @@ async function bringUp(
   const release = `${prefix}drawbridge`;
 
   const policyFile = join(dir, 'policy.yaml');
-  const text = await sandboxPolicy({ namespaces, ...(minutes === undefined ? {} : { seconds: minutes * 60 }) });
+  const text = await sandboxPolicy({
+    namespaces,
+    strict: probes,
+    ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
+  });
   await writeFile(policyFile, options.policy === undefined ? text : changed(text, options.policy));
   const policy = parse(await readFile(policyFile, 'utf8')) as PolicyInput;
 
@@ -185,7 +197,12 @@ async function bringUp(
       // The bot runs here, as a process of its own, with the service account that the chart gives it.
       replicas: 0,
       workspaces: { namespace: workspacesOf(release) },
+      probe: { enabled: probes },
+      ...(image === undefined ? {} : { image }),
     };
+    const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
+    const available = (namespace: string) =>
+      mustRun(cluster, ['wait', 'deployment', '--all', '--for=condition=Available', '-n', namespace, limit]);
     const [installation, , kubeconfigs] = await all(
       started('the Helm chart', async () => {
         return installChart({ kubeconfig: cluster.adminKubeconfig, values, release, namespace: release });
@@ -193,12 +210,11 @@ async function bringUp(
       started('workloads', async () => {
         await cluster.apply(shop(namespaces, options.server));
         if (!hasNodes) await playNodes(cluster);
-        const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
-        for (const namespace of Object.values(namespaces))
-          await mustRun(cluster, ['wait', 'deployment', '--all', '--for=condition=Available', '-n', namespace, limit]);
+        for (const namespace of Object.values(namespaces)) await available(namespace);
       }),
       writeKubeconfigs(cluster),
     );
+    if (probes) await started('the canary', () => available(workspacesOf(release)));
     return { cluster, installation, kubeconfigs };
   }
 
@@ -224,6 +240,7 @@ async function bringUp(
       namespaces: [...Object.values(namespaces), workspacesOf(release)],
       // Worlds side by side know nothing of one another's addresses.
       ...(given === undefined ? {} : { podCidr: `10.${100 + ((block ?? 0) % 100)}.${rest}.0/24` }),
+      ...(verdict === undefined ? {} : { terminationMessage: (_pod, name) => (name === 'probe' ? verdict : '') }),
       onError: (error) => log(`pods: ${error instanceof Error ? error.message : String(error)}`),
     });
     closing.push(() => kubelet.stop());
@@ -240,7 +257,7 @@ async function bringUp(
     return Object.fromEntries(paths) as Record<PersonName, string>;
   }
 
-  const { namespace, serviceAccount, instance, workspacesNamespace } = installation;
+  const { namespace, serviceAccount, instance, workspacesNamespace, probeImage } = installation;
   const settings: Record<string, string | undefined> = {
     SLACK_BOT_TOKEN: slack.botToken,
     SLACK_APP_TOKEN: slack.appToken,
@@ -252,6 +269,7 @@ async function bringUp(
     SEAL_KEY: randomBytes(32).toString('base64'),
     WORKSPACES_NAMESPACE: workspacesNamespace,
     POD_NAMESPACE: namespace,
+    PROBE_IMAGE: probeImage ?? undefined,
     ...options.env,
   };
 

@@ -19,7 +19,8 @@ interface Rule {
   readonly resourceNames?: string[];
 }
 interface PodTemplate {
-  readonly spec: { containers: [{ env: { name: string; value?: string }[] }] };
+  readonly metadata: { labels: Readonly<Record<string, string>> };
+  readonly spec: { containers: [{ image: string; env: { name: string; value?: string }[] }] };
 }
 
 const shipped = (file: string): unknown => parse(readFileSync(join(CHART, '../..', file), 'utf8'));
@@ -47,6 +48,7 @@ const variants: Record<string, () => ChartValues> = {
         instance: 'blue',
         imagePullSecrets: [{ name: 'pull' }],
         workspaces: { namespace: 'drawbridge-workspaces', quota: {} },
+        probe: { enabled: false },
       },
     ),
 };
@@ -57,6 +59,17 @@ const one = (objects: readonly Rendered[], kind: string): Rendered => {
   if (object === undefined) throw new Error(`no ${kind}`);
   return object;
 };
+
+/** The bot has one in the release's namespace, the canary one among the workspaces. */
+const deployment = (objects: readonly Rendered[], which: 'bot' | 'canary'): Rendered => {
+  const workspaces = one(objects, 'Namespace').metadata.name;
+  const found = of(objects, 'Deployment').filter(
+    ({ metadata }) => (metadata.namespace === workspaces) === (which === 'canary'),
+  );
+  if (found[0] === undefined || found.length > 1) throw new Error(`${found.length} Deployments of the ${which}`);
+  return found[0];
+};
+const templateOf = (object: Rendered) => (object.spec as { template: PodTemplate }).template;
 
 describe('the chart', () => {
   test.each(Object.entries(variants))('helm lint is content with %s', async (_name, values) => {
@@ -155,7 +168,7 @@ describe('the chart', () => {
   test.each(Object.entries(variants))('the bot starts with what it is given: %s', async (_name, values) => {
     const objects = await renderChart(values(), { release: 'blue', namespace: 'platform' });
     const given = values().secret ?? secret;
-    const [container] = (one(objects, 'Deployment').spec as { template: PodTemplate }).template.spec.containers;
+    const [container] = templateOf(deployment(objects, 'bot')).spec.containers;
     const environment = Object.fromEntries(container.env.map(({ name, value }) => [name, value ?? 'platform']));
     const loaded = loadSettings({ ...given, ...environment });
     expect(loaded).toMatchObject({
@@ -164,6 +177,7 @@ describe('the chart', () => {
         workspacesNamespace: one(objects, 'Namespace').metadata.name,
         ownNamespace: 'platform',
         instance: values().instance ?? 'blue-drawbridge',
+        probeImage: values().probe?.enabled === false ? undefined : container.image,
         slack: { transport: { mode: values().slack?.mode ?? 'socket' } },
       },
     });
@@ -173,13 +187,36 @@ describe('the chart', () => {
       expect(one(objects, 'Secret').stringData).toEqual(JSON.parse(JSON.stringify(given)));
   });
 
+  test('the canary is of the same image, and known by its component: no label of ours, none of the bot’s own', async () => {
+    const objects = await renderChart(exampleValues({}, { image: { repository: 'r.example.test/d', tag: '7' } }));
+    const { metadata, spec } = templateOf(deployment(objects, 'canary'));
+    expect(spec.containers[0].image).toBe('r.example.test/d:7');
+    expect(spec).toMatchObject({ automountServiceAccountToken: false });
+    expect(spec).not.toHaveProperty('serviceAccountName');
+    expect(metadata.labels).toEqual({
+      'app.kubernetes.io/name': 'drawbridge',
+      'app.kubernetes.io/instance': 'drawbridge',
+      'app.kubernetes.io/component': 'canary',
+    });
+    const [deny] = of(objects, 'NetworkPolicy');
+    expect(deny).toMatchObject({ spec: { podSelector: {}, policyTypes: ['Ingress', 'Egress'] } });
+    expect(of(objects, 'NetworkPolicy')).toHaveLength(1);
+  });
+
+  test('without the probe there is no canary, and the bot is told of none', async () => {
+    const objects = await renderChart(exampleValues({}, { 'probe.enabled': false }));
+    expect(of(objects, 'Deployment').map(({ metadata }) => metadata.name)).toEqual(['drawbridge']);
+    const [container] = templateOf(deployment(objects, 'bot')).spec.containers;
+    expect(container.env.map(({ name }) => name)).not.toContain('PROBE_IMAGE');
+  });
+
   test('the names of what is not in a namespace carry the release', async () => {
     const objects = await renderChart(exampleValues(), { release: 'blue', namespace: 'platform' });
     const names = objects
       .filter(({ metadata }) => metadata.namespace === undefined)
       .map(({ metadata }) => metadata.name);
     expect(names.filter((name) => !name.startsWith('blue-drawbridge'))).toEqual(['drawbridge-workspaces']);
-    expect(one(objects, 'Deployment').metadata).toMatchObject({ name: 'blue-drawbridge', namespace: 'platform' });
+    expect(deployment(objects, 'bot').metadata).toMatchObject({ name: 'blue-drawbridge', namespace: 'platform' });
   });
 
   test.each(Object.entries(variants))(
@@ -248,17 +285,17 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     },
   );
 
-  test('the bot’s pod satisfies Pod Security restricted', async () => {
+  test.each(['bot', 'canary'] as const)('the pod of the %s satisfies Pod Security restricted', async (which) => {
     const { values, namespace } = await settled(exampleValues());
     const objects = await renderChart(values, { release: namespace, namespace });
-    const { template } = one(objects, 'Deployment').spec as { template: { metadata: object; spec: object } };
+    const template = templateOf(deployment(objects, which));
     await cluster.apply([one(objects, 'ServiceAccount')]);
     const admin = await handOf(cluster.adminKubeconfig);
     const pod = {
       apiVersion: 'v1',
       kind: 'Pod',
       ...template,
-      metadata: { ...template.metadata, name: 'bot', namespace },
+      metadata: { ...template.metadata, name: which, namespace },
     };
     expect(await admin.create(pod, true)).toBe('accepted');
     expect(await admin.create({ ...pod, spec: { ...template.spec, hostNetwork: true } } as typeof pod, true)).toMatch(
@@ -282,10 +319,11 @@ describeWithCluster('the chart in a cluster', (cluster) => {
       serviceAccount: `${namespace}-drawbridge`,
       instance: `${namespace}-drawbridge`,
       workspacesNamespace: `${namespace}-workspaces`,
+      probeImage: 'drawbridge:0.1.0',
     });
     const bot = await handOf(await cluster.serviceAccountKubeconfig(namespace, at.serviceAccount));
+    const context = { instance: at.instance, workspacesNamespace: at.workspacesNamespace };
     const guard = (staging: string) => {
-      const context = { instance: at.instance, workspacesNamespace: at.workspacesNamespace };
       return objectsOf(newGrants({ staging, shop, team }), context).guard;
     };
     expect(await bot.apply(guard(before), true)).toBe('accepted');
@@ -302,6 +340,20 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     expect(await bot.apply(lease(before), true)).toMatch(/^403 .*cannot patch resource/);
     expect(await bot.apply(lease(after), true)).toMatch(/^403 .*-leash/);
 
+    // The probe's image moves with the release too; a workspace that is there keeps its own, and can still be extended.
+    const { workspace } = objectsOf(newGrants({ staging: after, shop, team }), context);
+    const longer = changed(workspace, { 'spec.activeDeadlineSeconds': 1200 });
+    expect(await bot.apply(workspace)).toBe('accepted');
+    await installChart({ ...options, values: { ...values(after), image: { tag: 'next' } } });
+    expect(await bot.apply(longer)).toBe('accepted');
+    const fresh = () => objectsOf(newGrants({ staging: after, shop, team }), context).workspace;
+    expect(await bot.apply(fresh(), true)).toMatch(/^403 .*no init container but the probe/);
+    const image = 'spec.template.spec.initContainers.0.image';
+    expect(await bot.apply(changed(fresh(), { [image]: 'drawbridge:next' }), true)).toBe('accepted');
+    await installChart({ ...options, values: { ...values(after), probe: { enabled: false } } });
+    expect(await bot.apply(fresh(), true)).toMatch(/^403 .*no init container \(probe.enabled is false\)/);
+    expect(await bot.remove(workspace)).toBe('accepted');
+
     await uninstallChart(options.kubeconfig, options);
     const kinds =
       'clusterroles,clusterrolebindings,validatingadmissionpolicies,validatingadmissionpolicybindings,namespaces';
@@ -317,5 +369,5 @@ describeWithCluster('the chart in a cluster', (cluster) => {
       `app.kubernetes.io/instance=${namespace}`,
     ]);
     expect(inside.stdout).toBe('');
-  });
+  }, 120_000);
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
-import { afterAll, beforeAll, expect, test, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
@@ -59,15 +59,20 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
   let workspaces: string;
   let cluster: ClusterAccess;
   let ada: string;
+  /** Of every probe. */
+  let lastWords = '';
+  /** Those of this suite: others play their own. */
+  const played: string[] = [];
   const stops: (() => Promise<void>)[] = [];
 
-  const access = (instance: string, workspacesNamespace: string): ClusterAccess => {
+  const access = (instance: string, workspacesNamespace: string, probeImage: string | null = null): ClusterAccess => {
     const config = new KubeConfig();
     config.loadFromFile(kube.adminKubeconfig);
     return createClusterAccess({
       api: createApi(config),
       sealKeys: [KEY],
       ownNamespace: 'drawbridge',
+      probeImage,
       workspacesNamespace,
       instance,
       now: Date.now,
@@ -77,9 +82,14 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
 
   beforeAll(async () => {
     workspaces = await kube.freshNamespace('workspaces');
+    played.push(workspaces);
     cluster = access(workspaces, workspaces);
     ada = await kube.kubeconfigFor(ADA.user, [...ADA.groups]);
-    const kubelet = await markRunning({ kubeconfig: await kube.kubeconfigFor('system:kube-scheduler') });
+    const kubelet = await markRunning({
+      kubeconfig: await kube.kubeconfigFor('system:kube-scheduler'),
+      namespaces: played,
+      terminationMessage: () => lastWords,
+    });
     stops.push(() => kubelet.stop());
   });
   afterAll(async () => {
@@ -88,6 +98,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
 
   async function staged(): Promise<string> {
     const namespace = await kube.freshNamespace('staging');
+    played.push(namespace);
     await kube.apply([
       ...deployment(namespace, 'checkout'),
       ...deployment(namespace, 'payments'),
@@ -110,18 +121,30 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     return namespace;
   }
 
-  const planned = (profileName: string, namespace: string, seconds: number, workload?: string): Promise<Grant> =>
+  const planned = (
+    profileName: string,
+    namespace: string,
+    seconds: number,
+    workload?: string,
+    on: ClusterAccess = cluster,
+  ): Promise<Grant> =>
     plannedFor(
       profileName,
       workload === undefined ? { namespace } : { namespace, workload: { kind: 'Deployment', name: workload } },
       seconds,
+      on,
     );
 
-  async function plannedFor(profileName: string, target: Wanted, seconds: number): Promise<Grant> {
+  async function plannedFor(
+    profileName: string,
+    target: Wanted,
+    seconds: number,
+    on: ClusterAccess = cluster,
+  ): Promise<Grant> {
     const profile = policy.profiles[profileName];
     if (profile === undefined) throw new Error(profileName);
     const id = newGrantId();
-    const survey = await cluster.survey(target, profile);
+    const survey = await on.survey(target, profile);
     const plan = planOf({ id, requester: ADA, target, profileName, duration: seconds }, profile, survey, workspaces);
     return applyingGrant(seconds, {
       id,
@@ -139,7 +162,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     if (grant.plan.network.mode === 'workspace') {
       await cluster.raiseGuard(grant);
       if (grant.plan.network.admits) await cluster.admit(grant);
-      workspacePod = await cluster.startWorkspace(grant);
+      ({ pod: workspacePod } = await cluster.startWorkspace(grant));
     }
     const pods = await cluster.podsOf(grant);
     await cluster.giveRights(grant, pods, workspacePod);
@@ -466,5 +489,140 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     await takeDown(grant);
     expect(await can('list', 'configmaps', '-n', namespace)).toBe('no');
     await finalizers([]);
+  });
+
+  describe('a workspace with a probe', () => {
+    const PROBED = '{"v":1,"target":"silent","canary":"silent"}';
+    let probing: ClusterAccess;
+    let place: string;
+    const surveyed = async (on: ClusterAccess, namespace: string, profile: string) => {
+      const target = { namespace, workload: { kind: 'Deployment', name: 'checkout' } } as const;
+      return (await on.survey(target, policy.profiles[profile]!)).unprobed;
+    };
+    const kubectl = async (...args: string[]) => {
+      const { code, stdout, stderr } = await kube.kubectl(['-n', place, ...args]);
+      expect([code, stderr]).toEqual([0, '']);
+      return stdout;
+    };
+    const canaryIs = (status: 'True' | 'False', since: Date) =>
+      kubectl(
+        'patch',
+        'pod',
+        'canary',
+        '--subresource=status',
+        '--type=strategic',
+        '-p',
+        JSON.stringify({
+          status: { conditions: [{ type: 'Ready', status, lastTransitionTime: since.toISOString() }] },
+        }),
+      );
+    const argsOf = async (grant: Grant): Promise<string[]> => {
+      const name = `job/${objectName(grant.id)}-workspace`;
+      return JSON.parse(
+        await kubectl('get', name, '-o', 'jsonpath={.spec.template.spec.initContainers[0].args}'),
+      ) as string[];
+    };
+
+    beforeAll(async () => {
+      place = await kube.freshNamespace('workspaces');
+      played.push(place);
+      probing = access(place, place, 'drawbridge:1');
+    });
+
+    test('tells beforehand why none could be run', async () => {
+      const namespace = await staged();
+      expect(await surveyed(cluster, namespace, 'troubleshoot')).toBe('PROBE_IMAGE is not set');
+      expect(await surveyed(probing, namespace, 'troubleshoot')).toBe(`no canary is Ready in ${place}`);
+      expect(await surveyed(probing, namespace, 'debug')).toBeNull();
+      const container = { name: 'canary', image: 'drawbridge:1', ports: [{ containerPort: 8080 }] };
+      const metadata = { namespace: place, name: 'canary', labels: { 'app.kubernetes.io/component': 'canary' } };
+      await kube.apply([{ apiVersion: 'v1', kind: 'Pod', metadata, spec: { containers: [container] } }]);
+      await vi.waitFor(async () => expect(await surveyed(probing, namespace, 'troubleshoot')).toBeNull(), {
+        timeout: 10_000,
+      });
+      await canaryIs('False', new Date());
+      expect(await surveyed(probing, namespace, 'troubleshoot')).toBe(`no canary is Ready in ${place}`);
+      await canaryIs('True', new Date(Date.now() - 60_000));
+    });
+
+    test('asks the pods of the target and the canary, is made once, and counts only while the canary stands', async () => {
+      const namespace = await staged();
+      const grant = await planned('troubleshoot', namespace, 600, 'checkout', probing);
+      await probing.placeLeases(grant);
+      await probing.raiseGuard(grant);
+      await probing.admit(grant);
+      lastWords = PROBED;
+      const started = await probing.startWorkspace(grant);
+      expect(started.probe).toEqual({ target: 'silent', canary: 'silent' });
+      const ips = (
+        await kube.kubectl([
+          '-n',
+          namespace,
+          'get',
+          'pods',
+          '-l',
+          'app=checkout',
+          '-o',
+          'jsonpath={.items[*].status.podIP}',
+        ])
+      ).stdout.split(' ');
+      const canary = await kubectl('get', 'pod', 'canary', '-o', 'jsonpath={.status.podIP}');
+      const args = await argsOf(grant);
+      expect(args.toSorted()).toEqual(
+        [...ips.map((ip) => `--target=tcp:${ip}:8080`), `--canary=tcp:${canary}:8080`].toSorted(),
+      );
+
+      // Once more, as after a crash: the template of a Job can't be changed, whatever is there now.
+      await kube.kubectl(['-n', namespace, 'scale', 'deployment', 'checkout', '--replicas=1']);
+      await canaryIs('False', new Date());
+      expect(await probing.startWorkspace(grant)).toEqual({
+        ...started,
+        probe: { target: 'silent', canary: 'unknown' },
+      });
+      expect(await argsOf(grant)).toEqual(args);
+      // It went and came back while it was asked.
+      await canaryIs('True', new Date(Date.now() + 5000));
+      expect((await probing.startWorkspace(grant)).probe).toEqual({ target: 'silent', canary: 'unknown' });
+      await canaryIs('True', new Date(Date.now() - 60_000));
+      expect((await probing.startWorkspace(grant)).probe).toEqual({ target: 'silent', canary: 'silent' });
+
+      // With all that the API server has filled in, the seal holds, and so does that of an extension.
+      const pods = await probing.podsOf(grant);
+      await probing.giveRights(grant, pods, started.pod);
+      const active: Grant = { ...grant, state: 'active', pods, workspacePod: started.pod };
+      expect(await probing.verify(active)).toEqual([]);
+      const longer = { ...active, expiresAt: (grant.expiresAt ?? 0) + 60_000 };
+      await probing.extend(longer);
+      expect(await probing.verify(longer)).toEqual([]);
+      await probing.takeRights(longer);
+      await probing.endWorkspace(longer);
+      await probing.lowerGuard(longer);
+      await probing.dropLeases(longer);
+    });
+
+    test.each([
+      ['nothing', ''],
+      ['what is none of its own', 'TypeError: fetch failed'],
+      ['silence that it did not see', '{"v":1,"target":"unknown","canary":"unknown"}'],
+    ])('whose last words are %s says nothing', async (_what, words) => {
+      const namespace = await staged();
+      const grant = await planned('troubleshoot', namespace, 600, 'checkout', probing);
+      lastWords = words;
+      await probing.raiseGuard(grant);
+      expect((await probing.startWorkspace(grant)).probe).toEqual({ target: 'unknown', canary: 'unknown' });
+      await probing.endWorkspace(grant);
+      await probing.lowerGuard(grant);
+    });
+
+    test('that an answering canary has seen is believed, also when that canary has gone', async () => {
+      const namespace = await staged();
+      const grant = await planned('troubleshoot', namespace, 600, 'checkout', probing);
+      lastWords = '{"v":1,"target":"answers","canary":"answers"}';
+      await canaryIs('False', new Date());
+      await probing.raiseGuard(grant);
+      expect((await probing.startWorkspace(grant)).probe).toEqual({ target: 'answers', canary: 'answers' });
+      await probing.endWorkspace(grant);
+      await probing.lowerGuard(grant);
+    });
   });
 });

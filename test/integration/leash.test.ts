@@ -90,6 +90,9 @@ describeWithCluster('the leash', (cluster) => {
     const label = (name: string) => `metadata.labels.drawbridge|internal/${name}`;
     const pod = (field: string) => `spec.template.spec.${field}`;
     const container = (field: string) => pod(`containers.0.${field}`);
+    const NO_PROBE = /no init container but the probe of a workspace, exactly as/;
+    const theProbe = () =>
+      (fresh().workspace.spec as { template: { spec: { initContainers: object[] } } }).template.spec.initContainers[0];
     const anywhere = {
       podSelector: { matchLabels: { app: 'x' } },
       namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'default' } },
@@ -341,10 +344,69 @@ describeWithCluster('the leash', (cluster) => {
         'new',
       ],
       [
-        'workspace: an init container',
+        'workspace: an init container beside the probe',
         'workspace',
-        () => ({ [pod('initContainers')]: [{ name: 'more', image: IMAGE }] }),
-        /one container and nothing beside/,
+        () => ({ [pod('initContainers.1')]: { name: 'more', image: IMAGE } }),
+        NO_PROBE,
+        'new',
+      ],
+      ['lease: an init container', 'lease', () => ({ [pod('initContainers')]: [theProbe()] }), NO_PROBE, 'new'],
+      ...(
+        [
+          ['another name', { name: 'helper' }],
+          ['the image of a workspace', { image: IMAGE }],
+          ['the chart’s image in another version', { image: 'drawbridge:0.1.0-rc1' }],
+          ['another command', { command: ['sh', '-c', 'true'] }],
+          ['a command that listens', { command: ['node', 'src/probe/main.ts', 'listen'] }],
+          ['a longer command', { command: ['node', 'src/probe/main.ts', 'check', 'x'] }],
+          ['no command', { command: undefined }],
+          ['an argument of another kind', { args: ['--eval=1'] }],
+          ['a name for an address', { args: ['--canary=tcp:localhost:80'] }],
+          ['an argument with a second line', { args: ['--canary=tcp:10.0.0.9:8080\n--eval=1'] }],
+          ['arguments without end', { args: Array.from({ length: 11 }, () => '--target=tcp:10.0.0.7:8080') }],
+          ['another folder', { workingDir: '/tmp' }],
+          ['a variable', { env: [{ name: 'NODE_OPTIONS', value: '--import=data:text/javascript,0' }] }],
+          ['variables of a secret', { envFrom: [{ secretRef: { name: 's' } }] }],
+          ['a port', { ports: [{ containerPort: 80 }] }],
+          ['an open input', { stdin: true }],
+          ['an input that closes', { stdinOnce: true }],
+          ['a terminal', { tty: true }],
+          ['a life beside the workspace', { restartPolicy: 'Always' }],
+          [
+            'a life by exit codes',
+            {
+              restartPolicy: 'Never',
+              restartPolicyRules: [{ action: 'Restart', exitCodes: { operator: 'In', values: [1] } }],
+            },
+          ],
+          ['a hook', { restartPolicy: 'Always', lifecycle: { preStop: { sleep: { seconds: 1 } } } }],
+          ['a liveness probe', { restartPolicy: 'Always', livenessProbe: { tcpSocket: { port: 80 } } }],
+          ['a readiness probe', { restartPolicy: 'Always', readinessProbe: { tcpSocket: { port: 80 } } }],
+          ['a startup probe', { restartPolicy: 'Always', startupProbe: { tcpSocket: { port: 80 } } }],
+          ['last words from elsewhere', { terminationMessagePath: '/etc/passwd' }],
+          ['last words of its log', { terminationMessagePolicy: 'FallbackToLogsOnError' }],
+          ['a file system to write on', { 'securityContext.readOnlyRootFilesystem': undefined }],
+        ] as const
+      ).map(
+        ([name, changes]): Row => [
+          `the probe of a workspace: ${name}`,
+          'workspace',
+          () =>
+            Object.fromEntries(
+              Object.entries(changes).map(([field, value]) => [pod(`initContainers.0.${field}`), value]),
+            ),
+          NO_PROBE,
+          'new',
+        ],
+      ),
+      [
+        'the probe of a workspace: a volume',
+        'workspace',
+        () => ({
+          [pod('volumes')]: [{ name: 'v', emptyDir: {} }],
+          [pod('initContainers.0.volumeMounts')]: [{ name: 'v', mountPath: '/v' }],
+        }),
+        /no volumes and reads no secrets/,
         'new',
       ],
       [
@@ -945,6 +1007,7 @@ describeWithCluster('the leash', (cluster) => {
         api: createApi(config),
         sealKeys: [KEY],
         ownNamespace: at.namespace,
+        probeImage: at.probeImage,
         now: Date.now,
         sleep,
       });
@@ -989,7 +1052,8 @@ describeWithCluster('the leash', (cluster) => {
       await work.placeLeases(grant);
       await work.raiseGuard(grant);
       await work.admit(grant);
-      const workspacePod = await work.startWorkspace(grant);
+      const { pod: workspacePod, probe } = await work.startWorkspace(grant);
+      expect(probe).toEqual({ target: 'answers', canary: 'silent' });
       const pods = await work.podsOf(grant);
       await work.giveRights(grant, pods, workspacePod);
       grant = { ...grant, state: 'active', pods, workspacePod };

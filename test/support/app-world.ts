@@ -8,6 +8,7 @@ import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
 import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import type { ProbeVerdict } from '../../src/domain/probe.ts';
 import type { Cluster, NetworkPolicy } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
@@ -73,6 +74,9 @@ export function memoryCluster(now: () => number) {
     /** The Deployments behind the Services of `staging`. */
     services: new Map([['shop', 'checkout']]),
     pods: ['checkout-1'] as string[],
+    /** What the probe of a workspace sees; null: there is none. */
+    probe: { target: 'answers', canary: 'silent' } as ProbeVerdict | null,
+    unprobed: null as string | null,
     policies: [
       {
         metadata: { namespace: 'staging', name: 'default-deny' },
@@ -142,6 +146,7 @@ export function memoryCluster(now: () => number) {
         roleRules: null,
         cluster: snapshot(),
         otherPolicies: [],
+        unprobed: target.unprobed,
       };
     },
     async placeLeases(grant) {
@@ -156,7 +161,7 @@ export function memoryCluster(now: () => number) {
     async startWorkspace(grant) {
       if (of(grant.id).guard === undefined) breaches.push('a workspace without its guard');
       of(grant.id).workspace = true;
-      return `drawbridge-${grant.id}-workspace-x`;
+      return { pod: `drawbridge-${grant.id}-workspace-x`, probe: target.probe };
     },
     async giveRights(grant, pods) {
       const { lease, workspace } = of(grant.id);

@@ -9,6 +9,7 @@ import {
   workspaceRights,
 } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
+import type { Probe } from '../../src/adapters/kubernetes/probe.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';
@@ -19,6 +20,11 @@ import type { Hand } from './hand.ts';
 export const KEY = Buffer.alloc(32, 7);
 /** The one image of the example policy. */
 export const IMAGE = 'drawbridge.test/tools:1';
+/** The probe of a workspace, with the image of the chart's default values. */
+export const THE_PROBE: Probe = {
+  image: 'drawbridge:0.1.0',
+  args: ['--target=tcp:10.0.0.7:8080', '--target=tcp:[fd00::7]:8080', '--canary=tcp:10.0.0.9:8080'],
+};
 /** An owner that is in no cluster: enough for a dry run. */
 export const NO_LEASE = '00000000-0000-4000-8000-000000000000';
 
@@ -141,7 +147,7 @@ export function objectsOf(
     admission: admissionPolicy(debug, context, owner(debug)),
     containment: guardPolicy(shell, context),
     sources: admissionPolicy(tools, context, owner(tools)),
-    workspace: workspaceJob(debug, context, now),
+    workspace: workspaceJob(debug, context, now, THE_PROBE),
     role,
     'own binding': ownBinding,
     'workspace role': workspaceRole,

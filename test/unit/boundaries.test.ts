@@ -24,6 +24,11 @@ test.each([
   ['src/adapters/slack/a.ts', '../redis/locks.ts'],
   ['src/adapters/kubernetes/a.ts', '../queue/jobs.ts'],
   ['src/composition.ts', './sandbox/world.ts'],
+  ['src/composition.ts', './probe/check.ts'],
+  ['src/adapters/kubernetes/b.ts', '../../probe/check.ts'],
+  ['src/probe/a.ts', '../domain/probe.ts'],
+  ['src/probe/b.ts', 'zod'],
+  ['src/probe/c.ts', 'node:child_process'],
 ])('%s must not import %s', async (file, from) => {
   const path = join(dir, file);
   await mkdir(dirname(path), { recursive: true });

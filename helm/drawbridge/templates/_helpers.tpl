@@ -40,6 +40,7 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.reaper" . 
 {{ list (include "drawbridge.botUser" .) (include "drawbridge.reaperUser" .) | toJson }}
 {{- end -}}
 
+{{/* Drawbridge's own image: bot, reaper, canary, and the probe of workspaces. */}}
 {{- define "drawbridge.image" -}}
 {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
 {{- end -}}
@@ -233,6 +234,24 @@ e.?to.orValue([]).size() == 1 && e.to.all(p, p.?namespaceSelector.?matchLabels.o
 {{- $images := list -}}
 {{- range .Values.policy.profiles }}{{ if eq (include "drawbridge.mode" .) "workspace" }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
 {{- uniq $images | toJson -}}
+{{- end -}}
+
+{{/*
+True of an init container c that is the probe of a workspace, as src/adapters/kubernetes/manifests.ts writes it. What it may have is said, and
+of the rest nothing: restartPolicy would keep it running beside the workspace.
+*/}}
+{{- define "drawbridge.cel.isProbe" -}}
+c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | toJson }}
+&& c.?command.orValue([]) == ['node', 'src/probe/main.ts', 'check']
+&& c.?args.orValue([]).size() <= 10
+&& c.?args.orValue([]).all(a, a.matches('^--(target|canary)=tcp:([0-9.]+|\\[[0-9a-f:.]+\\]):[0-9]{1,5}$'))
+&& c.?workingDir.orValue('/app') == '/app'
+&& c.?terminationMessagePath.orValue('/dev/termination-log') == '/dev/termination-log'
+&& c.?terminationMessagePolicy.orValue('File') == 'File'
+&& c.?securityContext.?readOnlyRootFilesystem.orValue(false)
+{{- range list "env" "envFrom" "volumeMounts" "volumeDevices" "lifecycle" "livenessProbe" "readinessProbe" "startupProbe" "ports" "restartPolicy" "restartPolicyRules" "stdin" "stdinOnce" "tty" }}
+&& !has(c.{{ . }})
+{{- end }}
 {{- end -}}
 
 {{/* The head of a policy of the leash: it concerns bot and reaper alone, and refuses what it can't evaluate. */}}

@@ -22,17 +22,20 @@ import {
   workspaceRights,
 } from './manifests.ts';
 import type { KubeObject } from './object.ts';
+import { createProber, type ProbedPod, probeIn } from './probe.ts';
 import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
 /** How long the API server and its controllers are waited for within one step: milliseconds. */
-const PATIENCE = { rights: 5000, start: 3000, stop: 20_000 };
+const PATIENCE = { rights: 5000, start: 10_000, stop: 20_000 };
 
 export interface ClusterOptions extends ManifestContext {
   readonly api: Api;
   readonly sealKeys: readonly Buffer[];
+  /** Image of the workspaces' probe, Drawbridge's own; null: they have none. */
+  readonly probeImage: string | null;
   /** The namespace that Drawbridge itself runs in, when it runs in one. */
   readonly ownNamespace: string | null;
   readonly now: () => number;
@@ -43,6 +46,7 @@ export interface ClusterOptions extends ManifestContext {
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const { api, sealKeys, now, sleep, workspacesNamespace, instance } = options;
   const surveyor = createSurveyor(api);
+  const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const apply = (object: KubeObject) => api.apply(seal(object, sealKeys));
   const snapshot = shared(() => readSnapshot(api));
 
@@ -78,9 +82,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     await apply(leaseJob(grant, options, namespace, startOf(existing)));
   }
 
-  async function workspacePods(grant: Grant): Promise<WorkspacePod[]> {
-    return api.list<WorkspacePod>('Pod', workspacesNamespace, `${GRANT_LABEL}=${grant.id}`);
+  async function workspacePods(grant: Grant): Promise<ProbedPod[]> {
+    return api.list<ProbedPod>('Pod', workspacesNamespace, `${GRANT_LABEL}=${grant.id}`);
   }
+
+  const targetPods = async (grant: Grant) =>
+    grant.plan.workload === null ? [] : surveyor.podsOfTarget(grant.target, grant.plan.workload.uid);
 
   async function gone(kind: Kind, namespace: string, name: string): Promise<void> {
     if (await api.remove(kind, namespace, name))
@@ -122,7 +129,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     missingRights: (profile) => missingRights(api, profile),
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
-    survey: surveyor.survey,
+    async survey(target, profile) {
+      const [survey, unprobed] = await Promise.all([
+        surveyor.survey(target, profile),
+        profile.network.mode === 'workspace' ? prober.missing() : null,
+      ]);
+      return { ...survey, unprobed };
+    },
     snapshot,
     foreignPolicies: () => api.list<NetworkPolicy>('NetworkPolicy', workspacesNamespace, `!${INSTANCE_LABEL}`),
     objectsOf: (grant) => objectList(grant, options),
@@ -137,18 +150,24 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await apply(admissionPolicy(grant, options, await leaseIn(grant, grant.target.namespace)));
     },
     async startWorkspace(grant) {
+      const { network } = grant.plan;
       const existing = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
-      await apply(workspaceJob(grant, options, startOf(existing)));
-      return until(PATIENCE.start, 'the workspace starts', async () => {
+      const probe =
+        existing === null
+          ? await prober.probeFor(await targetPods(grant), network.mode === 'workspace' ? network.ports : [])
+          : probeIn(existing);
+      await apply(workspaceJob(grant, options, startOf(existing), probe));
+      const pod = await until(PATIENCE.start, 'the workspace starts', async () => {
         const pods = await workspacePods(grant);
         const running = pods.find(
           (pod) => pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined,
         );
-        if (running !== undefined) return running.metadata.name;
+        if (running !== undefined) return running;
         const failed = pods.find((pod) => pod.status?.phase === 'Failed');
         if (failed !== undefined) throw new Error(`the workspace ${failed.metadata.name} has failed`);
         return null;
       });
+      return { pod: pod.metadata.name, probe: probe === null ? null : await prober.verdictOf(probe, pod) };
     },
     async giveRights(grant, pods, workspacePod) {
       const { namespace } = grant.target;
@@ -188,12 +207,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (hasAdmission(network)) await this.admit(grant);
       if (network.mode === 'workspace') {
         const job = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
-        await apply(workspaceJob(grant, options, startOf(job)));
+        await apply(workspaceJob(grant, options, startOf(job), job === null ? null : probeIn(job)));
       }
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
-    podsOf: (grant) =>
-      grant.plan.workload === null ? Promise.resolve([]) : surveyor.podsOfTarget(grant.target, grant.plan.workload.uid),
+    podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
 
     async takeRights(grant) {
       const name = objectName(grant.id);
@@ -257,11 +275,6 @@ function shared<T>(work: () => Promise<T>): () => Promise<T> {
       });
     return next;
   };
-}
-
-interface WorkspacePod {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
-  readonly status?: { readonly phase?: string };
 }
 
 function subjectsOf(binding: KubeObject): readonly unknown[] {

@@ -4,6 +4,7 @@ import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
+import { PROBE, type Probe } from './probe.ts';
 
 export interface ManifestContext {
   readonly instance: string;
@@ -157,8 +158,25 @@ export function admissionPolicy(grant: Grant, context: ManifestContext, lease: L
   };
 }
 
+const WORKSPACE_RESOURCES = { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+
+/** Runs before the workspace, in its pod and under its guard; the chart's leash knows it field by field. */
+function probeContainer({ image, args }: Probe) {
+  return {
+    name: PROBE,
+    image,
+    // Where the Dockerfile puts it.
+    workingDir: '/app',
+    command: ['node', 'src/probe/main.ts', 'check'],
+    args: [...args],
+    terminationMessagePolicy: 'File',
+    securityContext: { ...RESTRICTED_CONTAINER, readOnlyRootFilesystem: true },
+    resources: WORKSPACE_RESOURCES,
+  };
+}
+
 /** The Job with the one pod that the requester may exec into. */
-export function workspaceJob(grant: Grant, context: ManifestContext, since: Instant): KubeObject {
+export function workspaceJob(grant: Grant, context: ManifestContext, since: Instant, probe: Probe | null): KubeObject {
   const { image, command, hostAliases, dns } = workspaceOf(grant);
   const meta = metadata(grant, context, context.workspacesNamespace);
   return {
@@ -184,13 +202,14 @@ export function workspaceJob(grant: Grant, context: ManifestContext, since: Inst
             ? { dnsPolicy: 'ClusterFirst' }
             : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
           securityContext: RESTRICTED_POD,
+          ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
           containers: [
             {
               name: 'workspace',
               image,
               command: [...command],
               securityContext: RESTRICTED_CONTAINER,
-              resources: { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '512Mi' } },
+              resources: WORKSPACE_RESOURCES,
             },
           ],
         },

@@ -44,8 +44,10 @@ interface Inventory {
 
 const LISTED: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
 
-export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'workloads' | 'survey'> & {
-  podsOfTarget(target: Target, uid: string): Promise<string[]>;
+export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
+  survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed'>>;
+  /** By name; an address that is not known yet is empty. */
+  podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string }[]>;
 } {
   async function inventory(namespace: string, withReplicaSets: boolean): Promise<Inventory> {
     const [pods, replicaSets] = await Promise.all([
@@ -213,7 +215,9 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
       // Another workload of the same name is not what was approved: its pods are nobody's business.
       if (found === null || found.metadata.uid !== uid) return [];
       const owned = podsOwnedBy(found.metadata, await inventory(namespace, workload.kind === 'Deployment'));
-      return owned.map((pod) => pod.metadata.name).toSorted();
+      return owned
+        .map((pod) => ({ name: pod.metadata.name, ip: pod.status?.podIP ?? '' }))
+        .toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
   };
 }

@@ -11,6 +11,9 @@ type Container = { name: string; image?: string };
 type PodList = { metadata: { resourceVersion: string }; items: Pod[] };
 type WatchEvent = { type: string; object: Pod };
 
+/** What the probe of a workspace says in a cluster that enforces NetworkPolicies, of a target that answers. */
+const CONFINED = JSON.stringify({ v: 1, target: 'answers', canary: 'silent' });
+
 /**
  * Plays the kubelet where there is no node: each Pending pod, present or to come, gets the status of a running one (init
  * containers completed, containers ready, an address of its own). Nothing is run. A pod without a node is gone as soon as it
@@ -20,7 +23,8 @@ type WatchEvent = { type: string; object: Pod };
  *   unlike the administrator is let through by admission policies that keep all but Kubernetes' own parts away from pods.
  * @param options.namespaces only these; default: all.
  * @param options.podCidr IPv4 range of the addresses. Default 10.244.0.0/16.
- * @param options.terminationMessage what an init container leaves as its last words. Default: nothing.
+ * @param options.terminationMessage what an init container leaves as its last words. Default: a probe that all is as it should be, any
+ *   other nothing.
  * @param options.onError is told of a failure; it goes on regardless.
  */
 export async function markRunning(options: {
@@ -34,7 +38,7 @@ export async function markRunning(options: {
     kubeconfig,
     namespaces,
     podCidr = '10.244.0.0/16',
-    terminationMessage = () => '',
+    terminationMessage = (_pod, initContainer) => (initContainer === 'probe' ? CONFINED : ''),
     onError = () => {},
   } = options;
   const api = await openApi(kubeconfig);

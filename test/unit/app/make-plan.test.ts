@@ -57,6 +57,7 @@ function survey(
       policies,
     },
     otherPolicies: [],
+    unprobed: null,
   };
 }
 const plan = (p: Profile, s: Survey) =>
@@ -395,6 +396,7 @@ test('a named role by which access outlives the grant needs the profile’s ackn
     workload: null,
     cluster: null,
     otherPolicies: [],
+    unprobed: null,
     roleRules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }],
   };
   const change = { scope: 'namespace', rules: undefined, clusterRole: 'sneaky', network: { mode: 'none' } } as const;

@@ -55,7 +55,7 @@ describe('objects of a grant', () => {
     leaseJob(grant, context, 'workspaces', grant.startsAt ?? 0),
     guardPolicy(grant, context),
     admissionPolicy(grant, context, lease),
-    workspaceJob(grant, context, grant.startsAt ?? 0),
+    workspaceJob(grant, context, grant.startsAt ?? 0, { image: 'drawbridge:1', args: [] }),
     ...targetRights(grant, context, lease, ['checkout-1']),
     ...workspaceRights(grant, context, lease, 'pod'),
   ];

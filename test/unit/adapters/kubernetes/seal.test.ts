@@ -11,10 +11,11 @@ const OTHER = Buffer.alloc(32, 2);
 const context = { instance: 'test', workspacesNamespace: 'workspaces' };
 const grant = applyingGrant(600, { plan: WORKSPACE_PLAN });
 const lease = { name: `drawbridge-${grant.id}`, uid: 'uid-of-the-lease' };
+const probe = { image: 'drawbridge:1', args: ['--canary=tcp:10.0.0.9:8080'] };
 const objects: KubeObject[] = [
   ...targetRights(grant, context, lease, ['checkout-1']),
   leaseJob(grant, context, 'staging', Date.now()),
-  workspaceJob(grant, context, Date.now()),
+  workspaceJob(grant, context, Date.now(), probe),
 ];
 
 /** Every way to change one value somewhere in an object. */
@@ -63,7 +64,9 @@ describe('a seal', () => {
     ['another image', (pod: Pod) => void (pod.containers[0]!.image = 'evil')],
     ['a command', (pod: Pod) => void (pod.containers[0]!.command = ['sh'])],
     ['a second container', (pod: Pod) => void pod.containers.push({ name: 'x', image: 'evil' })],
-    ['an init container', (pod: Pod) => void (pod.initContainers = [{ name: 'x', image: 'evil' }])],
+    ['another init container', (pod: Pod) => void (pod.initContainers[0] = { name: 'x', image: 'evil' })],
+    ['no init container', (pod: Pod) => void (pod.initContainers = [])],
+    ['another canary', (pod: Pod) => void (pod.initContainers[0]!.args = ['--canary=tcp:203.0.113.9:8080'])],
     ['a service account', (pod: Pod) => void (pod.serviceAccountName = 'admin')],
     ['its token', (pod: Pod) => void (pod.automountServiceAccountToken = true)],
     ['the host network', (pod: Pod) => void (pod.hostNetwork = true)],
@@ -71,7 +74,7 @@ describe('a seal', () => {
     ['another host alias', (pod: Pod) => void (pod.hostAliases = [{ ip: '203.0.113.9', hostnames: ['checkout'] }])],
     ['privileges', (pod: Pod) => void (pod.containers[0]!.securityContext = { privileged: true })],
   ])('of a workspace is broken by %s', (_what, change) => {
-    const sealed = structuredClone(seal(workspaceJob(grant, context, Date.now()), [KEY]));
+    const sealed = structuredClone(seal(workspaceJob(grant, context, Date.now(), probe), [KEY]));
     expect(isSealed(sealed, [KEY])).toBe(true);
     change((sealed.spec as { template: { spec: Pod } }).template.spec);
     expect(isSealed(sealed, [KEY])).toBe(false);
@@ -113,7 +116,7 @@ describe('a seal', () => {
 
 interface Pod {
   containers: { name: string; image: string; command?: string[]; securityContext?: unknown }[];
-  initContainers?: unknown[];
+  initContainers: { name: string; image: string; args?: string[] }[];
   serviceAccountName?: string;
   automountServiceAccountToken?: boolean;
   hostNetwork?: boolean;
