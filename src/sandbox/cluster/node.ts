@@ -1,4 +1,5 @@
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { SYSTEM_PATH } from '../apt.ts';
@@ -6,7 +7,7 @@ import { openApi } from './api.ts';
 import { CONTROL_PLANE, ensureBinaries, NODE } from './binaries.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
-import { PAUSE_IMAGE, TOOLS_IMAGE, writeImage } from './node-image.ts';
+import { PAUSE_IMAGE, TOOLS_IMAGE, writeDrawbridgeImage, writeToolsImage } from './node-image.ts';
 import { holdNamespace, type Namespace, type NodeNetwork, prepareNodeNetwork, run } from './node-network.ts';
 import { BUSYBOX, CNI_DIR, ensureNodePackages } from './node-packages.ts';
 import { openAuthority } from './pki.ts';
@@ -38,7 +39,7 @@ export type Node = {
 /**
  * Starts a real node on this machine: containerd, kubelet and kube-proxy (nftables) in the network namespace given and in mount and
  * process namespaces of their own, with cluster DNS. Resolves when it is Ready and its DNS answers, so that pods with the image
- * `drawbridge.test/tools:1` start at once. It ends with this process at the latest, and with it all that it ran.
+ * `drawbridge.test/tools:1` and with Drawbridge's own start at once. It ends with this process at the latest, and with it all that it ran.
  *
  * @param options.controlPlane listens at the network's `hostAddress` and has a scheduler.
  * @throws Error with the end of the log when it does not start.
@@ -60,10 +61,15 @@ export async function startNode(options: {
     isStopping = true;
     await Promise.all([node?.stop(), outside?.stop()]);
   };
+  // A hundred megabytes, so all else goes on meanwhile.
+  const writingDrawbridge = writeDrawbridgeImage(file('drawbridge.new')).then(() =>
+    rename(file('drawbridge.new'), file('drawbridge.tar')),
+  );
+  writingDrawbridge.catch(() => {});
   try {
     const [{ path: outsideNamespace }] = await Promise.all([
       startOutside(network, binaries.probe).then((started) => (outside = started)),
-      writeImage(file('image.tar'), { probe: binaries.probe, busybox: BUSYBOX }),
+      writeToolsImage(file('image.tar'), { probe: binaries.probe, busybox: BUSYBOX }),
       writeIdentities(controlPlane, network),
       writeFile(file('cni/pods.conflist'), JSON.stringify(cniConfig(network))),
       symlink(binaries.probe, file('plugins/await-policies')),
@@ -96,6 +102,8 @@ export async function startNode(options: {
     await waitFor('DNS is not Ready', ended, () =>
       isReady(controlPlane, '/api/v1/namespaces/kube-system/pods/kube-dns'),
     );
+    await writingDrawbridge;
+    await waitFor('Drawbridge’s image is not there', ended, async () => existsSync(file('drawbridge.imported')));
     void ended.then((how) => isStopping || log(`cluster: ${how} by itself; see ${logFile}`));
     return { name: NODE_NAME, network, outsideAddress: OUTSIDE.address, outsideNamespace, stop };
   } catch (error) {
@@ -104,6 +112,7 @@ export async function startNode(options: {
         async (name) => `${name}.log:\n${await tail(file(`${name}.log`))}`,
       ),
     );
+    await writingDrawbridge.catch(() => {});
     await stop();
     throw new Error(`${String(error)}. The ends of the logs:\n${ends.join('\n')}`, {
       cause: error,
@@ -225,6 +234,11 @@ mount --make-rshared /
 '${binaries.containerd}' --config containerd.toml >containerd.log 2>&1 &
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.02; done
 until '${binaries.ctr}' --namespace k8s.io image import image.tar; do sleep 0.1; done
+{
+  until [ -e drawbridge.tar ]; do sleep 0.1; done
+  until '${binaries.ctr}' --namespace k8s.io image import drawbridge.tar; do sleep 0.5; done
+  touch drawbridge.imported
+} &
 '${binaries['kube-proxy']}' --config=kube-proxy.json >kube-proxy.log 2>&1 &
 '${binaries.kubelet}' --config=kubelet.json --kubeconfig=kubelet.kubeconfig --root-dir='${dir}/kubelet' --cert-dir='${dir}/kubelet/pki' \\
   --hostname-override=${NODE_NAME} --node-ip=${nodeAddress} >kubelet.log 2>&1 &
