@@ -14,7 +14,7 @@ const PATIENCE = 60_000;
 
 /**
  * From `approved` to `active`. May run again at any point: after a crash it goes on where it was.
- * Order (network.md, "Order"): the end is scheduled, then leases, guard, admission, workspace with its probe, and the rights last.
+ * Order (docs/security.md): the end is scheduled, then leases, guard, admission, workspace with its probe, and the rights last.
  */
 export async function applyGrant(world: World, id: GrantId): Promise<void> {
   const approved = await world.store.get(id);

@@ -75,7 +75,7 @@ export async function beginEnding(
 }
 
 /**
- * The revocation: due at the end of the window, or at once when somebody ended the grant. Rights first, the guard last (network.md, "Order");
+ * The revocation: due at the end of the window, or at once when somebody ended the grant. Rights first, the guard last;
  * the end is said only after the API server has confirmed it. Throws until then: it is retried.
  */
 export async function revokeGrant(world: World, id: GrantId): Promise<void> {

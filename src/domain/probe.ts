@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { Refusal } from './errors.ts';
 
-/** What a workspace's probe found out before its requester was let in (network.md, "Order"). */
+/** What a workspace's probe found out before its requester was let in. */
 
 const answer = z.enum(['answers', 'silent', 'unknown']);
 const verdict = z.object({ v: z.literal(1), target: answer, canary: answer });
