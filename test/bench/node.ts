@@ -3,7 +3,7 @@
  * the last packet. Needs what the node needs (Linux, root).
  * Run: npm run bench -- node [RUNS]
  */
-import { cpus, release, totalmem } from 'node:os';
+import { cpus, loadavg, release, totalmem } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { enforceNetworkPolicies } from '../../src/sandbox/cluster/network-policies.ts';
@@ -84,10 +84,11 @@ try {
   await world.startBot();
   const pods = await runningPods(cluster);
   const shop = pods.filter(({ namespace }) => Object.values(s.namespaces).includes(namespace));
+  const [busy = 0] = loadavg();
   const { gitVersion } = JSON.parse(await s.adminKubectl(['version', '-o', 'json'])).serverVersion;
   console.log(
     `input: ${RUNS} runs a table, one after the other, windows of ${WINDOW_S} s; Kubernetes ${gitVersion}, one node, ${pods.length} pods, which call one another each second; ` +
-      `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, all of it on this machine, Slack and Redis too`,
+      `${cpus().length} cores (load ${busy.toFixed(1)} at the start), ${Math.round(totalmem() / 2 ** 30)} GB, Linux ${release()}, all of it on this machine, Slack and Redis too`,
   );
   for (const keepEstablished of [true, false]) {
     const policies = await enforceNetworkPolicies({ cluster, node, keepEstablished, log: console.error });

@@ -264,4 +264,17 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     await isOver(id, open, place);
     wasNotDisturbed(await stopWatching(), 15);
   }, 180_000);
+
+  test('a pod that takes the labels of the target is told of, and ends the grant', async () => {
+    const { staging } = s.namespaces;
+    const { id, place } = await troubleshoot('10m');
+    await s.cluster.apply([visitor(staging, 'imposter', { app: 'checkout' })]);
+    await s.until(id, 'It failed and was taken down', 60_000);
+    expect(await s.words(id)).toContain('pod imposter has taken the labels of the target');
+    await s.dm('dee', `pod imposter has taken the labels of the target of ${id}`);
+    await areRefused('ada', ['exec', '-n', workspaces, place.pod, '--', 'true']);
+    await s.type('ada', `request troubleshoot ${staging}/deploy/checkout 10m again`);
+    await s.toldTo('ada', 'also select pod imposter');
+    await s.adminKubectl(['delete', 'pod', 'imposter', '-n', staging]);
+  }, 120_000);
 });

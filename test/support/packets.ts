@@ -60,13 +60,16 @@ export async function startIn(place: Place, ...command: string[]): Promise<Sessi
   };
 }
 
+/** Longer than the second after which the kernel sends again what was lost, as a burst to an address that is new to it may be. */
+const DIAL_TIMEOUT = '1300ms';
+
 /** Which of the targets (`tcp:HOST:PORTS`) answer from there, sorted; each port for itself. */
 export async function reached(
   cluster: Pick<Cluster, 'kubectl'>,
   place: Place,
   targets: readonly string[],
 ): Promise<string[]> {
-  const dial = inside(place, '/probe', 'dial', '-open', '-timeout=500ms', ...targets);
+  const dial = inside(place, '/probe', 'dial', '-open', `-timeout=${DIAL_TIMEOUT}`, ...targets);
   const { code, stdout, stderr } = await cluster.kubectl(dial, { kubeconfig: place.kubeconfig });
   if (code !== 0) throw new Error(`the probe in ${place.namespace}/${place.pod} ended with ${code}: ${stderr}`);
   return (JSON.parse(stdout) as { target: string }[]).map(({ target }) => target).toSorted();

@@ -121,7 +121,7 @@ type verdict struct {
 }
 
 // As many as a scan has under way at once.
-const dialsAtOnce = 2000
+const dialsAtOnce = 4000
 
 func dial(args []string) {
 	flags := flag.NewFlagSet("dial", flag.ExitOnError)
