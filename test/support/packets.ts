@@ -60,7 +60,7 @@ export async function startIn(place: Place, ...command: string[]): Promise<Sessi
   };
 }
 
-/** Longer than the second after which the kernel sends again what was lost, as a burst to an address that is new to it may be. */
+/** Longer than the second after which the kernel sends again what was lost. */
 const DIAL_TIMEOUT = '1300ms';
 
 /** Which of the targets (`tcp:HOST:PORTS`) answer from there, sorted; each port for itself. */
@@ -245,8 +245,8 @@ export async function everything(
 export async function targetsOfPreview(cluster: Pick<Cluster, 'kubectl'>, words: string): Promise<string[]> {
   const pods = await runningPods(cluster);
   const services = await listed<ServiceObject>(cluster, 'services');
-  const lines = [...words.matchAll(/^\W*\+ (\S+) → (\S+) +(.+?)`*$/gm)];
-  const targets = lines.flatMap(([, , to = '', ports = '']) => {
+  const lines = [...words.matchAll(/^\W*\+ (?:\S+ → )?(\S+) +(.+?)`*$/gm)];
+  const targets = lines.flatMap(([, to = '', ports = '']) => {
     const behind = pods.filter(({ workload }) => workload === to);
     return ports.split(', ').flatMap((each) => {
       const [port = '', protocol = ''] = each.split('/');

@@ -120,8 +120,8 @@ type verdict struct {
 	Error string `json:"error,omitempty"`
 }
 
-// As many as a scan has under way at once.
-const dialsAtOnce = 4000
+// As many as a scan has under way at once, and begins in a second: of a burst the kernel loses a part, its backlogs being short.
+const dialsAtOnce, dialsPerSecond = 4000, 3000
 
 func dial(args []string) {
 	flags := flag.NewFlagSet("dial", flag.ExitOnError)
@@ -139,7 +139,11 @@ func dial(args []string) {
 	all := make([]verdict, len(targets))
 	var dials sync.WaitGroup
 	places := make(chan struct{}, dialsAtOnce)
+	begin := time.Now()
 	for i, target := range targets {
+		for i > 100 && float64(i-100) > time.Since(begin).Seconds()*dialsPerSecond {
+			time.Sleep(5 * time.Millisecond)
+		}
 		places <- struct{}{}
 		dials.Go(func() {
 			all[i] = reach(target, *timeout)
