@@ -212,6 +212,8 @@ export interface ClusterAccess {
   extend(grant: Grant): Promise<void>;
   /** The pods that the target has now. */
   podsOf(grant: Grant): Promise<string[]>;
+  /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
+  strangers(grant: Grant): Promise<string[]>;
 
   /** Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. */
   takeRights(grant: Grant): Promise<void>;

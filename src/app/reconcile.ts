@@ -47,6 +47,17 @@ async function lookForForeign(world: World, grant: Grant, policies: readonly Net
   if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
+/** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */
+async function lookForStrangers(world: World, grant: Grant): Promise<void> {
+  const strangers = await world.cluster.strangers(grant);
+  if (strangers.length === 0) return;
+  const { target, plan } = grant;
+  const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
+  await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant.id, `${what}.`);
+  if (plan.network.mode === 'workspace' && plan.network.strict)
+    await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
+}
+
 /** The objects of one id, sealed and not. */
 async function lookAt(world: World, id: string, objects: readonly Found[], open: Map<string, Grant>): Promise<void> {
   const known = id === '' ? null : (open.get(id) ?? (await world.store.get(id)));
@@ -179,6 +190,7 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
 /** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
 export async function followWorkload(world: World, grant: Grant): Promise<void> {
   if (grant.target.workload === undefined) return;
+  await lookForStrangers(world, grant);
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((name, index) => name === b[index]);
   if (same(await world.cluster.podsOf(grant), grant.pods)) return;

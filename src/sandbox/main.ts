@@ -1,45 +1,51 @@
 import { existsSync } from 'node:fs';
 import { copyFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { delimiter, dirname, join } from 'node:path';
 import { stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
 import { formatDuration } from '../domain/duration.ts';
-import { CONTROL_PLANE, ensureBinaries, ensureHelm } from './cluster/binaries.ts';
+import { ClusterUnavailableError, CONTROL_PLANE, ensureBinaries, ensureHelm, NODE } from './cluster/binaries.ts';
+import { ensureNodePackages } from './cluster/node-packages.ts';
 import { looksLocal, openContext } from './context.ts';
 import { ensureRedis } from './redis.ts';
 import { PEOPLE, type PersonName } from './scenery.ts';
 import { playJourney } from './script.ts';
 import { findLocalSlack } from './slack/upstream.ts';
-import { startWorld, type World, type WorldCluster } from './world.ts';
+import { NodeFailedError, startWorld, type World, type WorldCluster, type WorldOptions } from './world.ts';
 
 /** `npm run sandbox`. Exit codes: 0 ended as it should, 1 something failed, 2 wrong options. */
 
 const HELP = `npm run sandbox [-- OPTIONS]
 
-Everything on this machine, nothing to configure: a Slack with a web page, Redis, a real Kubernetes
-control plane, Drawbridge installed by its chart. Ctrl-C ends it and leaves nothing behind.
+Everything on this machine, nothing to configure: a Slack with a web page, Redis, a real Kubernetes,
+Drawbridge installed by its chart. On Linux as root Kubernetes has a node: pods run, kubectl exec opens a
+shell, and NetworkPolicies are enforced. Elsewhere it has none, and it says what does not work then.
+Ctrl-C ends everything and leaves nothing behind.
 
   --minutes N     a grant lasts N minutes unless asked otherwise, and its warning comes before the end
   --script        plays the whole journey of a grant by itself, prints each step, and ends;
                   exit code 0 only when all held (with --minutes N: in a window of that length)
+  --no-node       does without the node: quicker to start, but nothing runs in the pods
   --context NAME  uses your own cluster (kind, k3d, minikube) by this context of your kubeconfig;
                   nothing is built then, and all that is made there has names of its own and is removed
   --yes           does not ask before it uses a context that does not look like one on this machine
   --help          this text
 
-The first run builds Kubernetes from pinned sources (Go 1.26 or newer), once: about seven minutes.
+The first run builds Kubernetes from pinned sources (Go 1.26 or newer), once: about seven minutes, and
+two more for the node.
 `;
 
-/** The window of --script: time enough for each step, and for the warning in its middle. */
-const SCRIPT_SECONDS = { withoutNodes: 24, withNodes: 60 };
+/** The window of --script: time enough for each step, and for the warning in its middle. On a user's cluster images are pulled first. */
+const SCRIPT_SECONDS = { here: 24, elsewhere: 60 };
 
 interface Options {
   readonly minutes: number | undefined;
   readonly context: string | undefined;
   readonly script: boolean;
   readonly yes: boolean;
+  readonly node: boolean;
 }
 
 const print = (line: string): void => void stdout.write(`${line}\n`);
@@ -53,6 +59,7 @@ function readOptions(args: string[]): Options | 'help' {
       context: { type: 'string' },
       script: { type: 'boolean', default: false },
       yes: { type: 'boolean', default: false },
+      'no-node': { type: 'boolean', default: false },
       help: { type: 'boolean', short: 'h', default: false },
     },
   });
@@ -63,7 +70,7 @@ function readOptions(args: string[]): Options | 'help' {
     throw new Error(`--minutes ${values.minutes}: expected a number from 0.25 to 60`);
   if (values.context === '') throw new Error('--context: expected the name of a context of your kubeconfig');
   const { context, script, yes } = values;
-  return { minutes, context, script, yes };
+  return { minutes, context, script, yes, node: !values['no-node'] };
 }
 
 /** What this machine lacks, each with what to do about it; all of it at once, and before anything is started. */
@@ -98,11 +105,12 @@ function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-/** What a person can do now. */
-async function introduce(world: World, options: Options, kubectl: string): Promise<void> {
+/** What a person can do now. `withoutNode`: why the cluster has no node of its own. */
+async function introduce(world: World, options: Options, withoutNode: string | null): Promise<void> {
   const { staging } = world.namespaces;
   const [pod] = await world.podsOf(staging, 'checkout');
   const [neighbour] = await world.podsOf(staging, 'catalog');
+  const { become, kubectl } = await asAda(world, options.context);
   const window = options.minutes === undefined ? '10m' : formatDuration(options.minutes * 60);
   print('');
   print('Slack, as each of the people (open them side by side):');
@@ -117,27 +125,41 @@ async function introduce(world: World, options: Options, kubectl: string): Promi
   print(`     /jit request troubleshoot ${staging}/deploy/checkout ${window} checkout returns 502`);
   print('2. As Ben press Approve.');
   print('3. In a terminal, as Ada: refused before, works during, refused after:');
+  if (become !== null) print(`     ${become}`);
   print(`     ${kubectl} -n ${staging} get pod ${pod}`);
   print('   and its neighbour, which nobody approved, always refused:');
   print(`     ${kubectl} -n ${staging} get pod ${neighbour}`);
-  print('4. As Ada or Ben press Revoke, or wait for the end of the window, and run the first line again.');
+  if (world.node !== undefined) {
+    const address = ['get', 'service', 'catalog', '-n', staging, '-o', 'jsonpath={.spec.clusterIP}'];
+    print('4. There too, paste the exec line of the message that Ada got: a shell in a workspace of her own.');
+    print(
+      '   In it checkout answers with the name of a pod; its neighbour catalog does not answer, nor does anything else:',
+    );
+    print('     nc -w 2 checkout 80 </dev/null');
+    print(`     nc -w 2 ${await world.adminKubectl(address)} 80 </dev/null || echo no answer`);
+  }
+  print(
+    `${world.node === undefined ? 4 : 5}. As Ada or Ben press Revoke, or wait for the end of the window, and run the first`,
+  );
+  print(`   line again.${world.node === undefined ? '' : ' The shell is cut.'}`);
   print('');
   print(`Policy (change it, it is read again at once): ${world.policyFile}`);
   print(`Log and audit of the bot:                     ${world.bots.get('bot')?.logFile}`);
   print(`Kubernetes, as administrator:                 ${world.cluster.adminKubeconfig}`);
-  if (options.context === undefined)
-    print(
-      'There is no node: pods are marked as running, but nothing runs in them, so exec and logs end in an error even when allowed.',
-    );
+  if (withoutNode !== null) {
+    print(`There is no node: ${withoutNode}. Pods are marked as running, but nothing runs in them: exec and logs end`);
+    print('in an error even when allowed, and no packet shows what the network policies do.');
+  }
   print('');
   print('Ctrl-C ends everything and leaves nothing behind.');
 }
 
-/** The kubectl line of somebody, as it can be pasted into another terminal. */
-async function kubectlLine(world: World, context: string | undefined): Promise<string> {
-  if (context !== undefined) return `kubectl --context ${context} --as ${PEOPLE.ada.user}`;
+/** How one acts as Ada in another terminal: what to run first, if anything, and how kubectl is called then. */
+async function asAda(world: World, context: string | undefined): Promise<{ become: string | null; kubectl: string }> {
+  if (context !== undefined) return { become: null, kubectl: `kubectl --context ${context} --as ${PEOPLE.ada.user}` };
   const { kubectl } = await ensureBinaries(['kubectl'], print);
-  return `${isOnPath('kubectl') ? 'kubectl' : kubectl} --kubeconfig ${world.kubeconfigOf('ada')}`;
+  const path = isOnPath('kubectl') ? '' : ` PATH="$PATH:${dirname(kubectl)}"`;
+  return { become: `export KUBECONFIG=${world.kubeconfigOf('ada')}${path}`, kubectl: 'kubectl' };
 }
 
 function isOnPath(program: string): boolean {
@@ -154,31 +176,56 @@ async function run(options: Options): Promise<number> {
   }
   if (context === undefined) {
     await ensureBinaries(CONTROL_PLANE, print);
-    return inWorld(options, undefined);
+    return inWorld(options, undefined, await reasonForNoNode(options));
   }
   if (!(await mayUse(context, options.yes))) return 1;
   const cluster = await openContext(context);
   try {
-    return await inWorld(options, cluster);
+    return await inWorld(options, cluster, null);
   } finally {
     await cluster.close();
   }
 }
 
-async function inWorld(options: Options, cluster: WorldCluster | undefined): Promise<number> {
+/** Why there is to be no node, or null: there can be one, and all that it needs is here now. */
+async function reasonForNoNode({ node }: Options): Promise<string | null> {
+  if (!node) return 'you said --no-node';
+  try {
+    await ensureNodePackages({ log: print });
+    await ensureBinaries(NODE, print);
+    return null;
+  } catch (error) {
+    if (error instanceof ClusterUnavailableError) return wordsOf(error).replace(/^No node: (.*)\.$/s, '$1');
+    throw error;
+  }
+}
+
+async function inWorld(options: Options, cluster: WorldCluster | undefined, noNode: string | null): Promise<number> {
   const begin = performance.now();
   const elapsed = (since = begin) => `${((performance.now() - since) / 1000).toFixed(1)} s`;
-  const hasNodes = cluster !== undefined;
-  const seconds = hasNodes ? SCRIPT_SECONDS.withNodes : SCRIPT_SECONDS.withoutNodes;
+  const seconds = cluster === undefined ? SCRIPT_SECONDS.here : SCRIPT_SECONDS.elsewhere;
   const minutes = options.minutes ?? (options.script ? seconds / 60 : undefined);
+  const common: WorldOptions = {
+    log: (line) => print(`  ${line}`),
+    ...(minutes === undefined ? {} : { minutes }),
+  };
 
   print('Starting Slack, Redis and Kubernetes …');
-  const world = await startWorld({
-    log: (line) => print(`  ${line}`),
-    hasNodes,
-    ...(minutes === undefined ? {} : { minutes }),
-    ...(cluster === undefined ? {} : { cluster }),
-  });
+  let withoutNode = noNode;
+  let world: World;
+  if (cluster !== undefined) world = await startWorld({ ...common, cluster, hasNodes: true });
+  else if (withoutNode !== null) world = await startWorld(common);
+  else
+    try {
+      world = await startWorld({ ...common, node: 'enforcing' });
+    } catch (error) {
+      if (!(error instanceof NodeFailedError)) throw error;
+      // Not every kernel and container lets a root do what a kubelet does.
+      print(`  ${wordsOf(error)}`);
+      withoutNode = 'it did not start here, see above';
+      print('Starting once more, without a node …');
+      world = await startWorld(common);
+    }
   const ended = endedBySignal();
   let code = 1;
   try {
@@ -196,7 +243,7 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined): Pro
       );
       code = held ? 0 : 1;
     } else {
-      await introduce(world, options, await kubectlLine(world, options.context));
+      await introduce(world, options, withoutNode);
       const how = await Promise.race([ended, bot.exited.then(() => 'by itself' as const)]);
       if (how === 'by itself') throw new Error(`Drawbridge has ended by itself; its log is kept: ${await kept(world)}`);
       code = 0;

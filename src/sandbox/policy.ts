@@ -6,7 +6,7 @@ import type { PolicyInput } from '../domain/policy.ts';
 import type { Namespaces } from './scenery.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../policy.example.yaml', import.meta.url));
-/** What a workspace of the sandbox runs, where there is a node: it has a shell, wget and nc. */
+/** What a workspace runs, where a cluster's nodes pull images: it has a shell, wget and nc. */
 const TOOLBOX = 'docker.io/library/busybox:1.37';
 
 /**
@@ -15,6 +15,8 @@ const TOOLBOX = 'docker.io/library/busybox:1.37';
  */
 export async function sandboxPolicy(options: {
   readonly namespaces: Namespaces;
+  /** Image of a workspace; default: one that nodes pull. */
+  readonly toolbox?: string;
   /** How long a grant lasts by default; left out: as in the example. */
   readonly seconds?: number;
   /** False: where no probe can tell whether the cluster enforces NetworkPolicies, strict profiles would give nothing. */
@@ -22,7 +24,7 @@ export async function sandboxPolicy(options: {
 }): Promise<string> {
   const document = parseDocument(await readFile(EXAMPLE, 'utf8'));
   rename(document, options.namespaces);
-  document.setIn(['profiles', 'troubleshoot', 'network', 'image'], TOOLBOX);
+  document.setIn(['profiles', 'troubleshoot', 'network', 'image'], options.toolbox ?? TOOLBOX);
   if (!options.strict) document.setIn(['profiles', 'troubleshoot', 'network', 'strict'], false);
   if (options.seconds !== undefined) shorten(document, options.seconds);
   return document.toString({ lineWidth: 0 });

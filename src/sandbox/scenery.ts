@@ -1,3 +1,4 @@
+import { TOOLS_IMAGE } from './cluster/node-image.ts';
 import type { Channel, Person, UserGroup } from './slack/index.ts';
 
 /** Who and what is there in the sandbox: people in Slack, workloads in the cluster. The ids are those of policy.example.yaml. */
@@ -55,16 +56,22 @@ export interface Namespaces {
 }
 
 /** What the workloads run. */
-export interface Server {
+interface Server {
   readonly image: string;
   /** Its arguments, to answer on a TCP port. */
   readonly serve: (port: number) => readonly string[];
 }
 
-/** Answers HTTP; where there is no node nobody pulls it. */
-const AGNHOST: Server = {
+/** Answers HTTP; a cluster's nodes pull it, and where there is no node nobody does. */
+export const AGNHOST: Server = {
   image: 'registry.k8s.io/e2e-test-images/agnhost:2.53',
   serve: (port) => ['netexec', `--http-port=${port}`, '--udp-port=-1'],
+};
+
+/** For a node of our own. It serves one port more than it declares, and no grant opens that one. */
+export const TOOLS: Server = {
+  image: TOOLS_IMAGE,
+  serve: (port) => ['serve', `tcp:${port}`, `tcp:${port + 1}`],
 };
 
 function workload(server: Server, namespace: string, name: string, replicas: number, port: number): object[] {
@@ -150,7 +157,7 @@ function calls(
 }
 
 /** A small shop: frontend calls checkout and catalog, checkout calls ledger, ledger calls payouts; nothing else may pass. */
-export function shop({ staging, payments }: Namespaces, server: Server = AGNHOST): object[] {
+export function shop({ staging, payments }: Namespaces, server: Server): object[] {
   const inStaging = (app: string, port: number) => ({ namespace: staging, app, port });
   const inPayments = (app: string, port: number) => ({ namespace: payments, app, port });
   const frontend = inStaging('frontend', 8080);

@@ -1,7 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { Node } from './cluster/node.ts';
 import { ACCESS, PEOPLE, type PersonName } from './scenery.ts';
 import { blocksText, type SlackMessage } from './slack/index.ts';
-import type { World } from './world.ts';
+import type { Ran, World } from './world.ts';
 
 /** How late the end of access may be seen by the API server, in milliseconds; most of it is what kubectl itself takes. */
 const LATE = 5000;
@@ -9,7 +10,7 @@ const ADA = PEOPLE.ada.id;
 
 /** What a step has to show for itself: a line or two for people. */
 type Shown = string | readonly string[];
-type From = 'Slack' | 'API';
+type From = 'Slack' | 'API' | 'node';
 
 /**
  * Plays the whole journey of one grant with a workspace, acting as people in Slack and asking the API server as they do; prints every step.
@@ -79,6 +80,9 @@ export async function playJourney(
   let message: SlackMessage;
   let id = '';
   let endsAt = 0;
+  let workspace = '';
+  /** A command that was left running in the workspace. */
+  let leftOpen: Promise<Ran> | undefined;
 
   const press = async (who: PersonName): Promise<void> => {
     await control.click(PEOPLE[who].id, ACCESS, message.ts, 'drawbridge.approve');
@@ -92,6 +96,64 @@ export async function playJourney(
     if ((await world.grantObjects()).length > 0) throw new Error('something was made in the cluster');
     return `only ${nameOf(who)} sees: ${firstLine(answer)}`;
   };
+
+  const inWorkspace = (...command: string[]) => [
+    '-n',
+    workspaces,
+    'exec',
+    workspace,
+    '-c',
+    'workspace',
+    '--',
+    ...command,
+  ];
+  /** What answers a pod that dials it, of what is named so; by the exec of a person, or of the administrator. */
+  const answering = async (
+    exec: (command: readonly string[]) => Promise<string>,
+    named: Readonly<Record<string, string>>,
+  ): Promise<string[]> => {
+    const verdicts = JSON.parse(await exec(['/probe', 'dial', '-timeout=700ms', ...Object.values(named)])) as {
+      target: string;
+      open: boolean;
+    }[];
+    return Object.keys(named).filter((name) => verdicts.some(({ target, open }) => open && target === named[name]));
+  };
+  /** By address, since a workspace asks no DNS. */
+  const clusterIp = (namespace: string, name: string) =>
+    world.adminKubectl(['get', 'service', name, '-n', namespace, '-o', 'jsonpath={.spec.clusterIP}']);
+
+  /** What only a node can show. */
+  const onNode = (node: Node): (() => Promise<void>)[] => [
+    () =>
+      step('node', "Ada's kubectl exec opens a shell in the workspace, Ben's is refused", async () => {
+        const shown = await works('ada', inWorkspace('sh', '-c', 'echo "$(id -un) in $(hostname)"'));
+        await refused('ben', inWorkspace('true'));
+        leftOpen = world.kubectlAs('ada', inWorkspace('sleep', '1000'));
+        return shown;
+      }),
+    () =>
+      step('node', 'from it checkout answers, and nothing else does', async () => {
+        const { payments } = world.namespaces;
+        const beyond = {
+          'its neighbour catalog': `tcp:${await clusterIp(staging, 'catalog')}:80`,
+          'ledger in payments': `tcp:${await clusterIp(payments, 'ledger')}:80`,
+          'the API server': 'tcp:10.0.0.1:443',
+          'the outside': `tcp:${node.outsideAddress}:80`,
+        };
+        const reached = await answering((command) => works('ada', inWorkspace(...command)), {
+          checkout: 'tcp:checkout:80',
+          ...beyond,
+        });
+        // The control: the neighbour is there, for those whom the policies let through.
+        const [frontend = 'none'] = await world.podsOf(staging, 'frontend');
+        const exec = (command: readonly string[]) =>
+          world.adminKubectl(['-n', staging, 'exec', frontend, '--', ...command]);
+        const forOthers = await answering(exec, { catalog: beyond['its neighbour catalog'] });
+        if (reached.join() !== 'checkout' || forOthers.length === 0)
+          throw new Error(`reached: ${reached.join(', ')}; frontend reached: ${forOthers.join()}`);
+        return [`reached: ${reached.join()}`, `not reached: ${Object.keys(beyond).join(', ')}`];
+      }),
+  ];
 
   const steps: (() => Promise<void>)[] = [
     () => step('API', `before: Ada is refused: kubectl get pod ${pod}`, () => refused('ada', getPod(pod))),
@@ -147,7 +209,7 @@ export async function playJourney(
           '-o',
           'jsonpath={.items[0].metadata.name}',
         ];
-        const workspace = await world.adminKubectl(args);
+        workspace = await world.adminKubectl(args);
         if (!(await mayExec('ada', workspace))) throw new Error(`Ada may not exec into ${workspace}`);
         if (await mayExec('ben', workspace)) throw new Error(`Ben may exec into ${workspace}`);
         return workspace;
@@ -170,6 +232,7 @@ export async function playJourney(
         endsAt = Date.parse(metadata.annotations['drawbridge.internal/expires-at'] ?? '');
         return `workspace -> ${reaches} ${ports}`;
       }),
+    ...(world.node === undefined ? [] : onNode(world.node)),
     () =>
       step('Slack', 'Ada is warned before the end, with a button to extend', async () => {
         const text = wordsOf(await told('the warning', /Your access ends[\s\S]*Extend/, seconds * 1000));
@@ -189,6 +252,16 @@ export async function playJourney(
           await delay(100);
         }
       }),
+    ...(world.node === undefined
+      ? []
+      : [
+          () =>
+            step('node', 'the command that Ada left running in the workspace is cut', async () => {
+              const { code } = (await leftOpen) ?? {};
+              if (code === 0) throw new Error('it ended by itself');
+              return `kubectl exec ended with code ${code}`;
+            }),
+        ]),
     () =>
       step('API', 'everything of the grant is gone', async () => {
         await control.waitFor(async () => (await world.grantObjects()).length === 0, {

@@ -9,11 +9,14 @@ import { type Installation, installChart } from './chart.ts';
 import { CONTROL_PLANE, ensureBinaries } from './cluster/binaries.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { startControlPlane } from './cluster/control-plane.ts';
+import { enforceNetworkPolicies } from './cluster/network-policies.ts';
+import { type Node, startClusterWithNode } from './cluster/node.ts';
+import { DRAWBRIDGE_IMAGE, TOOLS_IMAGE } from './cluster/node-image.ts';
 import { markRunning } from './cluster/pods.ts';
 import { type Log, removeAtEnd } from './cluster/supervisor.ts';
 import { sandboxPolicy } from './policy.ts';
 import { type LocalRedis, type RedisOptions, startRedis } from './redis.ts';
-import { GROUPS, type Namespaces, PEOPLE, type PersonName, type Server, shop, workspace } from './scenery.ts';
+import { AGNHOST, GROUPS, type Namespaces, PEOPLE, type PersonName, shop, TOOLS, workspace } from './scenery.ts';
 import { type LocalSlack, type SlackOptions, startSlack } from './slack/index.ts';
 
 /** What a world needs of a cluster: one of its own, the one of a test run, or one of the user's. */
@@ -31,16 +34,14 @@ export interface WorldOptions {
   readonly minutes?: number;
   /** A cluster that is there already; everything then has names of its own in it and is removed by `stop`. Default: a new control plane. */
   readonly cluster?: WorldCluster;
-  /** Whether pods are really run by nodes. Without (default) they are marked as running, and nothing can be executed in them. */
+  /** Whether pods of that cluster are really run by nodes. Without (default) they are marked as running, and nothing can be executed in them. */
   readonly hasNodes?: boolean;
-  /** What the workloads run; default: an image that the cluster's nodes pull. */
-  readonly server?: Server;
   /**
-   * Drawbridge's own image, when the cluster's nodes have one. Without it nothing is probed on nodes, and profiles are not strict; where
-   * there are no nodes the probe is played too.
+   * For a world with a cluster of its own: a real node, with NetworkPolicies enforced (connections that exist outlive the policy that
+   * allowed them) or `open`, without anybody who enforces them. Needs what `reasonAgainstNode` tells of.
    */
-  readonly image?: { readonly repository: string; readonly tag: string };
-  /** What the probe of a workspace is played to say, as its last words; default: that the cluster enforces NetworkPolicies. */
+  readonly node?: 'enforcing' | 'open';
+  /** What the probe of a workspace is played to say where there are no nodes, as its last words; default: that the cluster enforces NetworkPolicies. */
   readonly verdict?: string;
   /** Changes the policy before chart and bot get it. */
   readonly policy?: (policy: PolicyInput) => void;
@@ -48,6 +49,11 @@ export interface WorldOptions {
   readonly redis?: Partial<RedisOptions>;
   /** Settings of all bots, beside or instead of those that the world makes. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** A node was wanted and did not start. */
+export class NodeFailedError extends Error {
+  override name = 'NodeFailedError';
 }
 
 /** How a program ended and what it wrote. */
@@ -71,6 +77,8 @@ export interface World {
   readonly redis: LocalRedis;
   readonly redisUrl: string;
   readonly cluster: WorldCluster;
+  /** The node of its own, if it has one. */
+  readonly node: Node | undefined;
   readonly installation: Installation;
   /** The namespaces of the example policy, by their names here. */
   readonly namespaces: Namespaces;
@@ -107,7 +115,7 @@ const KINDS = 'jobs,rolebindings,roles,networkpolicies,pods';
 /**
  * Brings a world up; bots are started by `startBot`. All of it ends with this process, killed with -9 too; on a cluster that was there
  * already, what was made in it stays then.
- * @throws Error when a part does not start; what was started is ended again
+ * @throws NodeFailedError when it was the node that did not start, Error for any other part; what was started is ended again
  */
 export async function startWorld(options: WorldOptions): Promise<World> {
   const closing: (() => Promise<unknown>)[] = [];
@@ -140,7 +148,11 @@ async function bringUp(
   closing: (() => Promise<unknown>)[],
   stop: () => Promise<void>,
 ): Promise<World> {
-  const { log, minutes, cluster: given, hasNodes = false, image, verdict } = options;
+  const { log, minutes, cluster: given, verdict } = options;
+  const ownNode = given === undefined ? options.node : undefined;
+  const hasNodes = ownNode !== undefined || (given !== undefined && options.hasNodes === true);
+  // A user's nodes have no image of Drawbridge: nothing is probed there. Where there are no nodes the probe is played too.
+  const image = ownNode === undefined ? undefined : DRAWBRIDGE_IMAGE;
   const probes = !hasNodes || image !== undefined;
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'drawbridge-world-')));
   const folder = removeAtEnd(dir);
@@ -155,13 +167,14 @@ async function bringUp(
   const text = await sandboxPolicy({
     namespaces,
     strict: probes,
+    ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE }),
     ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   });
   await writeFile(policyFile, options.policy === undefined ? text : changed(text, options.policy));
   const policy = parse(await readFile(policyFile, 'utf8')) as PolicyInput;
 
   const started = timed(log);
-  const [slack, redis, { cluster, installation, kubeconfigs }] = await all(
+  const [slack, redis, { cluster, node, installation, kubeconfigs }] = await all(
     started('Slack', async () => {
       // More patience than the three seconds of the real one: all of this shares one machine.
       const slack = await startSlack({
@@ -182,14 +195,33 @@ async function bringUp(
     prepareCluster(),
   );
 
+  async function startCluster(): Promise<{ cluster: WorldCluster; node?: Node }> {
+    if (given !== undefined) return { cluster: given };
+    if (ownNode === undefined)
+      return started('Kubernetes (control plane)', async () => {
+        const cluster = await startControlPlane({ binaries: await ensureBinaries(CONTROL_PLANE, log), log });
+        closing.push(() => cluster.stop());
+        return { cluster };
+      });
+    return started('Kubernetes (control plane and a node)', async () => {
+      const {
+        controlPlane: cluster,
+        node,
+        stop,
+      } = await startClusterWithNode({ log }).catch((error: unknown) => {
+        throw new NodeFailedError(`The node did not start: ${String(error)}`, { cause: error });
+      });
+      closing.push(stop);
+      if (ownNode === 'enforcing') {
+        const policies = await enforceNetworkPolicies({ cluster, node, keepEstablished: true, log });
+        closing.push(() => policies.stop());
+      }
+      return { cluster, node };
+    });
+  }
+
   async function prepareCluster() {
-    const cluster =
-      given ??
-      (await started('Kubernetes (control plane)', async () => {
-        const own = await startControlPlane({ binaries: await ensureBinaries(CONTROL_PLANE, log), log });
-        closing.push(() => own.stop());
-        return own;
-      }));
+    const { cluster, node } = await startCluster();
     await makeNamespaces(cluster);
     const values = {
       policy,
@@ -208,14 +240,14 @@ async function bringUp(
         return installChart({ kubeconfig: cluster.adminKubeconfig, values, release, namespace: release });
       }),
       started('workloads', async () => {
-        await cluster.apply(shop(namespaces, options.server));
+        await cluster.apply(shop(namespaces, ownNode === undefined ? AGNHOST : TOOLS));
         if (!hasNodes) await playNodes(cluster);
         for (const namespace of Object.values(namespaces)) await available(namespace);
       }),
       writeKubeconfigs(cluster),
     );
     if (probes) await started('the canary', () => available(workspacesOf(release)));
-    return { cluster, installation, kubeconfigs };
+    return { cluster, node, installation, kubeconfigs };
   }
 
   async function makeNamespaces(cluster: WorldCluster): Promise<void> {
@@ -282,6 +314,7 @@ async function bringUp(
     redis,
     redisUrl: redis.url,
     cluster,
+    node,
     installation,
     namespaces,
     policyFile,

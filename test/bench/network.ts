@@ -1,6 +1,6 @@
 /*
  * How long the network engine takes on a large cluster, beside the plain pairwise evaluation of the same input.
- * Run: node test/bench/network.ts
+ * Run: npm run bench
  */
 import { connections } from '../../src/network/connections.ts';
 import { previewChange } from '../../src/network/diff.ts';

@@ -1,117 +1,280 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
-import { enforceNetworkPolicies } from '../../src/sandbox/cluster/network-policies.ts';
-import { type Node, startClusterWithNode } from '../../src/sandbox/cluster/node.ts';
-import { TOOLS_IMAGE } from '../../src/sandbox/cluster/node-image.ts';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { enforceNetworkPolicies, type PolicyEnforcement } from '../../src/sandbox/cluster/network-policies.ts';
+import type { Node } from '../../src/sandbox/cluster/node.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
 import { type Stage, stageOf } from '../support/e2e.ts';
+import {
+  everything,
+  type Place,
+  placeIn,
+  processesWith,
+  type RunningPod,
+  reached,
+  runningPods,
+  startIn,
+  targetsOfPreview,
+  visitor,
+  type Watched,
+  watchAll,
+} from '../support/packets.ts';
 
 // The programs of a node may have to be built first.
 const FIRST_START_MS = 20 * 60_000;
+const NOT_GOVERNED = 'NetworkPolicy never governs traffic between a pod and its own node.';
 const reason = await reasonAgainstNode();
 if (reason !== null) console.warn(`SKIPPED a workspace on a real node: ${reason}`);
 
 /** The whole of a troubleshooting: a real node, real pods, real packets. */
-describe.skipIf(reason !== null && !process.env['CI'])('a workspace on a real node', () => {
+describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoots one microservice', () => {
   const stops: (() => Promise<void>)[] = [];
-  let kube: ControlPlane;
-  let node: Node;
   let s: Stage;
+  let node: Node;
+  let shop: RunningPod[];
+  let policies: PolicyEnforcement | undefined;
+  /** A pod beside the workspaces, of which no grant knows. */
+  let beside: Place;
+  let workspaces: string;
+  /** Somebody who may do everything in the cluster, and is not of the emergency group. */
+  let mallory: string;
+
+  const podsOf = (app: string) => shop.filter((pod) => pod.labels['app'] === app);
+  const addressOf = (app: string) => podsOf(app)[0]?.address ?? '';
 
   beforeAll(async () => {
-    const log = (line: string) => process.stderr.write(`${line}\n`);
-    const started = await startClusterWithNode({ log });
-    stops.push(started.stop);
-    kube = started.controlPlane;
-    node = started.node;
-    const world = await startWorld({
-      log: () => {},
-      cluster: kube,
-      hasNodes: true,
-      server: { image: TOOLS_IMAGE, serve: (port) => ['serve', `tcp:${port}`, `tcp:${port + 1}`] },
-      policy: ({ profiles }) => {
-        const network = profiles['troubleshoot']?.network;
-        if (network !== undefined) Object.assign(network, { image: TOOLS_IMAGE, command: ['/probe', 'sleep'] });
-      },
-    });
+    const world = await startWorld({ log: (line) => process.stderr.write(`${line}\n`), node: 'open' });
     stops.push(() => world.stop());
+    if (world.node === undefined) throw new Error('no node');
+    ({ node } = world);
     s = stageOf(world);
+    workspaces = world.installation.workspacesNamespace;
+    mallory = await world.cluster.kubeconfigFor('mallory@example.test');
+    await world.cluster.apply([
+      visitor(workspaces, 'visitor'),
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: 'mallory' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'cluster-admin' },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'mallory@example.test' }],
+      },
+    ]);
+    await s.adminKubectl(['wait', 'pod/visitor', '-n', workspaces, '--for=condition=Ready', '--timeout=60s']);
+    beside = { kubeconfig: world.cluster.adminKubeconfig, namespace: workspaces, pod: 'visitor', container: 'main' };
+    shop = (await runningPods(world.cluster)).filter(({ namespace }) =>
+      Object.values(s.namespaces).includes(namespace),
+    );
     await world.startBot();
   }, FIRST_START_MS);
 
   afterAll(async () => {
+    await policies?.stop();
     for (let stop = stops.pop(); stop !== undefined; stop = stops.pop()) await stop();
   }, 120_000);
 
-  const podIp = async (namespace: string, app: string) =>
-    (
-      await s.adminKubectl([
-        'get',
-        'pods',
-        '-n',
-        namespace,
-        '-l',
-        `app=${app}`,
-        '-o',
-        'jsonpath={.items[0].status.podIP}',
-      ])
-    ).trim();
-
-  /** Which targets answer, dialled in a pod by somebody's kubectl exec. */
-  async function reached(
-    kubeconfig: string,
-    namespace: string,
-    pod: string,
-    container: string,
-    targets: readonly string[],
-  ): Promise<string[]> {
-    const dial = ['exec', '-n', namespace, pod, '-c', container, '--', '/probe', 'dial', '-timeout=600ms', ...targets];
-    const { code, stdout, stderr } = await kube.kubectl(dial, { kubeconfig });
-    expect([code, stderr]).toEqual([0, '']);
-    return (JSON.parse(stdout) as { target: string; open: boolean }[])
-      .filter(({ open }) => open)
-      .map(({ target }) => target);
+  async function enforce(keepEstablished: boolean): Promise<void> {
+    await policies?.stop();
+    policies = await enforceNetworkPolicies({ cluster: s.cluster, node, keepEstablished, log: () => {} });
+    await policies.inForce();
   }
 
-  test('reaches the approved port and nothing else, for the approved person and time', async () => {
-    const { staging, payments } = s.namespaces;
-    const workspaces = s.installation.workspacesNamespace;
-    const checkout = await podIp(staging, 'checkout');
-    const targets = [
-      `tcp:${checkout}:8080`,
-      `tcp:${checkout}:8081`,
-      `tcp:${await podIp(staging, 'catalog')}:8080`,
-      `tcp:${await podIp(staging, 'frontend')}:8080`,
-      `tcp:${await podIp(payments, 'ledger')}:8443`,
-      'tcp:10.0.0.1:443',
-      `tcp:${node.outsideAddress}:80`,
-    ];
-    const [neighbour = ''] = await s.podsOf(staging, 'catalog');
+  const policyNames = async () => (await s.adminKubectl(['get', 'networkpolicies', '-A', '-o', 'name'])).split('\n');
 
-    // The positive control: before any policy is enforced all of it answers, from a pod like the workspace's neighbours.
-    expect(await reached(kube.adminKubeconfig, staging, neighbour, 'catalog', targets)).toEqual(targets);
-    const policies = await enforceNetworkPolicies({ cluster: kube, node, keepEstablished: true, log: () => {} });
-    stops.push(() => policies.stop());
-    await policies.inForce();
-
-    const id = await s.request(`troubleshoot ${staging}/deploy/checkout 30s 502 from inside`);
+  /** Ada asks, Ben approves; answers the grant's id, its first message's words, and Ada's place. */
+  async function troubleshoot(window: string) {
+    const id = await s.request(`troubleshoot ${s.namespaces.staging}/deploy/checkout ${window} 502 from inside`);
+    const preview = await s.words(id);
     await s.press('ben', id, 'approve');
     await s.until(id, 'Active until', 40_000);
-    const pod = /exec -it (\S+)/.exec(await s.dm('ada', `kubectl -n ${workspaces} exec`))?.[1] ?? '';
-    const ada = s.kubeconfigOf('ada');
-    expect(await reached(ada, workspaces, pod, 'workspace', targets)).toEqual([`tcp:${checkout}:8080`]);
-    // By the target's name, without DNS, through its Service.
-    expect(await reached(ada, workspaces, pod, 'workspace', ['tcp:checkout:80', `tcp:catalog.${staging}:80`])).toEqual([
+    const told = await s.dm('ada', new RegExp(`kubectl -n ${workspaces} exec[\\s\\S]*${id}`));
+    const pod = /exec -it (\S+)/.exec(told)?.[1] ?? '';
+    const place: Place = { kubeconfig: s.kubeconfigOf('ada'), namespace: workspaces, pod, container: 'workspace' };
+    return { id, preview, place };
+  }
+
+  async function areRefused(person: 'ada' | 'cy', ...commands: string[][]): Promise<void> {
+    for (const command of commands)
+      expect(await s.kubectlAs(person, command)).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('forbidden'),
+      });
+  }
+
+  /** A shell, a connection to the target that is seen, and one in the background of the shell that nobody sees. */
+  async function leaveOpen(place: Place) {
+    const shell = await startIn(place, 'sh');
+    const hidden = `/probe hold -every=70ms -timeout=${Date.now()}ms checkout:80`;
+    shell.send(`echo in; ${hidden} >/dev/null 2>&1 &`);
+    const connection = await startIn(place, '/probe', 'hold', '-every=50ms', `${addressOf('checkout')}:8080`);
+    await vi.waitFor(() => {
+      expect(shell.output.stdout).toBe('in\n');
+      expect(connection.output.stdout).toContain('tick 20\n');
+      expect(processesWith(hidden)).toHaveLength(1);
+    }, 20_000);
+    return { shell, connection, hidden };
+  }
+
+  /** No connection of anybody else was lost, none was refused that is allowed, and none was had that is not. */
+  function wasNotDisturbed(seen: readonly Watched[], seconds: number): void {
+    expect(seen.filter(({ broken }) => broken !== undefined)).toEqual([]);
+    for (const kind of ['keep:', 'open:', 'shut:']) {
+      const held = seen.filter(({ target }) => target.startsWith(kind)).map((each) => each.held);
+      // One that must not be had is waited for, so there is time for two a second at the most.
+      expect(Math.min(...held)).toBeGreaterThan(seconds);
+    }
+  }
+
+  /** After the end: nothing that was open lives, and nothing can be opened. */
+  async function isOver(
+    id: string,
+    { shell, connection, hidden }: Awaited<ReturnType<typeof leaveOpen>>,
+    place: Place,
+  ): Promise<void> {
+    shell.send('echo still here');
+    expect(await shell.ended).not.toBe(0);
+    expect(shell.output.stdout).toBe('in\n');
+    expect(await connection.ended).not.toBe(0);
+    expect(processesWith(hidden)).toEqual([]);
+    await areRefused(
+      'ada',
+      ['exec', '-n', workspaces, place.pod, '--', 'true'],
+      ['get', 'pod', '-n', s.namespaces.staging, podsOf('checkout')[0]?.name ?? ''],
+    );
+    expect(await s.objectsOf(id)).toEqual([]);
+  }
+
+  test('reaches the approved port and nothing else, and nobody gets in; at the end all of it is dead and nobody else has noticed', async () => {
+    const { staging } = s.namespaces;
+    const [checkout] = podsOf('checkout');
+    const [neighbour] = podsOf('catalog');
+    if (checkout === undefined || neighbour === undefined) throw new Error('no shop');
+    const { targets, apiServer, isOfNode } = await everything(s.cluster, node);
+
+    // The positive control: before any policy is enforced, whatever serves is found, by the scan and from the place that finds next to nothing later.
+    const control = await reached(s.cluster, beside, targets);
+    expect(control).toEqual(
+      expect.arrayContaining([
+        ...shop.flatMap(({ address, serves }) => serves.map((port) => `tcp:${address}:${port}`)),
+        'tcp:10.0.0.1:443',
+        'udp:10.0.0.10:53',
+        apiServer,
+        `tcp:${node.outsideAddress}:80`,
+        `udp:${node.outsideAddress}:443`,
+        `tcp:${node.network.nodeAddress}:10250`,
+      ]),
+    );
+    const ofNode = control.filter(isOfNode);
+
+    await enforce(true);
+    const before = await policyNames();
+    const stopWatching = await watchAll(shop, s.cluster.adminKubeconfig);
+    // Before: refused, by RBAC and by packets.
+    const getTarget = ['get', 'pod', '-n', staging, checkout.name];
+    const never = [
+      ['get', 'pod', '-n', staging, neighbour.name],
+      ['exec', '-n', staging, checkout.name, '--', 'true'],
+      ['exec', '-n', workspaces, 'visitor', '--', 'true'],
+    ];
+    await areRefused('ada', getTarget, ...never);
+    const approved = [`tcp:${checkout.address}:8080`];
+    expect(await reached(s.cluster, beside, approved)).toEqual([]);
+
+    const { id, preview, place } = await troubleshoot('40s');
+    expect(preview).toContain('Opens 1, closes 0');
+    expect(preview).toContain(NOT_GOVERNED);
+    await s.type('ada', `status ${id}`);
+    expect(await s.toldTo('ada', `${id}: active`)).toContain(NOT_GOVERNED);
+
+    const open = await leaveOpen(place);
+    expect(await reached(s.cluster, place, ['tcp:checkout:80', `tcp:catalog.${staging}:80`])).toEqual([
       'tcp:checkout:80',
     ]);
-    expect((await s.kubectlAs('cy', ['exec', '-n', workspaces, pod, '--', 'true'])).stderr).toContain('forbidden');
+    expect((await s.kubectlAs('ada', getTarget)).code).toBe(0);
+    await areRefused('ada', ...never);
+    await areRefused('cy', getTarget, ['exec', '-n', workspaces, place.pod, '--', 'true']);
 
-    const session = s.kubectlAs('ada', ['exec', '-n', workspaces, pod, '-c', 'workspace', '--', 'sleep', '1000']);
+    // The preview is the whole truth, but for the node.
+    const listed = await targetsOfPreview(s.cluster, preview);
+    expect(listed).toHaveLength(podsOf('checkout').length + 1);
+    const scanned = await reached(s.cluster, place, targets);
+    expect(scanned).toEqual([...listed, ...ofNode].toSorted());
+
+    await getIn(id, neighbour, approved);
+
     await s.until(id, 'access was confirmed gone', 60_000);
-    // A shell that was left open is cut with its pod.
-    expect((await session).code).not.toBe(0);
-    expect((await s.kubectlAs('ada', ['exec', '-n', workspaces, pod, '--', 'true'])).stderr).toContain('forbidden');
-    expect(await s.objectsOf(id)).toEqual([]);
+    await isOver(id, open, place);
+    expect(await policyNames()).toEqual(before);
+    expect(await reached(s.cluster, beside, targets)).toEqual(ofNode);
+    // With the label of a grant that has ended nobody gets in either, whoever sets it.
+    await label('visitor', id);
+    expect(await reached(s.cluster, beside, approved)).toEqual([]);
+    await label('visitor', null);
+
+    wasNotDisturbed(await stopWatching(), 40);
+  }, 240_000);
+
+  /** Sets the label of a grant as one of the emergency group, whom nothing keeps from it. */
+  async function label(pod: string, id: string | null): Promise<void> {
+    await s.adminKubectl([
+      'label',
+      'pod',
+      pod,
+      '-n',
+      workspaces,
+      `drawbridge.internal/grant${id === null ? '-' : `=${id}`}`,
+    ]);
+    await policies?.inForce();
+  }
+
+  /** What a neighbour tries who wants to be taken for the workspace, with all rights that there are. */
+  async function getIn(id: string, neighbour: RunningPod, approved: readonly string[]): Promise<void> {
+    const labels = JSON.stringify({ metadata: { labels: { 'drawbridge.internal/grant': id } } });
+    const template = JSON.stringify({ spec: { template: JSON.parse(labels) } });
+    const pods = [
+      ['-n', workspaces, 'pod/visitor'],
+      ['-n', neighbour.namespace, `pod/${neighbour.name}`],
+    ];
+    const attempts = [
+      ...pods.map((pod) => ['label', ...pod, `drawbridge.internal/grant=${id}`]),
+      ...pods.map((pod) => ['patch', ...pod, '--subresource=status', '-p', labels]),
+      ['patch', '-n', neighbour.namespace, 'deployment/catalog', '-p', template],
+      ['apply', '-f', '-'],
+    ];
+    const latecomer = JSON.stringify(visitor(workspaces, 'latecomer', { 'drawbridge.internal/grant': id }));
+    for (const attempt of attempts) {
+      const { code, stderr } = await s.cluster.kubectl(attempt, { kubeconfig: mallory, input: latecomer });
+      expect([code, stderr]).toEqual([1, expect.stringMatching(/belongs to Drawbridge/)]);
+    }
+    await policies?.inForce();
+    expect(await reached(s.cluster, beside, approved)).toEqual([]);
+    expect(await reached(s.cluster, placeIn(neighbour, s.cluster.adminKubeconfig), approved)).toEqual([]);
+    // The control: it is the label that they lack.
+    await label('visitor', id);
+    expect(await reached(s.cluster, beside, approved)).toEqual(approved);
+    await label('visitor', null);
+    expect(await reached(s.cluster, beside, approved)).toEqual([]);
+  }
+
+  test('the same end where each packet is judged anew', async () => {
+    await enforce(false);
+    const stopWatching = await watchAll(shop, s.cluster.adminKubeconfig);
+    const { id, place } = await troubleshoot('15s');
+    const open = await leaveOpen(place);
+    await s.until(id, 'access was confirmed gone', 60_000);
+    await isOver(id, open, place);
+    wasNotDisturbed(await stopWatching(), 15);
   }, 180_000);
+
+  test('a pod that takes the labels of the target is told of, and ends the grant', async () => {
+    const { staging } = s.namespaces;
+    const { id, place } = await troubleshoot('10m');
+    await s.cluster.apply([visitor(staging, 'imposter', { app: 'checkout' })]);
+    await s.until(id, 'It failed and was taken down', 60_000);
+    expect(await s.words(id)).toContain('pod imposter has taken the labels of the target');
+    await s.dm('dee', `pod imposter has taken the labels of the target of ${id}`);
+    await areRefused('ada', ['exec', '-n', workspaces, place.pod, '--', 'true']);
+    await s.type('ada', `request troubleshoot ${staging}/deploy/checkout 10m again`);
+    await s.toldTo('ada', 'also select pod imposter');
+    await s.adminKubectl(['delete', 'pod', 'imposter', '-n', staging]);
+  }, 120_000);
 });

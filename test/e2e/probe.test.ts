@@ -1,8 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { enforceNetworkPolicies } from '../../src/sandbox/cluster/network-policies.ts';
-import { type Node, startClusterWithNode } from '../../src/sandbox/cluster/node.ts';
-import { DRAWBRIDGE_IMAGE, TOOLS_IMAGE } from '../../src/sandbox/cluster/node-image.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
 import { type Stage, stageOf } from '../support/e2e.ts';
@@ -15,24 +12,14 @@ if (reason !== null) console.warn(`SKIPPED the probe on a real node: ${reason}`)
 /** The real probe and the real canary, in Drawbridge's own image, on a real node: before policies are enforced there, and after. */
 describe.skipIf(reason !== null && !process.env['CI'])('the probe of a workspace on a real node', () => {
   const stops: (() => Promise<void>)[] = [];
-  let kube: ControlPlane;
-  let node: Node;
   let s: Stage;
 
   beforeAll(async () => {
-    const started = await startClusterWithNode({ log: (line) => process.stderr.write(`${line}\n`) });
-    stops.push(started.stop);
-    kube = started.controlPlane;
-    node = started.node;
     const world = await startWorld({
-      log: () => {},
-      cluster: kube,
-      hasNodes: true,
-      image: DRAWBRIDGE_IMAGE,
-      server: { image: TOOLS_IMAGE, serve: (port) => ['serve', `tcp:${port}`] },
+      log: (line) => process.stderr.write(`${line}\n`),
+      node: 'open',
       policy: ({ profiles }) => {
         const strict = profiles['troubleshoot']!;
-        strict.network = { ...strict.network, image: TOOLS_IMAGE, command: ['/probe', 'sleep'], strict: true };
         profiles['lenient'] = { ...strict, network: { ...strict.network, strict: false } };
         profiles['deaf'] = { ...strict, network: { ...strict.network, ports: [{ port: 9999 }] } };
       },
@@ -84,7 +71,9 @@ describe.skipIf(reason !== null && !process.env['CI'])('the probe of a workspace
 
   describe('in a cluster that does', () => {
     beforeAll(async () => {
-      const policies = await enforceNetworkPolicies({ cluster: kube, node, keepEstablished: true, log: () => {} });
+      const { cluster, node } = s;
+      if (node === undefined) throw new Error('no node');
+      const policies = await enforceNetworkPolicies({ cluster, node, keepEstablished: true, log: () => {} });
       stops.push(() => policies.stop());
       await policies.inForce();
     });

@@ -5,8 +5,15 @@ import { dirname, join } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
+import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { type NodeRun, nodeRunIn, remains } from '../support/remains.ts';
+
+// In CI a node must be possible.
+const reason = await reasonAgainstNode();
+const hasNode = reason === null || Boolean(process.env['CI']);
+if (!hasNode) console.warn(`SKIPPED what the sandbox does with a node: ${reason}`);
 
 const ROOT = join(import.meta.dirname, '../..');
 const running = new Set<ChildProcess>();
@@ -52,26 +59,33 @@ function processesIn(dir: string): string[] {
     });
 }
 
-const isUp = (output: { stdout: string }) =>
-  vi.waitFor(() => expect(output.stdout).toContain('Ctrl-C ends everything'), { timeout: 90_000, interval: 100 });
-const isGone = (dir: string) =>
+const says = (output: { stdout: string }, text: string) =>
+  vi.waitFor(() => expect(output.stdout).toContain(text), { timeout: 90_000, interval: 100 });
+const isUp = (output: { stdout: string }) => says(output, 'Ctrl-C ends everything');
+const isGone = (dir: string, node?: NodeRun) =>
   vi.waitFor(
     () => {
       expect(processesIn(dir)).toEqual([]);
       expect(readdirSync(dir)).toEqual([]);
+      if (node !== undefined) expect(remains(node)).toEqual([]);
     },
     { timeout: 30_000, interval: 100 },
   );
+/** The node of a sandbox that is up. The control: what it must leave nothing of is seen while it runs. */
+function nodeOf(dir: string): NodeRun {
+  const node = nodeRunIn(dir);
+  expect(remains(node)).toEqual([...node.dirs, 'link', 'route', 'control group', 'process']);
+  return node;
+}
 
 describeWithCluster('the sandbox', () => {
   test('--script plays the whole journey and every step holds', async () => {
     const { output, ended, dir } = sandbox(['--script']);
+    await says(output, 'All is up');
+    const node = hasNode ? nodeOf(dir) : undefined;
     expect(await ended, output.stdout + output.stderr).toBe(0);
-    const steps = output.stdout
-      .split('\n')
-      .flatMap((line) => /^(Slack|API) +([✓✗]) (.*)$/.exec(line)?.slice(1, 4) ?? []);
-    expect(steps).not.toContain('✗');
-    const titles = output.stdout.split('\n').filter((line) => /^(Slack|API) +✓/.test(line));
+    expect(output.stdout).not.toContain('✗');
+    const titles = output.stdout.split('\n').filter((line) => /^(Slack|API|node) +✓/.test(line));
     const inOrder = [
       /API .* before: Ada is refused/,
       /Slack .* Ada types: \/jit request/,
@@ -82,18 +96,23 @@ describeWithCluster('the sandbox', () => {
       /Slack .* Ben presses Approve/,
       /API .* during: Ada's kubectl get pod checkout-.* works/,
       /API .* its neighbour is refused/,
+      ...(hasNode
+        ? [/node .* Ada's kubectl exec opens a shell/, /node .* checkout answers, and nothing else does/]
+        : []),
       /Slack .* Ada is warned before the end/,
       /API .* at the end of the window Ada is refused again/,
+      ...(hasNode ? [/node .* left running in the workspace is cut/] : []),
       /API .* everything of the grant is gone/,
       /Slack .* #access says that it is over/,
     ];
     const places = inOrder.map((step) => titles.findIndex((title) => step.test(title)));
     expect(places).not.toContain(-1);
     expect(places).toEqual(places.toSorted((a, b) => a - b));
-    await isGone(dir);
+    if (hasNode) expect(output.stdout).toMatch(/ reached: checkout\n +not reached: its neighbour catalog, /);
+    await isGone(dir, node);
   });
 
-  test('killed with -9 it leaves no process and no file', async () => {
+  test('killed with -9 it leaves no process, no file, and nothing of its node', async () => {
     const { child, dir, output, ended } = sandbox(['--minutes', '2']);
     await isUp(output);
     // The control: all of it is seen here while it runs.
@@ -107,17 +126,19 @@ describeWithCluster('the sandbox', () => {
       'src/main.ts',
     ])
       expect(commands).toContain(part);
+    const node = hasNode ? nodeOf(dir) : undefined;
     child.kill('SIGKILL');
     await ended;
-    await isGone(dir);
+    await isGone(dir, node);
   });
 
-  test('Ctrl-C ends it with exit code 0; it has said what to type and where', async () => {
-    const { child, dir, output, ended } = sandbox(['--minutes', '2']);
+  test('Ctrl-C ends it with exit code 0; it has said what to type and where, and what does not work without a node', async () => {
+    const { child, dir, output, ended } = sandbox(['--minutes', '2', '--no-node']);
     await isUp(output);
+    expect(output.stdout).toContain('There is no node: you said --no-node. Pods are marked as running');
     expect(output.stdout).toMatch(/Ada +asks for access +http:\/\/127\.0\.0\.1:\d+\/\?as=ada/);
     expect(output.stdout).toContain('/jit request troubleshoot staging/deploy/checkout 2m checkout returns 502');
-    expect(output.stdout).toMatch(/kubectl --kubeconfig \S+ada\.kubeconfig -n staging get pod checkout-/);
+    expect(output.stdout).toMatch(/export KUBECONFIG=\S+ada\.kubeconfig.*\n +kubectl -n staging get pod checkout-/);
     child.kill('SIGINT');
     expect(await ended).toBe(0);
     await isGone(dir);
@@ -167,7 +188,7 @@ describeWithCluster('the sandbox', () => {
 test('--help says what there is and starts nothing', async () => {
   const { output, ended, dir } = sandbox(['--help']);
   expect(await ended).toBe(0);
-  for (const option of ['--minutes', '--script', '--context', '--yes', '--help'])
+  for (const option of ['--minutes', '--script', '--context', '--no-node', '--yes', '--help'])
     expect(output.stdout).toContain(option);
   expect(readdirSync(dir)).toEqual([]);
 });

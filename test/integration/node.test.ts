@@ -1,6 +1,6 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -9,6 +9,7 @@ import { enforceNetworkPolicies, type PolicyEnforcement } from '../../src/sandbo
 import { type Node, startClusterWithNode } from '../../src/sandbox/cluster/node.ts';
 import { TOOLS_IMAGE } from '../../src/sandbox/cluster/node-image.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
+import { remains } from '../support/remains.ts';
 
 // The programs may have to be built first.
 const FIRST_START_MS = 20 * 60_000;
@@ -341,6 +342,7 @@ function suite(): void {
       'link',
       'route',
       'control group',
+      'process',
     ]);
 
     harness.kill('SIGKILL');
@@ -391,18 +393,4 @@ function descendants(pid: number): Process[] {
 
 function isAlive({ pid, start }: Process): boolean {
   return allProcesses().some((each) => each.pid === pid && each.start === start);
-}
-
-/** What is there that is named after a run: folders, link, route, mounts, control groups, named network namespaces. */
-function remains(run: { name: string; dirs: string[]; podCidr: string }): string[] {
-  const output = (command: string, ...args: string[]) => execFileSync(command, args, { encoding: 'utf8' });
-  const found = (what: string, text: string) => (text.includes(run.name) ? [what] : []);
-  return [
-    ...run.dirs.filter((dir) => existsSync(dir)),
-    ...found('link', output('ip', 'link')),
-    ...(output('ip', 'route').includes(run.podCidr) ? ['route'] : []),
-    ...found('mount', readFileSync('/proc/mounts', 'utf8')),
-    ...found('control group', output('find', '/sys/fs/cgroup', '-name', `${run.name}*`)),
-    ...found('network namespace', output('ip', 'netns')),
-  ];
 }

@@ -77,6 +77,7 @@ export function memoryCluster(now: () => number) {
     /** What the probe of a workspace sees; null: there is none. */
     probe: { target: 'answers', canary: 'silent' } as ProbeVerdict | null,
     unprobed: null as string | null,
+    strangers: [] as string[],
     policies: [
       {
         metadata: { namespace: 'staging', name: 'default-deny' },
@@ -141,7 +142,7 @@ export function memoryCluster(now: () => number) {
           pods: target.pods.map((name) => ({ name, ip: target.ip, hostNetwork: false })),
           ports: [{ port: 8080, protocol: 'TCP' }],
           services: [],
-          strangers: [],
+          strangers: target.strangers,
         },
         roleRules: null,
         cluster: snapshot(),
@@ -179,6 +180,7 @@ export function memoryCluster(now: () => number) {
       of(grant.id).lease = grant;
     },
     podsOf: async () => target.pods,
+    strangers: async () => target.strangers,
     async narrowRights(grant, pods) {
       if (of(grant.id).rights !== undefined) of(grant.id).rights = pods;
     },

@@ -212,6 +212,15 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
     podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
+    async strangers({ plan: { network, workload }, target }) {
+      if (network.mode === 'none' || workload === null) return [];
+      const look = () => surveyor.strangersTo(target, workload.uid, network.selector);
+      const first = await look();
+      if (first.length === 0) return [];
+      // Pods and their owners are two lists, and a rollout may come between them: whoever is a stranger is still one at a second look.
+      const again = new Set(await look());
+      return first.filter((pod) => again.has(pod));
+    },
 
     async takeRights(grant) {
       const name = objectName(grant.id);

@@ -48,6 +48,8 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
   survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed'>>;
   /** By name; an address that is not known yet is empty. */
   podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string }[]>;
+  /** `pod NAME` of those that have these labels and are not of the workload. */
+  strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
 } {
   async function inventory(namespace: string, withReplicaSets: boolean): Promise<Inventory> {
     const [pods, replicaSets] = await Promise.all([
@@ -98,9 +100,7 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
             return behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name));
           })
           .map(named),
-        strangers: all
-          .filter((pod) => !names.has(pod.metadata.name) && matches(selector, pod.metadata.labels ?? {}))
-          .map((pod) => `pod ${pod.metadata.name}`),
+        strangers: strangersAmong(all, names, selector),
       },
     };
   }
@@ -219,6 +219,12 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
         .map((pod) => ({ name: pod.metadata.name, ip: pod.status?.podIP ?? '' }))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
+    async strangersTo({ workload, namespace }, uid, selector) {
+      if (workload === undefined) return [];
+      const there = await inventory(namespace, workload.kind === 'Deployment');
+      const owned = podsOwnedBy({ namespace, uid, name: workload.name }, there);
+      return strangersAmong(there.pods, new Set(owned.map((pod) => pod.metadata.name)), selector);
+    },
   };
 }
 
@@ -246,6 +252,12 @@ function ownerOf({ metadata }: KubePod, { replicaSets }: Inventory): Owner {
 function named({ metadata, spec }: KubeService): { name: string; clusterIP: string | null } {
   const ip = spec?.clusterIP ?? '';
   return { name: metadata.name, clusterIP: ip === 'None' || ip === '' ? null : ip };
+}
+
+function strangersAmong(all: readonly KubePod[], owned: ReadonlySet<string>, selector: LabelSelector): string[] {
+  return all
+    .filter((pod) => !owned.has(pod.metadata.name) && matches(selector, pod.metadata.labels ?? {}))
+    .map((pod) => `pod ${pod.metadata.name}`);
 }
 
 /** Ports that every pod declares: what a workload serves, whatever pod answers. */

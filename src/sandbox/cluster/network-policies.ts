@@ -32,7 +32,7 @@ export type PolicyEnforcement = {
  * know it, so that there is no gap. Resolves when it is at work.
  */
 export async function enforceNetworkPolicies(
-  options: Enforcement & { cluster: Cluster; node: Node; log: Log },
+  options: Enforcement & { cluster: Pick<Cluster, 'adminKubeconfig'>; node: Node; log: Log },
 ): Promise<PolicyEnforcement> {
   const { cluster, node, log } = options;
   const { dir, namespace } = node.network;

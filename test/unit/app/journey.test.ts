@@ -447,6 +447,27 @@ describe('reach, as it is in the cluster', () => {
     expect([(await app.grant(id)).state, app.alarms]).toEqual(['active', []]);
   });
 
+  test('a pod of somebody else that takes the labels of the target is told once, and ends the grant of a strict profile', async () => {
+    const id = await active();
+    app.cluster.target.strangers.push('pod imposter');
+    await app.reconcile();
+    await app.reconcile();
+    await app.run();
+    expect(app.alarms).toEqual([expect.stringMatching(`pod imposter has taken the labels of the target of ${id}`)]);
+    expect((await app.grant(id)).state).toBe('active');
+    await app.useCases.revoke(ada, id, '');
+    await app.run();
+    app.cluster.target.strangers.length = 0;
+
+    app.setPolicy(strict());
+    const second = await active();
+    app.cluster.target.strangers.push('pod imposter');
+    await app.reconcile();
+    await app.run();
+    expect((await app.grant(second)).state).toBe('failed');
+    expect(app.cluster.held.size).toBe(0);
+  });
+
   test('not one that was there when the plan was approved', async () => {
     app.cluster.target.foreign.push(letsOut({}));
     const id = await active();

@@ -13,6 +13,9 @@ import (
 	"time"
 )
 
+// Asks for the address of "who" (RFC 1035, section 4.1).
+var dnsQuestion = []byte("\x00\x01\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x03who\x00\x00\x01\x00\x01")
+
 const account = "/var/run/secrets/kubernetes.io/serviceaccount/"
 
 // Answers A queries (RFC 1035): SERVICE.NAMESPACE.svc.cluster.local as the API server knows it at that moment, and the names given

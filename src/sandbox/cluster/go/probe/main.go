@@ -20,8 +20,11 @@ import (
 )
 
 const usage = `probe serve [-name NAME] tcp:PORT udp:PORT sctp:PORT ...   say the name to everyone who connects, then echo
-probe dial [-timeout 1s] tcp:HOST:PORT udp:HOST:PORT sctp:HOST:PORT ...   dial all at once; verdicts as JSON
+probe dial [-timeout 1s] [-open] tcp:HOST:PORTS udp:HOST:PORTS sctp:HOST:PORTS ...   dial; verdicts as JSON, with -open of those that
+                                                 answer only; PORTS as in 80 or 1-1024,8080
 probe hold [-every 200ms] [-timeout 1s] HOST:PORT   keep one TCP connection and tick through it, a line each, until it fails
+probe watch [-every 200ms] [-timeout 5s] keep:HOST:PORT open:HOST:PORT shut:HOST:PORT ...   over TCP, until its standard input ends:
+                                                 a connection that lives, new ones that must be had, new ones that must not be
 probe dns [-port 53] [NAME=ADDRESS ...]   answer for the cluster's Services and for these names
 probe sleep   do nothing until told to end
 `
@@ -31,7 +34,7 @@ func main() {
 		cni()
 		return
 	}
-	commands := map[string]func([]string){"serve": serve, "dial": dial, "hold": hold, "dns": dns, "sleep": sleep}
+	commands := map[string]func([]string){"serve": serve, "dial": dial, "hold": hold, "watch": watch, "dns": dns, "sleep": sleep}
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)
@@ -117,17 +120,65 @@ type verdict struct {
 	Error string `json:"error,omitempty"`
 }
 
+// As many as a scan has under way at once, and begins in a second: of a burst the kernel loses a part, its backlogs being short.
+const dialsAtOnce, dialsPerSecond = 4000, 3000
+
 func dial(args []string) {
 	flags := flag.NewFlagSet("dial", flag.ExitOnError)
 	timeout := flags.Duration("timeout", time.Second, "for each target")
+	onlyOpen := flags.Bool("open", false, "tell of those that answer only")
 	flags.Parse(args)
-	verdicts := make([]verdict, flags.NArg())
-	var all sync.WaitGroup
-	for i, target := range flags.Args() {
-		all.Go(func() { verdicts[i] = reach(target, *timeout) })
+	var targets []string
+	for _, spec := range flags.Args() {
+		expanded, err := expand(spec)
+		if err != nil {
+			fail(err)
+		}
+		targets = append(targets, expanded...)
 	}
-	all.Wait()
-	json.NewEncoder(os.Stdout).Encode(verdicts)
+	all := make([]verdict, len(targets))
+	var dials sync.WaitGroup
+	places := make(chan struct{}, dialsAtOnce)
+	begin := time.Now()
+	for i, target := range targets {
+		for i > 100 && float64(i-100) > time.Since(begin).Seconds()*dialsPerSecond {
+			time.Sleep(5 * time.Millisecond)
+		}
+		places <- struct{}{}
+		dials.Go(func() {
+			all[i] = reach(target, *timeout)
+			<-places
+		})
+	}
+	dials.Wait()
+	told := []verdict{}
+	for _, each := range all {
+		if each.Open || !*onlyOpen {
+			told = append(told, each)
+		}
+	}
+	json.NewEncoder(os.Stdout).Encode(told)
+}
+
+// The targets that tcp:HOST:1-1024,8080 stands for, one for each port.
+func expand(spec string) ([]string, error) {
+	at := strings.LastIndex(spec, ":")
+	var targets []string
+	for _, part := range strings.Split(spec[at+1:], ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err != nil || err2 != nil || at < 0 {
+			return nil, fmt.Errorf("%q is not PROTOCOL:HOST:PORTS", spec)
+		}
+		for port := from; port <= to; port++ {
+			targets = append(targets, fmt.Sprintf("%s:%d", spec[:at], port))
+		}
+	}
+	return targets, nil
 }
 
 func reach(target string, timeout time.Duration) verdict {
@@ -156,14 +207,19 @@ func reach(target string, timeout time.Duration) verdict {
 		line, _ := bufio.NewReader(connection).ReadString('\n')
 		return verdict{Target: target, Open: true, Name: strings.TrimSpace(line)}
 	}
-	// A datagram may be lost: ask a few times.
+	// A datagram may be lost: ask a few times. Servers of ours answer anything, and DNS answers this.
+	answer := make([]byte, 1500)
 	for {
-		connection.Write([]byte("who\n"))
+		connection.Write(dnsQuestion)
 		next := time.Now().Add(timeout / 4)
 		connection.SetReadDeadline(next)
-		line, err := bufio.NewReader(connection).ReadString('\n')
+		n, err := connection.Read(answer)
 		if err == nil {
-			return verdict{Target: target, Open: true, Name: strings.TrimSpace(line)}
+			name, _, isText := strings.Cut(string(answer[:n]), "\n")
+			if !isText {
+				name = ""
+			}
+			return verdict{Target: target, Open: true, Name: name}
 		}
 		// Anything but silence is an answer.
 		if !errors.Is(err, os.ErrDeadlineExceeded) || !next.Before(deadline) {
@@ -177,23 +233,52 @@ func hold(args []string) {
 	every := flags.Duration("every", 200*time.Millisecond, "between ticks")
 	timeout := flags.Duration("timeout", time.Second, "for the connection, and for each answer")
 	flags.Parse(args)
-	connection, err := net.DialTimeout("tcp", flags.Arg(0), *timeout)
+	kept, name, err := keep(flags.Arg(0), *timeout)
 	if err != nil {
 		fail(err)
 	}
-	answers := bufio.NewReader(connection)
-	read := func() string {
-		connection.SetReadDeadline(time.Now().Add(*timeout))
-		line, err := answers.ReadString('\n')
-		if err != nil {
-			fail(fmt.Errorf("lost: %w", err))
-		}
-		return strings.TrimSpace(line)
-	}
-	fmt.Println("connected", read())
+	fmt.Println("connected", name)
 	for i := 1; ; i++ {
-		fmt.Fprintln(connection, i)
-		fmt.Println("tick", read())
+		if err := kept.tick(i); err != nil {
+			fail(err)
+		}
+		fmt.Println("tick", i)
 		time.Sleep(*every)
 	}
+}
+
+// A TCP connection to a server of ours, which says its name and then echoes.
+type kept struct {
+	net.Conn
+	answers *bufio.Reader
+	timeout time.Duration
+}
+
+func keep(address string, timeout time.Duration) (*kept, string, error) {
+	connection, err := net.DialTimeout("tcp", address, timeout)
+	if err != nil {
+		return nil, "", err
+	}
+	k := &kept{connection, bufio.NewReader(connection), timeout}
+	name, err := k.read()
+	return k, name, err
+}
+
+func (k *kept) read() (string, error) {
+	k.SetReadDeadline(time.Now().Add(k.timeout))
+	line, err := k.answers.ReadString('\n')
+	if err != nil {
+		return "", fmt.Errorf("lost: %w", err)
+	}
+	return strings.TrimSpace(line), nil
+}
+
+// Sends a number and waits until it comes back.
+func (k *kept) tick(number int) error {
+	fmt.Fprintln(k, number)
+	echo, err := k.read()
+	if err == nil && echo != strconv.Itoa(number) {
+		return fmt.Errorf("lost: sent %d, got %q", number, echo)
+	}
+	return err
 }
