@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { PolicyInput } from '../../src/domain/policy.ts';
 import { enforceNetworkPolicies, type PolicyEnforcement } from '../../src/sandbox/cluster/network-policies.ts';
 import type { Node } from '../../src/sandbox/cluster/node.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
@@ -18,6 +19,21 @@ import {
   type Watched,
   watchAll,
 } from '../support/packets.ts';
+
+/** A namespace without policies of its own, in which live pods are contained. */
+const LAB = 'lab-one';
+
+function labPolicy({ profiles }: PolicyInput): void {
+  const { shell, 'own-tools': tools } = profiles;
+  if (shell?.network === undefined || tools?.network === undefined) throw new Error('the example has changed');
+  const db = { namespace: LAB, pods: { app: 'db' }, ports: [{ port: 5432 }] };
+  Object.assign(shell, { namespaces: ['lab-*'] });
+  Object.assign(shell.network, { to: [db], dns: 'none', allowIsolation: true });
+  Object.assign(tools.network, {
+    from: [{ cidr: '10.8.0.0/16' }, { namespace: LAB, pods: { app: 'bastion' } }],
+    ports: [{ port: 8080 }],
+  });
+}
 
 // The programs of a node may have to be built first.
 const FIRST_START_MS = 20 * 60_000;
@@ -42,7 +58,11 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
   const addressOf = (app: string) => podsOf(app)[0]?.address ?? '';
 
   beforeAll(async () => {
-    const world = await startWorld({ log: (line) => process.stderr.write(`${line}\n`), node: 'open' });
+    const world = await startWorld({
+      log: (line) => process.stderr.write(`${line}\n`),
+      node: 'open',
+      policy: labPolicy,
+    });
     stops.push(() => world.stop());
     if (world.node === undefined) throw new Error('no node');
     ({ node } = world);
@@ -277,4 +297,98 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     await s.toldTo('ada', 'also select pod imposter');
     await s.adminKubectl(['delete', 'pod', 'imposter', '-n', staging]);
   }, 120_000);
+
+  describe('in other modes', () => {
+    let lab: Record<'worker' | 'db' | 'other' | 'bastion', RunningPod>;
+
+    beforeAll(async () => {
+      await enforce(true);
+      await s.cluster.apply([
+        { apiVersion: 'v1', kind: 'Namespace', metadata: { name: LAB } },
+        ...(['worker', 'db', 'other', 'bastion'] as const).map((app) =>
+          visitor(LAB, app, { app }, ['serve', 'tcp:5432']),
+        ),
+      ]);
+      await s.adminKubectl(['wait', 'pod', '--all', '-n', LAB, '--for=condition=Ready', '--timeout=60s']);
+      const running = await runningPods(s.cluster);
+      const named = (name: string) => {
+        const found = running.find((pod) => pod.namespace === LAB && pod.name === name);
+        if (found === undefined) throw new Error(`no pod ${name}`);
+        return found;
+      };
+      lab = { worker: named('worker'), db: named('db'), other: named('other'), bastion: named('bastion') };
+    }, 120_000);
+
+    test('contain: a shell in a live pod reaches what the profile names, and the containment goes after the rights', async () => {
+      const { worker, db, other } = lab;
+      const targets = [
+        `tcp:${db.address}:5432`,
+        `tcp:${other.address}:5432`,
+        `tcp:${node.outsideAddress}:80`,
+      ].toSorted();
+      const asAdmin = placeIn(worker, s.cluster.adminKubeconfig);
+      const asAda = placeIn(worker, s.kubeconfigOf('ada'));
+      expect(await reached(s.cluster, asAdmin, targets)).toEqual(targets);
+      const getIn = ['exec', '-n', LAB, 'worker', '--', 'true'];
+      await areRefused('ada', getIn);
+
+      const id = await s.request(`shell ${LAB}/pod/worker 20s what does it see`);
+      const preview = await s.words(id);
+      expect(preview).toContain(`isolates live pods for the first time: ${LAB}/pod/worker (egress)`);
+      expect(preview).toMatch(/Opens 0, closes [1-9]/);
+      await s.press('ben', id, 'approve');
+      await s.until(id, 'Active until', 40_000);
+      await policies?.inForce();
+      const shell = await startIn(asAda, 'sh');
+      expect(await reached(s.cluster, asAda, targets)).toEqual([`tcp:${db.address}:5432`]);
+      // It holds for the pod, whoever is in it; what comes in is as it was.
+      expect(await reached(s.cluster, asAdmin, targets)).toEqual([`tcp:${db.address}:5432`]);
+      const into = [`tcp:${worker.address}:5432`];
+      expect(await reached(s.cluster, placeIn(other, s.cluster.adminKubeconfig), into)).toEqual(into);
+
+      const end = await s.until(id, 'containment lifted', 60_000);
+      expect(end).toContain('a session in the pods that lives on is unconfined');
+      await areRefused('ada', getIn);
+      await policies?.inForce();
+      expect(await reached(s.cluster, asAdmin, targets)).toEqual(targets);
+      // Which is true: this one does.
+      shell.send('echo still here');
+      await vi.waitFor(() => expect(shell.output.stdout).toContain('still here'), 10_000);
+      shell.finish();
+      await shell.ended;
+      expect(await s.objectsOf(id)).toEqual([]);
+    }, 180_000);
+
+    test('bastion: its sources reach the isolated target for the window; what is open then may live on, and that is said', async () => {
+      const { bastion, other } = lab;
+      const checkout = addressOf('checkout');
+      const ports = [`tcp:${checkout}:8080`, `tcp:${checkout}:8081`];
+      const from = (pod: RunningPod) => reached(s.cluster, placeIn(pod, s.cluster.adminKubeconfig), ports);
+      expect(await from(bastion)).toEqual([]);
+
+      const id = await s.request(`own-tools ${s.namespaces.staging}/deploy/checkout 20s with my own tools`);
+      expect(await s.words(id)).toContain('Opens 2, closes 0');
+      await s.press('ben', id, 'approve');
+      await s.until(id, 'Active until', 40_000);
+      await policies?.inForce();
+      expect(await from(bastion)).toEqual([`tcp:${checkout}:8080`]);
+      expect(await from(other)).toEqual([]);
+      const held = await startIn(
+        placeIn(bastion, s.cluster.adminKubeconfig),
+        '/probe',
+        'hold',
+        '-every=50ms',
+        `${checkout}:8080`,
+      );
+      await vi.waitFor(() => expect(held.output.stdout).toContain('tick 20\n'), 20_000);
+
+      expect(await s.until(id, 'new connections closed', 60_000)).toContain('those that were open may live on');
+      await policies?.inForce();
+      expect(await from(bastion)).toEqual([]);
+      const ticks = held.output.stdout.length;
+      await vi.waitFor(() => expect(held.output.stdout.length).toBeGreaterThan(ticks), 10_000);
+      await s.adminKubectl(['delete', 'pod', 'bastion', '-n', LAB]);
+      await held.ended;
+    }, 180_000);
+  });
 });

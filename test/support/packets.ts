@@ -273,7 +273,12 @@ export async function targetsOfPreview(cluster: Pick<Cluster, 'kubectl'>, words:
 }
 
 /** A pod of the shape of a workspace, of which no grant knows. */
-export function visitor(namespace: string, name: string, labels: Record<string, string> = {}): object {
+export function visitor(
+  namespace: string,
+  name: string,
+  labels: Record<string, string> = {},
+  args: readonly string[] = ['sleep'],
+): object {
   return {
     apiVersion: 'v1',
     kind: 'Pod',
@@ -286,7 +291,7 @@ export function visitor(namespace: string, name: string, labels: Record<string, 
         {
           name: 'main',
           image: TOOLS_IMAGE,
-          args: ['sleep'],
+          args,
           securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ['ALL'] } },
         },
       ],
