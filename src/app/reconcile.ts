@@ -118,6 +118,7 @@ async function adopt(
   if (taken !== true) return;
   await scheduleEnd(world, adopted);
   await note(world, adopted, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
+  // Past its window it is not active any more: its revocation is due, and tells of the end.
   if (expiresAt > world.clock.now()) {
     const differences = await world.cluster.verify(adopted);
     if (differences.length > 0) {
@@ -131,8 +132,8 @@ async function adopt(
       return;
     }
     await world.scheduler.schedule(job('warn', adopted.id), warningAt(world, adopted));
+    await tell(world, adopted.id, 'message');
   }
-  await tell(world, adopted.id, 'message');
   open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
 }
 

@@ -147,6 +147,11 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     return (await type(by, text)).acked;
   }
 
+  /** The plan has changed since it was approved: it waits for a decision again, for ten minutes at least. */
+  const isAskedAgain = (id: string): boolean =>
+    slack.standing(id)?.standing === 'pending' &&
+    slack.said.some((said) => said.id === id && said.inMessage && said.standing === 'approved');
+
   async function decide(request: Request, id: string, step: DecisionStep): Promise<void> {
     await sleep(step.after);
     const act = () =>
@@ -154,6 +159,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
         ? press(request, id, step.by, 'approve')
         : command(request, step.by, 'deny', `deny ${id}`);
     await Promise.all([insist(act), ...(step.twice ? [act()] : [])]);
+    if (step.verdict === 'approve' && (await waitFor(() => isAskedAgain(id), 3000))) await insist(act);
     if (step.again !== null) await deliverAgain(step.by, id, step.again);
   }
 
@@ -295,6 +301,10 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     await Promise.all(histories);
     for (const path of kept)
       await admin.call('PATCH', path, { metadata: { finalizers: null } }, 'application/merge-patch+json');
+    slack.read();
+    for (const request of requests)
+      for (const id of slack.idsOf(request.reason))
+        if (isAskedAgain(id)) await insist(() => command(request, request.history.requester, 'revoke', `revoke ${id}`));
     const settledFrom = Date.now();
     let nudged = false;
     let unfinished = await open();

@@ -94,7 +94,7 @@ export const PROFILES = {
     guard: 'target',
   },
   'own-tools': {
-    targets: ['staging/deploy/catalog'],
+    targets: ['staging/deploy/catalog', 'staging/deploy/checkout', 'staging/deploy/frontend'],
     requesters: engineers,
     approvers: [...sre, 'kim'],
     approvals: 1,
@@ -296,18 +296,18 @@ function drawDecisions(random: Random, profile: ProfileName, requester: Who): De
       : [step(first, 'approve', soon())];
   };
   // Nobody decides; the wrong person does, alone or before the right one; denied; one of two; and mostly approved, by one or by two at once.
-  if (fate <= 5) return [];
-  if (fate <= 15) return [step(random.pick(wrong), random.chance(0.8) ? 'approve' : 'deny', soon())];
-  if (fate <= 27) return [step(random.pick(wrong), 'approve', 0), ...enough()];
-  if (fate <= 37) return [step(random.pick(right), 'deny', soon())];
-  if (fate <= 43) return [...enough(), step(random.pick(right), 'deny', soon())];
-  if (fate <= 48 && approvals > 1) return enough().slice(0, 1);
-  if (fate <= 60) return [...enough(), step(random.pick(right), 'approve', soon())];
+  if (fate <= 3) return [];
+  if (fate <= 10) return [step(random.pick(wrong), random.chance(0.8) ? 'approve' : 'deny', soon())];
+  if (fate <= 20) return [step(random.pick(wrong), 'approve', 0), ...enough()];
+  if (fate <= 27) return [step(random.pick(right), 'deny', soon())];
+  if (fate <= 32) return [...enough(), step(random.pick(right), 'deny', soon())];
+  if (fate <= 40 && approvals > 1) return enough().slice(0, 1);
+  if (fate <= 50) return [...enough(), step(random.pick(right), 'approve', soon())];
   return enough();
 }
 
 function drawFaults(random: Random): { at: number; fault: Fault }[] {
-  return Array.from({ length: random.between(2, 8) }, () => ({
+  return Array.from({ length: random.between(3, 9) }, () => ({
     at: random.between(0, STORM_MS),
     fault: drawFault(random),
   })).toSorted((a, b) => a.at - b.at);
@@ -318,6 +318,9 @@ function drawFault(random: Random): Fault {
     'kill',
     'kill',
     'kill-both',
+    'kill-both',
+    'crash',
+    'crash',
     'crash',
     'crash',
     'crash',
@@ -337,7 +340,7 @@ function drawFault(random: Random): Fault {
     case 'kill':
       return { kind: 'kill', bots: [random.between(0, 1)], down: random.between(0, 4000) };
     case 'kill-both':
-      return { kind: 'kill', bots: [0, 1], down: random.between(500, 9000) };
+      return { kind: 'kill', bots: [0, 1], down: random.between(2000, 11_000) };
     case 'crash':
       return {
         kind: 'crash',

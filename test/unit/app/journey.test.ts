@@ -507,8 +507,10 @@ describe('what Redis forgot', () => {
     const id = await active();
     app.loseRedis();
     app.clock.pass(3600);
+    const before = app.told.length;
     await app.reconcile();
     await app.run();
+    expect(app.told.slice(before).map(({ state }) => state)).not.toContain('active');
     expect(app.cluster.hasRights(id)).toBe(false);
     expect((await app.grant(id)).state).toBe('expired');
   });
