@@ -52,7 +52,7 @@ export interface Ran {
   readonly nudged: boolean;
 }
 
-const SEEN_MS = 7000;
+const SEEN_MS = 6000;
 const ACTIVE_MS = 12_000;
 /** How long everything may take to end once nothing is broken any more; the bots look around every 30 s. */
 const SETTLE_MS = 50_000;
@@ -239,7 +239,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   async function live(history: History): Promise<void> {
     await sleep(history.at);
     const target = [namespaceOf(history), ...history.target.split('/').slice(1)].join('/');
-    for (let attempt = 0; attempt < 2; attempt++) {
+    for (let attempt = 0; attempt < 3; attempt++) {
       const reason = `${history.name}t${attempt}`;
       const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [] };
       requests.push(request);

@@ -215,9 +215,10 @@ function createRandom(seed: number): Random {
   };
 }
 
-/** Faults are begun up to here, requests made in the first third of it: milliseconds since the batch began. */
+/** Faults are begun up to here, requests made in the first half of it: milliseconds since the batch began. */
 export const STORM_MS = 13_000;
-const REQUESTS_MS = 5000;
+const REQUESTS_MS = 6000;
+const FIRST_FAULT_MS = 2000;
 
 /** One batch: histories that share an installation, and so its faults. */
 export function drawBatch(seed: number, index: number, size: number): Batch {
@@ -307,8 +308,9 @@ function drawDecisions(random: Random, profile: ProfileName, requester: Who): De
 }
 
 function drawFaults(random: Random): { at: number; fault: Fault }[] {
-  return Array.from({ length: random.between(3, 9) }, () => ({
-    at: random.between(0, STORM_MS),
+  return Array.from({ length: random.between(2, 7) }, () => ({
+    // Most requests have been heard by then; what comes earlier only keeps them from being made.
+    at: random.between(FIRST_FAULT_MS, STORM_MS),
     fault: drawFault(random),
   })).toSorted((a, b) => a.at - b.at);
 }
@@ -317,7 +319,6 @@ function drawFault(random: Random): Fault {
   const kind = random.pick([
     'kill',
     'kill',
-    'kill-both',
     'kill-both',
     'crash',
     'crash',
@@ -340,7 +341,7 @@ function drawFault(random: Random): Fault {
     case 'kill':
       return { kind: 'kill', bots: [random.between(0, 1)], down: random.between(0, 4000) };
     case 'kill-both':
-      return { kind: 'kill', bots: [0, 1], down: random.between(2000, 11_000) };
+      return { kind: 'kill', bots: [0, 1], down: random.between(2000, 9000) };
     case 'crash':
       return {
         kind: 'crash',
