@@ -2,6 +2,7 @@ import { canonical } from '../domain/canonical.ts';
 import {
   admissionSpec,
   containmentSpec,
+  GRANT_LABEL,
   guardSpec,
   isEmptySelector,
   type NamedPeer,
@@ -18,7 +19,7 @@ import { letsIntoPods, type Rule } from '../domain/rights.ts';
 import { describeTarget, type Target } from '../domain/target.ts';
 import { connections } from '../network/connections.ts';
 import { previewChange } from '../network/diff.ts';
-import { isolatedByAll } from '../network/isolation.ts';
+import { isolatedByAll, newlyIsolated } from '../network/isolation.ts';
 import { layerNote } from '../network/layer.ts';
 import { type AllowedTarget, leftovers } from '../network/leftovers.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
@@ -88,7 +89,7 @@ export function confine(
       ? UNCONFINED
       : MODES[confinement.mode](sceneOf(wish, path, profile, survey, workspaces));
   const after: Cluster = { ...cluster, pods: [...cluster.pods, ...pods], policies: [...cluster.policies, ...policies] };
-  const { opens, closes, newlyIsolated } = previewChange(cluster, after);
+  const { opens, closes, newlyIsolated: now } = previewChange(cluster, after);
   const { namespace, workload } = wish.target;
   const reaches = letsIntoPods(rules)
     ? connections(
@@ -98,7 +99,12 @@ export function confine(
           (workload === undefined || (of.kind === workload.kind && of.name === workload.name)),
       )
     : [];
-  const isolates = newlyIsolated.map(
+  const alone = lasting(cluster);
+  const isolated =
+    alone.policies.length === cluster.policies.length
+      ? now
+      : newlyIsolated(alone, { ...alone, policies: [...alone.policies, ...policies] });
+  const isolates = isolated.map(
     ({ workload: of, direction }) => `${describe(of)} (${direction === 'Egress' ? 'egress' : 'ingress'})`,
   );
   if ((closes.length > 0 || isolates.length > 0) && !confinement.allowIsolation)
@@ -232,7 +238,7 @@ function contain(scene: Scene): Proposal {
   const { selector } = workload;
   const { dns } = confinement;
   const to = (confinement.to ?? []).map(({ ports, ...peer }) => ({ peer: namedPeer(peer), ports }));
-  const applies = !isolatedByAll(cluster, pods, 'Egress').isolated;
+  const applies = !isolatedByAll(lasting(cluster), pods, 'Egress').isolated;
   const network: ContainPlan = { mode: 'contain', selector, to, dns, applies };
   return {
     network,
@@ -264,9 +270,17 @@ function bastion(scene: Scene): Proposal {
   };
 }
 
+/** The cluster without the policies of other grants: they go when those end, so that nothing may lean on them. */
+function lasting(cluster: Cluster): Cluster {
+  return {
+    ...cluster,
+    policies: cluster.policies.filter(({ metadata }) => !(GRANT_LABEL in (metadata?.labels ?? {}))),
+  };
+}
+
 /** Whether the target is closed for what nobody allowed, so that an admission opens this and nothing else. */
 function isIsolated({ cluster, pods, confinement, path, name }: Scene): boolean {
-  const { isolated, open } = isolatedByAll(cluster, pods, 'Ingress');
+  const { isolated, open } = isolatedByAll(lasting(cluster), pods, 'Ingress');
   const partly = !isolated && open.length < pods.length;
   if (partly && !confinement.allowIsolation)
     throw new Refusal(

@@ -130,6 +130,7 @@ async function adopt(
       : (await world.store.change(adopted.id, mutate, said))?.changed;
   if (taken !== true) return;
   await scheduleEnd(world, adopted);
+  // Past its window it is not active any more: its revocation is due, and tells of the end.
   if (expiresAt > world.clock.now()) {
     const differences = await world.cluster.verify(adopted);
     if (differences.length > 0) {
@@ -143,8 +144,8 @@ async function adopt(
       return;
     }
     await world.scheduler.schedule(job('warn', adopted.id), warningAt(world, adopted));
+    await tell(world, adopted.id, 'message');
   }
-  await tell(world, adopted.id, 'message');
   open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
 }
 

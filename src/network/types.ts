@@ -103,7 +103,13 @@ interface NetworkPolicyEgressRule {
 
 /** A `networking.k8s.io/v1` NetworkPolicy as the API returns it. */
 export interface NetworkPolicy {
-  readonly metadata?: { readonly name?: string | undefined; readonly namespace?: string | undefined } | undefined;
+  readonly metadata?:
+    | {
+        readonly name?: string | undefined;
+        readonly namespace?: string | undefined;
+        readonly labels?: Labels | undefined;
+      }
+    | undefined;
   readonly spec?:
     | {
         readonly podSelector?: LabelSelector | null | undefined;

@@ -29,13 +29,14 @@ export interface Bot {
   kill9(): Promise<void>;
   /** Ends it in order (TERM). Calling it again is harmless. */
   stop(): Promise<void>;
-  /** Starts it again with the same settings, after an orderly end if it still runs, and waits until it is ready. */
-  restart(): Promise<void>;
+  /** Starts it again with the same settings, after an orderly end if it still runs, and waits until it is ready unless told not to. */
+  restart(options?: { readonly waitReady?: boolean }): Promise<void>;
 }
 
 /**
  * Starts a bot and waits until it is ready. It ends with this process at the latest.
  * @param options.env its settings; OPS_PORT is chosen here
+ * @param options.main what is run in the place of src/main.ts
  * @param options.waitReady false: return as soon as the process runs, ready or not (Slack or the cluster may be away)
  * @throws Error with the end of its log when it ends instead, or is not ready within a minute
  */
@@ -44,9 +45,10 @@ export async function startBotProcess(options: {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly logFile: string;
   readonly cwd: string;
+  readonly main?: string;
   readonly waitReady?: boolean;
 }): Promise<Bot> {
-  const { name, env, logFile, cwd, waitReady = true } = options;
+  const { name, env, logFile, cwd, main = MAIN, waitReady = true } = options;
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
   let current: Supervised;
   let opsUrl: string;
@@ -54,7 +56,7 @@ export async function startBotProcess(options: {
   async function start(wait: boolean): Promise<void> {
     const port = await freePort();
     opsUrl = `http://127.0.0.1:${port}`;
-    const run = supervised(process.execPath, [MAIN], {
+    const run = supervised(process.execPath, [main], {
       cwd,
       logFile,
       // Nothing of the environment of whoever runs this but where programs and the home are.
@@ -116,9 +118,9 @@ export async function startBotProcess(options: {
     async stop() {
       await current.stop(20_000);
     },
-    async restart() {
+    async restart({ waitReady: wait = true } = {}) {
       await current.stop(20_000);
-      await start(true);
+      await start(wait);
     },
   };
 }

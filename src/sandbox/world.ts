@@ -64,6 +64,8 @@ export interface BotOptions {
   readonly name?: string;
   /** Settings that differ; undefined takes one away. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+  /** What it runs in the place of src/main.ts. */
+  readonly main?: string;
   /** False: don't wait until it is ready. */
   readonly waitReady?: boolean;
 }
@@ -339,14 +341,14 @@ async function bringUp(
       await writeFile(temporary, changed(await readFile(policyFile, 'utf8'), change));
       await rename(temporary, policyFile);
     },
-    async startBot({ name = 'bot', env = {}, waitReady = true } = {}) {
+    async startBot({ name = 'bot', env = {}, ...how } = {}) {
       if (bots.has(name)) throw new Error(`there is a bot '${name}' already: use restartBot, or another name`);
       const bot = await startBotProcess({
         name,
         env: { ...settings, ...env },
         logFile: join(dir, `${name}.log`),
         cwd: dir,
-        waitReady,
+        ...how,
       });
       bots.set(name, bot);
       closing.push(() => bot.stop());

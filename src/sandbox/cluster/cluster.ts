@@ -20,7 +20,7 @@ export type Cluster = {
   readonly caPem: string;
   /** Path of a kubeconfig in the group `system:masters`. */
   readonly adminKubeconfig: string;
-  /** Path of the audit log (JSON lines, level Metadata, no RequestReceived stage). */
+  /** Path of the audit log (JSON lines, level Metadata unless the control plane was told otherwise, no RequestReceived stage). */
   readonly auditLogPath: string;
   /** Path of a new kubeconfig with a client certificate that names this user and these groups. */
   readonly kubeconfigFor: (user: string, groups?: readonly string[]) => Promise<string>;

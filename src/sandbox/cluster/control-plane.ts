@@ -42,12 +42,12 @@ const CONTROLLERS = [
   'validatingadmissionpolicy-status',
 ];
 
-const AUDIT_POLICY = {
+const auditPolicy = (rules: readonly object[]) => ({
   apiVersion: 'audit.k8s.io/v1',
   kind: 'Policy',
   omitStages: ['RequestReceived'],
-  rules: [{ level: 'Metadata' }],
-};
+  rules: [...rules, { level: 'Metadata' }],
+});
 
 /** The programs of a control plane. A scheduler runs when its program is given. */
 export type ControlPlaneBinaries = Record<(typeof CONTROL_PLANE)[number], string> & { 'kube-scheduler'?: string };
@@ -78,14 +78,17 @@ export type ControlPlane = Cluster & {
  * Without a node give no scheduler: a pod that is bound to a node that is not there stays Terminating for good.
  *
  * @param options.address IPv4 address of this machine at which the API server listens, and which its certificate names.
+ * @param options.auditRules rules of the audit policy that come before the last one, which writes everything at level Metadata.
+ *   https://kubernetes.io/docs/reference/config-api/apiserver-audit.v1/#audit-k8s-io-v1-PolicyRule
  * @throws Error with the end of the log when a part does not start.
  */
 export async function startControlPlane(options: {
   binaries: ControlPlaneBinaries;
   log: Log;
   address?: string;
+  auditRules?: readonly object[];
 }): Promise<ControlPlane> {
-  const { binaries, log, address = '127.0.0.1' } = options;
+  const { binaries, log, address = '127.0.0.1', auditRules = [] } = options;
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'drawbridge-cluster-')));
   const folder = removeAtEnd(dir);
   const started: Component[] = [];
@@ -101,7 +104,7 @@ export async function startControlPlane(options: {
   };
 
   try {
-    await prepare(dir, address);
+    await prepare(dir, address, auditRules);
     const asAdmin = async (path: string) => answers(await openApi(join(dir, 'admin.kubeconfig')), path);
     let port = 0;
     const etcd = component('etcd', binaries.etcd, etcdArgs, () => exists(join(dir, ETCD_SOCKET)));
@@ -202,7 +205,7 @@ function createComponent(options: {
 }
 
 /** Certificates, keys and files that do not depend on the port. */
-async function prepare(dir: string, address: string): Promise<void> {
+async function prepare(dir: string, address: string, auditRules: readonly object[]): Promise<void> {
   await Promise.all(['logs', 'kubeconfigs', 'pki'].map((name) => mkdir(join(dir, name), { mode: 0o700 })));
   const authority = await createAuthority(join(dir, 'pki'));
   const save = async (file: string, subject: Subject) => {
@@ -216,7 +219,7 @@ async function prepare(dir: string, address: string): Promise<void> {
   });
   await save('kubelet-client', { name: 'kube-apiserver-kubelet-client' });
   await writeFile(pki(dir, 'service-accounts.key'), createKey(), { mode: 0o600 });
-  await writeFile(join(dir, 'audit-policy.json'), JSON.stringify(AUDIT_POLICY));
+  await writeFile(join(dir, 'audit-policy.json'), JSON.stringify(auditPolicy(auditRules)));
 }
 
 /** Not the administrator for all: admission policies and the audit log must see each by its own name. */

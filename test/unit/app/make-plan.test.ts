@@ -205,6 +205,15 @@ describe('mode contain', () => {
     expect(preview.notes.join()).toContain('isolated for egress already');
   });
 
+  test('does not lean on the containment of another grant, which goes when that one ends', () => {
+    const { name, ...labelled } = { name: 'drawbridge-g-bbbbbb', labels: { 'drawbridge.internal/grant': 'g-bbbbbb' } };
+    const others: NetworkPolicy = { ...EGRESS_DENY, metadata: { namespace: 'staging', name, ...labelled } };
+    expect(plan(contained({ allowIsolation: true }), survey({}, [others])).network).toMatchObject({ applies: true });
+    // To stay isolated when the other one ends is what this profile may not do.
+    expect(() => plan(contained(), survey({}, [others]))).toThrow(refused('allowIsolation'));
+    expect(plan(contained(), survey({}, [others, EGRESS_DENY])).network).toMatchObject({ applies: false });
+  });
+
   test('says what existing policies let the pods reach beyond the list, and strict refuses it', () => {
     const generous = policy('generous', {
       podSelector: {},

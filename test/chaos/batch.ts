@@ -1,0 +1,324 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import type { Api } from '../../src/sandbox/cluster/api.ts';
+import type { Answer } from '../../src/sandbox/slack/index.ts';
+import type { AuditLog } from './audit-log.ts';
+import {
+  type Batch,
+  type DecisionStep,
+  type Edit,
+  factsOf,
+  type History,
+  PEOPLE,
+  STORM_MS,
+  type Who,
+} from './histories.ts';
+import type { Installation } from './installation.ts';
+import { isEnd } from './slack-view.ts';
+import { calmDown, strike } from './storm.ts';
+
+/** Runs one batch: people act in Slack, faults strike, and everything is waited for. Writes down what was done; judges nothing. */
+
+const ACCESS = 'C0ACCESS001';
+
+/** Something that a person did, at the moment in which it was sent. */
+export interface Deed {
+  readonly at: number;
+  readonly by: Who;
+  readonly what: 'approve' | 'deny' | 'revoke' | 'extend' | 'approve-extension';
+  /** Of `extend`. */
+  readonly seconds: number;
+}
+
+/** One request that was typed. A history whose command nobody answered types it again, under another reason. */
+export interface Request {
+  readonly history: History;
+  /** What was given as the reason: by it the grant is known in Slack and in the cluster. */
+  readonly reason: string;
+  readonly typedAt: number;
+  readonly deeds: Deed[];
+  /** What the administrator did to its objects. */
+  readonly edits: { readonly at: number; readonly what: Edit }[];
+}
+
+export interface Ran {
+  readonly batch: Batch;
+  readonly requests: readonly Request[];
+  /** Steps that people and administrators took. */
+  readonly steps: number;
+  /** What was not finished when patience ended, in words; empty when all was. */
+  readonly unfinished: readonly string[];
+  /** A bot had to be started anew to look after what was left. */
+  readonly nudged: boolean;
+}
+
+const SEEN_MS = 6000;
+const ACTIVE_MS = 12_000;
+/** How long everything may take to end once nothing is broken any more; the bots look around every 30 s. */
+const SETTLE_MS = 50_000;
+const NUDGE_MS = 9000;
+
+const PATHS = {
+  binding: 'apis/rbac.authorization.k8s.io/v1 rolebindings',
+  guard: 'apis/networking.k8s.io/v1 networkpolicies',
+  lease: 'apis/batch/v1 jobs',
+} as const;
+
+function pathOf(kind: keyof typeof PATHS, namespace: string, id: string): string {
+  const [root, plural] = PATHS[kind].split(' ');
+  return `/${root}/namespaces/${namespace}/${plural}/drawbridge-${id}`;
+}
+
+export async function runBatch(on: Installation, audit: AuditLog, admin: Api, batch: Batch): Promise<Ran> {
+  const { world, slack } = on;
+  const { control } = world.slack;
+  const began = Date.now();
+  const requests: Request[] = [];
+  const kept: string[] = [];
+  let steps = 0;
+
+  async function waitFor<T>(look: () => T | undefined | false, ms: number): Promise<T | null> {
+    const end = Date.now() + ms;
+    for (;;) {
+      slack.read();
+      const found = look();
+      if (found !== undefined && found !== false) return found;
+      if (Date.now() > end) return null;
+      await sleep(50);
+    }
+  }
+
+  const namespaceOf = (history: History) =>
+    on.namespaces[(history.target.split('/')[0] ?? '') as keyof typeof on.namespaces];
+
+  /** Slack sends the newest delivery of this person that holds this text once more. */
+  async function deliverAgain(by: Who, holding: string, after: number): Promise<void> {
+    const one = control.deliveries().findLast(({ payload }) => {
+      const text = JSON.stringify(payload);
+      return text.includes(holding) && text.includes(PEOPLE[by].id);
+    });
+    await sleep(after);
+    if (one !== undefined) await control.redeliver(one);
+  }
+
+  async function type(by: Who, text: string): Promise<Answer> {
+    steps += 1;
+    return control
+      .command(PEOPLE[by].id, ACCESS, '/jit', text)
+      .catch((): Answer => ({ acked: false, error: 'dispatch_failed' }));
+  }
+
+  /** Does something until Slack says that it arrived, three times at most, as people do. */
+  async function insist(act: () => Promise<boolean>): Promise<boolean> {
+    for (let attempt = 0; attempt < 3; attempt++) {
+      if (await act()) return true;
+      await sleep(700);
+    }
+    return false;
+  }
+
+  async function press(
+    request: Request,
+    id: string,
+    by: Who,
+    action: 'approve' | 'approveExtension',
+  ): Promise<boolean> {
+    const ts = slack.messages.get(id)?.at(-1);
+    if (ts === undefined) return false;
+    const at = Date.now();
+    try {
+      steps += 1;
+      // Written down before it is sent: what it causes can't come first.
+      const deed: Deed = { at, by, what: action === 'approve' ? 'approve' : 'approve-extension', seconds: 0 };
+      request.deeds.push(deed);
+      return (await control.click(PEOPLE[by].id, ACCESS, ts, ACTIONS[action])).acked;
+    } catch {
+      // There is no such button (any more).
+      request.deeds.splice(
+        request.deeds.findIndex((deed) => deed.at === at && deed.by === by),
+        1,
+      );
+      return action === 'approve';
+    }
+  }
+
+  async function command(request: Request, by: Who, what: 'deny' | 'revoke' | 'extend', text: string, seconds = 0) {
+    request.deeds.push({ at: Date.now(), by, what, seconds });
+    return (await type(by, text)).acked;
+  }
+
+  /** The plan has changed since it was approved: it waits for a decision again, for ten minutes at least. */
+  const isAskedAgain = (id: string): boolean =>
+    slack.standing(id)?.standing === 'pending' &&
+    slack.said.some((said) => said.id === id && said.inMessage && said.standing === 'approved');
+
+  async function decide(request: Request, id: string, step: DecisionStep): Promise<void> {
+    await sleep(step.after);
+    const act = () =>
+      step.verdict === 'approve'
+        ? press(request, id, step.by, 'approve')
+        : command(request, step.by, 'deny', `deny ${id}`);
+    await Promise.all([insist(act), ...(step.twice ? [act()] : [])]);
+    if (step.verdict === 'approve' && (await waitFor(() => isAskedAgain(id), 3000))) await insist(act);
+    if (step.again !== null) await deliverAgain(step.by, id, step.again);
+  }
+
+  async function extend(request: Request, id: string): Promise<void> {
+    const { extension, requester } = request.history;
+    if (extension === null) return;
+    await sleep(extension.after);
+    await command(request, requester, 'extend', `extend ${id} ${extension.seconds}s`, extension.seconds);
+    if (extension.verdict === 'deny') await command(request, extension.by, 'deny', `deny ${id}`);
+    else await insist(() => press(request, id, extension.by, 'approveExtension'));
+  }
+
+  async function revoke(request: Request, id: string): Promise<void> {
+    const step = request.history.revoke;
+    if (step === null) return;
+    await sleep(step.after);
+    await insist(() => command(request, step.by, 'revoke', `revoke ${id}`));
+  }
+
+  async function edit(request: Request, id: string): Promise<void> {
+    const { history } = request;
+    if (history.edit === null) return;
+    const namespace = namespaceOf(history);
+    const bound = await waitFor(
+      () => audit.tracks.get(`rolebindings ${namespace}/drawbridge-${id}`)?.changes.length,
+      ACTIVE_MS,
+    );
+    if (bound === null) return;
+    await sleep(history.edit.after);
+    const { guard } = factsOf(history.profile);
+    // A profile without a guard loses its binding.
+    const what: Edit =
+      guard === null
+        ? (({ 'delete-guard': 'delete-binding', 'keep-guard': 'keep-binding' } as const)[
+            history.edit.what as 'keep-guard'
+          ] ?? history.edit.what)
+        : history.edit.what;
+    const kind = what.endsWith('guard') ? 'guard' : what.endsWith('lease') ? 'lease' : 'binding';
+    const path = pathOf(kind, kind === 'guard' && guard === 'workspaces' ? on.workspaces : namespace, id);
+    request.edits.push({ at: Date.now(), what });
+    on.counts.edits += 1;
+    steps += 1;
+    const options = (propagationPolicy: string) => ({ apiVersion: 'v1', kind: 'DeleteOptions', propagationPolicy });
+    const patch = (body: unknown) => admin.call('PATCH', path, body, 'application/merge-patch+json');
+    switch (what) {
+      case 'delete-binding':
+      case 'delete-guard':
+      case 'delete-lease':
+        await admin.call('DELETE', path, options('Background'));
+        break;
+      case 'orphan-lease':
+        await admin.call('DELETE', path, options('Orphan'));
+        break;
+      case 'keep-binding':
+      case 'keep-guard':
+      case 'keep-lease':
+        kept.push(path);
+        await patch({ metadata: { finalizers: ['example.test/keep'] } });
+        break;
+      case 'change-subjects':
+        await patch({
+          subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'mallory@example.test' }],
+        });
+        break;
+      case 'change-expiry':
+        await patch({
+          metadata: {
+            annotations: { 'drawbridge.internal/expires-at': new Date(Date.now() + 3_600_000).toISOString() },
+          },
+        });
+        break;
+      default:
+        what satisfies never;
+    }
+  }
+
+  async function live(history: History): Promise<void> {
+    await sleep(history.at);
+    const target = [namespaceOf(history), ...history.target.split('/').slice(1)].join('/');
+    for (let attempt = 0; attempt < 3; attempt++) {
+      const reason = `${history.name}t${attempt}`;
+      const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [] };
+      requests.push(request);
+      const later: Promise<void>[] = [];
+      await type(history.requester, `request ${history.profile} ${target} ${history.seconds}s ${reason}`);
+      if (history.again !== null) later.push(deliverAgain(history.requester, reason, history.again));
+      const id = await waitFor(() => slack.idsOf(reason)[0], SEEN_MS);
+      if (id !== null) {
+        const active = waitFor(() => slack.standing(id)?.standing === 'active', ACTIVE_MS);
+        const isEarly = history.revoke?.early === true;
+        await Promise.all([
+          ...history.decisions.map((step) => decide(request, id, step)),
+          ...(isEarly ? [revoke(request, id)] : []),
+          active.then(async (is) => {
+            if (is === null) return;
+            await Promise.all([extend(request, id), ...(isEarly ? [] : [revoke(request, id)])]);
+          }),
+          edit(request, id),
+          ...later,
+        ]);
+        return;
+      }
+      await Promise.all(later);
+    }
+  }
+
+  /** What is still to be waited for, in words. */
+  async function open(): Promise<string[]> {
+    await audit.read();
+    slack.read();
+    const left = await world.grantObjects();
+    const untold = requests.flatMap((request) =>
+      // Seen by nobody, or lost with Redis: nothing can be expected to be said.
+      on.flushes.some((flush) => flush >= request.typedAt - 1000)
+        ? []
+        : slack.idsOf(request.reason).flatMap((id) => {
+            const now = slack.standing(id);
+            return now !== undefined && isEnd(now.standing)
+              ? []
+              : [`${id} (${request.reason}) is said to be ${now?.standing ?? 'nothing'}`];
+          }),
+    );
+    return [...left.map((object) => `${object} is left`), ...untold];
+  }
+
+  const histories = batch.histories.map(live);
+  const storm = batch.faults.map(async ({ at, fault }) => {
+    await sleep(at);
+    await strike(on, fault);
+  });
+  const reading = setInterval(() => {
+    slack.read();
+    void audit.read();
+  }, 100);
+  try {
+    await Promise.all(storm);
+    if (batch.faults.length > 0) await sleep(Math.max(0, began + STORM_MS - Date.now()));
+    await calmDown(on);
+    await Promise.all(histories);
+    for (const path of kept)
+      await admin.call('PATCH', path, { metadata: { finalizers: null } }, 'application/merge-patch+json');
+    slack.read();
+    for (const request of requests)
+      for (const id of slack.idsOf(request.reason))
+        if (isAskedAgain(id)) await insist(() => command(request, request.history.requester, 'revoke', `revoke ${id}`));
+    const settledFrom = Date.now();
+    let nudged = false;
+    let unfinished = await open();
+    while (unfinished.length > 0 && Date.now() < settledFrom + SETTLE_MS) {
+      if (!nudged && !batch.patient && Date.now() > settledFrom + NUDGE_MS) {
+        nudged = true;
+        await on.victims[0]?.kill(0);
+        await on.victims[0]?.running();
+      }
+      await sleep(300);
+      unfinished = await open();
+    }
+    return { batch, requests, steps: steps + batch.faults.length, unfinished, nudged };
+  } finally {
+    clearInterval(reading);
+  }
+}

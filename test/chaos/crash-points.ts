@@ -1,0 +1,30 @@
+/** Where a bot can be told to kill itself: before or after the next call of this kind. */
+const WRITES = [
+  'create Grant',
+  'change Grant',
+  'schedule revoke',
+  'schedule apply',
+  'schedule tell',
+  'apply Job',
+  'apply NetworkPolicy',
+  'apply Role',
+  'apply RoleBinding',
+  'remove RoleBinding',
+  'remove Role',
+  'remove NetworkPolicy',
+  'remove Job',
+] as const;
+
+export interface CrashPoint {
+  readonly write: (typeof WRITES)[number];
+  readonly when: 'before' | 'after';
+}
+
+export const CRASH_POINTS: readonly CrashPoint[] = WRITES.flatMap((write) => [
+  { write, when: 'before' } as const,
+  { write, when: 'after' } as const,
+]);
+
+/** Faults of the code itself that the run must catch; see bot.ts. */
+export const PLANTS = ['late-schedule', 'guard-last', 'early-word', 'anyone-approves'] as const;
+export type Plant = (typeof PLANTS)[number];

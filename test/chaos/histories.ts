@@ -1,0 +1,400 @@
+import type { Channel, Person, UserGroup } from '../../src/sandbox/slack/index.ts';
+import { CRASH_POINTS, type CrashPoint } from './crash-points.ts';
+
+/** What will happen, drawn from a seed before anything runs: the same seed gives the same steps. Pure. */
+
+interface Someone {
+  readonly id: string;
+  readonly user: string;
+}
+const someone = (name: string): Someone => ({ id: `U0${name.toUpperCase()}`, user: `${name}@example.test` });
+
+/** Those who ask, those who may decide, and those who may not though they try. */
+export const PEOPLE = {
+  ada: someone('ada'),
+  eve: someone('eve'),
+  fay: someone('fay'),
+  gus: someone('gus'),
+  ben: someone('ben'),
+  hal: someone('hal'),
+  /** In the approvers' group, and denied by the policy. */
+  kim: someone('kim'),
+  /** Nobody. */
+  cy: someone('cy'),
+  dee: someone('dee'),
+} as const;
+export type Who = keyof typeof PEOPLE;
+const EVERYBODY = Object.values(PEOPLE);
+const ids = (...names: Who[]) => names.map((name) => PEOPLE[name].id);
+
+/** The ids of groups and channels are those of policy.example.yaml. */
+export function chaosWorkspace(): { users: Person[]; channels: Channel[]; userGroups: UserGroup[] } {
+  return {
+    users: (Object.keys(PEOPLE) as Who[]).map((name) => ({ id: PEOPLE[name].id, name, email: PEOPLE[name].user })),
+    channels: [
+      { id: 'C0ACCESS001', name: 'access', members: EVERYBODY.map(({ id }) => id) },
+      { id: 'C0ENGINEER1', name: 'engineering', members: ids('ada', 'eve', 'fay', 'gus', 'ben') },
+    ],
+    userGroups: [
+      { id: 'S0SRE00001', handle: 'sre', users: ids('ben', 'hal', 'kim') },
+      { id: 'S0ADMIN001', handle: 'drawbridge-admins', users: ids('dee') },
+      { id: 'S0ONCALL01', handle: 'oncall', users: ids('ben') },
+      { id: 'S0PAYMENTS', handle: 'payments', users: ids('ada', 'dee') },
+      { id: 'S0CONTRACT', handle: 'contractors', users: ids('kim') },
+    ],
+  };
+}
+
+/** What the harness knows of the policy by heart, to judge by: written from policy.example.yaml, not read by the code under test. */
+interface ProfileFacts {
+  readonly targets: readonly string[];
+  readonly requesters: readonly Who[];
+  readonly approvers: readonly Who[];
+  readonly approvals: number;
+  /** Asked for by these, in staging, it is granted by the policy itself. */
+  readonly automatic: readonly Who[];
+  /** A NetworkPolicy that must be there as long as a RoleBinding is: in which namespace. */
+  readonly guard: 'workspaces' | 'target' | null;
+}
+const engineers: readonly Who[] = ['ada', 'eve', 'fay', 'gus', 'ben'];
+const sre: readonly Who[] = ['ben', 'hal'];
+export const PROFILES = {
+  view: {
+    targets: ['staging', 'payments'],
+    requesters: engineers,
+    // No deny list here: kim is of the group.
+    approvers: [...sre, 'kim'],
+    approvals: 1,
+    automatic: ['ben'],
+    guard: null,
+  },
+  debug: {
+    targets: ['staging/deploy/checkout', 'staging/deploy/frontend', 'payments/deploy/ledger'],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: ['ben'],
+    guard: null,
+  },
+  troubleshoot: {
+    targets: ['staging/deploy/checkout', 'staging/deploy/catalog', 'payments/deploy/ledger'],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: 'workspaces',
+  },
+  shell: {
+    // Not isolated by anything else, so that the containment is what confines its pods.
+    targets: ['open/deploy/probe'],
+    requesters: engineers,
+    approvers: [...sre, 'kim'],
+    approvals: 1,
+    automatic: [],
+    guard: 'target',
+  },
+  'own-tools': {
+    targets: ['staging/deploy/catalog', 'staging/deploy/checkout', 'staging/deploy/frontend'],
+    requesters: engineers,
+    approvers: [...sre, 'kim'],
+    approvals: 1,
+    automatic: [],
+    guard: null,
+  },
+  'payments-edit': {
+    targets: ['payments'],
+    requesters: ['hal', 'ben'],
+    approvers: ['ben', 'dee', 'ada'],
+    approvals: 2,
+    automatic: [],
+    guard: null,
+  },
+} as const satisfies Record<string, ProfileFacts>;
+export type ProfileName = keyof typeof PROFILES;
+export const factsOf = (profile: ProfileName): ProfileFacts => PROFILES[profile];
+
+/** Somebody decides, `after` milliseconds since the message was seen. */
+export interface DecisionStep {
+  readonly after: number;
+  readonly by: Who;
+  readonly verdict: 'approve' | 'deny';
+  /** Pressed twice in the same moment. */
+  readonly twice: boolean;
+  /** Slack sends the click again so many milliseconds later; null: it does not. */
+  readonly again: number | null;
+}
+
+export const EDITS = [
+  'delete-binding',
+  'delete-guard',
+  'delete-lease',
+  'orphan-lease',
+  'keep-binding',
+  'keep-guard',
+  'keep-lease',
+  'change-subjects',
+  'change-expiry',
+] as const;
+/** What a cluster administrator does to the objects of a grant. `keep`: a finalizer, taken away at the end of the batch. */
+export type Edit = (typeof EDITS)[number];
+
+export interface History {
+  readonly name: string;
+  /** Milliseconds since the batch began. */
+  readonly at: number;
+  readonly requester: Who;
+  readonly profile: ProfileName;
+  readonly target: string;
+  readonly seconds: number;
+  /** The command is delivered again so many milliseconds later; null: it is not. */
+  readonly again: number | null;
+  readonly decisions: readonly DecisionStep[];
+  /** Milliseconds since the grant was said to be active. */
+  readonly extension: {
+    readonly after: number;
+    readonly seconds: number;
+    readonly by: Who;
+    readonly verdict: 'approve' | 'deny';
+  } | null;
+  /** Milliseconds since the message was seen (`early`), or since the grant was said to be active. */
+  readonly revoke: { readonly after: number; readonly early: boolean; readonly by: Who } | null;
+  /** Milliseconds since the RoleBinding appeared. */
+  readonly edit: { readonly after: number; readonly what: Edit } | null;
+}
+
+export type Fault =
+  | { readonly kind: 'kill'; readonly bots: readonly number[]; readonly down: number }
+  | { readonly kind: 'crash'; readonly bot: number; readonly point: CrashPoint; readonly down: number }
+  | { readonly kind: 'redis-restart'; readonly down: number }
+  | { readonly kind: 'flush'; readonly thenKill: boolean }
+  | { readonly kind: 'api-away'; readonly for: number }
+  | { readonly kind: 'api-slow'; readonly for: number; readonly by: number }
+  | { readonly kind: 'api-status'; readonly status: number; readonly calls: number; readonly writes: boolean }
+  /** The write is carried out, its answer is lost. */
+  | { readonly kind: 'api-lost'; readonly calls: number }
+  /** The write is held for so long before it reaches the API server. */
+  | { readonly kind: 'api-held'; readonly calls: number; readonly by: number }
+  | { readonly kind: 'slack-away'; readonly for: number }
+  | { readonly kind: 'slack-drop'; readonly refresh: boolean }
+  | {
+      readonly kind: 'slack-fault';
+      readonly how: 'ratelimited' | 'status' | 'hang' | 'reset' | 'lost-answer';
+      readonly calls: number;
+    };
+
+export interface Batch {
+  readonly name: string;
+  readonly histories: readonly History[];
+  /** In the order of `at`, milliseconds since the batch began. */
+  readonly faults: readonly { readonly at: number; readonly fault: Fault }[];
+  /** What is left is cleared by the bots that live, in their own time: none is started anew to help. */
+  readonly patient: boolean;
+}
+
+/** Numbers from a seed (mulberry32). */
+interface Random {
+  /** A whole number from `low` to `high`, both included. */
+  between(low: number, high: number): number;
+  chance(probability: number): boolean;
+  pick<T>(items: readonly T[]): T;
+}
+
+function createRandom(seed: number): Random {
+  let state = seed | 0;
+  const next = () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
+  };
+  const between = (low: number, high: number) => low + Math.floor(next() * (high - low + 1));
+  return {
+    between,
+    chance: (probability) => next() < probability,
+    pick: (items) => items[between(0, items.length - 1)] as (typeof items)[number],
+  };
+}
+
+/** Faults are begun up to here, requests made in the first half of it: milliseconds since the batch began. */
+export const STORM_MS = 13_000;
+const REQUESTS_MS = 6000;
+const FIRST_FAULT_MS = 2000;
+
+/** One batch: histories that share an installation, and so its faults. */
+export function drawBatch(seed: number, index: number, size: number): Batch {
+  const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b));
+  const name = `s${seed}b${index}`;
+  const histories = Array.from({ length: size }, (_, i) => drawHistory(random, `${name}h${i}`));
+  // Every fourth is left in peace: lateness without faults is measured there.
+  const calm = index % 4 === 2;
+  const faults = calm ? [] : drawFaults(random);
+  return { name, histories, faults, patient: random.chance(0.15) };
+}
+
+function drawHistory(random: Random, name: string): History {
+  const profile = random.pick([
+    'view',
+    'debug',
+    'debug',
+    'troubleshoot',
+    'troubleshoot',
+    'troubleshoot',
+    'shell',
+    'own-tools',
+    'payments-edit',
+  ] as const);
+  const facts = factsOf(profile);
+  const requester = random.pick(facts.requesters);
+  const decisions = drawDecisions(random, profile, requester);
+  const right = facts.approvers.filter((who) => who !== requester);
+  const mayEnd: Who[] = [requester, ...right, 'dee'];
+  return {
+    name,
+    at: random.between(0, REQUESTS_MS),
+    requester,
+    profile,
+    target: random.pick(facts.targets),
+    seconds: random.between(3, 8),
+    again: random.chance(0.12) ? random.between(0, 6000) : null,
+    decisions,
+    extension: random.chance(0.2)
+      ? {
+          after: random.between(0, 2000),
+          seconds: random.between(2, 4),
+          by: random.pick([...right, ...right, requester, 'cy']),
+          verdict: random.chance(0.85) ? 'approve' : 'deny',
+        }
+      : null,
+    revoke: random.chance(0.35)
+      ? {
+          after: random.between(0, 3500),
+          early: random.chance(0.3),
+          by: random.chance(0.2) ? 'cy' : random.pick(mayEnd),
+        }
+      : null,
+    edit: random.chance(0.15) ? { after: random.between(0, 2500), what: random.pick(EDITS) } : null,
+  };
+}
+
+function drawDecisions(random: Random, profile: ProfileName, requester: Who): DecisionStep[] {
+  const { approvers, approvals } = factsOf(profile);
+  const right = approvers.filter((who) => who !== requester);
+  const wrong = (Object.keys(PEOPLE) as Who[]).filter((who) => !right.includes(who));
+  const step = (by: Who, verdict: 'approve' | 'deny', after: number): DecisionStep => ({
+    by,
+    verdict,
+    after,
+    twice: random.chance(0.25),
+    again: random.chance(0.15) ? random.between(0, 7000) : null,
+  });
+  const fate = random.between(1, 100);
+  const soon = () => random.between(0, 2500);
+  const enough = () => {
+    const first = random.pick(right);
+    const others = right.filter((who) => who !== first);
+    return approvals > 1
+      ? [step(first, 'approve', soon()), step(random.pick(others), 'approve', soon())]
+      : [step(first, 'approve', soon())];
+  };
+  // Nobody decides; the wrong person does, alone or before the right one; denied; one of two; and mostly approved, by one or by two at once.
+  if (fate <= 3) return [];
+  if (fate <= 10) return [step(random.pick(wrong), random.chance(0.8) ? 'approve' : 'deny', soon())];
+  if (fate <= 20) return [step(random.pick(wrong), 'approve', 0), ...enough()];
+  if (fate <= 27) return [step(random.pick(right), 'deny', soon())];
+  if (fate <= 32) return [...enough(), step(random.pick(right), 'deny', soon())];
+  if (fate <= 40 && approvals > 1) return enough().slice(0, 1);
+  if (fate <= 50) return [...enough(), step(random.pick(right), 'approve', soon())];
+  return enough();
+}
+
+function drawFaults(random: Random): { at: number; fault: Fault }[] {
+  return Array.from({ length: random.between(2, 7) }, () => ({
+    // Most requests have been heard by then; what comes earlier only keeps them from being made.
+    at: random.between(FIRST_FAULT_MS, STORM_MS),
+    fault: drawFault(random),
+  })).toSorted((a, b) => a.at - b.at);
+}
+
+function drawFault(random: Random): Fault {
+  const kind = random.pick([
+    'kill',
+    'kill',
+    'kill-both',
+    'crash',
+    'crash',
+    'crash',
+    'crash',
+    'crash',
+    'crash',
+    'redis-restart',
+    'redis-restart',
+    'flush',
+    'api',
+    'api',
+    'api',
+    'api',
+    'slack',
+    'slack',
+    'slack',
+  ] as const);
+  switch (kind) {
+    case 'kill':
+      return { kind: 'kill', bots: [random.between(0, 1)], down: random.between(0, 4000) };
+    case 'kill-both':
+      return { kind: 'kill', bots: [0, 1], down: random.between(2000, 9000) };
+    case 'crash':
+      return {
+        kind: 'crash',
+        bot: random.between(0, 1),
+        point: random.pick(CRASH_POINTS),
+        down: random.between(0, 3000),
+      };
+    case 'redis-restart':
+      return { kind: 'redis-restart', down: random.between(50, 3000) };
+    case 'flush':
+      return { kind: 'flush', thenKill: random.chance(0.6) };
+    case 'api':
+      return random.pick<() => Fault>([
+        () => ({ kind: 'api-away', for: random.between(500, 6000) }),
+        () => ({ kind: 'api-slow', for: random.between(1000, 6000), by: random.between(100, 800) }),
+        () => ({
+          kind: 'api-status',
+          status: random.pick([409, 429, 500, 503]),
+          calls: random.between(1, 15),
+          writes: random.chance(0.6),
+        }),
+        () => ({ kind: 'api-lost', calls: random.between(1, 8) }),
+        () => ({ kind: 'api-held', calls: random.between(1, 4), by: random.between(1000, 9000) }),
+      ])();
+    case 'slack':
+      return random.pick<() => Fault>([
+        () => ({ kind: 'slack-away', for: random.between(500, 5000) }),
+        () => ({ kind: 'slack-drop', refresh: random.chance(0.5) }),
+        () => ({
+          kind: 'slack-fault',
+          how: random.pick(['ratelimited', 'status', 'hang', 'reset', 'lost-answer']),
+          calls: random.between(1, 8),
+        }),
+      ])();
+    default:
+      return kind satisfies never;
+  }
+}
+
+/** The steps of one history and the faults of its batch, a line each. */
+export function tellSteps(history: History, batch: Batch): string[] {
+  const { decisions, extension, revoke, edit } = history;
+  return [
+    `${history.name}: ${history.requester} asks for ${history.profile} ${history.target} ${history.seconds}s at ${history.at} ms${history.again === null ? '' : `, delivered again ${history.again} ms later`}`,
+    ...decisions.map(
+      (d) =>
+        `  +${d.after} ms ${d.by} ${d.verdict}s${d.twice ? ' twice' : ''}${d.again === null ? '' : `, delivered again ${d.again} ms later`}`,
+    ),
+    ...(extension === null
+      ? []
+      : [`  active +${extension.after} ms: ${extension.seconds}s more, ${extension.by} ${extension.verdict}s`]),
+    ...(revoke === null ? [] : [`  ${revoke.early ? 'asked' : 'active'} +${revoke.after} ms: ${revoke.by} revokes`]),
+    ...(edit === null ? [] : [`  bound +${edit.after} ms: the administrator does ${edit.what}`]),
+    `faults of ${batch.name}: ${batch.faults.map(({ at, fault }) => `${at} ms ${JSON.stringify(fault)}`).join('; ') || 'none'}`,
+  ];
+}

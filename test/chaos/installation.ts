@@ -1,0 +1,209 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { Redis } from 'ioredis';
+import type { Bot } from '../../src/sandbox/bot.ts';
+import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
+import { readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
+import { markRunning } from '../../src/sandbox/cluster/pods.ts';
+import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { type ApiProxy, startApiProxy } from './api-proxy.ts';
+import type { CrashPoint } from './crash-points.ts';
+import { chaosWorkspace } from './histories.ts';
+import { type SlackView, viewSlack } from './slack-view.ts';
+
+const MAIN = fileURLToPath(new URL('./bot.ts', import.meta.url));
+const ACCESS = 'C0ACCESS001';
+
+/** A bot that is killed again and again, and started anew. */
+export interface Victim {
+  readonly bot: Bot;
+  /** Tells it to kill itself at the next call of this kind, and to be down for so long afterwards. */
+  arm(point: CrashPoint, down: number): void;
+  disarm(): void;
+  /** Kills it now, and starts it again `down` milliseconds later; does nothing while it is down. */
+  kill(down: number): Promise<void>;
+  /** Waits until it runs. */
+  running(): Promise<void>;
+  readonly isUp: boolean;
+  stop(): Promise<void>;
+}
+
+/** One Drawbridge with all that it works with: two bots, Slack, Redis, namespaces of its own in the cluster. */
+export interface Installation {
+  readonly world: World;
+  readonly proxy: ApiProxy;
+  readonly redis: Redis;
+  readonly slack: SlackView;
+  readonly victims: readonly Victim[];
+  readonly namespaces: Readonly<Record<'staging' | 'payments' | 'open', string>>;
+  readonly workspaces: string;
+  /** Times in which something was broken on purpose, to which recovery is added by the judge. */
+  readonly faulty: { readonly from: number; to: number; readonly what: string }[];
+  /** Times in which no bot ran. */
+  readonly dead: { readonly from: number; to: number }[];
+  readonly flushes: number[];
+  readonly counts: Record<'kills' | 'crashes' | 'redisRestarts' | 'flushes' | 'edits', number>;
+  /** At which points bots killed themselves. */
+  readonly crashedAt: Map<string, number>;
+  stop(): Promise<void>;
+}
+
+/** Brings an installation up on a control plane that others may use too. */
+export async function install(options: {
+  readonly cluster: ControlPlane;
+  readonly plant: string | null;
+  readonly log: (line: string) => void;
+}): Promise<Installation> {
+  const { cluster, plant, log } = options;
+  const open = `open-${randomBytes(3).toString('hex')}`;
+  await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: open } }, probe(open)]);
+  const kubelet = await markRunning({
+    kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
+    namespaces: [open],
+    podCidr: `10.${200 + ((randomBytes(1)[0] ?? 0) % 50)}.0.0/24`,
+  });
+  const world = await startWorld({
+    log: () => {},
+    cluster,
+    slack: { ...chaosWorkspace(), ackMs: 3000 },
+    policy(policy) {
+      policy.approvals = { ...policy.approvals, timeout: '10s', reminder: '4s' };
+      policy.notifications = { warning: '2s' };
+      for (const profile of Object.values(policy.profiles)) {
+        delete profile.timeout;
+        profile.duration = { default: '5s', maximum: '1h' };
+      }
+      const { shell } = policy.profiles;
+      if (shell?.network === undefined) throw new Error('the example policy has no profile shell');
+      shell.namespaces = [open];
+      shell.network.allowIsolation = true;
+    },
+  });
+  const proxy = await startApiProxy(cluster.url, join(cluster.dir, 'pki'));
+  const { server, credentials } = await readKubeconfig(world.settings['KUBECONFIG'] ?? '');
+  const kubeconfig = join(world.dir, 'bot.kubeconfig');
+  await writeKubeconfig(kubeconfig, { ...server, url: proxy.url }, credentials);
+  const redis = new Redis(world.redisUrl, { maxRetriesPerRequest: 0, retryStrategy: () => 200 });
+  redis.on('error', () => {});
+
+  const faulty: Installation['faulty'] = [];
+  const dead: Installation['dead'] = [];
+  const counts: Installation['counts'] = { kills: 0, crashes: 0, redisRestarts: 0, flushes: 0, edits: 0 };
+  const crashedAt = new Map<string, number>();
+  const victims: Victim[] = [];
+  const noteDead = () => {
+    const isDead = victims.every((victim) => !victim.isUp);
+    const last = dead.at(-1);
+    const now = Date.now();
+    if (isDead && last?.to !== Number.POSITIVE_INFINITY) dead.push({ from: now, to: Number.POSITIVE_INFINITY });
+    else if (!isDead && last?.to === Number.POSITIVE_INFINITY) last.to = now;
+  };
+
+  async function startVictim(name: string): Promise<Victim> {
+    const crashFile = join(world.dir, `${name}.crash`);
+    const bot = await world.startBot({
+      name,
+      main: MAIN,
+      env: { KUBECONFIG: kubeconfig, CHAOS_CRASH: crashFile, ...(plant === null ? {} : { CHAOS_PLANT: plant }) },
+    });
+    const now = { up: true, stopping: false, down: 0 };
+
+    /** Whatever ended it, it comes back. */
+    async function revive(): Promise<void> {
+      while (!now.stopping) {
+        await bot.exited;
+        now.up = false;
+        noteDead();
+        if (existsSync(`${crashFile}.done`)) {
+          const point = readFileSync(`${crashFile}.done`, 'utf8').trim();
+          crashedAt.set(point, (crashedAt.get(point) ?? 0) + 1);
+          rmSync(`${crashFile}.done`);
+          counts.crashes += 1;
+        }
+        const fault = { from: Date.now(), to: Number.POSITIVE_INFINITY, what: `${name} down` };
+        faulty.push(fault);
+        await sleep(now.down);
+        now.down = 0;
+        if (now.stopping) return;
+        await bot.restart({ waitReady: false });
+        fault.to = Date.now();
+        now.up = true;
+        noteDead();
+      }
+    }
+    const reviving = revive().catch((error: unknown) => log(`${name} could not be started: ${String(error)}`));
+    return {
+      bot,
+      arm(point, downFor) {
+        now.down = downFor;
+        writeFileSync(crashFile, JSON.stringify(point));
+      },
+      disarm: () => rmSync(crashFile, { force: true }),
+      async kill(downFor) {
+        if (!now.up) return;
+        now.down = downFor;
+        counts.kills += 1;
+        await bot.kill9();
+      },
+      async running() {
+        while (!(now.up && (await bot.ready()))) await sleep(50);
+      },
+      get isUp() {
+        return now.up;
+      },
+      async stop() {
+        now.stopping = true;
+        await bot.stop();
+        await reviving;
+      },
+    };
+  }
+  victims.push(await startVictim('one'));
+  victims.push(await startVictim('two'));
+  await world.slack.control.connected(2);
+
+  return {
+    world,
+    proxy,
+    redis,
+    slack: viewSlack(world.slack.control.log(), ACCESS),
+    victims,
+    namespaces: { ...world.namespaces, open },
+    workspaces: world.installation.workspacesNamespace,
+    faulty,
+    dead,
+    flushes: [],
+    counts,
+    crashedAt,
+    async stop() {
+      await Promise.all(victims.map((victim) => victim.stop()));
+      redis.disconnect();
+      await proxy.stop();
+      await world.stop();
+      await kubelet.stop();
+    },
+  };
+}
+
+/** A workload that nothing isolates. */
+function probe(namespace: string): object {
+  const labels = { app: 'probe' };
+  return {
+    apiVersion: 'apps/v1',
+    kind: 'Deployment',
+    metadata: { namespace, name: 'probe', labels },
+    spec: {
+      replicas: 2,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels },
+        spec: {
+          containers: [{ name: 'probe', image: 'registry.k8s.io/pause:3.10', ports: [{ containerPort: 8080 }] }],
+        },
+      },
+    },
+  };
+}

@@ -1,0 +1,289 @@
+import { type AuditLog, type Span, spansOf } from './audit-log.ts';
+import type { Deed, Ran, Request } from './batch.ts';
+import { factsOf, PEOPLE, tellSteps } from './histories.ts';
+import type { Installation } from './installation.ts';
+import { GONE, isEnd, NEVER, type Standing } from './slack-view.ts';
+
+/**
+ * Holds what was promised (P1, P2, P3, P5, P7) against the API server's audit log, what people pressed, and what was said in Slack. Nothing
+ * here asks Drawbridge's own records.
+ */
+
+/** How late a RoleBinding may lose its subjects, in milliseconds after the end of its window. */
+export const BOUNDS = {
+  /** Nothing was broken. */
+  calm: 5000,
+  /** Something was, and the lease Job was left alone: Kubernetes ends it, whatever became of the bots. */
+  lease: 8000,
+  /** An administrator took the lease away, or keeps the binding by a finalizer: since the last fault was over and a bot lived again. */
+  recovery: 10_000,
+};
+/** Audit log and Slack are written by clocks of one machine; Slack's counts whole milliseconds. */
+const TICK = 3;
+
+export interface Violation {
+  readonly promise: 'P1' | 'P2' | 'P3' | 'P5' | 'P7';
+  readonly reason: string;
+  readonly text: string;
+  /** What is known of it: steps, lines of the audit log, words. */
+  readonly evidence: readonly string[];
+}
+
+export interface Verdict {
+  readonly violations: Violation[];
+  /** Grants that had a RoleBinding with a subject. */
+  readonly grants: number;
+  /** Of requests: by the last word of their message; `lost` were pending, or over and not told, when Redis lost its data. */
+  readonly ends: Map<Standing | 'lost' | 'unheard', number>;
+  /** Worst lateness in milliseconds, and how many were measured. */
+  readonly lateness: { calm: Lateness; faults: Lateness; noBot: Lateness };
+}
+export interface Lateness {
+  worst: number;
+  of: number;
+}
+
+export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
+  const { slack } = on;
+  const violations: Violation[] = [];
+  const ends: Verdict['ends'] = new Map();
+  const lateness = { calm: { worst: 0, of: 0 }, faults: { worst: 0, of: 0 }, noBot: { worst: 0, of: 0 } };
+  const ours = new Set([...Object.values(on.namespaces), on.workspaces]);
+  const tracks = [...audit.tracks.values()].filter((track) => ours.has(track.namespace));
+  const botUser = `system:serviceaccount:${on.world.installation.namespace}:`;
+  const requests = new Map(ran.requests.map((request) => [request.reason, request]));
+  let grants = 0;
+
+  const bindingsOf = (id: string): Span[] =>
+    tracks
+      .filter((track) => track.resource === 'rolebindings' && track.id === id)
+      .flatMap((track) => spansOf(track, (change) => change.subjects.length > 0));
+  const isThere = () => true;
+
+  function accuse(promise: Violation['promise'], request: Request, id: string, text: string): void {
+    const seen = new Set(violations.map((violation) => violation.text));
+    if (seen.has(`${id}: ${text}`)) return;
+    violations.push({
+      promise,
+      reason: request.reason,
+      text: `${id}: ${text}`,
+      evidence: [
+        ...tellSteps(request.history, ran.batch),
+        ...request.deeds.map((deed) => `${iso(deed.at)} ${deed.by} did ${deed.what}`),
+        ...request.edits.map((edit) => `${iso(edit.at)} the administrator did ${edit.what}`),
+        ...on.faulty
+          .filter((fault) => fault.to > request.typedAt)
+          .map((fault) => `${iso(fault.from)} to ${iso(fault.to)} fault: ${fault.what}`),
+        ...tracks.filter((track) => track.id === id).flatMap((track) => track.lines),
+        ...slack.said.filter((said) => said.id === id).map((said) => `${iso(said.at)} said ${said.text}`),
+      ].toSorted((a, b) => Number(/^\d/.test(a)) - Number(/^\d/.test(b)) || (/^\d/.test(a) ? a.localeCompare(b) : 0)),
+    });
+  }
+
+  for (const request of ran.requests) {
+    const { history, deeds, edits } = request;
+    const facts = factsOf(history.profile);
+    const allowed = facts.approvers.filter((who) => who !== history.requester);
+    const bySomebodyAllowed = (deed: Deed) => (allowed as readonly string[]).includes(deed.by);
+    const isAutomatic = facts.automatic.includes(history.requester) && history.target.startsWith('staging');
+    const lost = on.flushes.some((flush) => flush >= request.typedAt - 1000);
+    const ids = new Set([
+      ...slack.idsOf(request.reason),
+      ...tracks.flatMap((track) =>
+        track.changes.some((change) => change.reason === request.reason) ? [track.id] : [],
+      ),
+    ]);
+    if (ids.size === 0) count(ends, 'unheard');
+    if (ids.size > 1 && !lost) accuse('P5', request, [...ids].join(), 'one request became several');
+
+    for (const id of ids) {
+      const bindings = bindingsOf(id);
+      const made = bindings.filter((span) => span.by.startsWith(botUser));
+      if (made.length > 0) grants += 1;
+
+      // P1: a decision by somebody allowed, pressed before the API server was asked.
+      for (const span of made) {
+        const before = deeds.filter(
+          (deed) => deed.what === 'approve' && bySomebodyAllowed(deed) && deed.at <= span.asked,
+        );
+        const people = new Set(before.map((deed) => deed.by));
+        if (!isAutomatic && people.size < facts.approvals)
+          accuse('P1', request, id, `bound after ${people.size} of ${facts.approvals} approvals by somebody allowed`);
+        const wrong = span.track.changes.filter(
+          (change) =>
+            change.by.startsWith(botUser) && change.subjects.some((name) => name !== PEOPLE[history.requester].user),
+        );
+        if (wrong.length > 0) accuse('P1', request, id, `binds ${wrong[0]?.subjects.join()}, who is not the requester`);
+      }
+
+      // P2: no window longer than what was decided, and nothing in force after it.
+      const first = Math.min(...made.map((span) => span.from));
+      const asked = deeds.filter((deed) => deed.what === 'extend');
+      const extended = asked.reduce(
+        (sum, deed) =>
+          isAutomatic ||
+          deeds.some((other) => other.what === 'approve-extension' && other.at >= deed.at && bySomebodyAllowed(other))
+            ? sum + deed.seconds * 1000
+            : sum,
+        0,
+      );
+      const longest = first + history.seconds * 1000 + extended;
+      for (const span of made) {
+        const isEdited = edits.some((edit) => edit.what === 'change-expiry');
+        const latest = Math.max(...span.expiries.map((expiry) => expiry.expiresAt));
+        if (!isEdited && latest > longest + TICK)
+          accuse('P2', request, id, `its window is ${Math.round(latest - longest)} ms longer than what was decided`);
+        const due = extended > 0 || isEdited ? longest : (span.expiresAt ?? longest);
+        const end = Math.min(span.to, Date.now());
+        const late = end - due;
+        const broken = on.faulty.filter((fault) => fault.from < end && fault.to + BOUNDS.recovery > due - 2000);
+        const tampered = edits.some((edit) =>
+          ['delete-lease', 'orphan-lease', 'keep-lease', 'keep-binding', 'change-subjects', 'change-expiry'].includes(
+            edit.what,
+          ),
+        );
+        const nobody = on.dead.some((time) => time.from <= due && time.to >= end);
+        if (late > 0 && extended === 0 && !isEdited)
+          note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, late);
+        else note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, 0);
+        if (process.env['CHAOS_DEBUG'] && late > 2000)
+          process.stderr.write(
+            `LATE ${late} ${id} ${request.reason} ${broken.length}\n  ${tracks
+              .filter((t) => t.id === id)
+              .flatMap((t) => t.lines)
+              .toSorted()
+              .join('\n  ')}\n  ${slack.said
+              .filter((x) => x.id === id)
+              .map((x) => `${iso(x.at)} ${x.text}`)
+              .join('\n  ')}\n`,
+          );
+        const over = Math.max(due, ...broken.map((fault) => Math.min(fault.to, end)));
+        const until = broken.length === 0 ? due + BOUNDS.calm : tampered ? over + BOUNDS.recovery : due + BOUNDS.lease;
+        if (end > until)
+          accuse(
+            'P2',
+            request,
+            id,
+            `in force ${Math.round(late)} ms after its window (${span.track.namespace}; ${broken.length === 0 ? 'nothing was broken' : broken.map((fault) => fault.what).join(', ')})`,
+          );
+      }
+
+      // P3: the guard is there before the binding, and after it.
+      if (facts.guard !== null && made.length > 0) {
+        const namespace = facts.guard === 'workspaces' ? on.workspaces : on.namespaces.open;
+        const guards = tracks
+          .filter((track) => track.resource === 'networkpolicies' && track.namespace === namespace)
+          // The pods of a containment are everybody's: one that is there confines all.
+          .filter((track) => facts.guard === 'target' || track.id === id)
+          .flatMap((track) => spansOf(track, isThere));
+        const wasEdited = edits.some((edit) => edit.what === 'delete-guard');
+        for (const span of made) {
+          const hole = uncovered(span, guards);
+          if (hole !== null && !wasEdited && !isEditedGuard(ran, facts.guard))
+            accuse('P3', request, id, `bound in ${span.track.namespace} without its guard from ${iso(hole)}`);
+        }
+      }
+
+      // P5: one binding in each namespace, one end.
+      const byNamespace = Map.groupBy(made, (span) => span.track.namespace);
+      for (const [namespace, spans] of byNamespace) {
+        const uids = new Set(spans.map((span) => span.uid));
+        if (uids.size > 1 && edits.length === 0)
+          accuse('P5', request, id, `${uids.size} RoleBindings were made in ${namespace}`);
+      }
+      const words = slack.said.filter((said) => said.id === id && said.inMessage);
+      const firstEnd = words.find((said) => isEnd(said.standing));
+      const after = words.find(
+        (said) => firstEnd !== undefined && said.at > firstEnd.at && said.standing !== firstEnd.standing,
+      );
+      if (after !== undefined)
+        accuse('P5', request, id, `said to be ${firstEnd?.standing}, and then ${after.standing}`);
+      if (firstEnd !== undefined) count(ends, firstEnd.standing);
+      else if (lost) count(ends, 'lost');
+      else accuse('P5', request, id, 'reached no end that was said');
+
+      // P7: said when it was so.
+      for (const said of slack.said.filter((one) => one.id === id)) {
+        if (GONE.includes(said.standing)) {
+          const still = bindings.find((span) => span.from < said.at - TICK && span.to > said.at + TICK);
+          if (still !== undefined)
+            accuse(
+              'P7',
+              request,
+              id,
+              `"${said.standing}" was said while a RoleBinding was in force in ${still.track.namespace}`,
+            );
+          const lastEnd = Math.max(0, ...bindings.filter((span) => span.to <= said.at + TICK).map((span) => span.to));
+          // Another binding may allow the same: that is not ours to end.
+          const asked = audit.reviews.some(
+            ({ user, done, allowedBy }) =>
+              user === PEOPLE[history.requester].user &&
+              done >= lastEnd &&
+              done <= said.at + TICK &&
+              !allowedBy.includes(`drawbridge-${id}`),
+          );
+          if (lastEnd > 0 && !asked)
+            accuse('P7', request, id, `"${said.standing}" was said before the API server was asked`);
+        } else if (NEVER.includes(said.standing) && made.length > 0)
+          accuse('P7', request, id, `"${said.standing}" and "nothing was opened" was said of a grant that was bound`);
+        else if (said.standing === 'active' && !bindings.some((span) => span.from <= said.at + TICK))
+          accuse('P7', request, id, '"active" was said before any RoleBinding was there');
+      }
+      const did = (what: Deed['what'], who: (deed: Deed) => boolean) =>
+        deeds.some((deed) => deed.what === what && who(deed));
+      const mayEnd = (deed: Deed) => bySomebodyAllowed(deed) || deed.by === history.requester || deed.by === 'dee';
+      if (firstEnd?.standing === 'revoked' && !did('revoke', mayEnd))
+        accuse('P1', request, id, 'was revoked, and nobody who may had asked for it');
+      if (firstEnd?.standing === 'denied' && !did('deny', bySomebodyAllowed))
+        accuse('P1', request, id, 'was denied, and nobody who may had done so');
+    }
+  }
+
+  // Of no request at all.
+  for (const track of tracks.filter((one) => one.resource === 'rolebindings')) {
+    const strange = track.changes.find(
+      (change) => change.subjects.length > 0 && !/^s-?\d+b\d+h\d+t\d+$/.test(change.reason),
+    );
+    const [any] = ran.requests;
+    if (strange !== undefined && any !== undefined)
+      accuse('P1', any, track.id, `bound for the reason "${strange.reason}", which nobody typed`);
+  }
+  for (const left of ran.unfinished) {
+    const id = /g-[a-z2-9]{6}/.exec(left)?.[0] ?? '';
+    const request = requests.get(slack.reasonOf(id) ?? '') ?? ran.requests[0];
+    if (request !== undefined) accuse('P2', request, id, `at the end: ${left}`);
+  }
+  return { violations, grants, ends, lateness };
+}
+
+/** The administrator has deleted somebody's containment, which was that of all. */
+function isEditedGuard(ran: Ran, guard: 'workspaces' | 'target'): boolean {
+  return (
+    guard === 'target' &&
+    ran.requests.some(
+      ({ history, edits }) => history.profile === 'shell' && edits.some((edit) => edit.what === 'delete-guard'),
+    )
+  );
+}
+
+/** When a binding was in force without any of these guards; null: never. */
+function uncovered(binding: Span, guards: readonly Span[]): number | null {
+  let covered = binding.asked;
+  for (;;) {
+    const next = guards.filter((guard) => guard.from <= covered && guard.endAsked > covered);
+    if (next.length === 0) return covered;
+    covered = Math.max(...next.map((guard) => guard.endAsked));
+    if (covered >= binding.to) return null;
+  }
+}
+
+function note(lateness: Lateness, ms: number): void {
+  lateness.of += 1;
+  lateness.worst = Math.max(lateness.worst, ms);
+}
+
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+const iso = (at: number) => (Number.isFinite(at) ? new Date(at).toISOString() : 'now');

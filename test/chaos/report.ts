@@ -1,0 +1,63 @@
+import type { Ran } from './batch.ts';
+import type { Installation } from './installation.ts';
+import type { Verdict } from './judge.ts';
+
+/** Sums up a run, as a table for people (and for docs/reliability.md). */
+export function createReport(seed: number, plant: string | null) {
+  const sums = new Map<string, number>();
+  const add = (name: string, number: number) => sums.set(name, (sums.get(name) ?? 0) + number);
+  const ends = new Map<string, number>();
+  const worst = { calm: { worst: 0, of: 0 }, faults: { worst: 0, of: 0 }, noBot: { worst: 0, of: 0 } };
+  const crashes = new Set<string>();
+  const get = (name: string) => String(sums.get(name) ?? 0);
+  return {
+    add(ran: Ran, verdict: Verdict): void {
+      add('histories', ran.batch.histories.length);
+      add('requests', ran.requests.length);
+      add('steps', ran.steps);
+      add('grants', verdict.grants);
+      add('violations', verdict.violations.length);
+      add('nudged', ran.nudged ? 1 : 0);
+      for (const [end, number] of verdict.ends) ends.set(end, (ends.get(end) ?? 0) + number);
+      for (const kind of ['calm', 'faults', 'noBot'] as const) {
+        worst[kind].worst = Math.max(worst[kind].worst, verdict.lateness[kind].worst);
+        worst[kind].of += verdict.lateness[kind].of;
+      }
+    },
+    /** What an installation has been through, once it is done. */
+    close(on: Installation): void {
+      for (const [name, number] of Object.entries(on.counts)) add(name, number);
+      add('api', on.proxy.faults);
+      add('slack', on.slack.faults);
+      for (const point of on.crashedAt.keys()) crashes.add(point);
+    },
+    table(seconds: number): string {
+      const late = (kind: keyof typeof worst) => `${(worst[kind].worst / 1000).toFixed(1)} s (of ${worst[kind].of})`;
+      const rows: [string, string][] = [
+        ['seed', plant === null ? String(seed) : `${seed}, planted: ${plant}`],
+        ['histories / requests / steps', `${get('histories')} / ${get('requests')} / ${get('steps')}`],
+        ['bots killed with -9 from outside', get('kills')],
+        ['bots that killed themselves between two writes', `${get('crashes')}, at ${crashes.size} different points`],
+        ['Redis killed and restarted / emptied', `${get('redisRestarts')} / ${get('flushes')}`],
+        ['calls to the API server that met a fault', get('api')],
+        ['calls to Slack that met a fault', get('slack')],
+        ["edits of the grants' objects by an administrator", get('edits')],
+        ['grants made', get('grants')],
+        [
+          'ends',
+          [...ends]
+            .toSorted(([, a], [, b]) => b - a)
+            .map(([end, number]) => `${end} ${number}`)
+            .join(', '),
+        ],
+        ['batches that needed a bot started anew to finish soon', get('nudged')],
+        ['worst lateness, nothing broken', late('calm')],
+        ['worst lateness, with faults', late('faults')],
+        ['worst lateness, no bot alive (leases alone)', late('noBot')],
+        ['violations', get('violations')],
+        ['wall time', `${Math.round(seconds)} s`],
+      ];
+      return ['| what | figure |', '|---|---|', ...rows.map(([what, figure]) => `| ${what} | ${figure} |`)].join('\n');
+    },
+  };
+}

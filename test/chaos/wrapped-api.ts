@@ -1,0 +1,21 @@
+import { createApi as create } from '../../src/adapters/kubernetes/api.ts';
+import { crashing } from './crash.ts';
+import { altered, believed, denied, lies, reordered } from './plants.ts';
+
+export * from '../../src/adapters/kubernetes/api.ts';
+
+export const createApi: typeof create = (config, onCall) => {
+  const api = create(config, onCall);
+  const apply: typeof api.apply = (object) => crashing(`apply ${object.kind}`, () => api.apply(altered(object)));
+  return {
+    ...api,
+    list: async <T>(...args: Parameters<typeof api.list>) => believed(await api.list<T>(...args)),
+    create: async <T>(kind: Parameters<typeof api.create>[0], object: unknown) =>
+      denied(kind, await api.create<T>(kind, object)),
+    apply: (object) => reordered(object, apply),
+    mergePatch: (kind, namespace, name, patch) =>
+      crashing(`remove ${kind}`, () => api.mergePatch(kind, namespace, name, patch)),
+    remove: (kind, namespace, name, uid) =>
+      lies(kind, name, () => crashing(`remove ${kind}`, () => api.remove(kind, namespace, name, uid))),
+  };
+};
