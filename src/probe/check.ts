@@ -22,7 +22,7 @@ export interface Times {
   readonly bound: number;
 }
 
-const TIMES: Times = { dial: 1000, pause: 200, patience: 3500, bound: 6500 };
+const TIMES: Times = { dial: 500, pause: 100, patience: 3500, bound: 6500 };
 export const UNKNOWN: Verdict = { v: 1, target: 'unknown', canary: 'unknown' };
 
 interface Address {
@@ -69,14 +69,19 @@ async function askTarget(addresses: readonly Address[], times: Times): Promise<A
   return 'silent';
 }
 
-/** It answers only when it still does after a while; it is silent as soon as two tries in a row got nothing. */
-async function askCanary(address: Address | null, times: Times): Promise<Answer> {
+/**
+ * It answers only when it still does after a while. It is silent when two tries in a row got nothing from a pod whose network is known to be
+ * up: because its target answered, or because the time that networks need is over.
+ */
+async function askCanary(address: Address | null, times: Times, isUp: () => boolean): Promise<Answer> {
   if (address === null) return 'unknown';
   const end = performance.now() + times.patience;
+  const isLate = () => performance.now() >= end;
   for (let misses = 0; misses < 2; ) {
+    const counts = isUp() || isLate();
     const taken = await answers(address, times.dial);
-    if (taken && performance.now() >= end) return 'answers';
-    misses = taken ? 0 : misses + 1;
+    if (taken && isLate()) return 'answers';
+    misses = taken || !counts ? 0 : misses + 1;
     await pauseFor(times.pause);
   }
   return 'silent';
@@ -94,9 +99,13 @@ export async function check(args: readonly string[], times: Times = TIMES): Prom
       .filter((address) => address !== null);
   const within = (answer: Promise<Answer>) =>
     Promise.race([answer, pauseFor(times.bound).then((): Answer => 'unknown')]);
+  let isUp = false;
   const [target, canary] = await Promise.all([
-    within(askTarget(given('target'), times)),
-    within(askCanary(given('canary')[0] ?? null, times)),
+    within(askTarget(given('target'), times)).then((answer) => {
+      isUp = answer === 'answers';
+      return answer;
+    }),
+    within(askCanary(given('canary')[0] ?? null, times, () => isUp)),
   ]);
   return { v: 1, target, canary };
 }
