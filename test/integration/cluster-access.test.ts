@@ -6,6 +6,7 @@ import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-acces
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
 import { planOf } from '../../src/app/make-plan.ts';
 import type { ClusterAccess } from '../../src/app/ports.ts';
+import { Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { digestOfPlan } from '../../src/domain/plan.ts';
@@ -194,6 +195,15 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
         `drawbridge.internal/grant=${grant.id}`,
       ])
     ).stdout;
+
+  test('no rights are given once the window has ended, however slow the steps before were', async () => {
+    const namespace = await kube.freshNamespace('late');
+    const late: Grant = { ...(await planned('view', namespace, 60)), expiresAt: Date.now() - 1 };
+    await cluster.placeLeases(late);
+    await expect(cluster.giveRights(late, [], null)).rejects.toThrow(Unavailable);
+    expect(await all(late)).not.toContain('rolebinding');
+    await cluster.dropLeases(late);
+  });
 
   test('a workload grant allows the pods of its target and not their neighbours, follows a restart, and leaves nothing', async () => {
     const namespace = await staged();

@@ -86,6 +86,19 @@ describe('while Redis is away', () => {
     await expect.poll(() => store.get(grant.id).catch(() => 'away'), { timeout: 10_000 }).toBeNull();
   });
 
+  it('a bot that was just starting can schedule as soon as Redis is back', async () => {
+    const { log, requests } = await connected();
+    // Silent for longer than a command may take, in the moment in which the queues are made.
+    await requests.client('PAUSE', 3000, 'ALL');
+    const scheduler = createScheduler({ redis: requests, instance, log });
+    cleanups.push(() => scheduler.close());
+    await expect
+      .poll(() => scheduler.schedule({ v: 1, kind: 'apply', id: 'g-7k3fq2' }).then(() => 'scheduled', String), {
+        timeout: 10_000,
+      })
+      .toBe('scheduled');
+  });
+
   it('says that it is away once, and that it is back once', async () => {
     const { log, store } = await bot();
     await redis().kill9();

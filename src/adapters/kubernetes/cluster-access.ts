@@ -171,10 +171,18 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async giveRights(grant, pods, workspacePod) {
       const { namespace } = grant.target;
-      for (const object of targetRights(grant, options, await leaseIn(grant, namespace), pods)) await apply(object);
+      const give = async (objects: readonly KubeObject[]) => {
+        for (const object of objects) {
+          // The steps before may have taken longer than the window.
+          if (now() >= (grant.expiresAt ?? 0))
+            throw new Unavailable('Kubernetes', `the window of ${grant.id} ended before its rights could be given`);
+          await apply(object);
+        }
+      };
+      await give(targetRights(grant, options, await leaseIn(grant, namespace), pods));
       if (workspacePod === null) return;
       const lease = await leaseIn(grant, workspacesNamespace);
-      for (const object of workspaceRights(grant, options, lease, workspacePod)) await apply(object);
+      await give(workspaceRights(grant, options, lease, workspacePod));
     },
     async narrowRights(grant, pods) {
       const { namespace } = grant.target;

@@ -59,6 +59,8 @@ export function createScheduler(options: {
     const made = new Queue(name, {
       connection: options.redis,
       prefix: prefixOf(options.instance),
+      // It would be asked for once, here, and a queue whose question got no answer fails for good. The workers ask, and wait.
+      skipVersionCheck: true,
       defaultJobOptions: {
         attempts: retry.attempts,
         backoff: { type: 'custom' },
