@@ -190,6 +190,9 @@ export async function dismantle(
   gone: (what: Gone) => Promise<unknown> = async () => {},
 ): Promise<void> {
   const { network } = grant.plan;
+  // An end in time needs no mark: the lease ends with it. The rights do not wait for it.
+  const isEarly = grant.state === 'ending' && grant.ending?.cause !== 'expired';
+  const marked = isEarly ? cluster.markEnding(grant).catch(() => {}) : null;
   await cluster.takeRights(grant);
   await gone('rightsGoneAt');
   await cluster.closeAdmission(grant);
@@ -198,6 +201,8 @@ export async function dismantle(
   if (network.mode === 'workspace') await gone('workspaceGoneAt');
   await cluster.lowerGuard(grant);
   if (network.mode === 'contain' && network.applies) await gone('policyGoneAt');
+  // Else the mark could write a lease anew that is gone.
+  await marked;
   await cluster.dropLeases(grant);
 }
 

@@ -132,7 +132,9 @@ export interface ObjectRef {
 export interface Found extends ObjectRef {
   readonly id: GrantId | null;
   readonly sealed: boolean;
-  /** Only of sealed objects. */
+  /** Its seal holds but for the lease that owned it, which is gone: ours, and nothing of Kubernetes will end it. */
+  readonly orphaned: boolean;
+  /** Only of sealed and of orphaned objects. */
   readonly expiresAt: Instant | null;
   /** The whole grant, which sealed leases carry; see manifests. */
   readonly record: Grant | null;
@@ -215,6 +217,8 @@ export interface ClusterAccess {
   /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
   strangers(grant: Grant): Promise<string[]>;
 
+  /** Writes into the lease, where it is still there, that the grant is ending: a Redis that is lost then does not revive it. */
+  markEnding(grant: Grant): Promise<void>;
   /** Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. */
   takeRights(grant: Grant): Promise<void>;
   closeAdmission(grant: Grant): Promise<void>;
@@ -228,8 +232,10 @@ export interface ClusterAccess {
 
   /** Everything that carries our instance. */
   found(): Promise<Found[]>;
-  /** Takes the rights of one object that was ours once and was changed behind our back. */
-  disarm(found: Found): Promise<void>;
+  /** Deletes that object; a RoleBinding that stays loses its subjects. False: it is still there, and in force. */
+  remove(found: Found): Promise<boolean>;
+  /** True once no pod of the grant's workspace is there. */
+  workspaceGone(id: GrantId): Promise<boolean>;
   /** The objects that this grant has, `kind namespace/name`, for messages and audit. */
   objectsOf(grant: Grant): string[];
 }

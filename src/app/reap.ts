@@ -23,7 +23,7 @@ const GUARDED = 'it confines what is still there';
  * Takes grants out of the cluster by deleting alone: no Redis, no Slack, no record. The order of a teardown holds: rights first, the guard
  * only once its pod is gone, the lease last. Running it again goes on where it was.
  */
-export async function reap(cluster: ReaperCluster, objects: readonly Found[]): Promise<Reaped> {
+export async function reap(cluster: Omit<ReaperCluster, 'found'>, objects: readonly Found[]): Promise<Reaped> {
   const removed: Found[] = [];
   const kept: { object: Found; why: string }[] = [];
   const byGrant = Map.groupBy(objects, (object) => object.id ?? `${object.namespace}/${object.name}`);

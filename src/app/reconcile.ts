@@ -1,9 +1,11 @@
-import { type Grant, hasEnded, holdsAccess } from '../domain/grant.ts';
+import { type Grant, hasEnded } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
 import type { NetworkPolicy } from '../network/types.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import type { Found, World } from './ports.ts';
 import { foreignPolicies, workspacePod } from './reach.ts';
+import { reap } from './reap.ts';
 import { alarm, hasRights, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
@@ -58,42 +60,51 @@ async function lookForStrangers(world: World, grant: Grant): Promise<void> {
     await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
+const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespace}/${name}`;
+/** Proven by the seal. */
+const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
+
 /** The objects of one id, sealed and not. */
 async function lookAt(world: World, id: string, objects: readonly Found[], open: Map<string, Grant>): Promise<void> {
   const known = id === '' ? null : (open.get(id) ?? (await world.store.get(id)));
-  for (const object of objects.filter((o) => !o.sealed && !o.deleting)) await incident(world, object, known);
-  const sealed = objects.filter((object) => object.sealed);
-  if (sealed.length === 0) return;
+  // What was ours once: a place of the grant holds something else now.
+  const places = known === null ? [] : world.cluster.objectsOf(known);
+  const changed = objects.filter((o) => !o.sealed && !o.deleting && (o.orphaned || places.includes(nameOf(o))));
+  for (const object of objects)
+    if (!isOurs(object) && !object.deleting && !changed.includes(object)) await tellOfImitation(world, object);
   if (known !== null && hasEnded(known.state)) {
     // Written again by a hand that was slow to die, or put back from a backup.
-    await takeAway(world, known);
+    if (objects.some(isOurs) || changed.length > 0) await takeAway(world, known);
     return;
   }
+  const ours = objects.filter(isOurs);
   const behind = known?.state === 'pending' || known?.state === 'approved';
-  if (known === null || behind) await adopt(world, sealed, open, known);
+  if (known === null || behind) {
+    if (ours.length > 0) await adopt(world, id, ours, open, known);
+    return;
+  }
+  for (const object of changed) await incident(world, object, known);
+  // Redis came back as it was before somebody ended the grant.
+  const ending = ours.find((object) => object.record?.state === 'ending')?.record?.ending;
+  if (ending && known.state !== 'ending') await beginEnding(world, known.id, ending.cause, ending.by, ending.note);
 }
 
-/** Carries our instance, but no seal of ours over what it is now: never trusted. */
-async function incident(world: World, object: Found, known: Grant | null): Promise<void> {
-  const what = `${object.kind} ${object.namespace}/${object.name}`;
-  if (known === null) {
-    await alarm(
-      world,
-      object.uid,
-      object.id,
-      `${what} carries Drawbridge's labels but no valid seal, and no grant of that id is known: it is left alone. Look at who made it.`,
-    );
-    return;
-  }
+/** Carries our instance, but no seal of ours, and stands where nothing of ours belongs: never trusted, and not ours to touch. */
+async function tellOfImitation(world: World, object: Found): Promise<void> {
   await alarm(
     world,
     object.uid,
-    known.id,
-    `${what} of ${known.id} was changed behind Drawbridge's back: its rights are taken.`,
+    object.id,
+    `${nameOf(object)} carries Drawbridge's labels but no valid seal: it is no work of Drawbridge's, and is left alone. Look at who made it.`,
   );
-  await world.cluster.disarm(object);
-  if (holdsAccess(known.state))
-    await beginEnding(world, known.id, 'failed', null, `${what} was changed behind Drawbridge's back.`);
+}
+
+/** An object of a grant was changed. Its rights go at once; what confines them goes in its turn, after them. */
+async function incident(world: World, object: Found, grant: Grant): Promise<void> {
+  const what = `${nameOf(object)} ${object.orphaned ? 'has lost its lease' : 'was changed'} behind Drawbridge's back`;
+  await alarm(world, object.uid, grant.id, `${what}: the rights of ${grant.id} are taken.`);
+  if (object.kind === 'RoleBinding' || object.kind === 'Role') await world.cluster.remove(object);
+  await beginEnding(world, grant.id, 'failed', null, `${what}.`);
 }
 
 /**
@@ -102,27 +113,25 @@ async function incident(world: World, object: Found, known: Grant | null): Promi
  */
 async function adopt(
   world: World,
-  sealed: readonly Found[],
+  id: GrantId,
+  ours: readonly Found[],
   open: Map<string, Grant>,
   behind: Grant | null,
 ): Promise<void> {
-  const record = sealed.find((object) => object.record !== null)?.record;
-  const expiresAt = Math.max(...sealed.map((object) => object.expiresAt ?? 0));
-  if (record === undefined || record === null) {
-    // The lease is gone, and with it all that it owned; what has no owner (a guard) is harmless, and is removed when its time has come.
-    if (expiresAt <= world.clock.now()) for (const object of sealed) await world.cluster.disarm(object);
-    return;
-  }
+  const record = ours.find((object) => object.record !== null)?.record;
+  if (record === undefined || record === null) return takeForgotten(world, id, ours);
+  const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
+  // An ending that had begun goes on: the lease knows of it.
+  const { ending } = record;
   const adopted: Grant = {
     ...record,
     revision: 0,
-    state: 'active',
+    state: ending === null ? 'active' : 'ending',
     expiresAt,
     extension: null,
-    ending: null,
     endedAt: null,
   };
-  const said = noting(world, 'adopted', null, { objects: sealed.map((o) => `${o.kind} ${o.namespace}/${o.name}`) });
+  const said = noting(world, 'adopted', null, { objects: ours.map(nameOf) });
   const mutate = (current: Grant) => (current.state === behind?.state ? adopted : null);
   const taken =
     behind === null
@@ -130,8 +139,10 @@ async function adopt(
       : (await world.store.change(adopted.id, mutate, said))?.changed;
   if (taken !== true) return;
   await scheduleEnd(world, adopted);
-  // Past its window it is not active any more: its revocation is due, and tells of the end.
-  if (expiresAt > world.clock.now()) {
+  if (ending !== null) {
+    await world.scheduler.schedule(job('revoke', adopted.id));
+  } else if (expiresAt > world.clock.now()) {
+    // Past its window it is not active any more: its revocation is due, and tells of the end.
     const differences = await world.cluster.verify(adopted);
     if (differences.length > 0) {
       await beginEnding(
@@ -147,6 +158,27 @@ async function adopt(
     await tell(world, adopted.id, 'message');
   }
   open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
+}
+
+/**
+ * What nobody knows any more: Redis lost it, and so did the cluster with the lease that held its record. Nobody could end or extend it, so it
+ * is taken at once, rights first. While that lease is there, only its record can't be read (a newer version wrote it), it has its time.
+ */
+async function takeForgotten(world: World, id: GrantId, ours: readonly Found[]): Promise<void> {
+  const { cluster } = world;
+  const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
+  const isLease = ({ kind, namespace, name, sealed }: Found) =>
+    sealed && kind === 'Job' && namespace !== cluster.workspacesNamespace && !name.endsWith('-workspace');
+  if (expiresAt > world.clock.now() && ours.some(isLease)) return;
+  // The kinds are listed one beside the other: the lease may have come, or more have gone, meanwhile.
+  const now = (await cluster.found()).filter((object) => object.id === id && isOurs(object));
+  if (now.length === 0 || (expiresAt > world.clock.now() && now.some(isLease))) return;
+  const { removed, kept } = await reap(cluster, now);
+  const objects = [...removed, ...kept.map(({ object }) => object)].map(nameOf);
+  const text = `Neither Redis nor a lease knows ${id} any more: what was left of it is taken down (${objects.join(', ')}).`;
+  if (objects.some((name) => name.startsWith('RoleBinding'))) await alarm(world, `forgotten ${id}`, id, text);
+  else if (removed.length > 0)
+    await world.audit.record({ at: world.clock.now(), event: 'taken-away', id, actor: null, note: text, objects });
 }
 
 async function takeAway(world: World, ended: Grant): Promise<void> {
@@ -175,8 +207,8 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
     case 'active':
       await scheduleEnd(world, grant);
       if ((grant.expiresAt ?? 0) <= now) return;
-      // The list may be older than the record: ended for missing objects only after a second look.
-      if (!objects.some((object) => object.kind === 'RoleBinding') && (await endIfBroken(world, grant))) return;
+      // No access without its guard, its lease, or anything else that belongs to it. The list may be older than the record: a second look.
+      if (isIncomplete(world, grant, objects) && (await endIfBroken(world, grant))) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
         await carryOut(world, grant);
       await followWorkload(world, grant);
@@ -186,6 +218,11 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
       return;
     default:
   }
+}
+
+function isIncomplete(world: World, grant: Grant, objects: readonly Found[]): boolean {
+  const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOf));
+  return world.cluster.objectsOf(grant).some((name) => !there.has(name));
 }
 
 /** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */

@@ -91,10 +91,11 @@ function connect({ kubernetes, instance, sealKeys, workspacesNamespace }: Reaper
 async function reapOnce(api: Api, cluster: ReaperCluster, out: Output): Promise<number> {
   const found = await cluster.found();
   const now = await api.time();
-  const strangers = found.filter((object) => !object.sealed);
+  const isOurs = ({ sealed, orphaned }: Found) => sealed || orphaned;
+  const strangers = found.filter((object) => !isOurs(object));
   for (const object of strangers)
     out.complain(`not ours: ${nameOf(object)} carries the labels of this instance but no valid seal; it is left alone`);
-  const due = found.filter(({ sealed, expiresAt }) => sealed && (expiresAt ?? 0) + GRACE < now);
+  const due = found.filter((object) => isOurs(object) && (object.expiresAt ?? 0) + GRACE < now);
   const isDone = await takeDown(cluster, due, out);
   return isDone && strangers.length === 0 ? 0 : 1;
 }

@@ -469,7 +469,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
       `RoleBinding ${namespace}/${objectName(grant.id)} is not as it was written`,
     ]);
     expect((await access('another', workspaces).found()).filter((f) => f.id === grant.id)).toEqual([]);
-    if (changed) await cluster.disarm(changed);
+    if (changed) await cluster.remove(changed);
     await takeDown(grant);
   });
 

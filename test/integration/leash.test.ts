@@ -1092,7 +1092,7 @@ describeWithCluster('the leash', (cluster) => {
       ).toBe('accepted');
       const found = (await work.found()).find((f) => f.id === observe.id && f.kind === 'RoleBinding');
       expect(found).toMatchObject({ sealed: false });
-      if (found) await work.disarm(found);
+      if (found) await work.remove(found);
       expect((await admin.read<{ subjects?: object[] }>(name)).subjects ?? []).toEqual([]);
       expect(await admin.patch(name, { metadata: { finalizers: [] } })).toBe('accepted');
       await work.dropLeases(observe);

@@ -60,13 +60,9 @@ describeWithCluster('the reaper', (cluster) => {
       leaseJob(grants.observe, context, grants.observe.target.namespace, Date.now() + 600_000),
       ...Object.values(objectsOf(grants, context)),
     ].map((object) =>
-      seal(
-        changed(object, {
-          'metadata.ownerReferences': undefined,
-          ...(object.kind === 'Job' ? { 'spec.activeDeadlineSeconds': 600 } : {}),
-        }),
-        [KEY],
-      ),
+      changed(seal(changed(object, object.kind === 'Job' ? { 'spec.activeDeadlineSeconds': 600 } : {}), [KEY]), {
+        'metadata.ownerReferences': undefined,
+      }),
     );
     for (const object of objects.map(change)) expect(await admin.apply(object)).toBe('accepted');
     return objects;

@@ -16,7 +16,8 @@ import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory
 
 export const PEOPLE = { ada: 'U0ADA', ben: 'U0BEN', cy: 'U0CY', dot: 'U0DOT' } as const;
 
-const account = (slackId: string, name: string): Account => ({
+/** A confirmed account of `<name>@example.test`. */
+export const account = (slackId: string, name: string): Account => ({
   slackId,
   name,
   email: `${name}@example.test`,
@@ -213,6 +214,7 @@ export function memoryCluster(now: () => number) {
           name: `drawbridge-${id}`,
           id,
           sealed: true,
+          orphaned: false,
           expiresAt: lease?.expiresAt ?? null,
           deleting: false,
         };
@@ -223,8 +225,22 @@ export function memoryCluster(now: () => number) {
         ];
       });
     },
-    async disarm({ id }) {
-      if (id !== null) delete of(id).rights;
+    async remove({ id, kind }) {
+      const kept = id === null ? undefined : held.get(id);
+      if (id === null || kept === undefined) return true;
+      if (kind === 'RoleBinding') delete kept.rights;
+      if (kind === 'NetworkPolicy') {
+        if (kept.rights !== undefined) breaches.push('a guard removed before the rights');
+        delete kept.guard;
+      }
+      if (kind === 'Job') delete kept.lease;
+      if (Object.keys(kept).length === 0) held.delete(id);
+      return true;
+    },
+    workspaceGone: async (id) => held.get(id)?.workspace === undefined,
+    async markEnding(grant) {
+      const kept = held.get(grant.id);
+      if (kept?.lease !== undefined) kept.lease = grant;
     },
     objectsOf: (grant) => [`RoleBinding ${grant.target.namespace}/drawbridge-${grant.id}`],
   };

@@ -2,6 +2,7 @@ import type { ClusterAccess } from '../../app/ports.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
+import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
 import type { Api, Kind } from './api.ts';
@@ -24,7 +25,7 @@ import {
 import type { KubeObject } from './object.ts';
 import { createProber, type ProbedPod, probeIn } from './probe.ts';
 import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
-import { isSealed, seal } from './seal.ts';
+import { isOrphaned, isSealed, seal } from './seal.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
@@ -82,8 +83,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     await apply(leaseJob(grant, options, namespace, startOf(existing)));
   }
 
-  async function workspacePods(grant: Grant): Promise<ProbedPod[]> {
-    return api.list<ProbedPod>('Pod', workspacesNamespace, `${GRANT_LABEL}=${grant.id}`);
+  async function workspacePods(id: GrantId): Promise<ProbedPod[]> {
+    return api.list<ProbedPod>('Pod', workspacesNamespace, `${GRANT_LABEL}=${id}`);
   }
 
   const targetPods = async (grant: Grant) =>
@@ -115,12 +116,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       });
   }
 
+  /** What is ours by its seal, or stands where an object of the grant belongs; what only carries its labels is a stranger's. */
   async function mine(grant: Grant): Promise<KubeObject[]> {
     const selector = `${GRANT_LABEL}=${grant.id},${INSTANCE_LABEL}=${instance}`;
+    const places = objectList(grant, options);
     const lists = await Promise.all(
       KINDS.map(async (kind) => (await api.list(kind, null, selector)).map((object) => ({ ...object, kind }))),
     );
-    return lists.flat();
+    return lists.flat().filter((o) => places.includes(nameOf(o)) || isSealed(o, sealKeys) || isOrphaned(o, sealKeys));
   }
 
   return {
@@ -158,7 +161,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
           : probeIn(existing);
       await apply(workspaceJob(grant, options, startOf(existing), probe));
       const pod = await until(PATIENCE.start, 'the workspace starts', async () => {
-        const pods = await workspacePods(grant);
+        const pods = await workspacePods(grant.id);
         const running = pods.find(
           (pod) => pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined,
         );
@@ -191,15 +194,15 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async verify(grant) {
       const objects = await mine(grant);
-      const names = new Set(objects.map((o) => `${o.kind} ${o.metadata.namespace}/${o.metadata.name}`));
+      const names = new Set(objects.map(nameOf));
       const differences = objectList(grant, options)
         .filter((name) => !names.has(name))
         .map((name) => `${name} is not there`);
       for (const object of objects)
-        if (!isSealed(object, sealKeys))
-          differences.push(
-            `${object.kind} ${object.metadata.namespace}/${object.metadata.name} is not as it was written`,
-          );
+        if (!isSealed(object, sealKeys)) differences.push(`${nameOf(object)} is not as it was written`);
+        // A finalizer keeps it for now; whoever deleted it meant it.
+        else if (object.metadata.deletionTimestamp !== undefined)
+          differences.push(`${nameOf(object)} is being deleted`);
       if (differences.length > 0) return differences;
       for (const access of sampleOf(grant, workspacesNamespace))
         await until(PATIENCE.rights, `${access.verb} ${access.resource} is allowed`, async () =>
@@ -230,6 +233,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return first.filter((pod) => again.has(pod));
     },
 
+    async markEnding(grant) {
+      const { namespace } = grant.target;
+      const lease = await api.read('Job', namespace, objectName(grant.id));
+      if (lease?.metadata.deletionTimestamp === undefined && lease !== null)
+        await apply(leaseJob(grant, options, namespace, startOf(lease)));
+    },
     async takeRights(grant) {
       const name = objectName(grant.id);
       await Promise.all(namespacesOf(grant).map((namespace) => endBinding(namespace, name)));
@@ -243,7 +252,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (grant.plan.network.mode !== 'workspace') return;
       await api.remove('Job', workspacesNamespace, workspaceName(grant.id));
       await until(PATIENCE.stop, 'the workspace pod goes', async () =>
-        (await workspacePods(grant)).length === 0 ? true : null,
+        (await workspacePods(grant.id)).length === 0 ? true : null,
       );
     },
     async lowerGuard(grant) {
@@ -257,7 +266,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const left = (await mine(grant)).filter(
         (object) => object.kind !== 'RoleBinding' || subjectsOf(object).length > 0,
       );
-      return left.map((object) => `${object.kind} ${object.metadata.namespace}/${object.metadata.name}`);
+      return left.map(nameOf);
     },
     async otherAccess(grant) {
       const answers = await Promise.all(
@@ -268,10 +277,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
 
     found: () => findObjects(api, instance, sealKeys),
-    async disarm({ kind, namespace, name, uid }) {
+    async remove({ kind, namespace, name, uid }) {
       if (kind === 'RoleBinding') await endBinding(namespace, name);
-      else await api.remove(kind as Kind, namespace, name, uid);
+      else if (await api.remove(kind as Kind, namespace, name, uid))
+        return (await api.read(kind as Kind, namespace, name))?.metadata.uid !== uid;
+      return true;
     },
+    workspaceGone: async (id) => (await workspacePods(id)).length === 0,
   };
 }
 
@@ -293,6 +305,8 @@ function shared<T>(work: () => Promise<T>): () => Promise<T> {
     return next;
   };
 }
+
+const nameOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.namespace}/${metadata.name}`;
 
 function subjectsOf(binding: KubeObject): readonly unknown[] {
   return (binding.subjects as readonly unknown[] | undefined) ?? [];

@@ -6,7 +6,7 @@ import { isGrantId } from '../../domain/ids.ts';
 import type { Api, Kind } from './api.ts';
 import { EXPIRES_AT, INSTANCE_LABEL, RECORD } from './manifests.ts';
 import type { KubeObject } from './object.ts';
-import { isSealed } from './seal.ts';
+import { isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
 export const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
@@ -26,6 +26,7 @@ function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
   const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
   const label = labels?.[GRANT_LABEL] ?? '';
   const sealed = isSealed(object, keys);
+  const orphaned = !sealed && isOrphaned(object, keys);
   const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
   return {
     kind: object.kind,
@@ -34,7 +35,8 @@ function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
     uid,
     id: isGrantId(label) ? label : null,
     sealed,
-    expiresAt: sealed && Number.isFinite(expiresAt) ? expiresAt : null,
+    orphaned,
+    expiresAt: (sealed || orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
     record: sealed ? recordOf(annotations?.[RECORD]) : null,
     deleting: deletionTimestamp !== undefined,
   };

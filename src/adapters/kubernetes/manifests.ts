@@ -5,6 +5,7 @@ import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
+import { LEASE } from './seal.ts';
 
 export interface ManifestContext {
   readonly instance: string;
@@ -68,6 +69,7 @@ function metadata(grant: Grant, context: ManifestContext, namespace: string, lea
       [`${PREFIX}profile`]: grant.profile,
       [`${PREFIX}target`]: describeTarget(grant.target),
       [`${PREFIX}digest`]: grant.digest,
+      ...(lease === undefined ? {} : { [LEASE]: lease.uid }),
       ...(grant.message === null ? {} : { [`${PREFIX}message`]: `${grant.message.channel}/${grant.message.ts}` }),
     },
     ...(lease === undefined

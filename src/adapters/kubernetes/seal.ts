@@ -3,6 +3,8 @@ import { canonical } from '../../domain/canonical.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 
 const SEAL = `${PREFIX}seal`;
+/** Uid of the lease that an object was made for: its owner. */
+export const LEASE = `${PREFIX}lease`;
 
 /** Labels and annotations that are ours, without the seal itself. */
 function ours(map: Readonly<Record<string, string>> | undefined): Record<string, string> {
@@ -89,6 +91,18 @@ export function seal<T extends KubeObject>(object: T, keys: readonly Buffer[]): 
     ...object,
     metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [SEAL]: mac(object, key) } },
   };
+}
+
+/**
+ * True when an object that was made with an owner has lost it and is unchanged otherwise: its lease was deleted without what it owned, so that
+ * Kubernetes will not end it any more. The annotation says which owner the seal was over.
+ */
+export function isOrphaned(object: KubeObject, keys: readonly Buffer[]): boolean {
+  const { ownerReferences = [], annotations } = object.metadata;
+  const uid = annotations?.[LEASE];
+  if (uid === undefined || ownerReferences.length > 0) return false;
+  const owner = { apiVersion: '', kind: '', name: '', uid };
+  return isSealed({ ...object, metadata: { ...object.metadata, ownerReferences: [owner] } }, keys);
 }
 
 /** True when the object carries the seal of one of the keys, over itself as it is now. */

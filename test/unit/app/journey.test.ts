@@ -540,6 +540,21 @@ describe('what Redis forgot', () => {
   });
 });
 
+test('a guard that was changed stays until the rights and the pod are gone', async () => {
+  const id = await active();
+  const { found } = app.cluster.access;
+  const guard = `NetworkPolicy staging/drawbridge-${id}`;
+  app.cluster.access.objectsOf = () => [`RoleBinding staging/drawbridge-${id}`, guard];
+  app.cluster.access.found = async () =>
+    (await found()).map((object) => (object.kind === 'NetworkPolicy' ? { ...object, sealed: false } : object));
+  await app.reconcile();
+  expect(app.cluster.held.get(id)?.guard).toBeDefined();
+  await app.run();
+  expect((await app.grant(id)).state).toBe('failed');
+  expect(app.cluster.held.size).toBe(0);
+  expect(app.cluster.breaches).toEqual([]);
+});
+
 test('the pods of a workload are followed, and their new names are told', async () => {
   const id = await active();
   app.cluster.target.pods = ['checkout-9'];

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { leaseJob, targetRights, workspaceJob } from '../../../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../../../src/adapters/kubernetes/object.ts';
-import { isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
+import { isOrphaned, isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { applyingGrant } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
@@ -33,6 +33,30 @@ function edited<T>(object: T, path: readonly string[], to: unknown): T {
   at[path.at(-1) ?? ''] = to;
   return copy;
 }
+
+describe('what has lost its lease', () => {
+  const owned = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, [KEY]));
+  const disowned = (object: KubeObject) => edited(object, ['metadata', 'ownerReferences'], undefined);
+
+  test('is still known as ours, and is no sealed object any more', () => {
+    for (const object of owned) {
+      expect([isSealed(object, [KEY]), isOrphaned(object, [KEY])]).toEqual([true, false]);
+      expect([isSealed(disowned(object), [KEY]), isOrphaned(disowned(object), [OTHER, KEY])]).toEqual([false, true]);
+      expect(isOrphaned(disowned(object), [OTHER])).toBe(false);
+    }
+  });
+
+  test('and is not, once anything else of it was changed, another owner was given, or it never had one', () => {
+    const free = ['apiVersion', 'metadata.labels.app.kubernetes.io/managed-by'];
+    for (const object of owned.map(disowned))
+      for (const { path, to } of edits(object))
+        if (!free.includes(path.join('.')))
+          expect([path.join('.'), isOrphaned(edited(object, path, to), [KEY])]).toEqual([path.join('.'), false]);
+    const [first] = owned as [KubeObject];
+    expect(isOrphaned(edited(first, ['metadata', 'ownerReferences', '0', 'uid'], 'another'), [KEY])).toBe(false);
+    expect(isOrphaned(seal(leaseJob(grant, context, 'staging', Date.now()), [KEY]), [KEY])).toBe(false);
+  });
+});
 
 describe('a seal', () => {
   test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(

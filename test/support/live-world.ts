@@ -1,0 +1,154 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { KubeConfig } from '@kubernetes/client-node';
+import { createApi } from '../../src/adapters/kubernetes/api.ts';
+import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
+import type { RedisClient } from '../../src/adapters/redis/connection.ts';
+import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
+import { createLocks } from '../../src/adapters/redis/locks.ts';
+import { createUseCases } from '../../src/app/create-use-cases.ts';
+import type { Clock, Job, World } from '../../src/app/ports.ts';
+import { reconcile } from '../../src/app/reconcile.ts';
+import { runJob } from '../../src/app/run-job.ts';
+import { type Grant, hasEnded } from '../../src/domain/grant.ts';
+import { shortDigest } from '../../src/domain/plan.ts';
+import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import type { Installation } from '../../src/sandbox/chart.ts';
+import { account, PEOPLE } from './app-world.ts';
+import { auditOn } from './audit.ts';
+import { exampleValues, type Targets } from './chart.ts';
+import type { TestCluster } from './cluster.ts';
+import { KEY } from './made.ts';
+import { memoryScheduler } from './memory.ts';
+import { silentLog } from './silent-log.ts';
+
+/**
+ * The app on a real API server, with the rights of the chart and no others, and a real Redis. Time is real, but jobs and reconcile run when
+ * the test says so; Slack only remembers.
+ */
+export async function liveWorld(options: {
+  readonly cluster: TestCluster;
+  readonly at: Installation;
+  readonly targets: Targets;
+  readonly redis: RedisClient;
+  readonly clock?: Clock;
+  readonly policy?: (policy: PolicyInput) => void;
+}) {
+  const { cluster, at, targets, redis, clock = { now: Date.now } } = options;
+  const { instance, workspacesNamespace } = at;
+  const input = exampleValues(targets).policy;
+  options.policy?.(input);
+  const policy: Policy = policySchema.parse(input);
+  const config = new KubeConfig();
+  config.loadFromFile(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
+  const people = Object.entries(PEOPLE).map(([name, id]) => account(id, name));
+  const told: { id: string; news: string; state: string }[] = [];
+  const alarms: string[] = [];
+  const faults: unknown[] = [];
+  const { audit, printed } = auditOn(redis, { instance });
+  let scheduler = memoryScheduler(clock);
+  const world: World = {
+    clock,
+    policies: { current: () => policy, disabled: () => null },
+    store: createGrantStore({ redis, instance, log: silentLog(), audit }),
+    locks: createLocks({ redis, instance }),
+    scheduler: {
+      schedule: (job, when) => scheduler.schedule(job, when),
+      cancel: (job) => scheduler.cancel(job),
+    },
+    notifier: {
+      async deliver({ grant }, news) {
+        told.push({ id: grant.id, news, state: grant.state });
+        return news === 'message' && grant.message === null ? { message: { channel: 'C0ACCESS', ts: '1.0' } } : {};
+      },
+      async alarm(_policy, _id, text) {
+        alarms.push(text);
+      },
+    },
+    directory: {
+      account: async (slackId) => people.find((one) => one.slackId === slackId) ?? null,
+      members: async () => null,
+    },
+    audit,
+    cluster: createClusterAccess({
+      api: createApi(config),
+      instance,
+      workspacesNamespace,
+      sealKeys: [KEY],
+      probeImage: null,
+      ownNamespace: at.namespace,
+      now: clock.now,
+      sleep,
+    }),
+  };
+  const useCases = createUseCases(world);
+  /** All that is due, once; what fails is due again at the next call. */
+  async function run(): Promise<void> {
+    const failed: Job[] = [];
+    for (let job = scheduler.takeDue(); job !== null; job = scheduler.takeDue())
+      try {
+        await runJob(world, job);
+      } catch (error) {
+        faults.push(error);
+        failed.push(job);
+      }
+    for (const job of failed) await scheduler.schedule(job);
+  }
+  async function grant(id: string): Promise<Grant> {
+    const found = await world.store.get(id);
+    if (found === null) throw new Error(`no grant ${id}`);
+    return found;
+  }
+  const live = {
+    world,
+    useCases,
+    told,
+    alarms,
+    faults,
+    /** The audit, as it was printed. */
+    printed,
+    grant,
+    run,
+    reconcile: () => reconcile(world, (error) => faults.push(error)),
+    /** Looks around and runs what is due, again and again, until the grant has ended. */
+    async ended(id: string, within = 20_000): Promise<Grant> {
+      for (const end = Date.now() + within; ; await sleep(100)) {
+        await live.reconcile();
+        await run();
+        const now = await grant(id);
+        if (hasEnded(now.state)) return now;
+        if (Date.now() > end)
+          throw new Error(
+            `${id} is still ${now.state}: ${alarms.findLast((text) => text.includes(id))} ${String(faults.at(-1))}`,
+          );
+      }
+    },
+    /** Ada asks, Ben approves; nothing has been applied yet. */
+    async approved(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+      const { grant: asked } = await useCases.request(PEOPLE.ada, {
+        profile,
+        target: workload === null ? { namespace } : { namespace, workload: { kind: 'Deployment', name: workload } },
+        duration: seconds,
+        reason: 'checkout returns 502',
+      });
+      await run();
+      const { digest, message } = await grant(asked.id);
+      await useCases.review(PEOPLE.ben, asked.id, 'approve', '', { digest: shortDigest(digest), message });
+      return asked.id;
+    },
+    async active(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+      const id = await live.approved(profile, namespace, workload, seconds);
+      await run();
+      const { state, ending } = await grant(id);
+      if (state !== 'active') throw new Error(`${id} is ${state}: ${ending?.note} ${String(faults.at(-1))}`);
+      return id;
+    },
+    /** Redis and its queue have lost everything. */
+    async loseRedis(): Promise<void> {
+      await redis.flushall();
+      scheduler = memoryScheduler(clock);
+    },
+  };
+  return live;
+}
+
+export type LiveWorld = Awaited<ReturnType<typeof liveWorld>>;
