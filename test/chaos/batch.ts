@@ -266,6 +266,17 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     }
   }
 
+  /** The administrator takes the finalizer away; a bot that deletes the same object at that moment makes it a conflict. */
+  async function letGo(path: string): Promise<void> {
+    for (let attempt = 0; ; attempt++) {
+      const remedy = { metadata: { finalizers: null } };
+      const { status, body } = await admin.call('PATCH', path, remedy, 'application/merge-patch+json');
+      if (status === 200 || status === 404) return;
+      if (attempt === 5) throw new Error(`the finalizer of ${path} stays: ${JSON.stringify(body)}`);
+      await sleep(200);
+    }
+  }
+
   /** What is still to be waited for, in words. */
   async function open(): Promise<string[]> {
     await audit.read();
@@ -299,8 +310,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     if (batch.faults.length > 0) await sleep(Math.max(0, began + STORM_MS - Date.now()));
     await calmDown(on);
     await Promise.all(histories);
-    for (const path of kept)
-      await admin.call('PATCH', path, { metadata: { finalizers: null } }, 'application/merge-patch+json');
+    for (const path of kept) await letGo(path);
     slack.read();
     for (const request of requests)
       for (const id of slack.idsOf(request.reason))

@@ -146,17 +146,6 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
         if (late > 0 && extended === 0 && !isEdited)
           note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, late);
         else note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, 0);
-        if (process.env['CHAOS_DEBUG'] && late > 2000)
-          process.stderr.write(
-            `LATE ${late} ${id} ${request.reason} ${broken.length}\n  ${tracks
-              .filter((t) => t.id === id)
-              .flatMap((t) => t.lines)
-              .toSorted()
-              .join('\n  ')}\n  ${slack.said
-              .filter((x) => x.id === id)
-              .map((x) => `${iso(x.at)} ${x.text}`)
-              .join('\n  ')}\n`,
-          );
         const over = Math.max(due, ...broken.map((fault) => Math.min(fault.to, end)));
         const until = broken.length === 0 ? due + BOUNDS.calm : tampered ? over + BOUNDS.recovery : due + BOUNDS.lease;
         if (end > until)

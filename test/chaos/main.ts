@@ -6,7 +6,7 @@ import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
 import { runBatch } from './batch.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
 import { drawBatch } from './histories.ts';
-import { install } from './installation.ts';
+import { type Installation, install } from './installation.ts';
 import { judge, type Violation } from './judge.ts';
 import { createReport } from './report.ts';
 
@@ -40,6 +40,23 @@ const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds', least: number): 
   throw new Error(`--${name} takes a whole number, ${least} or more\n${HELP}`);
 };
 const say = (line: string) => process.stdout.write(`${line}\n`);
+
+/** What Redis holds of a grant: no witness, but the first thing that somebody who looks for the cause wants to see. */
+async function recordOf({ redis }: Installation, id: string): Promise<string[]> {
+  try {
+    const keys = id === '' ? [] : await redis.keys(`*${id}*`);
+    return await Promise.all(
+      keys.map(async (key) => {
+        const kind = await redis.type(key);
+        const value =
+          kind === 'string' ? await redis.get(key) : kind === 'hash' ? JSON.stringify(await redis.hgetall(key)) : kind;
+        return `Redis: ${key} ${/"state":"[a-z-]+"/.exec(value ?? '')?.[0] ?? (value ?? '').slice(0, 300)} expires in ${await redis.ttl(key)} s`;
+      }),
+    );
+  } catch (error) {
+    return [`Redis: ${String(error)}`];
+  }
+}
 
 async function main(): Promise<boolean> {
   const seed = whole('seed', 0);
@@ -81,11 +98,12 @@ async function main(): Promise<boolean> {
           violations.push(...verdict.violations);
           report.add(ran, verdict);
           say(
-            `${seconds()} s: batch ${batch.name}: ${ran.requests.length} requests, ${verdict.grants} grants, ${batch.faults.length} faults, ${verdict.violations.length} violations${ran.nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
+            `${seconds()} s: batch ${batch.name}: ${ran.requests.length} requests, ${verdict.grants} grants (${[...verdict.ends].map(([end, number]) => `${end} ${number}`).join(', ')}), ${batch.faults.length} faults, ${verdict.violations.length} violations${ran.nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
           );
           for (const { promise, reason, text, evidence } of verdict.violations) {
             say(`VIOLATION of ${promise} in ${reason}: ${text}`);
-            for (const line of evidence) say(`    ${line}`);
+            for (const line of [...evidence, ...(await recordOf(on, /g-[a-z2-9]{6}/.exec(text)?.[0] ?? ''))])
+              say(`    ${line}`);
           }
         }
       } finally {

@@ -1,0 +1,39 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { expect, test } from 'vitest';
+import { describeWithCluster } from '../support/cluster.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** Another seed, other histories: CHAOS_SEED, or `npm run chaos -- --seed S` for many more. */
+const SEED = process.env['CHAOS_SEED'] ?? '1';
+
+/** Runs the chaos run in a process of its own, on a control plane of its own, whose audit log judges it. */
+async function chaos(...args: string[]): Promise<{ ok: boolean; output: string }> {
+  const command = [join(ROOT, 'test/chaos/main.ts'), '--seed', SEED, ...args];
+  try {
+    const { stdout } = await promisify(execFile)(process.execPath, command, {
+      cwd: ROOT,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    return { ok: true, output: stdout };
+  } catch (error) {
+    const { stdout = '', stderr = '' } = error as { stdout?: string; stderr?: string };
+    return { ok: false, output: `${stdout}\n${stderr}` };
+  }
+}
+
+// The cluster of the test run is not used: it only says whether there can be one.
+describeWithCluster('chaos', () => {
+  test('50 random histories with kills, lost data and faults on every wire break no promise', async () => {
+    const { ok, output } = await chaos('--histories', '50');
+    expect(ok, output).toBe(true);
+    console.log(output.slice(output.indexOf('| what |')));
+  }, 400_000);
+
+  test('and a bot that lets anyone approve is caught', async () => {
+    const { ok, output } = await chaos('--histories', '20', '--plant', 'anyone-approves');
+    expect(ok, output).toBe(true);
+    expect(output).toContain('VIOLATION of P1');
+  }, 400_000);
+});
