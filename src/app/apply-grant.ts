@@ -1,4 +1,4 @@
-import { Refusal } from '../domain/errors.ts';
+import { Declined, Refusal } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../domain/plan.ts';
@@ -45,7 +45,9 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
         ? error.message
         : mayPass(error)
           ? 'The cluster did not answer, or the workspace did not start, in time.'
-          : 'The cluster did not take it.';
+          : error instanceof Declined
+            ? `The cluster did not take it: ${error.words.slice(0, 300)}`
+            : 'The cluster did not take it.';
     await beginEnding(world, id, 'failed', null, reason);
     throw error;
   }

@@ -1,5 +1,5 @@
 import { mayEnd } from '../domain/decide.ts';
-import { Refusal } from '../domain/errors.ts';
+import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
 import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
@@ -233,7 +233,7 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
         if (what === 'rightsGoneAt') confirmed = at;
       });
       const remains = await cluster.remains(grant);
-      if (remains.length > 0) throw new Error(`still there: ${remains.join(', ')}`);
+      if (remains.length > 0) throw new StillThere(`still there: ${remains.join(', ')}`);
       return confirmed;
     });
   } catch (error) {
@@ -249,9 +249,10 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
   }
 }
 
-/** What is safe to show of a fault: our own words only. */
+/** What administrators are told of a fault: what is left, or what the cluster says. */
 function words(error: unknown): string {
-  return error instanceof Error && error.message.startsWith('still there')
-    ? error.message
-    : 'the cluster does not answer as it should';
+  const isSafe = error instanceof Declined || error instanceof Unavailable || error instanceof StillThere;
+  return isSafe ? error.message.slice(0, 500) : 'the cluster does not answer as it should';
 }
+
+class StillThere extends Error {}

@@ -29,3 +29,14 @@ export class Unavailable extends Error {
     this.dependency = dependency;
   }
 }
+
+/** The cluster answered, and the answer is no. `words` are its own: they name objects, quotas and admission webhooks, and may be shown as text. */
+export class Declined extends Error {
+  readonly words: string;
+
+  constructor(message: string, words: string) {
+    super(message);
+    this.name = 'Declined';
+    this.words = words;
+  }
+}

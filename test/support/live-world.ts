@@ -11,7 +11,7 @@ import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
 import { type Grant, hasEnded } from '../../src/domain/grant.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
-import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import { policySchema } from '../../src/domain/policy.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
 import { account, PEOPLE } from './app-world.ts';
 import { auditOn } from './audit.ts';
@@ -30,14 +30,12 @@ export async function liveWorld(options: {
   readonly at: Installation;
   readonly targets: Targets;
   readonly redis: RedisClient;
-  readonly clock?: Clock;
-  readonly policy?: (policy: PolicyInput) => void;
 }) {
-  const { cluster, at, targets, redis, clock = { now: Date.now } } = options;
+  const { cluster, at, targets, redis } = options;
+  let ahead = 0;
+  const clock: Clock = { now: () => Date.now() + ahead };
   const { instance, workspacesNamespace } = at;
-  const input = exampleValues(targets).policy;
-  options.policy?.(input);
-  const policy: Policy = policySchema.parse(input);
+  const policy = policySchema.parse(exampleValues(targets).policy);
   const config = new KubeConfig();
   config.loadFromFile(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
   const people = Object.entries(PEOPLE).map(([name, id]) => account(id, name));
@@ -109,6 +107,10 @@ export async function liveWorld(options: {
     grant,
     run,
     reconcile: () => reconcile(world, (error) => faults.push(error)),
+    /** So many milliseconds pass for the app, and for nobody else. */
+    wait(milliseconds: number): void {
+      ahead += milliseconds;
+    },
     /** Looks around and runs what is due, again and again, until the grant has ended. */
     async ended(id: string, within = 20_000): Promise<Grant> {
       for (const end = Date.now() + within; ; await sleep(100)) {

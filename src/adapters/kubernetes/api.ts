@@ -1,5 +1,5 @@
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
-import { Unavailable } from '../../domain/errors.ts';
+import { Declined, Unavailable } from '../../domain/errors.ts';
 import type { KubeObject } from './object.ts';
 
 /**
@@ -31,12 +31,12 @@ const TIMEOUT = 10_000;
 const PAGE = 500;
 const MANAGER = 'drawbridge';
 
-/** The API server answered, and the answer is no. `status` is the HTTP status; the message is the API server's own. */
-export class ApiError extends Error {
+/** The API server answered, and the answer is no. `status` is the HTTP status. */
+export class ApiError extends Declined {
   readonly status: number;
 
-  constructor(status: number, message: string) {
-    super(message);
+  constructor(status: number, message: string, words = message) {
+    super(message, words);
     this.name = 'ApiError';
     this.status = status;
   }
@@ -106,9 +106,10 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     });
     if (status === 404) return null;
     if (status >= 200 && status < 300) return JSON.parse(text) as T;
-    const message = `${method} ${where.split('?')[0]}: ${status} ${messageOf(text)}`;
+    const words = messageOf(text);
+    const message = `${method} ${where.split('?')[0]}: ${status} ${words}`;
     if (status === 409 || status === 429 || status >= 500) throw new Unavailable('Kubernetes', message);
-    throw new ApiError(status, message);
+    throw new ApiError(status, message, words);
   }
 
   async function must<T>(answer: Promise<T | null>, what: string): Promise<T> {

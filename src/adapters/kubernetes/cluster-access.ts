@@ -5,7 +5,7 @@ import type { Grant } from '../../domain/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
-import type { Api, Kind } from './api.ts';
+import { type Api, ApiError, type Kind } from './api.ts';
 import { findObjects, KINDS } from './found.ts';
 import {
   admissionPolicy,
@@ -97,14 +97,26 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       );
   }
 
-  /** A deleted RoleBinding that a finalizer keeps stays in force: without subjects it does not. */
-  async function endBinding(namespace: string, name: string): Promise<void> {
-    if (!(await api.remove('RoleBinding', namespace, name))) return;
-    const left = await api.read('RoleBinding', namespace, name);
-    if (left === null) return;
-    const emptied = await api.mergePatch('RoleBinding', namespace, name, { subjects: null });
-    if (emptied !== null && subjectsOf(emptied).length > 0)
-      throw new Unavailable('Kubernetes', `RoleBinding ${namespace}/${name} keeps its subjects`);
+  /**
+   * Deletes a RoleBinding or Role. Where that is refused (somebody's admission webhook), or a finalizer keeps it, which leaves it in force, what
+   * it gives is taken out of it.
+   */
+  async function endRights(kind: 'RoleBinding' | 'Role', namespace: string, name: string): Promise<void> {
+    let refusal: ApiError | null = null;
+    try {
+      if (!(await api.remove(kind, namespace, name))) return;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      refusal = error;
+    }
+    const left = await api.read(kind, namespace, name);
+    if (left === null || isInert({ ...left, kind })) return;
+    const nothing = kind === 'RoleBinding' ? { subjects: null } : { rules: [] };
+    const emptied = await api.mergePatch(kind, namespace, name, nothing).catch((error: unknown) => {
+      throw refusal ?? error;
+    });
+    if (emptied !== null && !isInert({ ...emptied, kind }))
+      throw new Unavailable('Kubernetes', `${kind} ${namespace}/${name} keeps what it gives`);
   }
 
   /** Whether the API server still lets the person do it by this grant; its authorizer learns of a change a moment later. */
@@ -241,9 +253,21 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async takeRights(grant) {
       const name = objectName(grant.id);
-      await Promise.all(namespacesOf(grant).map((namespace) => endBinding(namespace, name)));
-      await Promise.all(namespacesOf(grant).map((namespace) => api.remove('Role', namespace, name)));
-      await deniedByApiServer(grant);
+      const namespaces = namespacesOf(grant);
+      const tries = await Promise.allSettled(
+        namespaces.flatMap((namespace) => [
+          endRights('RoleBinding', namespace, name),
+          endRights('Role', namespace, name),
+        ]),
+      );
+      const failed = tries.find((result) => result.status === 'rejected');
+      if (failed?.reason instanceof ApiError)
+        // Then the garbage collector may do it, when the lease is gone.
+        for (const namespace of namespaces) await api.remove('Job', namespace, name).catch(() => {});
+      else if (failed !== undefined) throw failed.reason;
+      await deniedByApiServer(grant).catch((error: unknown) => {
+        throw failed?.reason ?? error;
+      });
     },
     async closeAdmission(grant) {
       if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', grant.target.namespace, objectName(grant.id));
@@ -263,10 +287,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       for (const namespace of namespacesOf(grant)) await gone('Job', namespace, objectName(grant.id));
     },
     async remains(grant) {
-      const left = (await mine(grant)).filter(
-        (object) => object.kind !== 'RoleBinding' || subjectsOf(object).length > 0,
-      );
-      return left.map(nameOf);
+      return (await mine(grant)).filter((object) => !isInert(object)).map(nameOf);
     },
     async otherAccess(grant) {
       const answers = await Promise.all(
@@ -278,7 +299,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
     found: () => findObjects(api, instance, sealKeys),
     async remove({ kind, namespace, name, uid }) {
-      if (kind === 'RoleBinding') await endBinding(namespace, name);
+      if (kind === 'RoleBinding' || kind === 'Role') await endRights(kind, namespace, name);
       else if (await api.remove(kind as Kind, namespace, name, uid))
         return (await api.read(kind as Kind, namespace, name))?.metadata.uid !== uid;
       return true;
@@ -308,6 +329,8 @@ function shared<T>(work: () => Promise<T>): () => Promise<T> {
 
 const nameOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.namespace}/${metadata.name}`;
 
-function subjectsOf(binding: KubeObject): readonly unknown[] {
-  return (binding.subjects as readonly unknown[] | undefined) ?? [];
+/** Rights that give nothing (any more). */
+function isInert({ kind, subjects, rules }: KubeObject): boolean {
+  const given = kind === 'RoleBinding' ? subjects : kind === 'Role' ? rules : [kind];
+  return ((given as readonly unknown[] | undefined) ?? []).length === 0;
 }
