@@ -51,8 +51,13 @@ describeWithCluster('a cluster that resists', (cluster) => {
   const left = async (id: string) =>
     (
       await cluster.kubectl([
-        ...['get', 'rolebindings,roles,networkpolicies,jobs,pods', '-A', '-o', 'name'],
-        ...['-l', `drawbridge.internal/grant=${id}`],
+        'get',
+        'rolebindings,roles,networkpolicies,jobs,pods',
+        '-A',
+        '-o',
+        'name',
+        '-l',
+        `drawbridge.internal/grant=${id}`,
       ])
     ).stdout.trim();
   const binding = (id: string, namespace: string) => ({
