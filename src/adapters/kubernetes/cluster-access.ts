@@ -254,12 +254,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     async takeRights(grant) {
       const name = objectName(grant.id);
       const namespaces = namespacesOf(grant);
-      const tries = await Promise.allSettled(
-        namespaces.flatMap((namespace) => [
-          endRights('RoleBinding', namespace, name),
-          endRights('Role', namespace, name),
-        ]),
-      );
+      const end = (kind: 'RoleBinding' | 'Role') =>
+        Promise.allSettled(namespaces.map((namespace) => endRights(kind, namespace, name)));
+      // One after the other: a binding can't be emptied any more once its Role is gone.
+      const tries = [...(await end('RoleBinding')), ...(await end('Role'))];
       const failed = tries.find((result) => result.status === 'rejected');
       if (failed?.reason instanceof ApiError)
         // Then the garbage collector may do it, when the lease is gone.
