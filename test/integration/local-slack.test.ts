@@ -210,8 +210,11 @@ async function startApp(slack: LocalSlack, mode: Mode): Promise<TestApp> {
     } else if (duration === '2h') {
       const preview = { ...requestView(), callback_id: 'preview', title: plain('Preview') };
       await ack({ response_action: 'push', view: preview });
-    } else if (duration === '3h') {
+    } else if (duration === '3h' || duration === '4h') {
       await ack({ response_action: 'update', view: stepView('Working') });
+      // The answer and the call go by two ways: only what is called after the answer was seen to be there is sure to come after it.
+      if (duration === '4h')
+        await slack.control.waitFor(() => slack.control.modal(body.user.id)?.title.text === 'Working');
       await client.views.update({ view_id: view.id, view: stepView('Worked out') });
     } else await ack();
   });
@@ -462,7 +465,7 @@ describe.each<Mode>(['Socket Mode', 'HTTP'])('a Bolt app over %s', (mode) => {
 
     it('may show another view in its place, change it later, and hear its buttons', async () => {
       const form = await open(ADA);
-      expect(await slack.control.fillAndSubmit(ADA, { namespace: 'staging', duration: '3h' })).toMatchObject({
+      expect(await slack.control.fillAndSubmit(ADA, { namespace: 'staging', duration: '4h' })).toMatchObject({
         kind: 'updated',
         top: { id: form.id, title: { text: 'Working' }, state: { values: {} } },
       });
