@@ -19,14 +19,18 @@ import { createDirectory } from './adapters/slack/directory.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
+import { createDueRights } from './app/end-due.ts';
 import type { World } from './app/ports.ts';
-import { followWorkload, reconcile } from './app/reconcile.ts';
+import { followWorkloads, reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
+import { shared } from './app/shared.ts';
 import { alarm } from './app/steps.ts';
 import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
 import { createAuditChain } from './domain/audit-chain.ts';
 
+/** Milliseconds between two looks at which grant is due next. */
+const LOOK_AT_DUE_EVERY = 1000;
 /** Milliseconds between two looks at the cluster. */
 const RECONCILE_EVERY = 30_000;
 /** Milliseconds between two looks at the audit chain; its head is printed with each. */
@@ -83,7 +87,7 @@ export async function startDrawbridge(
   const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = createScheduler({ redis, instance, log });
   const metrics = createMetrics({
-    openGrants: () => store.open(),
+    openGrants: () => store.summaries(),
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
     auditWebhookLag: async () => (await feed?.lag()) ?? null,
@@ -162,19 +166,19 @@ export async function startDrawbridge(
   }
 
   const podWatch = createPodWatch(kube, (namespace) => void followPods(namespace));
-  const followed = async () =>
-    (await store.open()).filter((grant) => grant.state === 'active' && grant.target.workload !== undefined);
   /** Watches the pods of the namespaces in which a Role follows the pods of a workload. */
-  async function watchPods(): Promise<void> {
-    podWatch.watch(new Set((await followed()).map((grant) => grant.target.namespace)));
-  }
+  const watchPods = shared(async () => {
+    const followed = (await store.summaries()).filter(({ state, workload }) => state === 'active' && workload);
+    podWatch.watch(new Set(followed.map(({ namespace }) => namespace)));
+  });
   async function followPods(namespace: string): Promise<void> {
-    try {
-      for (const grant of await followed())
-        if (grant.target.namespace === namespace) await followWorkload(world, grant);
-    } catch (error) {
+    const said = (error: unknown) =>
       log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
-    }
+    await followWorkloads(
+      world,
+      (summary) => summary.namespace === namespace,
+      (work) => work().catch(said),
+    ).catch(said);
   }
 
   await audit.start().catch((error: unknown) => log.warn({ err: error }, 'the audit chain could not be begun yet'));
@@ -192,11 +196,34 @@ export async function startDrawbridge(
           log,
         });
 
+  const dueRights = createDueRights(world, (error) =>
+    log.warn({ err: error }, 'rights that are due could not all be taken at once: each revocation goes on by itself'),
+  );
+  const stopping = new AbortController();
+  /** Ends what is due to the moment, however many jobs wait for a worker. */
+  async function keepTime(): Promise<void> {
+    while (!stopping.signal.aborted) {
+      const isDone = await dueRights.end();
+      const next = isDone ? await store.nextDue().catch(() => null) : null;
+      // Another replica may begin a window that ends sooner.
+      const wait = Math.min(LOOK_AT_DUE_EVERY, Math.max(0, (next ?? Number.POSITIVE_INFINITY) - world.clock.now()));
+      await sleep(wait, undefined, { signal: stopping.signal }).catch(() => {});
+    }
+  }
+  const timekeeper = keepTime();
+
   const workers = startWorkers({
     redis: workerRedis,
     instance,
     log,
-    handleDeed: (deed) => runJob(world, deed),
+    async handleDeed(deed) {
+      if (deed.kind === 'revoke') {
+        // What is due beside it has its turn first.
+        await dueRights.end();
+        await dueRights.settled();
+      }
+      await runJob(world, deed);
+    },
     handleWord: (word) => runJob(world, word),
   });
 
@@ -253,7 +280,9 @@ export async function startDrawbridge(
       clearInterval(timer);
       clearInterval(auditTimer);
       podWatch.stop();
+      stopping.abort();
       await slack.stop();
+      await timekeeper;
       await Promise.all([workers.close(STOP_WITHIN), webhook?.stop()]);
       await audit.close();
       policies.close();

@@ -1,6 +1,6 @@
 import { mayEnd } from '../domain/decide.ts';
 import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
-import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
+import { become, type Ending, type Grant, hasEnded, type Instant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { hasAdmission } from '../domain/plan.ts';
@@ -39,12 +39,18 @@ export async function endAccess(world: World, slackId: string, id: GrantId, word
   return beginEnding(world, id, 'revoked', person, words);
 }
 
-const endingOf = (world: World, cause: Ending['cause'], by: Person | null, words: string): Ending => ({
+const endingOf = (
+  world: World,
+  cause: Ending['cause'],
+  by: Person | null,
+  words: string,
+  rightsGoneAt: Instant | null = null,
+): Ending => ({
   cause,
   since: world.clock.now(),
   by,
   note: words,
-  rightsGoneAt: null,
+  rightsGoneAt,
   policyGoneAt: null,
   workspaceGoneAt: null,
 });
@@ -93,8 +99,8 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
       return;
     }
     if (grant.state === 'approved') return cancelUnapplied(world, grant);
-    grant = await expire(world, grant);
-    if (grant.state !== 'ending') return;
+    grant = await expire(world, id);
+    if (grant?.state !== 'ending') return;
   }
   const confirmed = await takeDown(world, grant);
   const end = grant.ending?.cause ?? 'expired';
@@ -141,16 +147,26 @@ async function stillAdmitted(world: World, grant: Grant): Promise<string[]> {
   return reachLeft(grant, now, world.cluster.workspacesNamespace).flatMap((connection) => [...connection.reasons]);
 }
 
-async function expire(world: World, grant: Grant): Promise<Grant> {
+/**
+ * Marks a grant as ending whose window is over.
+ * @param rightsGoneAt when the API server had confirmed that its rights are gone, where that is known already
+ */
+export async function expire(world: World, id: GrantId, rightsGoneAt: Instant | null = null): Promise<Grant | null> {
+  let from: Grant['state'] | undefined;
   const result = await world.store.change(
-    grant.id,
-    (current) =>
-      (current.state === 'active' || current.state === 'applying') && (current.expiresAt ?? 0) <= world.clock.now()
-        ? become(current, 'ending', { ending: endingOf(world, 'expired', null, ''), extension: null })
-        : null,
-    noting(world, 'ending', null, { from: grant.state, rule: 'expired' }),
+    id,
+    (current) => {
+      const isOver = (current.expiresAt ?? 0) <= world.clock.now();
+      if (!isOver || (current.state !== 'active' && current.state !== 'applying')) return null;
+      from = current.state;
+      return become(current, 'ending', {
+        ending: endingOf(world, 'expired', null, '', rightsGoneAt),
+        extension: null,
+      });
+    },
+    noting(world, 'ending', null, () => ({ rule: 'expired', ...(from === undefined ? {} : { from }) })),
   );
-  return result?.grant ?? grant;
+  return result?.grant ?? null;
 }
 
 async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
@@ -172,11 +188,14 @@ async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
 /** What is gone one after the other, as the record has it. */
 type Gone = 'rightsGoneAt' | 'policyGoneAt' | 'workspaceGoneAt';
 
-/** When something was first seen to be gone: what is retried after that is not lateness of it. */
-async function firstConfirmed(world: World, grant: Grant, what: Gone): Promise<number> {
+/**
+ * When something was first seen to be gone: what is retried after that is not lateness of it. What was there again then (`wasThere`: a write
+ * that came late) is gone only now.
+ */
+async function firstConfirmed(world: World, grant: Grant, what: Gone, wasThere: boolean): Promise<number> {
   const now = world.clock.now();
   const result = await world.store.change(grant.id, (current) =>
-    current.ending === null || current.ending[what] !== null
+    current.ending === null || (current.ending[what] !== null && !wasThere)
       ? null
       : { ...current, ending: { ...current.ending, [what]: now } },
   );
@@ -187,14 +206,13 @@ async function firstConfirmed(world: World, grant: Grant, what: Gone): Promise<n
 export async function dismantle(
   cluster: ClusterAccess,
   grant: Grant,
-  gone: (what: Gone) => Promise<unknown> = async () => {},
+  gone: (what: Gone, wasThere?: boolean) => Promise<unknown> = async () => {},
 ): Promise<void> {
   const { network } = grant.plan;
   // An end in time needs no mark: the lease ends with it. The rights do not wait for it.
   const isEarly = grant.state === 'ending' && grant.ending?.cause !== 'expired';
   const marked = isEarly ? cluster.markEnding(grant).catch(() => {}) : null;
-  await cluster.takeRights(grant);
-  await gone('rightsGoneAt');
+  await gone('rightsGoneAt', await cluster.takeRights(grant));
   await cluster.closeAdmission(grant);
   if (hasAdmission(network)) await gone('policyGoneAt');
   await cluster.endWorkspace(grant);
@@ -228,8 +246,8 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
   try {
     return await world.locks.exclusively(grant.id, async () => {
       let confirmed = world.clock.now();
-      await dismantle(cluster, grant, async (what) => {
-        const at = await firstConfirmed(world, grant, what);
+      await dismantle(cluster, grant, async (what, wasThere = false) => {
+        const at = await firstConfirmed(world, grant, what, wasThere);
         if (what === 'rightsGoneAt') confirmed = at;
       });
       const remains = await cluster.remains(grant);

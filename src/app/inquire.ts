@@ -90,7 +90,8 @@ async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View
 export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[] }> {
   const policy = world.policies.current();
   const person = await asker(world, slackId);
-  const open = (await world.store.open()).toSorted((a, b) => b.createdAt - a.createdAt);
+  const concerns = await world.store.open((s) => s.state === 'pending' || s.requester === person.user);
+  const open = concerns.toSorted((a, b) => b.createdAt - a.createdAt);
   const view = (grant: (typeof open)[number]) => viewOf(grant, policy, world.cluster);
   const mine = open.filter((grant) => grant.requester.user === person.user).map(view);
   const facts = await factsOfProfiles(
@@ -119,9 +120,8 @@ async function factsOfProfiles(world: World, policy: Policy, profiles: ReadonlyS
 /** Who has access to a namespace now; soonest end first. */
 export async function who(world: World, slackId: string, namespace: string): Promise<View[]> {
   await asker(world, slackId);
-  const open = await world.store.open();
+  const open = await world.store.open((s) => s.namespace === namespace && holdsAccess(s.state));
   return open
-    .filter((grant) => grant.target.namespace === namespace && holdsAccess(grant.state))
     .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0))
     .map((grant) => viewOf(grant, world.policies.current(), world.cluster));
 }

@@ -1,5 +1,6 @@
 import type { LabelSelector, PortRef } from '../domain/confinement.ts';
 import type { Grant, Instant } from '../domain/grant.ts';
+import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Account } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
@@ -36,15 +37,24 @@ export interface GrantStore {
   get(id: GrantId): Promise<Grant | null>;
   /**
    * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else
-   * was faster, and may throw a Refusal. Answers the grant as it is afterwards, and whether this call changed it; null: no such grant.
+   * was faster, and may throw a Refusal. A longer window of a grant whose end was claimed is refused. Answers the grant as it is afterwards, and whether this call changed it; null: no such grant.
    */
   change(
     id: GrantId,
     mutate: (grant: Grant) => Grant | null,
     noting?: Noting,
   ): Promise<{ grant: Grant; changed: boolean } | null>;
-  /** All that have not ended, in no particular order. */
-  open(): Promise<Grant[]>;
+  /** Of all that have not ended, in no particular order. */
+  summaries(): Promise<GrantSummary[]>;
+  /** The records of those of them that are asked for. */
+  open(which: (summary: GrantSummary) => boolean): Promise<Grant[]>;
+  /**
+   * Claims up to `most` active grants whose window has ended by `now`, the earliest first, for the caller alone: none is handed out twice, and
+   * none can be extended from then on.
+   */
+  takeDue(now: Instant, most: number): Promise<GrantSummary[]>;
+  /** When the next one is due; null: none is active. */
+  nextDue(): Promise<Instant | null>;
   /** True the first time within `seconds`, among all replicas: to say a thing once. */
   firstTime(key: string, seconds: number): Promise<boolean>;
 }
@@ -75,6 +85,8 @@ export interface Scheduler {
   /** Runs the job at that time, or now. The same job (kind, id, news) scheduled again moves to the new time. */
   schedule(job: Job, at?: Instant): Promise<void>;
   cancel(job: Job): Promise<void>;
+  /** Those of them that are not scheduled for their time: an index each. Far cheaper than to schedule all of them anew. */
+  unscheduled(wanted: readonly { readonly job: Job; readonly at: Instant }[]): Promise<number[]>;
 }
 
 export interface Notifier {
@@ -136,8 +148,10 @@ export interface Found extends ObjectRef {
   readonly orphaned: boolean;
   /** Only of sealed and of orphaned objects. */
   readonly expiresAt: Instant | null;
-  /** The whole grant, which sealed leases carry; see manifests. */
-  readonly record: Grant | null;
+  /** The whole grant, which sealed leases carry; see manifests. Parsed when it is asked for; null: there is none. */
+  readonly record: () => Grant | null;
+  /** That record says that the grant is ending. */
+  readonly ending: boolean;
   /** Somebody has deleted it, a finalizer keeps it. */
   readonly deleting: boolean;
 }
@@ -219,8 +233,19 @@ export interface ClusterAccess {
 
   /** Writes into the lease, where it is still there, that the grant is ending: a Redis that is lost then does not revive it. */
   markEnding(grant: Grant): Promise<void>;
-  /** Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. */
-  takeRights(grant: Grant): Promise<void>;
+  /**
+   * Deletes the RoleBindings of many grants, as fast as it goes. Answers those that have none any more, in the order in which they went. Never
+   * throws: what fails here, each grant's own revocation does again.
+   */
+  cutRights(grants: readonly GrantSummary[]): Promise<GrantId[]>;
+  /** Waits until the API server refuses something of what the grant gave. @throws Unavailable when it does not */
+  confirmRefused(grant: Grant): Promise<void>;
+
+  /**
+   * Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. `takeRights` answers true
+   * when something of them was in force until now.
+   */
+  takeRights(grant: Grant): Promise<boolean>;
   closeAdmission(grant: Grant): Promise<void>;
   endWorkspace(grant: Grant): Promise<void>;
   lowerGuard(grant: Grant): Promise<void>;
@@ -237,7 +262,7 @@ export interface ClusterAccess {
   /** True once no pod of the grant's workspace is there. */
   workspaceGone(id: GrantId): Promise<boolean>;
   /** The objects that this grant has, `kind namespace/name`, for messages and audit. */
-  objectsOf(grant: Grant): string[];
+  objectsOf(grant: Grant | GrantSummary): string[];
 }
 
 /** One hand at a time on the objects of one grant, among all replicas. */

@@ -1,9 +1,10 @@
 import { type Grant, hasEnded } from '../domain/grant.ts';
+import { type GrantSummary, summaryOf } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { NetworkPolicy } from '../network/types.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
-import type { Found, World } from './ports.ts';
+import type { ClusterAccess, Found, World } from './ports.ts';
 import { foreignPolicies, workspacePod } from './reach.ts';
 import { reap } from './reap.ts';
 import { alarm, hasRights, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
@@ -11,29 +12,94 @@ import { alarm, hasRights, job, mayPass, note, noting, scheduleEnd, tell, warnin
 /**
  * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
  * adopts what only the seal proves, takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
- * the others from being looked at.
+ * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
  */
 export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<void> {
-  const found = await world.cluster.found();
-  const open = new Map((await world.store.open()).map((grant) => [grant.id, grant]));
-  const byGrant = Map.groupBy(found, (object) => object.id ?? '');
-  const guarded = async (work: () => Promise<void>) => {
+  const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
+  const open = new Map((await world.store.summaries()).map((summary) => [summary.id, summary]));
+  const guarded: Guarded = async (work) => {
     try {
       await work();
     } catch (error) {
       if (!mayPass(error)) onFault(error);
     }
   };
-  for (const [id, objects] of byGrant) await guarded(() => lookAt(world, id, objects, open));
-  for (const grant of open.values()) await guarded(() => pushOn(world, grant, byGrant.get(grant.id) ?? []));
-  const confined = [...open.values()].filter(
-    ({ state, plan }) => state === 'active' && plan.network.mode === 'workspace',
+  for (const [id, objects] of byGrant) {
+    const summary = open.get(id);
+    if (summary === undefined || !isWhole(world, summary, objects))
+      await guarded(() => lookAt(world, id, objects, open));
+  }
+  for (const id of await unsettled(world, [...open.values()], byGrant))
+    await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
+  await followWorkloads(world, () => true, guarded);
+}
+
+type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
+type Guarded = (work: () => Promise<void>) => Promise<void>;
+
+/** Every object of an active grant is there, by its seal, and for as long as it should be. */
+function isWhole(world: World, summary: GrantSummary, objects: readonly Found[]): boolean {
+  return (
+    summary.state === 'active' &&
+    !isIncomplete(world, summary, objects) &&
+    objects.every((o) => o.sealed && !o.deleting && !o.ending && o.expiresAt === summary.expiresAt)
   );
+}
+
+/** Those of the open grants for which something is to be done: they are not where they should be in the schedule, or in the cluster. */
+async function unsettled(
+  world: World,
+  open: readonly GrantSummary[],
+  byGrant: ReadonlyMap<string, readonly Found[]>,
+): Promise<GrantId[]> {
+  const timed = open.flatMap(({ id, state, posted, pendingUntil, expiresAt }) => {
+    if (state === 'pending' && posted) return [{ job: job('timeout', id), at: pendingUntil, id }];
+    return state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [];
+  });
+  const missed = await world.scheduler.unscheduled(timed);
+  const settled = new Set(timed.map(({ id }) => id));
+  for (const index of missed) settled.delete(timed[index]?.id ?? '');
+  return open
+    .filter((s) => !settled.has(s.id) || (s.state === 'active' && !isWhole(world, s, byGrant.get(s.id) ?? [])))
+    .map(({ id }) => id);
+}
+
+/**
+ * What else may have changed around active grants with a workload: its pods, pods that took its labels, policies that select a workspace.
+ * Workloads are looked up once, however many grants there are on each.
+ */
+export async function followWorkloads(
+  world: World,
+  which: (summary: GrantSummary) => boolean,
+  guarded: Guarded,
+): Promise<void> {
+  const active = await world.store.open((s) => s.state === 'active' && s.workload && which(s));
+  if (active.length === 0) return;
+  const look: Look = {
+    podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
+    strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
+  };
+  for (const grant of active) await guarded(() => followWorkload(world, grant, look));
+  const confined = active.filter(({ plan }) => plan.network.mode === 'workspace');
   if (confined.length === 0) return;
   await guarded(async () => {
     const policies = await world.cluster.foreignPolicies();
     for (const grant of confined) await guarded(() => lookForForeign(world, grant, policies));
   });
+}
+
+/** What tells the workload of a grant, and the pods that its policies select, from others. */
+const workloadOf = ({ target, plan: { workload, network } }: Grant): string =>
+  JSON.stringify([target, workload, 'selector' in network ? network.selector : null]);
+
+/** The same question is asked once. */
+function once<T>(ask: (grant: Grant) => Promise<T>, key: (grant: Grant) => string): (grant: Grant) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (grant) => {
+    const answer = answers.get(key(grant)) ?? ask(grant);
+    answers.set(key(grant), answer);
+    return answer;
+  };
 }
 
 /** Policies of others that have begun to select the workspace, so that it can do more than was approved. */
@@ -50,8 +116,8 @@ async function lookForForeign(world: World, grant: Grant, policies: readonly Net
 }
 
 /** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */
-async function lookForStrangers(world: World, grant: Grant): Promise<void> {
-  const strangers = await world.cluster.strangers(grant);
+async function lookForStrangers(world: World, grant: Grant, look: Look): Promise<void> {
+  const strangers = await look.strangers(grant);
   if (strangers.length === 0) return;
   const { target, plan } = grant;
   const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
@@ -65,8 +131,13 @@ const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespac
 const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
 
 /** The objects of one id, sealed and not. */
-async function lookAt(world: World, id: string, objects: readonly Found[], open: Map<string, Grant>): Promise<void> {
-  const known = id === '' ? null : (open.get(id) ?? (await world.store.get(id)));
+async function lookAt(
+  world: World,
+  id: string,
+  objects: readonly Found[],
+  open: Map<string, GrantSummary>,
+): Promise<void> {
+  const known = id === '' ? null : await world.store.get(id);
   // What was ours once: a place of the grant holds something else now.
   const places = known === null ? [] : world.cluster.objectsOf(known);
   const changed = objects.filter((o) => !o.sealed && !o.deleting && (o.orphaned || places.includes(nameOf(o))));
@@ -85,7 +156,7 @@ async function lookAt(world: World, id: string, objects: readonly Found[], open:
   }
   for (const object of changed) await incident(world, object, known);
   // Redis came back as it was before somebody ended the grant.
-  const ending = ours.find((object) => object.record?.state === 'ending')?.record?.ending;
+  const ending = ours.find((object) => object.ending)?.record()?.ending;
   if (ending && known.state !== 'ending') await beginEnding(world, known.id, ending.cause, ending.by, ending.note);
 }
 
@@ -115,11 +186,11 @@ async function adopt(
   world: World,
   id: GrantId,
   ours: readonly Found[],
-  open: Map<string, Grant>,
+  open: Map<string, GrantSummary>,
   behind: Grant | null,
 ): Promise<void> {
-  const record = ours.find((object) => object.record !== null)?.record;
-  if (record === undefined || record === null) return takeForgotten(world, id, ours);
+  const record = firstRecord(ours);
+  if (record === null) return takeForgotten(world, id, ours);
   const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
   // An ending that had begun goes on: the lease knows of it.
   const { ending } = record;
@@ -157,7 +228,15 @@ async function adopt(
     await world.scheduler.schedule(job('warn', adopted.id), warningAt(world, adopted));
     await tell(world, adopted.id, 'message');
   }
-  open.set(adopted.id, (await world.store.get(adopted.id)) ?? adopted);
+  open.set(adopted.id, summaryOf((await world.store.get(adopted.id)) ?? adopted));
+}
+
+function firstRecord(objects: readonly Found[]): Grant | null {
+  for (const object of objects) {
+    const record = object.record();
+    if (record !== null) return record;
+  }
+  return null;
 }
 
 /**
@@ -188,10 +267,10 @@ async function takeAway(world: World, ended: Grant): Promise<void> {
 }
 
 /** What a crash or a lost queue left undone for one open grant. Scheduling again what is scheduled already moves it to the same time. */
-async function pushOn(world: World, listed: Grant, objects: readonly Found[]): Promise<void> {
+async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Promise<void> {
   const now = world.clock.now();
   // The list is a moment old: somebody may have pressed Revoke since.
-  const grant = await world.store.get(listed.id);
+  const grant = await world.store.get(id);
   if (grant === null) return;
   const { scheduler } = world;
   switch (grant.state) {
@@ -211,7 +290,6 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
       if (isIncomplete(world, grant, objects) && (await endIfBroken(world, grant))) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))
         await carryOut(world, grant);
-      await followWorkload(world, grant);
       return;
     case 'ending':
       await scheduler.schedule(job('revoke', grant.id));
@@ -220,18 +298,18 @@ async function pushOn(world: World, listed: Grant, objects: readonly Found[]): P
   }
 }
 
-function isIncomplete(world: World, grant: Grant, objects: readonly Found[]): boolean {
+function isIncomplete(world: World, grant: Grant | GrantSummary, objects: readonly Found[]): boolean {
   const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOf));
   return world.cluster.objectsOf(grant).some((name) => !there.has(name));
 }
 
 /** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
-export async function followWorkload(world: World, grant: Grant): Promise<void> {
-  if (grant.target.workload === undefined) return;
-  await lookForStrangers(world, grant);
+async function followWorkload(world: World, grant: Grant, look: Look): Promise<void> {
+  if ((grant.expiresAt ?? 0) <= world.clock.now()) return;
+  await lookForStrangers(world, grant, look);
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((name, index) => name === b[index]);
-  if (same(await world.cluster.podsOf(grant), grant.pods)) return;
+  if (same(await look.podsOf(grant), grant.pods)) return;
   const changed = await world.locks.exclusively(grant.id, async () => {
     const current = await world.store.get(grant.id);
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;

@@ -47,7 +47,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
       `Profile '${ask.profile}' is disabled: ${disabled}.`,
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
-  const mine = (await world.store.open()).filter((g) => g.state === 'pending' && g.requester.user === requester.user);
+  const mine = (await world.store.summaries()).filter((s) => s.state === 'pending' && s.requester === requester.user);
   if (mine.length >= MOST_PENDING)
     throw new Refusal(
       'pending',

@@ -56,14 +56,14 @@ export async function reordered(
 const lied = new Set<string>();
 
 /** `early-word`: a RoleBinding is said to be gone three seconds before it is, by every answer that the bot looks at. */
-export async function lies(kind: string, name: string, remove: () => Promise<boolean>): Promise<boolean> {
+export async function lies<T>(kind: string, name: string, remove: () => Promise<T>): Promise<T | 'absent'> {
   const isLease = kind === 'Job' && lied.has(name);
   if (PLANT !== 'early-word' || (kind !== 'RoleBinding' && !isLease)) return remove();
   lied.add(name);
   void sleep(3000)
     .then(remove)
     .catch(() => {});
-  return false;
+  return 'absent';
 }
 
 export function believed<T>(items: T[]): T[] {

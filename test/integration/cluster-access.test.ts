@@ -333,8 +333,8 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const active = await put(grant);
     expect(await can('get', `pod/${grant.pods[0]}`, '-n', namespace)).toBe('yes');
     expect(await can('list', 'pods', '-n', namespace)).toBe('no');
-    const lease = (await cluster.found()).find((f) => f.id === grant.id && f.record !== null);
-    expect(lease?.record?.target).toEqual(grant.target);
+    const lease = (await cluster.found()).find((f) => f.id === grant.id && f.record() !== null);
+    expect(lease?.record()?.target).toEqual(grant.target);
     await takeDown(active);
     expect(await can('get', `pod/${grant.pods[0]}`, '-n', namespace)).toBe('no');
     expect(await all(grant)).toBe('');

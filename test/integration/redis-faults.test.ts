@@ -60,7 +60,7 @@ describe('while Redis is away', () => {
     const started = Date.now();
     await expect(store.create(sampleGrant())).rejects.toThrow(Unavailable);
     await expect(store.get('g-7k3fq2')).rejects.toThrow(Unavailable);
-    await expect(store.open()).rejects.toThrow(Unavailable);
+    await expect(store.open(() => true)).rejects.toThrow(Unavailable);
     await expect(store.firstTime('x', 10)).rejects.toThrow(Unavailable);
     await expect(store.change('g-7k3fq2', (g) => g)).rejects.toThrow(Unavailable);
     await expect(scheduler.schedule({ v: 1, kind: 'apply', id: 'g-7k3fq2' })).rejects.toThrow(Unavailable);
@@ -106,10 +106,12 @@ describe('while Redis is away', () => {
     await expect
       .poll(
         () =>
-          store.open().then(
-            () => true,
-            () => false,
-          ),
+          store
+            .open(() => true)
+            .then(
+              () => true,
+              () => false,
+            ),
         { timeout: 10_000 },
       )
       .toBe(true);
@@ -168,7 +170,7 @@ describe('when Redis has lost everything (FLUSHALL)', () => {
     await revokeSoon(60_000);
     expect(await store.create(sampleGrant({ id: 'g-aaaaaa' }))).toBe(true);
     await requests.flushall();
-    expect(await store.open()).toEqual([]);
+    expect(await store.open(() => true)).toEqual([]);
     const now = await revokeSoon();
     const later = await revokeSoon(700);
     await expect.poll(() => done, { timeout: 15_000 }).toEqual(expect.arrayContaining([now, later]));

@@ -59,7 +59,7 @@ async function everythingWorks(url: string): Promise<void> {
   const [first = sampleGrant()] = grants;
   const denied = () => auditEntry('denied', { id: first.id });
   expect(await store.change(first.id, (g) => become(g, 'denied'), denied)).toMatchObject({ changed: true });
-  expect(await store.open()).toHaveLength(2);
+  expect(await store.open(() => true)).toHaveLength(2);
   expect(await store.firstTime('x', 10)).toBe(true);
 
   await audit.record(auditEntry('refused'));

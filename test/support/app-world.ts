@@ -3,7 +3,7 @@ import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../.
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
 import { admissionSpec, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
-import { Refusal } from '../../src/domain/errors.ts';
+import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
@@ -185,8 +185,17 @@ export function memoryCluster(now: () => number) {
     async narrowRights(grant, pods) {
       if (of(grant.id).rights !== undefined) of(grant.id).rights = pods;
     },
+    async cutRights(grants) {
+      for (const { id } of grants) delete held.get(id)?.rights;
+      return grants.map(({ id }) => id);
+    },
+    async confirmRefused(grant) {
+      if (held.get(grant.id)?.rights !== undefined) throw new Unavailable('Kubernetes', 'it is still allowed');
+    },
     async takeRights(grant) {
+      const had = of(grant.id).rights !== undefined;
       delete of(grant.id).rights;
+      return had;
     },
     async closeAdmission(grant) {
       if (of(grant.id).rights !== undefined) breaches.push('admission closed before the rights');
@@ -217,11 +226,15 @@ export function memoryCluster(now: () => number) {
           orphaned: false,
           expiresAt: lease?.expiresAt ?? null,
           deleting: false,
+          record: () => null,
+          ending: false,
         };
         return [
-          ...(lease === undefined ? [] : [{ ...base, kind: 'Job', uid: `${id}-lease`, record: lease }]),
-          ...(guard !== undefined ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard`, record: null }] : []),
-          ...(rights === undefined ? [] : [{ ...base, kind: 'RoleBinding', uid: `${id}-rb`, record: null }]),
+          ...(lease === undefined
+            ? []
+            : [{ ...base, kind: 'Job', uid: `${id}-lease`, record: () => lease, ending: lease.state === 'ending' }]),
+          ...(guard !== undefined ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard` }] : []),
+          ...(rights === undefined ? [] : [{ ...base, kind: 'RoleBinding', uid: `${id}-rb` }]),
         ];
       });
     },
@@ -242,7 +255,7 @@ export function memoryCluster(now: () => number) {
       const kept = held.get(grant.id);
       if (kept?.lease !== undefined) kept.lease = grant;
     },
-    objectsOf: (grant) => [`RoleBinding ${grant.target.namespace}/drawbridge-${grant.id}`],
+    objectsOf: ({ id }) => [`RoleBinding staging/drawbridge-${id}`],
   };
   /** Kubernetes itself: what is past its lease goes, but for the guard. */
   const collect = () => {
@@ -274,12 +287,16 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       create: (grant, noting) => redis.store.create(grant, noting),
       get: (id) => redis.store.get(id),
       change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
-      open: () => redis.store.open(),
+      summaries: () => redis.store.summaries(),
+      open: (which) => redis.store.open(which),
+      takeDue: (now, most) => redis.store.takeDue(now, most),
+      nextDue: () => redis.store.nextDue(),
       firstTime: (key, seconds) => redis.store.firstTime(key, seconds),
     },
     scheduler: {
       schedule: (job, at) => redis.scheduler.schedule(job, at),
       cancel: (job) => redis.scheduler.cancel(job),
+      unscheduled: (wanted) => redis.scheduler.unscheduled(wanted),
     },
     locks: memoryLocks(),
     notifier: {

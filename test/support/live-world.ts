@@ -52,6 +52,7 @@ export async function liveWorld(options: {
     scheduler: {
       schedule: (job, when) => scheduler.schedule(job, when),
       cancel: (job) => scheduler.cancel(job),
+      unscheduled: (wanted) => scheduler.unscheduled(wanted),
     },
     notifier: {
       async deliver({ grant }, news) {

@@ -1,6 +1,8 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
 import type { AuditEntry, Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
+import { Refusal } from '../../src/domain/errors.ts';
 import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
+import { summaryOf } from '../../src/domain/grant-summary.ts';
 
 /** A clock that stands still until it is told. */
 export function manualClock(
@@ -25,6 +27,15 @@ export function memoryStore(
 ): GrantStore {
   const records = new Map<string, string>();
   const once = new Map<string, Instant>();
+  const due = new Map<string, Instant>();
+  const dueOf = ({ state, expiresAt }: Grant) => (state === 'active' ? expiresAt : null);
+  const place = (grant: Grant) => {
+    const at = dueOf(grant);
+    if (at === null) due.delete(grant.id);
+    else due.set(grant.id, at);
+  };
+  const open = () =>
+    [...records.keys()].map((id) => read(id)).filter((grant) => grant !== null && !hasEnded(grant.state)) as Grant[];
   const read = (id: string): Grant | null => {
     const stored = records.get(id);
     return stored === undefined ? null : (JSON.parse(stored) as Grant);
@@ -36,6 +47,7 @@ export function memoryStore(
       await turn();
       if (records.has(grant.id)) return false;
       records.set(grant.id, JSON.stringify(grant));
+      place(grant);
       if (noting !== undefined) say(noting(grant));
       return true;
     },
@@ -52,18 +64,38 @@ export function memoryStore(
         const next = mutate(grant);
         if (next === null) return { grant, changed: false };
         if (records.get(id) !== stored) continue;
+        const [before, after] = [dueOf(grant), dueOf(next)];
+        if (before !== null && after !== null && before !== after && !due.has(id))
+          throw new Refusal('state', `${id} has reached its end.`);
         const written = JSON.stringify({ ...next, id: grant.id, revision: grant.revision + 1 });
         records.set(id, written);
         const changed = JSON.parse(written) as Grant;
+        if (before !== after) place(changed);
         if (noting !== undefined) say(noting(changed));
         return { grant: changed, changed: true };
       }
     },
-    async open() {
+    async summaries() {
       await turn();
-      return [...records.keys()]
-        .map((id) => read(id))
-        .filter((grant) => grant !== null && !hasEnded(grant.state)) as Grant[];
+      return open().map(summaryOf);
+    },
+    async open(which) {
+      await turn();
+      return open().filter((grant) => which(summaryOf(grant)));
+    },
+    async takeDue(now, most) {
+      await turn();
+      const ids = [...due]
+        .filter(([, at]) => at <= now)
+        .toSorted(([, a], [, b]) => a - b)
+        .slice(0, most)
+        .map(([id]) => id);
+      for (const id of ids) due.delete(id);
+      return ids.flatMap((id) => open().filter((grant) => grant.id === id)).map(summaryOf);
+    },
+    async nextDue() {
+      await turn();
+      return due.size === 0 ? null : Math.min(...due.values());
     },
     async firstTime(key, seconds) {
       await turn();
@@ -117,6 +149,8 @@ export function memoryScheduler(clock: Clock): MemoryScheduler {
     async cancel(job) {
       scheduled.delete(jobKey(job));
     },
+    unscheduled: async (wanted) =>
+      wanted.flatMap(({ job, at }, i) => (scheduled.get(jobKey(job))?.at === at ? [] : [i])),
     jobs,
     takeDue,
     async runDue(handle, retryAfter = 1) {

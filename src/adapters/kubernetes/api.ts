@@ -49,8 +49,11 @@ export interface Api {
   /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. */
   apply(object: KubeObject): Promise<KubeObject>;
   mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
-  /** False when there is none (any more). With a uid only that very object is deleted. */
-  remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<boolean>;
+  /**
+   * Deletes it, with a uid only that very object. `absent`: there was none (any more); `kept`: it is there until what keeps it lets go (a
+   * finalizer, a pod that ends).
+   */
+  remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<'absent' | 'removed' | 'kept'>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
   /** Discovery: the API groups that are served, each with its versions as `group/version`. */
   groups(): Promise<{ name: string; versions: string[] }[]>;
@@ -161,7 +164,10 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
         propagationPolicy: 'Background',
         ...(uid === undefined ? {} : { preconditions: { uid } }),
       };
-      return (await call(HttpMethod.DELETE, path(kind, namespace, name), options)) !== null;
+      const answer = await call<{ kind: string }>(HttpMethod.DELETE, path(kind, namespace, name), options);
+      if (answer === null) return 'absent';
+      // The object itself is the answer when it is not gone with it.
+      return answer.kind === 'Status' ? 'removed' : 'kept';
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
     async groups() {

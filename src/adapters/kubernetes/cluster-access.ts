@@ -1,4 +1,5 @@
 import type { ClusterAccess } from '../../app/ports.ts';
+import { shared } from '../../app/shared.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -6,7 +7,7 @@ import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
-import { findObjects, KINDS } from './found.ts';
+import { findObjects } from './found.ts';
 import {
   admissionPolicy,
   guardNamespace,
@@ -24,10 +25,13 @@ import {
 } from './manifests.ts';
 import type { KubeObject } from './object.ts';
 import { createProber, type ProbedPod, probeIn } from './probe.ts';
-import { isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
-import { isOrphaned, isSealed, seal } from './seal.ts';
+import { type Access, isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
+import { isSealed, seal } from './seal.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
+
+/** How many RoleBindings are deleted at once when many are due: beyond it the API server only lets them wait. */
+const CUTS_AT_ONCE = 32;
 
 /** How long the API server and its controllers are waited for within one step: milliseconds. */
 const PATIENCE = { rights: 5000, start: 10_000, stop: 20_000 };
@@ -91,7 +95,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     grant.plan.workload === null ? [] : surveyor.podsOfTarget(grant.target, grant.plan.workload.uid);
 
   async function gone(kind: Kind, namespace: string, name: string): Promise<void> {
-    if (await api.remove(kind, namespace, name))
+    if ((await api.remove(kind, namespace, name)) === 'kept')
       await until(PATIENCE.rights, `${kind} ${namespace}/${name} goes`, async () =>
         (await api.read(kind, namespace, name)) === null ? true : null,
       );
@@ -99,44 +103,53 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   /**
    * Deletes a RoleBinding or Role. Where that is refused (somebody's admission webhook), or a finalizer keeps it, which leaves it in force, what
-   * it gives is taken out of it.
+   * it gives is taken out of it. True when it gave something until now.
    */
-  async function endRights(kind: 'RoleBinding' | 'Role', namespace: string, name: string): Promise<void> {
+  async function endRights(kind: 'RoleBinding' | 'Role', namespace: string, name: string): Promise<boolean> {
     let refusal: ApiError | null = null;
     try {
-      if (!(await api.remove(kind, namespace, name))) return;
+      const answer = await api.remove(kind, namespace, name);
+      if (answer !== 'kept') return answer === 'removed';
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       refusal = error;
     }
     const left = await api.read(kind, namespace, name);
-    if (left === null || isInert({ ...left, kind })) return;
+    if (left === null || isInert({ ...left, kind })) return left === null;
     const nothing = kind === 'RoleBinding' ? { subjects: null } : { rules: [] };
     const emptied = await api.mergePatch(kind, namespace, name, nothing).catch((error: unknown) => {
       throw refusal ?? error;
     });
     if (emptied !== null && !isInert({ ...emptied, kind }))
       throw new Unavailable('Kubernetes', `${kind} ${namespace}/${name} keeps what it gives`);
+    return true;
   }
 
   /** Whether the API server still lets the person do it by this grant; its authorizer learns of a change a moment later. */
-  async function deniedByApiServer(grant: Grant): Promise<void> {
-    for (const access of sampleOf(grant, workspacesNamespace))
+  async function refused(grant: Grant, samples: readonly Access[]): Promise<void> {
+    for (const access of samples)
       await until(PATIENCE.rights, `${access.verb} ${access.resource} is refused`, async () => {
         const { allowed, reason } = await mayDo(api, grant, access);
         return allowed && isOurs(reason, grant) ? null : true;
       });
   }
 
-  /** What is ours by its seal, or stands where an object of the grant belongs; what only carries its labels is a stranger's. */
+  /** What stands where the objects of the grant belong. Nothing else is its own: the seal of each is over its name. */
   async function mine(grant: Grant): Promise<KubeObject[]> {
-    const selector = `${GRANT_LABEL}=${grant.id},${INSTANCE_LABEL}=${instance}`;
-    const places = objectList(grant, options);
-    const lists = await Promise.all(
-      KINDS.map(async (kind) => (await api.list(kind, null, selector)).map((object) => ({ ...object, kind }))),
-    );
-    return lists.flat().filter((o) => places.includes(nameOf(o)) || isSealed(o, sealKeys) || isOrphaned(o, sealKeys));
+    const read = objectList(grant, options).map(async (place) => {
+      const [, kind, namespace = '', name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(place) ?? [];
+      const object = await api.read(kind as Kind, namespace, name);
+      return object === null ? [] : [{ ...object, kind: kind as Kind }];
+    });
+    return (await Promise.all(read)).flat();
   }
+
+  /** Deletes one RoleBinding. True: it is not there any more. */
+  const cut = (namespace: string, id: GrantId): Promise<boolean> =>
+    api.remove('RoleBinding', namespace, objectName(id)).then(
+      (answer) => answer !== 'kept',
+      () => false,
+    );
 
   return {
     workspacesNamespace,
@@ -245,6 +258,20 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return first.filter((pod) => again.has(pod));
     },
 
+    async cutRights(grants) {
+      const gone: GrantId[] = [];
+      const waiting = grants.values();
+      const work = async () => {
+        // All of them take from one list.
+        for (const { id, namespace, has } of waiting) {
+          const namespaces = has.workspace ? [namespace, workspacesNamespace] : [namespace];
+          if ((await Promise.all(namespaces.map((ns) => cut(ns, id)))).every(Boolean)) gone.push(id);
+        }
+      };
+      await Promise.all(Array.from({ length: CUTS_AT_ONCE }, work));
+      return gone;
+    },
+    confirmRefused: (grant) => refused(grant, sampleOf(grant, workspacesNamespace).slice(0, 1)),
     async markEnding(grant) {
       const { namespace } = grant.target;
       const lease = await api.read('Job', namespace, objectName(grant.id));
@@ -257,15 +284,17 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const end = (kind: 'RoleBinding' | 'Role') =>
         Promise.allSettled(namespaces.map((namespace) => endRights(kind, namespace, name)));
       // One after the other: a binding can't be emptied any more once its Role is gone.
-      const tries = [...(await end('RoleBinding')), ...(await end('Role'))];
+      const bindings = await end('RoleBinding');
+      const tries = [...bindings, ...(await end('Role'))];
       const failed = tries.find((result) => result.status === 'rejected');
       if (failed?.reason instanceof ApiError)
         // Then the garbage collector may do it, when the lease is gone.
         for (const namespace of namespaces) await api.remove('Job', namespace, name).catch(() => {});
       else if (failed !== undefined) throw failed.reason;
-      await deniedByApiServer(grant).catch((error: unknown) => {
+      await refused(grant, sampleOf(grant, workspacesNamespace)).catch((error: unknown) => {
         throw failed?.reason ?? error;
       });
+      return bindings.some((result) => result.status !== 'fulfilled' || result.value);
     },
     async closeAdmission(grant) {
       if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', grant.target.namespace, objectName(grant.id));
@@ -298,30 +327,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     found: () => findObjects(api, instance, sealKeys),
     async remove({ kind, namespace, name, uid }) {
       if (kind === 'RoleBinding' || kind === 'Role') await endRights(kind, namespace, name);
-      else if (await api.remove(kind as Kind, namespace, name, uid))
+      else if ((await api.remove(kind as Kind, namespace, name, uid)) === 'kept')
         return (await api.read(kind as Kind, namespace, name))?.metadata.uid !== uid;
       return true;
     },
     workspaceGone: async (id) => (await workspacePods(id)).length === 0,
-  };
-}
-
-/** One at a time: whoever asks while one runs gets the next one with all others, so that each sees what was there when it asked. */
-function shared<T>(work: () => Promise<T>): () => Promise<T> {
-  let running: Promise<T> | undefined;
-  let next: Promise<T> | undefined;
-  return function ask(): Promise<T> {
-    if (running === undefined) {
-      running = work().finally(() => (running = undefined));
-      return running;
-    }
-    next ??= running
-      .catch(() => {})
-      .then(() => {
-        next = undefined;
-        return ask();
-      });
-    return next;
   };
 }
 

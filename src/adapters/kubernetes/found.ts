@@ -9,7 +9,10 @@ import type { KubeObject } from './object.ts';
 import { isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
-export const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
+const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
+
+/** How the record of an ending grant reads. In the texts of people the quotes are escaped. */
+const ENDING = '"state":"ending"';
 
 /** Everything in the cluster that carries the instance, sealed or not. */
 export async function findObjects(api: Api, instance: string, keys: readonly Buffer[]): Promise<Found[]> {
@@ -37,7 +40,8 @@ function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
     sealed,
     orphaned,
     expiresAt: (sealed || orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
-    record: sealed ? recordOf(annotations?.[RECORD]) : null,
+    record: () => (sealed ? recordOf(annotations?.[RECORD]) : null),
+    ending: sealed && (annotations?.[RECORD] ?? '').includes(ENDING),
     deleting: deletionTimestamp !== undefined,
   };
 }

@@ -1,6 +1,6 @@
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
 import { approvalsOf, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
-import { hasAdmission, hasGuard } from '../../domain/plan.ts';
+import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
@@ -302,20 +302,18 @@ export function workspaceRights(grant: Grant, context: ManifestContext, lease: L
 }
 
 /** The objects that a grant has, as `kind namespace/name`, in the order in which they are made. */
-export function objectList(grant: Grant, context: ManifestContext): string[] {
-  const name = objectName(grant.id);
-  const t = grant.target.namespace;
+export function objectList(grant: Grant | GrantSummary, context: ManifestContext): string[] {
+  const { id, namespace: t, has } = 'plan' in grant ? summaryOf(grant) : grant;
+  const name = objectName(id);
   const w = context.workspacesNamespace;
-  const { network } = grant.plan;
-  const workspace = network.mode === 'workspace';
   return [
     `Job ${t}/${name}`,
-    ...(workspace ? [`Job ${w}/${name}`] : []),
-    ...(hasGuard(network) ? [`NetworkPolicy ${guardNamespace(grant, context)}/${name}`] : []),
-    ...(hasAdmission(network) ? [`NetworkPolicy ${t}/${name}`] : []),
-    ...(workspace ? [`Job ${w}/${workspaceName(grant.id)}`] : []),
-    ...(grant.plan.role === null ? [`Role ${t}/${name}`] : []),
+    ...(has.workspace ? [`Job ${w}/${name}`] : []),
+    ...(has.guard ? [`NetworkPolicy ${has.workspace ? w : t}/${name}`] : []),
+    ...(has.admission ? [`NetworkPolicy ${t}/${name}`] : []),
+    ...(has.workspace ? [`Job ${w}/${workspaceName(id)}`] : []),
+    ...(has.role ? [`Role ${t}/${name}`] : []),
     `RoleBinding ${t}/${name}`,
-    ...(workspace ? [`Role ${w}/${name}`, `RoleBinding ${w}/${name}`] : []),
+    ...(has.workspace ? [`Role ${w}/${name}`, `RoleBinding ${w}/${name}`] : []),
   ];
 }

@@ -30,7 +30,7 @@ export function createReaperCluster(options: {
     workspacesNamespace,
     found: () => findObjects(api, instance, sealKeys),
     async remove({ kind, namespace, name, uid }) {
-      if (!(await api.remove(kind as Kind, namespace, name, uid))) return true;
+      if ((await api.remove(kind as Kind, namespace, name, uid)) !== 'kept') return true;
       const there = async () =>
         (await api.list<{ metadata: { uid: string } }>(kind as Kind, namespace, `${INSTANCE_LABEL}=${instance}`)).some(
           (o) => o.metadata.uid === uid,

@@ -41,6 +41,11 @@ const WORDS: Retry = { first: 1000, longest: 30_000, attempts: 8640 };
 const LOCK_MS = 5000;
 const STALLED_CHECK_MS = 2000;
 
+/** How many jobs are looked up in one go. */
+const PORTION = 500;
+/** Milliseconds by which a job may be off its time: BullMQ takes a delay, and adds its own clock's time. */
+const ACCURACY = 100;
+
 const deedsQueue = 'deeds';
 const wordsQueue = 'words';
 /** The same prefix as the keys of the grant store: one slot of a Redis Cluster. */
@@ -96,6 +101,18 @@ export function createScheduler(options: {
     throw new Error(`${key} was scheduled by others again and again`);
   };
 
+  /** Looks up by the keys that BullMQ has: which job a deduplication id stands for, and the time of each delayed job. */
+  const missing = async (target: Queue, wanted: readonly [number, { job: Job; at: number }][]): Promise<number[]> => {
+    const ids = await options.redis.mget(wanted.map(([, { job }]) => target.toKey(`de:${jobKey(job)}`)));
+    const scores = await options.redis.zmscore(target.toKey('delayed'), ...ids.map((id) => id ?? ''));
+    return wanted.flatMap(([index, { at }], i) => {
+      const score = scores[i];
+      // The time in milliseconds, shifted by 12 bits for a counter.
+      const isThere = typeof score === 'string' && Math.abs(Number(score) / 0x1000 - at) < ACCURACY;
+      return isThere ? [] : [index];
+    });
+  };
+
   return {
     async schedule(job, at) {
       await reaching(() => place(job, at));
@@ -106,6 +123,13 @@ export function createScheduler(options: {
         // One that is active can't be taken back: its handler looks at the grant.
         if (jobId !== null) await queueOf(job).remove(jobId);
       });
+    },
+    async unscheduled(wanted) {
+      const missed: number[] = [];
+      for (const [target, ofQueue] of Map.groupBy(wanted.entries(), ([, { job }]) => queueOf(job)))
+        for (let i = 0; i < ofQueue.length; i += PORTION)
+          missed.push(...(await reaching(() => missing(target, ofQueue.slice(i, i + PORTION)))));
+      return missed;
     },
     async depth() {
       const counts = async (of: Queue) => {

@@ -1,7 +1,8 @@
 import type { GrantStore } from '../../app/ports.ts';
-import { Unavailable } from '../../domain/errors.ts';
-import { type Grant, hasEnded } from '../../domain/grant.ts';
+import { Refusal, Unavailable } from '../../domain/errors.ts';
+import { type Grant, hasEnded, type Instant } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
+import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import type { ChainedAudit } from './audit.ts';
 import { auditKeys } from './audit-stream.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
@@ -10,33 +11,68 @@ import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connecti
 export const KEEP_ENDED_SECONDS = 30 * 86_400;
 /** A mutator that loses this often against others meets a fault, not a crowd. */
 const MOST_TRIES = 100;
+/** How many summaries, and how many whole records, are read in one go. */
+const PORTION = 1000;
+const RECORDS = 100;
 
-/** KEYS: record, open set, outbox of the audit. ARGV: id, record, and what goes into the outbox: name (empty: nothing), entry. */
+/**
+ * KEYS: record, index of the open ones, due, outbox of the audit. ARGV: id, record, summary, when it is due (empty: never), and what goes into
+ * the outbox: name (empty: nothing), entry.
+ */
 const CREATE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('SET', KEYS[1], ARGV[2])
-redis.call('SADD', KEYS[2], ARGV[1])
-if ARGV[3] ~= '' then redis.call('HSET', KEYS[3], ARGV[3], ARGV[4]) end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
+if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
 return 1`;
 
 /**
- * KEYS: record, open set, outbox of the audit. ARGV: id, the record as it was read, the next, seconds to keep it when it has ended (else
- * 0), and what goes into the outbox: name (empty: nothing), entry.
+ * KEYS: as above. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * due (`enter`, `move`, `stay`, `leave`), when it is due, and for the outbox: name (empty: nothing), entry. Answers 1, 0 when somebody
+ * was faster, -1 when its end was claimed and it can't be moved any more.
  */
 const REPLACE = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
-if ARGV[4] == '0' then
+if ARGV[5] == 'move' and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return -1 end
+if ARGV[4] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3])
-  redis.call('SADD', KEYS[2], ARGV[1])
+  redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 else
-  redis.call('SET', KEYS[1], ARGV[3], 'EX', ARGV[4])
-  redis.call('SREM', KEYS[2], ARGV[1])
+  redis.call('SET', KEYS[1], ARGV[3], 'EX', ${KEEP_ENDED_SECONDS})
+  redis.call('HDEL', KEYS[2], ARGV[1])
 end
-if ARGV[5] ~= '' then redis.call('HSET', KEYS[3], ARGV[5], ARGV[6]) end
+if ARGV[5] == 'leave' then redis.call('ZREM', KEYS[3], ARGV[1])
+elseif ARGV[5] ~= 'stay' then redis.call('ZADD', KEYS[3], ARGV[6], ARGV[1]) end
+if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], ARGV[7], ARGV[8]) end
 return 1`;
 
+/** KEYS: index, due. ARGV: now, how many. The summaries of those that are due, which are not due any more for anybody else. */
+const TAKE_DUE = `
+local ids = redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
+if #ids == 0 then return {} end
+redis.call('ZREM', KEYS[2], unpack(ids))
+return redis.call('HMGET', KEYS[1], unpack(ids))`;
+
+/** Lists a grant anew, if its record is still the one that was read. KEYS: record, index, due. ARGV: id, record, summary, due. */
+const LIST = `
+if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
+return 1`;
+
+/** When the rights of a grant are to be taken; null: not by the clock, it has none or is being ended already. */
+const dueOf = ({ state, expiresAt }: Pick<Grant, 'state' | 'expiresAt'>): Instant | null =>
+  state === 'active' ? expiresAt : null;
+
+function placeAmongDue(before: Instant | null, after: Instant | null): 'enter' | 'move' | 'stay' | 'leave' {
+  if (after === null) return 'leave';
+  if (before === null) return 'enter';
+  return before === after ? 'stay' : 'move';
+}
+
 /**
- * Grants in Redis: a JSON record each, an index of the open ones. A record is replaced only when it is still, to the byte, the one
+ * Grants in Redis: a JSON record each, an index of the open ones with a summary of each, and when the active ones are due. A record is replaced only when it is still, to the byte, the one
  * that the change was made from. A record that can't be read is reported and counts as not there.
  *
  * @throws (all methods) Unavailable
@@ -51,7 +87,10 @@ export function createGrantStore(options: {
   const { redis, log, audit } = options;
   const prefix = keyPrefix(options.instance);
   const recordKey = (id: string) => `${prefix}:grant:${id}`;
-  const openKey = `${prefix}:open`;
+  const indexKey = `${prefix}:index`;
+  const dueKey = `${prefix}:due`;
+  /** Where version 0.1 listed the ids of the open ones. */
+  const olderKey = `${prefix}:open`;
   const { outbox } = auditKeys(options.instance);
 
   const read = (id: string, stored: string | null): Grant | null => {
@@ -63,10 +102,54 @@ export function createGrantStore(options: {
     return null;
   };
 
+  const keysOf = (id: string) => [recordKey(id), indexKey, dueKey, outbox];
+
+  function readSummary(id: string, stored: string): GrantSummary | null {
+    const parsed = grantSummary.safeParse(parseJson(stored));
+    return parsed.success && parsed.data.id === id ? parsed.data : null;
+  }
+
+  /** Lists these anew from their records: another version listed them, in its own way. */
+  async function relist(ids: readonly string[]): Promise<GrantSummary[]> {
+    const listed: GrantSummary[] = [];
+    for (const id of ids) {
+      const stored = await redis.get(recordKey(id));
+      const grant = read(id, stored);
+      if (stored === null || grant === null || hasEnded(grant.state)) continue;
+      const summary = summaryOf(grant);
+      const keys = [recordKey(id), indexKey, dueKey];
+      await redis.eval(LIST, keys.length, ...keys, id, stored, JSON.stringify(summary), String(dueOf(grant) ?? ''));
+      listed.push(summary);
+    }
+    return listed;
+  }
+
+  async function summaries(): Promise<GrantSummary[]> {
+    return reaching(async () => {
+      const found = new Map<string, GrantSummary>();
+      const strange = await redis.smembers(olderKey);
+      let cursor = '0';
+      do {
+        // In portions, so that neither Redis nor this process does nothing else for long.
+        const [next, entries] = await redis.hscan(indexKey, cursor, 'COUNT', PORTION);
+        for (let i = 0; i < entries.length; i += 2) {
+          const [id = '', stored = ''] = entries.slice(i, i + 2);
+          const summary = readSummary(id, stored);
+          if (summary === null) strange.push(id);
+          else found.set(id, summary);
+        }
+        cursor = next;
+      } while (cursor !== '0');
+      for (const summary of await relist(strange.filter((id) => !found.has(id)))) found.set(summary.id, summary);
+      if (strange.length > 0) await redis.del(olderKey);
+      return [...found.values()];
+    });
+  }
+
   return {
     async create(grant, noting) {
       const entry = noting === undefined ? null : audit.prepare(noting(grant));
-      const keys = [recordKey(grant.id), openKey, outbox];
+      const keys = keysOf(grant.id);
       const made = await reaching(() =>
         redis.eval(
           CREATE,
@@ -74,6 +157,8 @@ export function createGrantStore(options: {
           ...keys,
           grant.id,
           JSON.stringify(grant),
+          JSON.stringify(summaryOf(grant)),
+          String(dueOf(grant) ?? ''),
           entry?.name ?? '',
           entry?.value ?? '',
         ),
@@ -95,24 +180,54 @@ export function createGrantStore(options: {
         const next = mutate(grant);
         if (next === null) return { grant, changed: false };
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
-        const keep = hasEnded(written.state) ? KEEP_ENDED_SECONDS : 0;
         const entry = noting === undefined ? null : audit.prepare(noting(written));
-        const keys = [recordKey(id), openKey, outbox];
-        const values = [id, stored, JSON.stringify(written), String(keep), entry?.name ?? '', entry?.value ?? ''];
-        if ((await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values))) !== 1) continue;
+        const keys = keysOf(id);
+        const due = dueOf(written);
+        const values = [
+          id,
+          stored,
+          JSON.stringify(written),
+          hasEnded(written.state) ? '' : JSON.stringify(summaryOf(written)),
+          placeAmongDue(dueOf(grant), due),
+          String(due ?? ''),
+          entry?.name ?? '',
+          entry?.value ?? '',
+        ];
+        const done = await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values));
+        if (done === -1) throw new Refusal('state', `${id} has reached its end.`);
+        if (done !== 1) continue;
         await entry?.settle();
         return { grant: written, changed: true };
       }
       throw new Unavailable('Redis', `${id} was changed by others ${MOST_TRIES} times in a row`);
     },
 
-    async open() {
-      return reaching(async () => {
-        const ids = await redis.smembers(openKey);
-        if (ids.length === 0) return [];
-        const stored = await redis.mget(ids.map((id) => recordKey(id)));
-        return ids.map((id, i) => read(id, stored[i] ?? null)).filter((grant) => grant !== null);
+    summaries,
+    async open(which) {
+      const ids = (await summaries()).filter(which).map(({ id }) => id);
+      const grants: Grant[] = [];
+      for (let i = 0; i < ids.length; i += RECORDS) {
+        const portion = ids.slice(i, i + RECORDS);
+        const stored = await reaching(() => redis.mget(portion.map(recordKey)));
+        for (const [at, id] of portion.entries()) {
+          const grant = read(id, stored[at] ?? null);
+          if (grant !== null && !hasEnded(grant.state)) grants.push(grant);
+        }
+      }
+      return grants;
+    },
+
+    async takeDue(now, most) {
+      const stored = await reaching(() => redis.eval(TAKE_DUE, 2, indexKey, dueKey, String(now), String(most)));
+      return (stored as (string | null)[]).flatMap((text) => {
+        const parsed = grantSummary.safeParse(parseJson(text ?? ''));
+        return parsed.success ? [parsed.data] : [];
       });
+    },
+
+    async nextDue() {
+      const [, score] = await reaching(() => redis.zrange(dueKey, '0', '0', 'WITHSCORES'));
+      return score === undefined ? null : Number(score);
     },
 
     async firstTime(key, seconds) {
@@ -120,4 +235,12 @@ export function createGrantStore(options: {
       return set === 'OK';
     },
   };
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return null;
+  }
 }

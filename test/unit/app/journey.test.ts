@@ -726,14 +726,14 @@ describe('what a review of the whole found', () => {
 
   test('a Revoke that is pressed while somebody looks around is not put off to the end of the window', async () => {
     const id = await active();
-    const { open } = app.world.store;
-    app.world.store.open = async () => {
-      const listed = await open();
+    const { summaries } = app.world.store;
+    app.world.store.summaries = async () => {
+      const listed = await summaries();
       await app.useCases.revoke(ada, id, '');
       return listed;
     };
     await app.reconcile();
-    app.world.store.open = open;
+    app.world.store.summaries = summaries;
     await app.run();
     expect((await app.grant(id)).state).toBe('revoked');
   });

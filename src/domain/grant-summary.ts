@@ -1,0 +1,61 @@
+import { z } from 'zod';
+import { GRANT_STATES, type Grant, type GrantState, type Instant } from './grant.ts';
+import { type GrantId, isGrantId } from './ids.ts';
+import { hasAdmission, hasGuard } from './plan.ts';
+
+/** What is looked at of every open grant at once: little enough to be read of a hundred thousand. The record has the rest. */
+export interface GrantSummary {
+  readonly id: GrantId;
+  readonly state: GrantState;
+  readonly profile: string;
+  /** Kubernetes user. */
+  readonly requester: string;
+  readonly namespace: string;
+  /** The target is one workload, whose pods the grant follows. */
+  readonly workload: boolean;
+  readonly pendingUntil: Instant;
+  readonly expiresAt: Instant | null;
+  /** The approval message is in Slack. */
+  readonly posted: boolean;
+  /** Which objects it has in the cluster, beside a lease and a RoleBinding in the target's namespace. */
+  readonly has: {
+    readonly role: boolean;
+    readonly guard: boolean;
+    readonly admission: boolean;
+    readonly workspace: boolean;
+  };
+}
+
+export const grantSummary = z.looseObject({
+  id: z.string().refine(isGrantId),
+  state: z.enum(GRANT_STATES),
+  profile: z.string(),
+  requester: z.string(),
+  namespace: z.string(),
+  workload: z.boolean(),
+  pendingUntil: z.number(),
+  expiresAt: z.number().nullable(),
+  posted: z.boolean(),
+  has: z.looseObject({ role: z.boolean(), guard: z.boolean(), admission: z.boolean(), workspace: z.boolean() }),
+}) satisfies z.ZodType<GrantSummary>;
+
+export function summaryOf(grant: Grant): GrantSummary {
+  const { id, state, profile, requester, target, pendingUntil, expiresAt, message, plan } = grant;
+  return {
+    id,
+    state,
+    profile,
+    requester: requester.user,
+    namespace: target.namespace,
+    workload: target.workload !== undefined,
+    pendingUntil,
+    expiresAt,
+    posted: message !== null,
+    has: {
+      role: plan.role === null,
+      guard: hasGuard(plan.network),
+      admission: hasAdmission(plan.network),
+      workspace: plan.network.mode === 'workspace',
+    },
+  };
+}
