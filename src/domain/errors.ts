@@ -19,11 +19,14 @@ export class Refusal extends Error {
   }
 }
 
-/** A dependency did not do its part (Redis, the API server, Slack). `dependency` may be shown, the cause goes to the log. */
-export class Unavailable extends Error {
-  readonly dependency: 'Kubernetes' | 'Redis' | 'Slack';
+/** What Drawbridge can't do without. */
+export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
 
-  constructor(dependency: 'Kubernetes' | 'Redis' | 'Slack', message: string, options?: ErrorOptions) {
+/** A dependency did not do its part (Redis, the API server, Slack, the clock). `dependency` may be shown, the cause goes to the log. */
+export class Unavailable extends Error {
+  readonly dependency: Dependency;
+
+  constructor(dependency: Dependency, message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'Unavailable';
     this.dependency = dependency;

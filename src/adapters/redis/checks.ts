@@ -26,3 +26,9 @@ export async function redisWarnings(redis: RedisClient): Promise<string[]> {
   );
   return [...new Set(warnings.flat())];
 }
+
+/** Redis' own clock: milliseconds since the epoch. */
+export async function redisTime(redis: RedisClient): Promise<number> {
+  const [seconds, microseconds] = await redis.time();
+  return Number(seconds) * 1000 + Number(microseconds) / 1000;
+}
