@@ -1,5 +1,5 @@
 import type { GrantStore } from '../../app/ports.ts';
-import { Unavailable } from '../../domain/errors.ts';
+import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import type { ChainedAudit } from './audit.ts';
@@ -37,9 +37,11 @@ return 1`;
 
 /**
  * Grants in Redis: a JSON record each, an index of the open ones. A record is replaced only when it is still, to the byte, the one
- * that the change was made from. A record that can't be read is reported and counts as not there.
+ * that the change was made from. A record that can't be read is reported and counts as not there; one that a newer version wrote is left alone,
+ * for a replica that knows it.
  *
  * @throws (all methods) Unavailable
+ * @throws (get, change) Refusal of a record of a newer version: jobs are tried again, and people are told
  */
 export function createGrantStore(options: {
   readonly redis: RedisClient;
@@ -58,9 +60,25 @@ export function createGrantStore(options: {
     if (stored === null) return null;
     const parsed = parseGrantRecord(stored);
     if ('grant' in parsed && parsed.grant.id === id) return parsed.grant;
+    if ('newer' in parsed && parsed.newer)
+      throw new Refusal(
+        'version',
+        `${id} was written by a newer version of Drawbridge than the replica that looked at it.`,
+        'Nothing was changed. Try again in a minute.',
+      );
     const problem = 'problem' in parsed ? parsed.problem : `it is the record of ${parsed.grant.id}`;
     log.error({ grant: id, problem }, 'a stored grant can not be read: it is skipped');
     return null;
+  };
+
+  const readable = (id: string, stored: string | null): Grant | null => {
+    try {
+      return read(id, stored);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      log.warn({ grant: id }, 'a grant of a newer version is left to a replica that knows it');
+      return null;
+    }
   };
 
   return {
@@ -111,7 +129,7 @@ export function createGrantStore(options: {
         const ids = await redis.smembers(openKey);
         if (ids.length === 0) return [];
         const stored = await redis.mget(ids.map((id) => recordKey(id)));
-        return ids.map((id, i) => read(id, stored[i] ?? null)).filter((grant) => grant !== null);
+        return ids.map((id, i) => readable(id, stored[i] ?? null)).filter((grant) => grant !== null);
       });
     },
 
