@@ -1,5 +1,7 @@
+import { hostname } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
+import { createClock } from './adapters/clock/clock.ts';
 import { createPost, startAuditWebhook } from './adapters/http/audit-webhook.ts';
 import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
 import { createApi } from './adapters/kubernetes/api.ts';
@@ -9,7 +11,7 @@ import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
 import { type AuditLine, createAudit } from './adapters/redis/audit.ts';
 import { createAuditFeed } from './adapters/redis/audit-feed.ts';
-import { redisWarnings } from './adapters/redis/checks.ts';
+import { redisTime, redisWarnings } from './adapters/redis/checks.ts';
 import { connectRedis } from './adapters/redis/connection.ts';
 import { createGrantStore } from './adapters/redis/grant-store.ts';
 import { createLocks } from './adapters/redis/locks.ts';
@@ -28,11 +30,14 @@ import { alarm } from './app/steps.ts';
 import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
 import { createAuditChain } from './domain/audit-chain.ts';
+import type { Clocks } from './domain/clocks.ts';
 
 /** Milliseconds between two looks at which grant is due next. */
 const LOOK_AT_DUE_EVERY = 1000;
 /** Milliseconds between two looks at the cluster. */
 const RECONCILE_EVERY = 30_000;
+/** Milliseconds between two looks at the clocks of Redis and of the API server. */
+const LOOK_AT_CLOCKS_EVERY = 10_000;
 /** Milliseconds between two looks at the audit chain; its head is printed with each. */
 const LOOK_AT_AUDIT_EVERY = 60_000;
 /** Seconds that the audit webhook may lag before administrators are told. */
@@ -62,6 +67,22 @@ export async function startDrawbridge(
   const workerRedis = await connectRedis(settings.redis.reveal(), { role: 'worker', log });
   for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
 
+  const metrics = createMetrics({
+    openGrants: () => store.summaries(),
+    queueDepth: () => scheduler.depth(),
+    policyProblem: () => policies.problem(),
+    clocksAhead: () => aheadOf(clock.clocks()),
+    auditWebhookLag: async () => (await feed?.lag()) ?? null,
+  });
+  const kube = loadKubeConfig(settings.kubernetes);
+  const api = createApi(kube, (status) => {
+    if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
+  });
+  const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
+  await clock.measure();
+  // Before anything else is made: all of it goes by the time that is believed.
+  const giveClockBack = clock.install();
+
   const chain = createAuditChain({ keys: settings.sealKeys.reveal(), instance });
   const audit = createAudit({
     redis,
@@ -86,16 +107,6 @@ export async function startDrawbridge(
   const feed = settings.auditWebhook === null ? null : createAuditFeed({ redis, instance, chain, log });
   const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = createScheduler({ redis, instance, log });
-  const metrics = createMetrics({
-    openGrants: () => store.summaries(),
-    queueDepth: () => scheduler.depth(),
-    policyProblem: () => policies.problem(),
-    auditWebhookLag: async () => (await feed?.lag()) ?? null,
-  });
-  const kube = loadKubeConfig(settings.kubernetes);
-  const api = createApi(kube, (status) => {
-    if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
-  });
   const cluster = createClusterAccess({
     api,
     instance,
@@ -103,7 +114,8 @@ export async function startDrawbridge(
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
     ownNamespace: settings.ownNamespace,
-    now: Date.now,
+    now: () => clock.now(),
+    fromServer: (at) => clock.fromKubernetes(at),
     sleep,
   });
 
@@ -137,7 +149,7 @@ export async function startDrawbridge(
   const directory = createDirectory(connection, log);
   const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
   const world: World = {
-    clock: { now: Date.now },
+    clock,
     policies,
     store,
     locks: createLocks({ redis, instance }),
@@ -165,6 +177,21 @@ export async function startDrawbridge(
     }
   }
 
+  let doubted: string | null = null;
+  /** That the clocks are in doubt is told, and that they are not any more. */
+  async function tendClock(): Promise<void> {
+    const doubt = clock.doubt();
+    const was = doubted;
+    doubted = doubt;
+    if (doubt === null) {
+      if (was !== null) log.info({}, 'the clocks are right again');
+      return;
+    }
+    if (was === null) log.error({ doubt, ...aheadOf(clock.clocks()) }, 'nothing is granted: the time is in doubt');
+    const text = `On ${hostname()} ${doubt}. It grants nothing until that is mended; grants end by the time that most clocks agree on. Look at time synchronisation there.`;
+    await alarm(world, `clock ${hostname()}`, null, text).catch(() => {});
+  }
+
   const podWatch = createPodWatch(kube, (namespace) => void followPods(namespace));
   /** Watches the pods of the namespaces in which a Role follows the pods of a workload. */
   const watchPods = shared(async () => {
@@ -181,8 +208,10 @@ export async function startDrawbridge(
     ).catch(said);
   }
 
+  const clockTimer = setInterval(() => void clock.measure().then(tendClock), LOOK_AT_CLOCKS_EVERY);
   await audit.start().catch((error: unknown) => log.warn({ err: error }, 'the audit chain could not be begun yet'));
   await tendAudit();
+  await tendClock();
   const auditTimer = setInterval(() => void tendAudit(), LOOK_AT_AUDIT_EVERY);
   const webhook =
     settings.auditWebhook === null || feed === null
@@ -268,6 +297,7 @@ export async function startDrawbridge(
       await api.ready();
       return null;
     },
+    clock: () => clock.doubt(),
     grants: () => (reconciled ? null : 'not held against the cluster yet'),
     slack: () => (slack.connected() ? null : 'not connected'),
   };
@@ -279,6 +309,7 @@ export async function startDrawbridge(
     async stop() {
       clearInterval(timer);
       clearInterval(auditTimer);
+      clearInterval(clockTimer);
       podWatch.stop();
       stopping.abort();
       await slack.stop();
@@ -290,8 +321,15 @@ export async function startDrawbridge(
       await ops.close();
       redis.disconnect();
       workerRedis.disconnect();
+      giveClockBack();
     },
   };
+}
+
+/** Seconds. */
+function aheadOf({ own, redis, kubernetes }: Clocks): Record<'redis' | 'kubernetes', number | null> {
+  const ahead = (other: number | null) => (other === null ? null : (own - other) / 1000);
+  return { redis: ahead(redis), kubernetes: ahead(kubernetes) };
 }
 
 /** Counts what the audit tells. */

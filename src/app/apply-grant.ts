@@ -1,4 +1,4 @@
-import { Declined, Refusal } from '../domain/errors.ts';
+import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../domain/plan.ts';
@@ -19,7 +19,10 @@ const PATIENCE = 60_000;
 export async function applyGrant(world: World, id: GrantId): Promise<void> {
   const approved = await world.store.get(id);
   if (approved === null) return;
-  if (approved.state === 'approved' && (await isVoid(world, approved))) return;
+  if (approved.state === 'approved') {
+    leaveWhileInDoubt(world);
+    if (await isVoid(world, approved)) return;
+  }
   const started = await world.store.change(
     id,
     (grant) => {
@@ -40,18 +43,28 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
   } catch (error) {
     if (error instanceof Stopped) return;
     if (mayPass(error) && world.clock.now() < (grant.startsAt ?? 0) + PATIENCE) throw error;
-    const reason =
-      error instanceof Refusal
-        ? error.message
-        : mayPass(error)
-          ? 'The cluster did not answer, or the workspace did not start, in time.'
-          : error instanceof Declined
-            ? `The cluster did not take it: ${error.words.slice(0, 300)}`
-            : 'The cluster did not take it.';
-    await beginEnding(world, id, 'failed', null, reason);
+    await beginEnding(world, id, 'failed', null, reasonOf(error));
     throw error;
   }
   if (active !== null) await announce(world, active);
+}
+
+/** What people are told of a grant that could not be applied. */
+function reasonOf(error: unknown): string {
+  if (error instanceof Refusal || (error instanceof Unavailable && error.dependency === 'Clock')) return error.message;
+  if (mayPass(error)) return 'The cluster did not answer, or the workspace did not start, in time.';
+  return error instanceof Declined
+    ? `The cluster did not take it: ${error.words.slice(0, 300)}`
+    : 'The cluster did not take it.';
+}
+
+/**
+ * Nothing is given by a clock that is wrong: another replica may have a better one.
+ * @throws Unavailable, so that the job is run again, here or there
+ */
+function leaveWhileInDoubt(world: World): void {
+  const doubt = world.clock.doubt();
+  if (doubt !== null) throw new Unavailable('Clock', `Nothing is granted while ${doubt}.`);
 }
 
 /** The plan is made once more just before it is applied. True: it is not to be applied now. */
@@ -86,6 +99,7 @@ class Stopped extends Error {}
 async function put(world: World, grant: Grant): Promise<Grant | null> {
   const { cluster, store } = world;
   const goOn = async () => {
+    leaveWhileInDoubt(world);
     if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
       throw new Stopped();
   };

@@ -112,7 +112,9 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   ]);
   const remarks = [
     ...grant.remarks,
-    ...(lateness > NOTEWORTHY ? [`The rights ended ${Math.round(lateness / 1000)} s late.`] : []),
+    ...(lateness > NOTEWORTHY
+      ? [`That the rights had ended was confirmed ${Math.round(lateness / 1000)} s late.`]
+      : []),
     ...(other === null ? ['Whether other bindings allow the same could not be looked up.'] : []),
     ...(other !== null && other.length > 0
       ? [`Access by other bindings, which are not Drawbridge's, remains: ${other.slice(0, 5).join(', ')}.`]

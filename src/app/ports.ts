@@ -15,6 +15,8 @@ import type { View } from './view.ts';
 
 export interface Clock {
   now(): Instant;
+  /** Why nothing may be granted by this clock now, as a phrase; null: it may. Ending goes on all the same. */
+  doubt(): string | null;
 }
 
 /** The policy in force: the last good file. */

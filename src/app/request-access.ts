@@ -8,7 +8,7 @@ import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, noting, tell } from './steps.ts';
+import { job, mustKnowTime, noting, tell } from './steps.ts';
 import { factsFor, personBehind } from './who.ts';
 
 /** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
@@ -47,6 +47,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
       `Profile '${ask.profile}' is disabled: ${disabled}.`,
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
+  mustKnowTime(world);
   const mine = (await world.store.summaries()).filter((s) => s.state === 'pending' && s.requester === requester.user);
   if (mine.length >= MOST_PENDING)
     throw new Refusal(

@@ -1,4 +1,4 @@
-import { Unavailable } from '../domain/errors.ts';
+import { Refusal, Unavailable } from '../domain/errors.ts';
 import { type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
@@ -91,6 +91,20 @@ const END_NEWS: Partial<Record<Grant['state'], News>> = {
 export async function tellEnd(world: World, grant: Grant): Promise<void> {
   if (!hasEnded(grant.state) || grant.endTold) return;
   await tell(world, grant.id, 'message', END_NEWS[grant.state] ?? 'ended');
+}
+
+/**
+ * For whatever gives access, or more of it: a window that a wrong clock cuts out is not the one that was agreed on.
+ * @throws Refusal while the time is in doubt
+ */
+export function mustKnowTime(world: World): void {
+  const doubt = world.clock.doubt();
+  if (doubt !== null)
+    throw new Refusal(
+      'clock',
+      `Nothing is granted now, since ${doubt}.`,
+      'Nothing was requested or changed. Try again in a minute; administrators have been told.',
+    );
 }
 
 /** True for faults that may pass: a dependency was away or overloaded. */

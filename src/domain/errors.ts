@@ -19,15 +19,27 @@ export class Refusal extends Error {
   }
 }
 
-/** A dependency did not do its part (Redis, the API server, Slack). `dependency` may be shown, the cause goes to the log. */
-export class Unavailable extends Error {
-  readonly dependency: 'Kubernetes' | 'Redis' | 'Slack';
+/** What Drawbridge can't do without. */
+export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
 
-  constructor(dependency: 'Kubernetes' | 'Redis' | 'Slack', message: string, options?: ErrorOptions) {
+/** A dependency did not do its part (Redis, the API server, Slack, the clock). `dependency` may be shown, the cause goes to the log. */
+export class Unavailable extends Error {
+  readonly dependency: Dependency;
+  /** True when it is certain that nothing was changed. */
+  readonly untouched: boolean;
+
+  constructor(dependency: Dependency, message: string, options?: ErrorOptions & { readonly untouched?: boolean }) {
     super(message, options);
     this.name = 'Unavailable';
     this.dependency = dependency;
+    this.untouched = options?.untouched ?? false;
   }
+}
+
+/** The same fault, from which it is known whether anything was changed; any other error as it is. */
+export function touching(error: unknown, touched: boolean): unknown {
+  if (!(error instanceof Unavailable) || error.untouched !== touched) return error;
+  return new Unavailable(error.dependency, error.message, { cause: error, untouched: !touched });
 }
 
 /** The cluster answered, and the answer is no. `words` are its own: they name objects, quotas and admission webhooks, and may be shown as text. */

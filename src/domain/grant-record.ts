@@ -145,14 +145,19 @@ export const grantRecord = z.looseObject({
   endTold: z.boolean().default(false),
 }) satisfies z.ZodType<Grant>;
 
-/** The grant in a stored text, or what is wrong with it. */
-export function parseGrantRecord(stored: string): { grant: Grant } | { problem: string } {
+/** The version that every record says, whatever else it holds. */
+const versioned = z.looseObject({ version: z.int() });
+
+/** The grant in a stored text, or what is wrong with it; `newer`: a later version of Drawbridge wrote it, and can read it. */
+export function parseGrantRecord(stored: string): { grant: Grant } | { problem: string; newer: boolean } {
   let value: unknown;
   try {
     value = JSON.parse(stored);
   } catch (error) {
-    return { problem: error instanceof Error ? error.message : String(error) };
+    return { problem: error instanceof Error ? error.message : String(error), newer: false };
   }
   const parsed = grantRecord.safeParse(value);
-  return parsed.success ? { grant: parsed.data } : { problem: z.prettifyError(parsed.error) };
+  if (parsed.success) return { grant: parsed.data };
+  const { data } = versioned.safeParse(value);
+  return { problem: z.prettifyError(parsed.error), newer: data !== undefined && data.version > GRANT_VERSION };
 }

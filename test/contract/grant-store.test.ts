@@ -280,6 +280,25 @@ describe('the grant store in Redis', () => {
     );
   });
 
+  it('leaves a record of a newer version to whoever can read it: not lost, not changed, and people are told', async () => {
+    const store = storeOf(first());
+    const id = newGrantId();
+    await store.create(sampleGrant({ id }));
+    const key = `{drawbridge:default}:grant:${id}`;
+    const newer = JSON.stringify({ version: 2, id, phase: { name: 'active', of: 'another shape' } });
+    await first().set(key, newer);
+    const refusal = { name: 'Refusal', rule: 'version', message: expect.stringContaining('newer version') as string };
+    await expect(store.get(id)).rejects.toMatchObject(refusal);
+    await expect(store.change(id, (g) => ({ ...g, reason: 'mine' }))).rejects.toMatchObject(refusal);
+    expect(await store.create(sampleGrant({ id }))).toBe(false);
+    log.lines.length = 0;
+    expect((await store.open()).map((g) => g.id)).not.toContain(id);
+    expect(log.lines).toContainEqual(expect.objectContaining({ level: 'warn', fields: { grant: id } }));
+    expect(await first().get(key)).toBe(newer);
+    expect(await first().sismember('{drawbridge:default}:open', id)).toBe(1);
+    await first().del(key);
+  });
+
   it('keeps what a newer version has added', async () => {
     const store = storeOf(first());
     const grant = sampleGrant({ id: newGrantId() });

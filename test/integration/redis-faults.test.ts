@@ -5,8 +5,9 @@ import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { Job } from '../../src/app/ports.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
+import { become } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { auditOn } from '../support/audit.ts';
+import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -131,6 +132,62 @@ describe('while Redis is away', () => {
   });
 });
 
+describe('while Redis refuses to write', () => {
+  const refusals = [
+    ['out of memory', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['read-only', ['REPLICAOF', '127.0.0.1', '1'], ['REPLICAOF', 'NO', 'ONE']],
+    [
+      'short of replicas',
+      ['CONFIG', 'SET', 'min-replicas-to-write', '1'],
+      ['CONFIG', 'SET', 'min-replicas-to-write', '0'],
+    ],
+  ] as const;
+
+  it.each(refusals)(
+    '%s: whatever writes fails as a whole and says so; afterwards all goes on',
+    async (_name, begin, end) => {
+      const { requests, scheduler, store, done, revokeSoon, log } = await bot();
+      const { audit, printed } = auditOn(requests);
+      await audit.start();
+      const grant = sampleGrant();
+      expect(await store.create(grant)).toBe(true);
+      const due = await revokeSoon(700);
+      const admin = await connectRedis(redis().url, { role: 'worker', log });
+      cleanups.push(() => admin.disconnect());
+      await admin.call(begin[0], ...begin.slice(1));
+      const stored = await admin.get(`{drawbridge:default}:grant:${grant.id}`);
+      const keys = async () =>
+        (await admin.keys('*')).filter((key) => !/:lock$|:(marker|stalled.*)$/.test(key)).toSorted();
+      const before = await keys();
+      const refused = { name: 'Unavailable', untouched: true };
+      const other = sampleGrant();
+      await expect(store.create(other)).rejects.toMatchObject(refused);
+      const noting = () => auditEntry('denied', { id: grant.id });
+      // Read-only makes the connection look for the master anew, and until it has there is no asking.
+      await expect(store.change(grant.id, (g) => become(g, 'denied'), noting)).rejects.toMatchObject(refused);
+      await expect(store.firstTime('once', 60)).rejects.toMatchObject(refused);
+      await expect(scheduler.schedule({ v: 1, kind: 'apply', id: grant.id })).rejects.toThrow(Unavailable);
+      await audit.record(auditEntry('refused', { note: 'while Redis refuses' }));
+      expect(printed.at(-1)).toMatchObject({ chained: false, note: 'while Redis refuses' });
+      expect(await keys()).toEqual(before);
+      expect(await admin.get(`{drawbridge:default}:grant:${grant.id}`)).toBe(stored);
+      // The worker met it too, again and again, and told of it now and then.
+      const told = () => log.lines.filter(({ text }) => text === 'the queue met an error');
+      await expect.poll(() => told().length, { timeout: 10_000 }).toBeGreaterThan(0);
+      await admin.call(end[0], ...end.slice(1));
+      await expect.poll(() => done, { timeout: 15_000 }).toEqual([due]);
+      await expect
+        .poll(() => printed.at(-1), { timeout: 10_000 })
+        .toMatchObject({ note: 'while Redis refuses', seq: expect.any(Number) as number });
+      expect(told().length).toBeLessThan(10);
+      await expect.poll(() => store.create(other).catch(() => false), { timeout: 5000 }).toBe(true);
+      const after = await revokeSoon();
+      await expect.poll(() => done, { timeout: 10_000 }).toContain(after);
+    },
+    40_000,
+  );
+});
+
 describe('when Redis comes back', () => {
   it('after kill -9 a running worker goes on, with what was scheduled before and after', async () => {
     const { done, revokeSoon } = await bot();
@@ -207,5 +264,24 @@ describe('the checks of Redis', () => {
     const warnings = await redisWarnings(requests);
     expect(warnings).toHaveLength(2);
     expect(warnings.join()).toMatch(/noeviction.*append-only/s);
+  });
+
+  it('says what is at risk: with snapshots only, the changes since the last one; without any, everything', async () => {
+    const { requests } = await connected();
+    await requests.config('SET', 'appendonly', 'no');
+    await requests.config('SET', 'save', '3600 1');
+    expect(await redisWarnings(requests)).toEqual([
+      expect.stringMatching(/snapshots only.*since the last snapshot.*appendonly yes/),
+    ]);
+    await requests.config('SET', 'save', '');
+    expect(await redisWarnings(requests)).toEqual([
+      expect.stringMatching(/keeps nothing.*all grants and revocations.*appendonly yes/),
+    ]);
+  });
+
+  it('tells of an append-only file that is written when the system likes', async () => {
+    const { requests } = await connected();
+    await requests.config('SET', 'appendfsync', 'no');
+    expect(await redisWarnings(requests)).toEqual([expect.stringMatching(/appendfsync no/)]);
   });
 });

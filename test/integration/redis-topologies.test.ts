@@ -1,46 +1,18 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { Redis } from 'ioredis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { createScheduler, startWorkers } from '../../src/adapters/queue/scheduler.ts';
 import { auditKeys } from '../../src/adapters/redis/audit-stream.ts';
 import { redisWarnings } from '../../src/adapters/redis/checks.ts';
-import { connectRedis } from '../../src/adapters/redis/connection.ts';
+import { connectRedis, keyPrefix } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
+import { Unavailable } from '../../src/domain/errors.ts';
 import { become } from '../../src/domain/grant.ts';
-import { freePort } from '../../src/sandbox/ports.ts';
-import { ensureRedis, startRedis } from '../../src/sandbox/redis.ts';
-import { supervised } from '../../src/sandbox/supervise.ts';
+import { startRedis } from '../../src/sandbox/redis.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';
+import { redisProcesses } from '../support/redis-topology.ts';
 import { silentLog } from '../support/silent-log.ts';
 
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
-});
-
-async function start(args: string[], config = ''): Promise<number> {
-  const dir = await mkdtemp(join(tmpdir(), 'drawbridge-topology-'));
-  const port = await freePort();
-  const file = join(dir, 'server.conf');
-  await writeFile(file, `port ${port}\nbind 127.0.0.1\ndir ${dir}\nlogfile ""\n${config}`);
-  const server = supervised(await ensureRedis({ log: () => {} }), [file, ...args], { cwd: dir, removeOnOrphan: dir });
-  cleanups.push(async () => {
-    await server.stop();
-    await rm(dir, { recursive: true, force: true });
-  });
-  return port;
-}
-
-async function client(port: number): Promise<Redis> {
-  const redis = new Redis(port, '127.0.0.1', { retryStrategy: () => 20 });
-  redis.on('error', () => {});
-  cleanups.push(() => redis.disconnect());
-  await expect.poll(() => redis.ping(), { timeout: 10_000 }).toBe('PONG');
-  return redis;
-}
+const { cleanups, start, client, sentinel, cluster } = redisProcesses();
 
 /** What the bot does with Redis, once through. */
 async function everythingWorks(url: string): Promise<void> {
@@ -83,30 +55,106 @@ async function everythingWorks(url: string): Promise<void> {
 }
 
 describe('Redis', () => {
-  it('as a Cluster: every key of an installation is in one slot', async () => {
-    const port = await start([], 'cluster-enabled yes\ncluster-announce-ip 127.0.0.1\n');
-    const admin = await client(port);
-    await admin.cluster('ADDSLOTSRANGE', 0, 16_383);
-    await expect.poll(() => admin.cluster('INFO'), { timeout: 10_000 }).toContain('cluster_state:ok');
-    await everythingWorks(`redis+cluster://127.0.0.1:${port}`);
-    const keys = await admin.keys('*');
+  it('as a Cluster of three masters: every key of an installation is in one slot, installations in several', async () => {
+    const { clients, url } = await cluster();
+    await everythingWorks(url);
+    const held = await Promise.all(clients.map((node) => node.keys('*')));
+    const keys = held.flat();
     expect(keys.length).toBeGreaterThan(5);
     for (const key of keys) expect(key).toMatch(/^\{drawbridge:default\}:/);
+    expect(held.filter((some) => some.length > 0)).toHaveLength(1);
+    const slots = ['default', 'one', 'two', 'three'].map(async (name) =>
+      clients[0]?.cluster('KEYSLOT', keyPrefix(name)),
+    );
+    expect(new Set(await Promise.all(slots)).size).toBeGreaterThan(1);
+  });
+
+  it('as a Cluster: a master that is away is found again, and what was scheduled on it runs', async () => {
+    const { nodes, clients, url } = await cluster();
+    const log = silentLog();
+    const requests = await connectRedis(url, { role: 'requests', log });
+    const worker = await connectRedis(url, { role: 'worker', log });
+    cleanups.push(
+      () => requests.disconnect(),
+      () => worker.disconnect(),
+    );
+    const done: string[] = [];
+    const handle = async (job: { kind: string }) => {
+      done.push(job.kind);
+    };
+    const scheduler = createScheduler({ redis: requests, instance: 'default', log });
+    const workers = startWorkers({ redis: worker, instance: 'default', log, handleDeed: handle, handleWord: handle });
+    cleanups.push(
+      () => scheduler.close(),
+      () => workers.close(2000),
+    );
+    await scheduler.schedule({ v: 1, kind: 'revoke', id: 'g-7k3fq2' }, Date.now() + 1500);
+    const sizes = await Promise.all(clients.map((node) => node.dbsize()));
+    const holder = nodes[sizes.findIndex((size) => size > 0)];
+    // Silent, as behind a broken network: for longer than the job has, and than the others wait before they say that it has failed.
+    holder?.server.kill('SIGSTOP');
+    await expect(scheduler.schedule({ v: 1, kind: 'apply', id: 'g-7k3fq2' })).rejects.toThrow(Unavailable);
+    holder?.server.kill('SIGCONT');
+    await expect.poll(() => done, { timeout: 20_000 }).toContain('revoke');
+    await expect
+      .poll(() => scheduler.schedule({ v: 1, kind: 'warn', id: 'g-7k3fq2' }).then(() => 'scheduled', String), {
+        timeout: 20_000,
+      })
+      .toBe('scheduled');
+    await expect.poll(() => done, { timeout: 10_000 }).toContain('warn');
   });
 
   it('behind Sentinel, with a user and a database', async () => {
-    const master = await start([], 'user bot on >hunter2 ~* &* +@all\n');
-    const sentinel = await start(['--sentinel'], `sentinel monitor mymaster 127.0.0.1 ${master} 1\n`);
-    const admin = await client(sentinel);
+    const { port: master } = await start([], 'user bot on >hunter2 ~* &* +@all\n');
+    const { port: watcher } = await start(['--sentinel'], `sentinel monitor mymaster 127.0.0.1 ${master} 1\n`);
+    const admin = await client(watcher);
     await expect
       .poll(() => admin.call('SENTINEL', 'get-master-addr-by-name', 'mymaster'), { timeout: 10_000 })
       .toBeTruthy();
-    await everythingWorks(`redis+sentinel://bot:hunter2@127.0.0.1:${sentinel}/mymaster/1`);
+    await everythingWorks(`redis+sentinel://bot:hunter2@127.0.0.1:${watcher}/mymaster/1`);
     const data = await client(master);
     expect(await data.dbsize()).toBe(0);
     await data.select(1);
     expect(await data.dbsize()).toBeGreaterThan(5);
   });
+
+  it('behind Sentinel: after kill -9 of the master the replica is promoted, and a revocation that was scheduled runs in time', async () => {
+    const { master, replica, url } = await sentinel();
+    const log = silentLog();
+    const requests = await connectRedis(url, { role: 'requests', log });
+    const worker = await connectRedis(url, { role: 'worker', log });
+    cleanups.push(
+      () => requests.disconnect(),
+      () => worker.disconnect(),
+    );
+    const done: { kind: string; at: number }[] = [];
+    const handle = async ({ kind }: { kind: string }) => {
+      done.push({ kind, at: Date.now() });
+    };
+    const scheduler = createScheduler({ redis: requests, instance: 'default', log });
+    const workers = startWorkers({ redis: worker, instance: 'default', log, handleDeed: handle, handleWord: handle });
+    cleanups.push(
+      () => scheduler.close(),
+      () => workers.close(2000),
+    );
+    const store = createGrantStore({ redis: requests, instance: 'default', log, audit: auditOn(requests).audit });
+    const grant = sampleGrant();
+    expect(await store.create(grant)).toBe(true);
+    const due = Date.now() + 12_000;
+    await scheduler.schedule({ v: 1, kind: 'revoke', id: grant.id }, due);
+    expect(await requests.wait(1, 5000)).toBe(1);
+    master.server.kill('SIGKILL');
+    await master.server.exited;
+    await expect(store.get(grant.id)).rejects.toThrow(Unavailable);
+    const data = await client(replica.port);
+    await expect.poll(() => data.info('replication'), { timeout: 20_000 }).toContain('role:master');
+    expect(Date.now()).toBeLessThan(due);
+    await expect.poll(() => store.get(grant.id).catch(() => null), { timeout: 20_000 }).toMatchObject({ id: grant.id });
+    await expect.poll(() => done, { timeout: 30_000 }).toHaveLength(1);
+    expect(done[0]?.kind).toBe('revoke');
+    expect((done[0]?.at ?? 0) - due).toBeGreaterThanOrEqual(0);
+    expect((done[0]?.at ?? 0) - due).toBeLessThan(3000);
+  }, 60_000);
 
   it('with a password that is wrong stops the start, and does not show it', async () => {
     const redis = await startRedis({ log: () => {} });

@@ -147,7 +147,7 @@ describeWithCluster('a cluster that resists', (cluster) => {
       expect(live.told.filter((one) => one.id === id).map((one) => one.news)).not.toContain('ended');
       await lift();
       const { state, remarks } = await live.ended(id, 40_000);
-      expect([state, remarks.join()]).toEqual(['revoked', expect.stringMatching(/ended \d+ s late/)]);
+      expect([state, remarks.join()]).toEqual(['revoked', expect.stringMatching(/confirmed \d+ s late/)]);
       expect(await can('list', 'configmaps', '-n', targets.team)).toBe('no');
       expect(live.printed.findLast((line) => line['id'] === id && line['event'] === 'revoked')).toMatchObject({
         lateness: expect.any(Number) as number,

@@ -257,7 +257,7 @@ describe('the scheduler', () => {
     const { Queue } = await import('bullmq');
     const raw = new Queue('deeds', { connection: requests, prefix });
     for (const data of [
-      { v: 2, kind: 'revoke', id: 'g-7k3fq2' },
+      { v: 0, kind: 'revoke', id: 'g-7k3fq2' },
       { v: 1, kind: 'grant-everything', id: 'g-7k3fq2' },
       { v: 1, kind: 'tell', id: 'g-7k3fq2', news: 'ended' },
       { v: 1, kind: 'revoke', id: '../etc' },
@@ -270,6 +270,35 @@ describe('the scheduler', () => {
     expect(done).toEqual([]);
     await raw.close();
   });
+
+  it('leaves a job that a newer version wrote to a replica that knows it: it is not lost, and not done by halves', async () => {
+    const prefix = `{drawbridge:${instance}}`;
+    const { Queue, Worker } = await import('bullmq');
+    const raw = new Queue('deeds', { connection: requests, prefix });
+    const { done } = work();
+    const payload = { v: 2, kind: 'revoke-by-halves', grants: ['g-7k3fq2'] };
+    await raw.add('revoke-by-halves', payload, {
+      attempts: 1_000_000,
+      backoff: { type: 'custom' },
+      removeOnComplete: true,
+    });
+    const told = () =>
+      log.lines.filter((line) => String((line.fields['err'] as Error | undefined)?.message).includes('newer version'));
+    await expect.poll(() => told().length, { timeout: 10_000 }).toBeGreaterThan(1);
+    expect(done).toEqual([]);
+    // A replica of the next version joins.
+    const taken: unknown[] = [];
+    const newer = new Worker('deeds', async (job) => taken.push(job.data), {
+      connection: worker,
+      prefix,
+      concurrency: 20,
+      settings: { backoffStrategy: () => 100 },
+    });
+    await expect.poll(() => taken, { timeout: 20_000 }).toEqual([payload]);
+    await expect.poll(async () => (await scheduler.depth()).deeds).toEqual(NOTHING);
+    await newer.close();
+    await raw.close();
+  }, 40_000);
 
   it('gives a job to another replica when the one that had it is gone', async () => {
     const own = await connectRedis(redis().url, { role: 'worker', log });

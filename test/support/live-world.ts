@@ -33,7 +33,7 @@ export async function liveWorld(options: {
 }) {
   const { cluster, at, targets, redis } = options;
   let ahead = 0;
-  const clock: Clock = { now: () => Date.now() + ahead };
+  const clock: Clock = { now: () => Date.now() + ahead, doubt: () => null };
   const { instance, workspacesNamespace } = at;
   const policy = policySchema.parse(exampleValues(targets).policy);
   const config = new KubeConfig();

@@ -7,10 +7,15 @@ import { summaryOf } from '../../src/domain/grant-summary.ts';
 /** A clock that stands still until it is told. */
 export function manualClock(
   start: Instant = Date.UTC(2026, 0, 5, 9),
-): Clock & { set(at: Instant): void; pass(seconds: number): void } {
+): Clock & { set(at: Instant): void; pass(seconds: number): void; distrust(doubt: string | null): void } {
   let now = start;
+  let doubt: string | null = null;
   return {
     now: () => now,
+    doubt: () => doubt,
+    distrust: (why) => {
+      doubt = why;
+    },
     set: (at) => {
       now = at;
     },
@@ -22,7 +27,7 @@ export function manualClock(
 
 /** Grants in memory; held by the same contract suite as those in Redis. `say` gets the entry of a change in the very step of it. */
 export function memoryStore(
-  clock: Clock = { now: () => Date.now() },
+  clock: Pick<Clock, 'now'> = { now: () => Date.now() },
   say: (entry: AuditEntry) => void = () => {},
 ): GrantStore {
   const records = new Map<string, string>();
@@ -133,7 +138,7 @@ export interface MemoryScheduler extends Scheduler {
 }
 
 /** A scheduler that runs nothing by itself: the test passes the time. */
-export function memoryScheduler(clock: Clock): MemoryScheduler {
+export function memoryScheduler(clock: Pick<Clock, 'now'>): MemoryScheduler {
   const scheduled = new Map<string, { job: Job; at: Instant }>();
   const jobs = () => [...scheduled.values()].toSorted((a, b) => a.at - b.at);
   const takeDue = () => {

@@ -44,12 +44,14 @@ export interface ClusterOptions extends ManifestContext {
   /** The namespace that Drawbridge itself runs in, when it runs in one. */
   readonly ownNamespace: string | null;
   readonly now: () => number;
+  /** A time that the API server wrote, by the clock of `now`. */
+  readonly fromServer?: (at: number) => number;
   readonly sleep: (milliseconds: number) => Promise<void>;
 }
 
 /** The cluster, over a real API server. Every write is a server-side apply of a sealed object, so that each step may run again. */
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
-  const { api, sealKeys, now, sleep, workspacesNamespace, instance } = options;
+  const { api, sealKeys, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
   const surveyor = createSurveyor(api);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const apply = (object: KubeObject) => api.apply(seal(object, sealKeys));
@@ -79,7 +81,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   const startOf = (job: KubeObject | null): number => {
     const startTime = (job?.status as { startTime?: string } | undefined)?.startTime;
-    return startTime === undefined ? now() : Date.parse(startTime);
+    return startTime === undefined ? now() : fromServer(Date.parse(startTime));
   };
 
   async function placeLease(grant: Grant, namespace: string): Promise<void> {

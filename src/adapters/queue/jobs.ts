@@ -41,6 +41,12 @@ function parsed<T>(schema: z.ZodType<T>, payload: unknown): Parsed<T> {
 export const parseDeed = (payload: unknown): Parsed<Deed> => parsed(deedSchema, payload);
 export const parseWord = (payload: unknown): Parsed<Word> => parsed(wordSchema, payload);
 
+const JOB_VERSION = 1;
+const versioned = z.looseObject({ v: z.int().min(JOB_VERSION + 1) });
+
+/** Whether a newer version of Drawbridge wrote it. Whoever adds a kind of job, or changes one, raises `v`. */
+export const isNewer = (payload: unknown): boolean => versioned.safeParse(payload).success;
+
 export function isDeed(job: Job): job is Deed {
   return job.kind !== 'tell' && job.kind !== 'alarm';
 }

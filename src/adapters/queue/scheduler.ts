@@ -1,9 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { Queue, Worker, type WorkerOptions } from 'bullmq';
+import { Queue, type WorkerOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { Job, Scheduler } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
-import { type Deed, isDeed, jobKey, type Parsed, parseDeed, parseWord, type Word } from './jobs.ts';
+import { type Deed, isDeed, isNewer, jobKey, type Parsed, parseDeed, parseWord, type Word } from './jobs.ts';
+import { PatientWorker } from './patient-worker.ts';
+import { sparingly } from './sparing.ts';
 
 /**
  * Delayed jobs on Redis by BullMQ. Two queues: deeds and words (see jobs.ts). Every attempt to schedule is a BullMQ job of its own, and
@@ -75,7 +77,7 @@ export function createScheduler(options: {
         stackTraceLimit: 0,
       },
     });
-    made.on('error', (error) => tellOfError(options.log, name, error));
+    made.on('error', errorsOf(options.log, name));
     return made;
   };
   const deeds = queue(deedsQueue, DEEDS);
@@ -150,9 +152,13 @@ export function createScheduler(options: {
 }
 
 /** That Redis is away is told by the connection, once; BullMQ would tell it with every attempt to come back. */
-function tellOfError(log: QueueLog, queue: string, error: Error): void {
-  const lost = 'code' in error || /Connection is closed|max retries per request|enableOfflineQueue/.test(error.message);
-  if (!lost) log.warn({ err: error, queue }, 'the queue met an error');
+function errorsOf(log: QueueLog, queue: string): (error: Error) => void {
+  const tell = sparingly((error, times) => log.warn({ err: error, queue, times }, 'the queue met an error'));
+  return (error) => {
+    const lost =
+      'code' in error || /Connection is closed|max retries per request|enableOfflineQueue/.test(error.message);
+    if (!lost) tell(error);
+  };
 }
 
 async function reaching<T>(work: () => Promise<T>): Promise<T> {
@@ -206,11 +212,14 @@ export function startWorkers(options: {
       runRetryDelay: 500,
       settings: { backoffStrategy: (attempts) => pauseBefore(attempts, retry) },
     };
-    const worker = new Worker(
+    const worker = new PatientWorker(
       name,
       async (job) => {
         const payload = parse(job.data);
         if ('problem' in payload) {
+          // While replicas of two versions run side by side: the newer one will take it.
+          if (isNewer(job.data))
+            throw new Error('a newer version of Drawbridge wrote this job: it is left for a replica that knows it');
           log.error({ queue: name, job: job.id, problem: payload.problem }, 'an unknown job was dropped');
           return;
         }
@@ -218,7 +227,7 @@ export function startWorkers(options: {
       },
       settings,
     );
-    worker.on('error', (error) => tellOfError(log, name, error));
+    worker.on('error', errorsOf(log, name));
     worker.on('failed', (job, error) => {
       // The first failures, then ever fewer of the same: an outage must not fill the log.
       const attempt = job?.attemptsMade ?? 1;

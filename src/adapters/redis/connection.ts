@@ -106,6 +106,10 @@ export function keyPrefix(instance: string): string {
   return `{drawbridge:${instance}}`;
 }
 
+/** Redis said no (out of memory, read-only, …), or was not asked at all: nothing was changed, nor will be. */
+const wasRefused = (error: unknown): boolean =>
+  error instanceof Error && (error.name === 'ReplyError' || error.message.includes("Stream isn't writeable"));
+
 /** Runs commands; whatever goes wrong is `Unavailable`. */
 export async function reaching<T>(work: () => Promise<T>): Promise<T> {
   try {
@@ -113,6 +117,7 @@ export async function reaching<T>(work: () => Promise<T>): Promise<T> {
   } catch (error) {
     throw new Unavailable('Redis', `Redis failed: ${error instanceof Error ? error.message : String(error)}`, {
       cause: error,
+      untouched: wasRefused(error),
     });
   }
 }

@@ -72,10 +72,12 @@ function placeAmongDue(before: Instant | null, after: Instant | null): 'enter' |
 }
 
 /**
- * Grants in Redis: a JSON record each, an index of the open ones with a summary of each, and when the active ones are due. A record is replaced only when it is still, to the byte, the one
- * that the change was made from. A record that can't be read is reported and counts as not there.
+ * Grants in Redis: a JSON record each, an index of the open ones with a summary of each, and when the active ones are due. A record is
+ * replaced only when it is still, to the byte, the one that the change was made from. A record that can't be read is reported and counts as not
+ * there; one that a newer version wrote is left alone, for a replica that knows it.
  *
  * @throws (all methods) Unavailable
+ * @throws (get, change) Refusal of a record of a newer version: jobs are tried again, and people are told
  */
 export function createGrantStore(options: {
   readonly redis: RedisClient;
@@ -97,9 +99,25 @@ export function createGrantStore(options: {
     if (stored === null) return null;
     const parsed = parseGrantRecord(stored);
     if ('grant' in parsed && parsed.grant.id === id) return parsed.grant;
+    if ('newer' in parsed && parsed.newer)
+      throw new Refusal(
+        'version',
+        `${id} was written by a newer version of Drawbridge than the replica that looked at it.`,
+        'Nothing was changed. Try again in a minute.',
+      );
     const problem = 'problem' in parsed ? parsed.problem : `it is the record of ${parsed.grant.id}`;
     log.error({ grant: id, problem }, 'a stored grant can not be read: it is skipped');
     return null;
+  };
+
+  const readable = (id: string, stored: string | null): Grant | null => {
+    try {
+      return read(id, stored);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      log.warn({ grant: id }, 'a grant of a newer version is left to a replica that knows it');
+      return null;
+    }
   };
 
   const keysOf = (id: string) => [recordKey(id), indexKey, dueKey, outbox];
@@ -114,7 +132,7 @@ export function createGrantStore(options: {
     const listed: GrantSummary[] = [];
     for (const id of ids) {
       const stored = await redis.get(recordKey(id));
-      const grant = read(id, stored);
+      const grant = readable(id, stored);
       if (stored === null || grant === null || hasEnded(grant.state)) continue;
       const summary = summaryOf(grant);
       const keys = [recordKey(id), indexKey, dueKey];
@@ -210,7 +228,7 @@ export function createGrantStore(options: {
         const portion = ids.slice(i, i + RECORDS);
         const stored = await reaching(() => redis.mget(portion.map(recordKey)));
         for (const [at, id] of portion.entries()) {
-          const grant = read(id, stored[at] ?? null);
+          const grant = readable(id, stored[at] ?? null);
           if (grant !== null && !hasEnded(grant.state)) grants.push(grant);
         }
       }

@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import type { Proposal, Seen, UseCases } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
+import { touching } from '../../domain/errors.ts';
 import { ACTIONS, carried, carriedAsked, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
 import { type Message, note } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
@@ -74,7 +75,12 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
   const { quick } = connection;
 
   const twice = async (kind: string, id: string | undefined): Promise<boolean> => {
-    if (id === undefined || !(await seenBefore(`slack:${kind}:${id}`))) return false;
+    if (id === undefined) return false;
+    const again = await seenBefore(`slack:${kind}:${id}`).catch((error: unknown) => {
+      // Nothing is done before this is known.
+      throw touching(error, false);
+    });
+    if (!again) return false;
     log.info({ kind }, 'delivered twice: handled once');
     return true;
   };

@@ -32,6 +32,11 @@ export function sayError(error: unknown, doing: string, log: Logger): Said {
   }
   const reference = randomBytes(3).toString('hex');
   log.error({ doing, reference, err: error }, 'a request of a person failed');
+  if (error instanceof Unavailable && error.untouched)
+    return {
+      text: `${error.dependency} does not answer as it should, so nothing was requested or changed. Try again in a minute. (Reference: ${reference})`,
+      refusal: null,
+    };
   if (error instanceof Unavailable)
     return {
       text: `${error.dependency} does not answer as it should, so this may not have been carried through. Look with /jit list, and try again in a minute. (Reference: ${reference})`,

@@ -8,6 +8,8 @@ export interface MetricSources {
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
   policyProblem(): string | null;
+  /** Seconds by which the clock of this machine is ahead of each server's; null: not known. */
+  clocksAhead(): Readonly<Record<'redis' | 'kubernetes', number | null>>;
   /** Seconds since the oldest audit entry that the webhook has not taken was stored; null: there is no webhook. */
   auditWebhookLag(): Promise<number | null>;
 }
@@ -75,6 +77,14 @@ export function createMetrics(sources: MetricSources): Metrics {
     async (gauge) => {
       const lag = await sources.auditWebhookLag();
       if (lag !== null) gauge.set(lag);
+    },
+  );
+  lookedUp(
+    'drawbridge_clock_ahead_seconds',
+    'By how much the clock of this machine is ahead of that of Redis and of the API server, negative: behind.',
+    ['of'],
+    async (gauge) => {
+      for (const [of, ahead] of Object.entries(sources.clocksAhead())) if (ahead !== null) gauge.set({ of }, ahead);
     },
   );
 

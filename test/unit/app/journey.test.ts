@@ -1,5 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runJob } from '../../../src/app/run-job.ts';
+import { extensionDigest } from '../../../src/domain/decide.ts';
+import { shortDigest } from '../../../src/domain/plan.ts';
 import type { PolicyInput } from '../../../src/domain/policy.ts';
 import type { NetworkPolicy } from '../../../src/network/types.ts';
 import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
@@ -736,5 +738,74 @@ describe('what a review of the whole found', () => {
     app.world.store.summaries = summaries;
     await app.run();
     expect((await app.grant(id)).state).toBe('revoked');
+  });
+});
+
+describe('while the time is in doubt', () => {
+  const doubtful = () => app.clock.distrust('the clock of this replica is 5m ahead');
+
+  test('nobody gets anything, and nothing is half done', async () => {
+    const waiting = await pending();
+    const id = await active();
+    await app.useCases.extend(ada, id, 600);
+    doubtful();
+    await expect(app.request()).rejects.toEqual(refusal('clock'));
+    await expect(app.useCases.review(ben, waiting, 'approve', '', await app.seen(waiting))).rejects.toEqual(
+      refusal('clock'),
+    );
+    expect(await app.grant(waiting)).toMatchObject({ state: 'pending', decisions: [] });
+    const { extension, expiresAt } = await app.grant(id);
+    const seen = { digest: shortDigest(extensionDigest(await app.grant(id), extension as never)), message: null };
+    await expect(app.useCases.reviewExtension(ben, id, 'approve', '', seen)).rejects.toEqual(refusal('clock'));
+    await expect(app.useCases.extend(ada, id, 60)).rejects.toEqual(refusal('clock'));
+    expect(await app.grant(id)).toMatchObject({ expiresAt, extension });
+  });
+
+  test('what was approved waits for a replica that knows the time', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    doubtful();
+    await app.run();
+    expect((await app.grant(id)).state).toBe('approved');
+    expect(app.cluster.held.size).toBe(0);
+    app.clock.distrust(null);
+    app.clock.pass(5);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('active');
+  });
+
+  test('a grant that is being applied gets no rights; when that lasts, it is taken down and says why', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    const { startWorkspace } = app.cluster.access;
+    app.cluster.access.startWorkspace = async (grant) => {
+      doubtful();
+      return startWorkspace(grant);
+    };
+    await app.run();
+    expect(app.cluster.hasRights(id)).toBe(false);
+    for (let i = 0; i < 15; i++) {
+      app.clock.pass(5);
+      await app.run();
+    }
+    expect(await app.grant(id)).toMatchObject({
+      state: 'failed',
+      ending: { note: expect.stringContaining('the clock of this replica is 5m ahead') as string },
+    });
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('it is denied, revoked and ended as ever', async () => {
+    const waiting = await pending();
+    const [first, second] = [await active(), await active()];
+    doubtful();
+    await app.useCases.review(ben, waiting, 'deny', '', await app.seen(waiting));
+    await app.useCases.revoke(ada, first, '');
+    await app.run();
+    app.clock.pass(30 * 60);
+    await app.run();
+    const states = await Promise.all([waiting, first, second].map(async (id) => (await app.grant(id)).state));
+    expect(states).toEqual(['denied', 'revoked', 'expired']);
+    expect(app.cluster.held.size).toBe(0);
   });
 });

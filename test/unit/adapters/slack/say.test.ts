@@ -28,6 +28,13 @@ describe('what a person reads of an error', () => {
     expect(text).toContain('try again');
     expect(text).not.toMatch(/hunter2|ECONNREFUSED|get failed/);
     expect(logged()).toContain('get failed');
+    expect(text).toContain('may not have been carried through');
+  });
+
+  it('is that nothing was done, where that is certain', () => {
+    const { log } = listening();
+    const { text } = sayError(new Unavailable('Redis', 'OOM', { untouched: true }), 'request', log);
+    expect(text).toMatch(/^Redis does not answer as it should, so nothing was requested or changed\. Try again/);
   });
 
   it('is a reference of anything else, which the log has too', () => {

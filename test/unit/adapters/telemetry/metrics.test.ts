@@ -6,6 +6,7 @@ const quiet = {
   queueDepth: async () => ({}),
   policyProblem: () => null,
   auditWebhookLag: async () => null,
+  clocksAhead: () => ({ redis: null, kubernetes: null }),
 };
 const ours = (body: string) => body.split('\n').filter((line) => line.startsWith('drawbridge_'));
 
@@ -21,6 +22,7 @@ describe('the metrics', () => {
       queueDepth: async () => ({ deeds: { waiting: 1, delayed: 7 } }),
       policyProblem: () => 'policy.yaml:1:1 bad',
       auditWebhookLag: async () => 61.5,
+      clocksAhead: () => ({ redis: -300.25, kubernetes: null }),
     });
     metrics.decided('debug', 'approved', 'person');
     metrics.revoked('debug', 'expired', 1.5);
@@ -35,6 +37,7 @@ describe('the metrics', () => {
         'drawbridge_queue_jobs{queue="deeds",state="delayed"} 7',
         'drawbridge_policy_bad 1',
         'drawbridge_audit_webhook_lag_seconds 61.5',
+        'drawbridge_clock_ahead_seconds{of="redis"} -300.25',
         'drawbridge_audit_entries_total{outcome="unchained"} 1',
         'drawbridge_audit_entries_total{outcome="lost"} 0',
         'drawbridge_audit_chain_breaks_total 1',
@@ -44,6 +47,7 @@ describe('the metrics', () => {
         'drawbridge_api_errors_total{dependency="Redis"} 0',
       ]),
     );
+    expect(first.join('\n')).not.toContain('of="kubernetes"');
     grants = [];
     expect(ours((await metrics.scrape()).body).join('\n')).not.toContain('drawbridge_grants{');
   });
@@ -57,6 +61,7 @@ describe('the metrics', () => {
       queueDepth: away,
       policyProblem: () => null,
       auditWebhookLag: async () => null,
+      clocksAhead: () => ({ redis: null, kubernetes: null }),
     });
     const lines = ours((await metrics.scrape()).body);
     expect(lines).toContain('drawbridge_policy_bad 0');
