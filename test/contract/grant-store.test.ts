@@ -5,6 +5,7 @@ import { connectRedis, type RedisClient } from '../../src/adapters/redis/connect
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { AuditEntry, GrantStore } from '../../src/app/ports.ts';
 import { become, type Grant } from '../../src/domain/grant.ts';
+import { type GrantSummary, summaryOf } from '../../src/domain/grant-summary.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
@@ -193,6 +194,63 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     expect((await store.get(ended.id))?.state).toBe('cancelled');
   });
 
+  it('tells of each open grant what all are looked at for', async () => {
+    const grant = await fresh({ target: { namespace: 'payments' } });
+    const summary = (s: GrantSummary) => s.id === grant.id;
+    expect((await other.summaries()).find(summary)).toEqual(summaryOf(grant));
+    await store.change(grant.id, (g) => ({ ...g, message: { channel: 'C0ACCESS001', ts: '1.2' } }));
+    expect((await other.summaries()).find(summary)).toMatchObject({ state: 'pending', posted: true });
+    expect((await other.open((s) => s.namespace === 'payments')).map(({ id }) => id)).toContain(grant.id);
+    expect((await other.open((s) => s.namespace === 'elsewhere')).map(({ id }) => id)).not.toContain(grant.id);
+    await store.change(grant.id, (g) => become(g, 'denied'));
+    expect((await other.summaries()).find(summary)).toBeUndefined();
+  });
+
+  describe('of grants that are due', () => {
+    /** Far from what other tests leave in the store. */
+    let from = 1_000_000;
+    const due = async (expiresAt: number) => {
+      const grant = await fresh({ state: 'applying', startsAt: 0, expiresAt });
+      await store.change(grant.id, (g) => become(g, 'active'));
+      return grant.id;
+    };
+    const taken = async (by: GrantStore, now: number, most = 1000) => (await by.takeDue(now, most)).map(({ id }) => id);
+    beforeEach(async () => {
+      await store.takeDue(from + 1000, 1000);
+      from += 1000;
+    });
+
+    it('each is handed to one replica alone, the earliest first', async () => {
+      const [late, early, later] = [await due(from + 20), await due(from + 10), await due(from + 30)];
+      expect(await store.nextDue()).toBe(from + 10);
+      expect(await taken(store, from + 9)).toEqual([]);
+      expect(await taken(other, from + 25, 1)).toEqual([early]);
+      const all = await Promise.all([store, other, store].map((s) => taken(s, from + 25)));
+      expect(all.flat()).toEqual([late]);
+      expect(await store.nextDue()).toBe(from + 30);
+      expect(await taken(store, from + 30)).toEqual([later]);
+    });
+
+    it('an extension moves it, and is refused once its end was claimed', async () => {
+      const id = await due(from + 10);
+      const longer = (by: number) => (g: Grant) => become(g, 'active', { expiresAt: (g.expiresAt ?? 0) + by });
+      await store.change(id, longer(30));
+      expect(await taken(other, from + 39)).toEqual([]);
+      expect(await taken(other, from + 40)).toEqual([id]);
+      await expect(store.change(id, longer(30))).rejects.toThrow('has reached its end');
+      expect((await store.get(id))?.expiresAt).toBe(from + 40);
+      // Whatever else changes does not bring it back.
+      await store.change(id, (g) => ({ ...g, remarks: ['followed'] }));
+      expect(await taken(other, from + 999)).toEqual([]);
+    });
+
+    it('one that is ended before its time is not due any more', async () => {
+      const id = await due(from + 10);
+      await store.change(id, (g) => become(g, 'ending'));
+      expect(await taken(store, from + 999)).toEqual([]);
+    });
+  });
+
   it('says a thing once among all replicas, and each thing for itself', async () => {
     const key = newGrantId();
     const said = await Promise.all([store, other, store].map((s) => s.firstTime(key, 60)));
@@ -292,11 +350,27 @@ describe('the grant store in Redis', () => {
     await expect(store.change(id, (g) => ({ ...g, reason: 'mine' }))).rejects.toMatchObject(refusal);
     expect(await store.create(sampleGrant({ id }))).toBe(false);
     log.lines.length = 0;
-    expect((await store.open()).map((g) => g.id)).not.toContain(id);
+    expect((await store.open(() => true)).map((g) => g.id)).not.toContain(id);
     expect(log.lines).toContainEqual(expect.objectContaining({ level: 'warn', fields: { grant: id } }));
     expect(await first().get(key)).toBe(newer);
-    expect(await first().sismember('{drawbridge:default}:open', id)).toBe(1);
+    expect(await first().hexists('{drawbridge:default}:index', id)).toBe(1);
     await first().del(key);
+  });
+
+  it('lists what an older version has listed, and what it can not read the summary of', async () => {
+    const store = storeOf(first());
+    const ids = [newGrantId(), newGrantId()];
+    for (const id of ids) await store.create(sampleGrant({ id, state: 'active', startsAt: 1, expiresAt: 2 }));
+    const [older = '', strange = ''] = ids;
+    await first().hdel('{drawbridge:default}:index', older);
+    await first().zrem('{drawbridge:default}:due', older);
+    await first().sadd('{drawbridge:default}:open', older);
+    await first().hset('{drawbridge:default}:index', strange, '{"id":"g-aaaaaa"}');
+    const listed = async () => (await store.summaries()).map(({ id }) => id);
+    expect(await listed()).toEqual(expect.arrayContaining(ids));
+    expect(await first().exists('{drawbridge:default}:open')).toBe(0);
+    expect(await listed()).toEqual(expect.arrayContaining(ids));
+    expect((await store.takeDue(2, 1000)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
   });
 
   it('keeps what a newer version has added', async () => {

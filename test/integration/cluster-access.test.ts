@@ -8,6 +8,7 @@ import { planOf } from '../../src/app/make-plan.ts';
 import type { ClusterAccess } from '../../src/app/ports.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
+import { summaryOf } from '../../src/domain/grant-summary.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { digestOfPlan } from '../../src/domain/plan.ts';
 import { policySchema } from '../../src/domain/policy.ts';
@@ -464,7 +465,8 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     });
     await kube.kubectl(['-n', namespace, 'patch', 'rolebinding', objectName(grant.id), '--type=merge', '-p', subjects]);
     const changed = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'RoleBinding');
-    expect(changed).toMatchObject({ sealed: false, record: null, expiresAt: null });
+    expect(changed).toMatchObject({ sealed: false, expiresAt: null });
+    expect(changed?.record()).toBeNull();
     expect(await cluster.verify(grant)).toEqual([
       `RoleBinding ${namespace}/${objectName(grant.id)} is not as it was written`,
     ]);
@@ -473,11 +475,31 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     await takeDown(grant);
   });
 
+  test('the bindings of many are cut at once, and it is said which are gone', async () => {
+    const namespace = await staged();
+    const [one, two, kept] = [
+      await put(await planned('view', namespace, 600)),
+      await put(await planned('debug', namespace, 600, 'checkout')),
+      await put(await planned('view', namespace, 600)),
+    ];
+    const binding = ['-n', namespace, 'patch', 'rolebinding', objectName(kept.id), '--type=merge', '-p'];
+    await kube.kubectl([...binding, '{"metadata":{"finalizers":["example.test/keep"]}}']);
+    const never = { ...summaryOf(one), id: 'g-aaaaaa' };
+    const gone = await cluster.cutRights([...[one, two, kept].map(summaryOf), never]);
+    expect(gone.toSorted()).toEqual([one.id, two.id, never.id].toSorted());
+    await cluster.confirmRefused(two);
+    expect(await can('get', `pod/${two.pods[0]}`, '-n', namespace)).toBe('no');
+    // What a finalizer keeps is in force; the revocation of that grant empties it.
+    await cluster.takeRights(kept);
+    await kube.kubectl([...binding, '{"metadata":{"finalizers":null}}']);
+    for (const grant of [one, two, kept]) await takeDown(grant);
+  });
+
   test('a sealed lease holds the whole grant, so that it can be adopted', async () => {
     const namespace = await staged();
     const grant = await put(await planned('debug', namespace, 600, 'checkout'));
     const lease = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'Job');
-    expect(lease?.record).toMatchObject({ id: grant.id, requester: ADA, plan: grant.plan, digest: grant.digest });
+    expect(lease?.record()).toMatchObject({ id: grant.id, requester: ADA, plan: grant.plan, digest: grant.digest });
     await takeDown(grant);
   });
 

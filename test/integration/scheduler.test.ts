@@ -158,6 +158,27 @@ describe('the scheduler', () => {
     );
   });
 
+  it('tells which of many jobs are not scheduled for their time', async () => {
+    const at = Date.now() + 3_600_000;
+    const wanted = [
+      { job: revoke(), at },
+      { job: revoke(), at },
+      { job: tell(), at },
+      { job: revoke(), at },
+      { job: revoke(), at },
+    ];
+    const [, moved, word, cancelled, due] = wanted.map(({ job }) => job) as [Job, Job, Job, Job, Job];
+    for (const { job } of wanted) await scheduler.schedule(job, at);
+    expect(await scheduler.unscheduled(wanted)).toEqual([]);
+    await scheduler.schedule(moved, at + 1000);
+    await scheduler.cancel(word);
+    await scheduler.cancel(cancelled);
+    await scheduler.schedule(due);
+    const missed = await scheduler.unscheduled(wanted);
+    expect(missed.toSorted()).toEqual([1, 2, 3, 4]);
+    expect(await scheduler.unscheduled([])).toEqual([]);
+  });
+
   it('does not run a job that was cancelled', async () => {
     const cancelled = revoke();
     const later = revoke();

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { createUseCases } from '../../../src/app/create-use-cases.ts';
+import { createDueRights } from '../../../src/app/end-due.ts';
 import type { World } from '../../../src/app/ports.ts';
 import { hasEnded } from '../../../src/domain/grant.ts';
 import { appWorld, PEOPLE } from '../../support/app-world.ts';
@@ -35,7 +36,7 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
   };
 }
 
-const act = fc.constantFrom('run', 'run', 'revoke', 'extend', 'approve', 'deny', 'pass', 'reconcile');
+const act = fc.constantFrom('run', 'run', 'cut', 'revoke', 'extend', 'approve', 'deny', 'pass', 'reconcile');
 
 test('wherever the process dies, rights are only ever held within an approved window, and everything ends', async () => {
   await fc.assert(
@@ -62,6 +63,11 @@ test('wherever the process dies, rights are only ever held within an approved wi
           const work: Record<string, () => Promise<unknown>> = {
             run: () => app.run(world),
             reconcile: () => app.reconcile(world),
+            async cut() {
+              const due = createDueRights(world, () => {});
+              await due.end();
+              await due.settled();
+            },
             approve: async () => useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id)),
             deny: async () => useCases.review(PEOPLE.ben, id, 'deny', '', await app.seen(id)),
             revoke: () => useCases.revoke(PEOPLE.ada, id, ''),
