@@ -69,8 +69,10 @@ export async function install(options: {
     log: () => {},
     cluster,
     slack: { ...chaosWorkspace(), ackMs: 3000 },
+    // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
+    redis: { appendfsync: 'always' },
     policy(policy) {
-      policy.approvals = { ...policy.approvals, timeout: '10s', reminder: '4s' };
+      policy.approvals = { ...policy.approvals, timeout: '15s', reminder: '5s' };
       policy.notifications = { warning: '2s' };
       for (const profile of Object.values(policy.profiles)) {
         delete profile.timeout;
