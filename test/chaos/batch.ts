@@ -55,12 +55,12 @@ export interface Ran {
 
 /** People are patient: how long they look for their request, for its approval and access, and when they press again: milliseconds. */
 const SEEN_MS = 5000;
-const ACTIVE_MS = 16_000;
+const ACTIVE_MS = 20_000;
 const PRESS_AGAIN_MS = 1500;
 const DECIDE_MS = 12_000;
 /** A request that came to nothing by a fault is typed again, as people do; not later than this after the batch began. */
-const ATTEMPTS = 4;
-const LAST_ATTEMPT_MS = 26_000;
+const ATTEMPTS = 7;
+const LAST_ATTEMPT_MS = 36_000;
 /** How long everything may take to end once nothing is broken any more; the bots look around every 30 s. */
 const SETTLE_MS = 60_000;
 const NUDGE_MS = 17_000;
@@ -305,7 +305,6 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   async function open(): Promise<string[]> {
     await audit.read();
     slack.read();
-    const left = await world.grantObjects();
     const untold = requests.flatMap((request) =>
       // Seen by nobody, or lost with Redis: nothing can be expected to be said.
       on.flushes.some((flush) => flush >= request.typedAt - 1000)
@@ -317,7 +316,9 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
               : [`${id} (${request.reason}) is said to be ${now?.standing ?? 'nothing'}`];
           }),
     );
-    return [...left.map((object) => `${object} is left`), ...untold];
+    // Looked up only when all seems to be over: it costs a kubectl.
+    if (untold.length > 0) return untold;
+    return (await world.grantObjects()).map((object) => `${object} is left`);
   }
 
   const calledBack = new Set<string>();

@@ -219,9 +219,9 @@ function createRandom(seed: number): Random {
 }
 
 /** Faults are begun up to here: milliseconds since the batch began. Requests come in the first half of it, and live through the rest. */
-const STORM_MS = 18_000;
-const REQUESTS_MS = 8000;
-const FIRST_FAULT_MS = 1500;
+const STORM_MS = 22_000;
+const REQUESTS_MS = 10_000;
+const FIRST_FAULT_MS = 3000;
 
 /** One batch: histories that share an installation, and so its faults. */
 export function drawBatch(seed: number, index: number, size: number): Batch {
@@ -302,7 +302,7 @@ function drawHistory(random: Random, name: string): History {
     requester,
     profile,
     target: random.pick(targetsOf(profile)),
-    seconds: random.between(4, 11),
+    seconds: random.between(6, 14),
     again: random.chance(0.12) ? random.between(0, 6000) : null,
     decisions,
     extension: random.chance(0.2)
@@ -359,10 +359,14 @@ function drawFaults(random: Random): { at: number; fault: Fault }[] {
   const count = random.between(3, 8);
   // Spread over the storm: some meet requests and decisions, most meet what is being applied, is live, or ends.
   const each = (STORM_MS - FIRST_FAULT_MS) / count;
-  return Array.from({ length: count }, (_, i) => ({
-    at: Math.round(FIRST_FAULT_MS + i * each) + random.between(0, Math.floor(each)),
-    fault: drawFault(random),
-  }));
+  let nobody = 0;
+  return Array.from({ length: count }, (_, i) => {
+    const at = Math.round(FIRST_FAULT_MS + i * each) + random.between(0, Math.floor(each));
+    const fault = drawFault(random);
+    // Once in a batch no bot is there at all: more would only keep requests from being heard.
+    if (fault.kind === 'kill' && fault.bots.length > 1) nobody += 1;
+    return { at, fault: fault.kind === 'kill' && nobody > 1 ? { ...fault, bots: [0] } : fault };
+  });
 }
 
 function drawFault(random: Random): Fault {

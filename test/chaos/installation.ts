@@ -91,6 +91,8 @@ export async function install(options: {
   const redis = new Redis(world.redisUrl, { maxRetriesPerRequest: 0, retryStrategy: () => 200 });
   redis.on('error', () => {});
 
+  // They start again and again.
+  const compiled = join(world.dir, 'compiled');
   const faulty: Installation['faulty'] = [];
   const dead: Installation['dead'] = [];
   const counts: Installation['counts'] = { kills: 0, crashes: 0, redisRestarts: 0, flushes: 0, edits: 0 };
@@ -109,7 +111,12 @@ export async function install(options: {
     const bot = await world.startBot({
       name,
       main: MAIN,
-      env: { KUBECONFIG: kubeconfig, CHAOS_CRASH: crashFile, ...(plant === null ? {} : { CHAOS_PLANT: plant }) },
+      env: {
+        KUBECONFIG: kubeconfig,
+        CHAOS_CRASH: crashFile,
+        NODE_COMPILE_CACHE: compiled,
+        ...(plant === null ? {} : { CHAOS_PLANT: plant }),
+      },
     });
     const now = { up: true, stopping: false, down: 0 };
 

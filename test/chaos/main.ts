@@ -18,7 +18,7 @@ import { createReport } from './report.ts';
  * With --plant a fault is put into the bot, in histories that are drawn to provoke it; a run that does not catch it has failed.
  */
 /** Histories in a batch. */
-const SIZE = 20;
+const SIZE = 25;
 const HELP = `Usage: npm run chaos -- [options]
   --histories N  how many (default 50), in batches of ${SIZE} that share an installation and its faults
   --seed S       the same seed draws the same steps (default: of the clock)
