@@ -19,6 +19,7 @@ import { createDirectory } from './adapters/slack/directory.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
+import { createLookout } from './app/lookout.ts';
 import type { World } from './app/ports.ts';
 import { followWorkload, reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
@@ -200,32 +201,20 @@ export async function startDrawbridge(
     handleWord: (word) => runJob(world, word),
   });
 
-  let reconciled = false;
-  let looking = false;
-  async function lookAround(): Promise<void> {
-    if (looking) return;
-    looking = true;
-    try {
+  const lookout = createLookout({
+    // One replica looks in each span of time.
+    claim: () => store.firstTime(`reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`, 60),
+    async work() {
       await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
-      reconciled = true;
       await watchPods();
       if (!rightsAreSure) await checkRights();
-    } catch (error) {
-      log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
-    } finally {
-      looking = false;
-    }
-  }
-  await lookAround();
+    },
+  });
+  const couldNotLook = (error: unknown) =>
+    log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+  await lookout.look().catch(couldNotLook);
   if (!rightsAreSure) await checkRights();
-  const timer = setInterval(() => {
-    // One replica looks in each span of time; a lost Redis lets all of them look.
-    const slot = `reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`;
-    void store.firstTime(slot, 60).then(
-      (first) => (first || !reconciled ? lookAround() : undefined),
-      () => undefined,
-    );
-  }, RECONCILE_EVERY);
+  const timer = setInterval(() => void lookout.turn().catch(couldNotLook), RECONCILE_EVERY);
 
   const useCases = createUseCases(world);
   const slack = createSlackApp({
@@ -241,7 +230,7 @@ export async function startDrawbridge(
       await api.ready();
       return null;
     },
-    grants: () => (reconciled ? null : 'not held against the cluster yet'),
+    grants: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
     slack: () => (slack.connected() ? null : 'not connected'),
   };
   const ops = await startOps({ port: settings.opsPort, checks, metrics: () => metrics.scrape() });
