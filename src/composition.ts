@@ -9,6 +9,7 @@ import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
 import { loadKubeConfig } from './adapters/kubernetes/kube-config.ts';
 import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
+import { sparingly } from './adapters/queue/sparing.ts';
 import { type AuditLine, createAudit } from './adapters/redis/audit.ts';
 import { createAuditFeed } from './adapters/redis/audit-feed.ts';
 import { redisTime, redisWarnings } from './adapters/redis/checks.ts';
@@ -22,6 +23,7 @@ import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
 import { createDueRights } from './app/end-due.ts';
+import { createLookout } from './app/lookout.ts';
 import type { World } from './app/ports.ts';
 import { followWorkloads, reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
@@ -225,8 +227,14 @@ export async function startDrawbridge(
           log,
         });
 
+  const tellOfDue = sparingly((error, times) =>
+    log.warn(
+      { err: error, times },
+      'rights that are due could not all be taken at once: each revocation goes on by itself',
+    ),
+  );
   const dueRights = createDueRights(world, (error) =>
-    log.warn({ err: error }, 'rights that are due could not all be taken at once: each revocation goes on by itself'),
+    tellOfDue(error instanceof Error ? error : new Error(String(error))),
   );
   const stopping = new AbortController();
   /** Ends what is due to the moment, however many jobs wait for a worker. */
@@ -256,32 +264,20 @@ export async function startDrawbridge(
     handleWord: (word) => runJob(world, word),
   });
 
-  let reconciled = false;
-  let looking = false;
-  async function lookAround(): Promise<void> {
-    if (looking) return;
-    looking = true;
-    try {
+  const lookout = createLookout({
+    // One replica looks in each span of time.
+    claim: () => store.firstTime(`reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`, 60),
+    async work() {
       await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
-      reconciled = true;
       await watchPods();
       if (!rightsAreSure) await checkRights();
-    } catch (error) {
-      log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
-    } finally {
-      looking = false;
-    }
-  }
-  await lookAround();
+    },
+  });
+  const couldNotLook = (error: unknown) =>
+    log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+  await lookout.look().catch(couldNotLook);
   if (!rightsAreSure) await checkRights();
-  const timer = setInterval(() => {
-    // One replica looks in each span of time; a lost Redis lets all of them look.
-    const slot = `reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`;
-    void store.firstTime(slot, 60).then(
-      (first) => (first || !reconciled ? lookAround() : undefined),
-      () => undefined,
-    );
-  }, RECONCILE_EVERY);
+  const timer = setInterval(() => void lookout.turn().catch(couldNotLook), RECONCILE_EVERY);
 
   const useCases = createUseCases(world);
   const slack = createSlackApp({
@@ -298,7 +294,7 @@ export async function startDrawbridge(
       return null;
     },
     clock: () => clock.doubt(),
-    grants: () => (reconciled ? null : 'not held against the cluster yet'),
+    grants: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
     slack: () => (slack.connected() ? null : 'not connected'),
   };
   const ops = await startOps({ port: settings.opsPort, checks, metrics: () => metrics.scrape() });

@@ -1,4 +1,4 @@
-import { become, hasEnded } from '../domain/grant.ts';
+import { become, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { revokeGrant } from './end-grant.ts';
@@ -57,14 +57,29 @@ async function remind(world: World, id: GrantId): Promise<void> {
   if (grant?.state === 'pending') await tell(world, id, 'reminder');
 }
 
+/** News that tells of the end. */
+const OF_THE_END: ReadonlySet<News> = new Set(['denied', 'cancelled', 'timed-out', 'ended']);
+/** News with which the message of the request is written anew. */
+const IN_THE_MESSAGE: ReadonlySet<News> = new Set(['message', 'reminder', 'asked-again', 'extension']);
+
+/** What the message of a request shows. */
+const shown = ({ state, digest, decisions, extension, expiresAt, remarks }: Grant): string =>
+  JSON.stringify([state, digest, decisions, extension, expiresAt, remarks]);
+
 /** The notifier leaves out what is no longer true of the grant as it is now. */
 async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const grant = await world.store.get(id);
   if (grant === null) return;
-  const end = hasEnded(grant.state) && news !== 'message';
+  const end = hasEnded(grant.state) && OF_THE_END.has(news);
   // The jobs that tell may run again after a fault; people are told once.
   if ((end && grant.endTold) || (news === 'granted' && grant.thread !== null)) return;
   const learnt = await world.notifier.deliver(viewOf(grant, world.policies.current(), world.cluster), news);
   const change = { ...learnt, ...(end ? { endTold: true } : {}) };
-  if (Object.keys(change).length > 0) await world.store.change(id, (current) => ({ ...current, ...change }));
+  const result =
+    Object.keys(change).length > 0 ? await world.store.change(id, (current) => ({ ...current, ...change })) : null;
+  if (!IN_THE_MESSAGE.has(news)) return;
+  const now = result?.grant ?? (await world.store.get(id));
+  // A newer state may have been shown while this one was on its way, or by a worker that died with it on its way: the last word is the newest.
+  const late = news !== 'message' && hasEnded(grant.state);
+  if (now !== null && (late || shown(now) !== shown(grant))) await tell(world, id, 'message');
 }

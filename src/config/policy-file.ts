@@ -57,7 +57,10 @@ export function parsePolicy(text: string, fileName: string): PolicyResult {
 
 /** Reads and parses the file. Problems of reading (missing, a directory, too large) are problems like the others. */
 export async function loadPolicy(file: string): Promise<PolicyResult> {
-  const text = await readText(file);
+  return readPolicy(file, await readText(file));
+}
+
+function readPolicy(file: string, text: string | { problem: string }): PolicyResult {
   return typeof text === 'string' ? parsePolicy(text, basename(file)) : { ok: false, problems: [text.problem] };
 }
 
@@ -206,7 +209,8 @@ const SETTLE_MS = 50;
  * @throws Error with all problems when the file is bad at the start
  */
 export async function watchPolicy({ file, log, onChange, pollEvery = 5000 }: WatchOptions): Promise<PolicyWatch> {
-  const first = await loadPolicy(file);
+  let text = await readText(file);
+  const first = readPolicy(file, text);
   if (!first.ok) throw new Error(['The policy file is not usable:', ...first.problems.map((p) => `  ${p}`)].join('\n'));
   let policy = first.policy;
   let inForce = JSON.stringify(policy);
@@ -214,12 +218,15 @@ export async function watchPolicy({ file, log, onChange, pollEvery = 5000 }: Wat
   let reasons: ReadonlyMap<string, string> = new Map();
 
   const look = async () => {
-    const result = await loadPolicy(file);
+    const now = await readText(file);
+    if (now === text) return;
+    text = now;
+    const result = readPolicy(file, now);
     if (!result.ok) {
-      const text = result.problems.join('\n');
-      if (text !== problem)
+      const why = result.problems.join('\n');
+      if (why !== problem)
         log.error({ file, problems: result.problems }, 'bad policy file: the last good one stays in force');
-      problem = text;
+      problem = why;
       return;
     }
     const next = JSON.stringify(result.policy);

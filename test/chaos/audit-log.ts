@@ -56,6 +56,7 @@ interface AuditedObject {
     readonly finalizers?: readonly string[];
   };
   readonly subjects?: readonly { readonly name: string }[];
+  readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly status?: { readonly allowed?: boolean; readonly reason?: string };
 }
 
@@ -69,6 +70,8 @@ interface Change {
   /** Absent when the object was gone by it. */
   readonly uid: string | null;
   readonly subjects: readonly string[];
+  /** Of a RoleBinding, the key of its Role in `tracks`; null: it binds a ClusterRole, which stays. */
+  readonly role: string | null;
   readonly expiresAt: number | null;
   readonly reason: string;
 }
@@ -145,6 +148,7 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
       verb: event.verb,
       uid: gone ? null : (responseObject?.metadata?.uid ?? ''),
       subjects: gone ? [] : subjects,
+      role: responseObject?.roleRef?.kind === 'Role' ? `roles ${namespace}/${responseObject.roleRef.name}` : null,
       expiresAt: expires === undefined ? null : Date.parse(expires),
       reason: annotations['drawbridge.internal/reason'] ?? '',
     });
@@ -186,6 +190,7 @@ export interface Span {
   readonly by: string;
   readonly endedBy: string;
   readonly subjects: readonly string[];
+  readonly role: string | null;
   /** The last word of the object on its end. */
   readonly expiresAt: number | null;
   /** What it said at each write. */
@@ -205,7 +210,7 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       current = null;
     }
     if (!on) continue;
-    const { uid, subjects, expiresAt, reason, by } = change;
+    const { uid, subjects, role, expiresAt, reason, by } = change;
     current ??= {
       track,
       uid: uid ?? '',
@@ -216,6 +221,7 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       by,
       endedBy: '',
       subjects,
+      role,
       expiresAt,
       expiries: [],
       reason,

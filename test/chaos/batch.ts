@@ -9,8 +9,9 @@ import {
   type Edit,
   factsOf,
   type History,
+  isMeantToBeGranted,
+  mayDecide,
   PEOPLE,
-  STORM_MS,
   type Who,
 } from './histories.ts';
 import type { Installation } from './installation.ts';
@@ -30,7 +31,7 @@ export interface Deed {
   readonly seconds: number;
 }
 
-/** One request that was typed. A history whose command nobody answered types it again, under another reason. */
+/** One request that was typed. A history that came to nothing by a fault types it again, under another reason. */
 export interface Request {
   readonly history: History;
   /** What was given as the reason: by it the grant is known in Slack and in the cluster. */
@@ -52,11 +53,17 @@ export interface Ran {
   readonly nudged: boolean;
 }
 
-const SEEN_MS = 6000;
-const ACTIVE_MS = 12_000;
+/** People are patient: how long they look for their request, for its approval and access, and when they press again: milliseconds. */
+const SEEN_MS = 5000;
+const ACTIVE_MS = 20_000;
+const PRESS_AGAIN_MS = 1500;
+const DECIDE_MS = 12_000;
+/** A request that came to nothing by a fault is typed again, as people do; not later than this after the batch began. */
+const ATTEMPTS = 7;
+const LAST_ATTEMPT_MS = 36_000;
 /** How long everything may take to end once nothing is broken any more; the bots look around every 30 s. */
-const SETTLE_MS = 50_000;
-const NUDGE_MS = 9000;
+const SETTLE_MS = 60_000;
+const NUDGE_MS = 17_000;
 
 const PATHS = {
   binding: 'apis/rbac.authorization.k8s.io/v1 rolebindings',
@@ -148,9 +155,9 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   }
 
   /** The plan has changed since it was approved: it waits for a decision again, for ten minutes at least. */
-  const isAskedAgain = (id: string): boolean =>
-    slack.standing(id)?.standing === 'pending' &&
-    slack.said.some((said) => said.id === id && said.inMessage && said.standing === 'approved');
+  const isAskedAgain = (id: string): boolean => slack.standing(id)?.standing === 'pending' && slack.askedAgain.has(id);
+
+  const isPending = (id: string): boolean => slack.standing(id)?.standing === 'pending';
 
   async function decide(request: Request, id: string, step: DecisionStep): Promise<void> {
     await sleep(step.after);
@@ -159,8 +166,20 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
         ? press(request, id, step.by, 'approve')
         : command(request, step.by, 'deny', `deny ${id}`);
     await Promise.all([insist(act), ...(step.twice ? [act()] : [])]);
-    if (step.verdict === 'approve' && (await waitFor(() => isAskedAgain(id), 3000))) await insist(act);
-    if (step.again !== null) await deliverAgain(step.by, id, step.again);
+    const again = step.again === null ? null : deliverAgain(step.by, id, step.again);
+    // Who may decide and sees that it still waits was told to try again, or is asked again: the button is pressed until it counts.
+    const end = Date.now() + DECIDE_MS;
+    while (mayDecide(request.history, step.by) && Date.now() < end) {
+      if (isPending(id) && (await waitFor(() => !isPending(id), PRESS_AGAIN_MS)) === null) await act();
+      else if ((await waitFor(() => isPending(id) || isSettled(id), PRESS_AGAIN_MS)) !== null && !isPending(id)) break;
+    }
+    await again;
+  }
+
+  /** It is active, or over. */
+  function isSettled(id: string): boolean {
+    const now = slack.standing(id)?.standing;
+    return now !== undefined && (now === 'active' || now === 'ending' || isEnd(now));
   }
 
   async function extend(request: Request, id: string): Promise<void> {
@@ -239,7 +258,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   async function live(history: History): Promise<void> {
     await sleep(history.at);
     const target = [namespaceOf(history), ...history.target.split('/').slice(1)].join('/');
-    for (let attempt = 0; attempt < 3; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS && Date.now() < began + LAST_ATTEMPT_MS; attempt++) {
       const reason = `${history.name}t${attempt}`;
       const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [] };
       requests.push(request);
@@ -247,23 +266,28 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
       await type(history.requester, `request ${history.profile} ${target} ${history.seconds}s ${reason}`);
       if (history.again !== null) later.push(deliverAgain(history.requester, reason, history.again));
       const id = await waitFor(() => slack.idsOf(reason)[0], SEEN_MS);
-      if (id !== null) {
-        const active = waitFor(() => slack.standing(id)?.standing === 'active', ACTIVE_MS);
-        const isEarly = history.revoke?.early === true;
-        await Promise.all([
-          ...history.decisions.map((step) => decide(request, id, step)),
-          ...(isEarly ? [revoke(request, id)] : []),
-          active.then(async (is) => {
-            if (is === null) return;
-            await Promise.all([extend(request, id), ...(isEarly ? [] : [revoke(request, id)])]);
-          }),
-          edit(request, id),
-          ...later,
-        ]);
-        return;
-      }
+      const isOver = id !== null && (await accompany(request, id));
       await Promise.all(later);
+      if (isOver) return;
     }
+  }
+
+  /** All that people do about one request. False: it should have become access, and a fault kept it from that. */
+  async function accompany(request: Request, id: string): Promise<boolean> {
+    const { history } = request;
+    const isEarly = history.revoke?.early === true;
+    const active = waitFor(() => isSettled(id) && (slack.standing(id)?.standing ?? ''), ACTIVE_MS);
+    await Promise.all([
+      ...history.decisions.map((step) => decide(request, id, step)),
+      ...(isEarly ? [revoke(request, id)] : []),
+      active.then(async (standing) => {
+        if (standing !== 'active') return;
+        await Promise.all([extend(request, id), ...(isEarly ? [] : [revoke(request, id)])]);
+      }),
+      edit(request, id),
+    ]);
+    const wasActive = slack.said.some((said) => said.id === id && said.inMessage && said.standing === 'active');
+    return wasActive || isEarly || !isMeantToBeGranted(history);
   }
 
   /** The administrator takes the finalizer away; a bot that deletes the same object at that moment makes it a conflict. */
@@ -281,7 +305,6 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   async function open(): Promise<string[]> {
     await audit.read();
     slack.read();
-    const left = await world.grantObjects();
     const untold = requests.flatMap((request) =>
       // Seen by nobody, or lost with Redis: nothing can be expected to be said.
       on.flushes.some((flush) => flush >= request.typedAt - 1000)
@@ -293,7 +316,20 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
               : [`${id} (${request.reason}) is said to be ${now?.standing ?? 'nothing'}`];
           }),
     );
-    return [...left.map((object) => `${object} is left`), ...untold];
+    // Looked up only when all seems to be over: it costs a kubectl.
+    if (untold.length > 0) return untold;
+    return (await world.grantObjects()).map((object) => `${object} is left`);
+  }
+
+  const calledBack = new Set<string>();
+  /** What is asked again waits for longer than a batch does. */
+  async function callBackAskedAgain(): Promise<void> {
+    for (const request of requests)
+      for (const id of slack.idsOf(request.reason)) {
+        if (!isAskedAgain(id) || calledBack.has(id)) continue;
+        calledBack.add(id);
+        await insist(() => command(request, request.history.requester, 'revoke', `revoke ${id}`));
+      }
   }
 
   const histories = batch.histories.map(live);
@@ -307,18 +343,16 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   }, 100);
   try {
     await Promise.all(storm);
-    if (batch.faults.length > 0) await sleep(Math.max(0, began + STORM_MS - Date.now()));
+    if (batch.faults.length > 0) await sleep(Math.max(0, began + batch.storm - Date.now()));
     await calmDown(on);
     await Promise.all(histories);
     for (const path of kept) await letGo(path);
     slack.read();
-    for (const request of requests)
-      for (const id of slack.idsOf(request.reason))
-        if (isAskedAgain(id)) await insist(() => command(request, request.history.requester, 'revoke', `revoke ${id}`));
     const settledFrom = Date.now();
     let nudged = false;
     let unfinished = await open();
     while (unfinished.length > 0 && Date.now() < settledFrom + SETTLE_MS) {
+      await callBackAskedAgain();
       if (!nudged && !batch.patient && Date.now() > settledFrom + NUDGE_MS) {
         nudged = true;
         await on.victims[0]?.kill(0);

@@ -25,6 +25,11 @@ export const CRASH_POINTS: readonly CrashPoint[] = WRITES.flatMap((write) => [
   { write, when: 'after' } as const,
 ]);
 
-/** Faults of the code itself that the run must catch; see bot.ts. */
-export const PLANTS = ['late-schedule', 'guard-last', 'early-word', 'anyone-approves'] as const;
-export type Plant = (typeof PLANTS)[number];
+/** Faults of the code itself that the run must catch (see bot.ts), each with the promise that it breaks. */
+export const PLANTS = {
+  'late-schedule': 'P2',
+  'guard-last': 'P3',
+  'early-word': 'P7',
+  'anyone-approves': 'P1',
+} as const;
+export type Plant = keyof typeof PLANTS;

@@ -1,5 +1,5 @@
 import type { Channel, Person, UserGroup } from '../../src/sandbox/slack/index.ts';
-import { CRASH_POINTS, type CrashPoint } from './crash-points.ts';
+import { CRASH_POINTS, type CrashPoint, type Plant } from './crash-points.ts';
 
 /** What will happen, drawn from a seed before anything runs: the same seed gives the same steps. Pure. */
 
@@ -112,6 +112,7 @@ export const PROFILES = {
 } as const satisfies Record<string, ProfileFacts>;
 export type ProfileName = keyof typeof PROFILES;
 export const factsOf = (profile: ProfileName): ProfileFacts => PROFILES[profile];
+const targetsOf = (profile: ProfileName) => factsOf(profile).targets;
 
 /** Somebody decides, `after` milliseconds since the message was seen. */
 export interface DecisionStep {
@@ -187,6 +188,8 @@ export interface Batch {
   readonly histories: readonly History[];
   /** In the order of `at`, milliseconds since the batch began. */
   readonly faults: readonly { readonly at: number; readonly fault: Fault }[];
+  /** Faults are ended at this time, if there were any: milliseconds since the batch began. */
+  readonly storm: number;
   /** What is left is cleared by the bots that live, in their own time: none is started anew to help. */
   readonly patient: boolean;
 }
@@ -215,10 +218,10 @@ function createRandom(seed: number): Random {
   };
 }
 
-/** Faults are begun up to here, requests made in the first half of it: milliseconds since the batch began. */
-export const STORM_MS = 13_000;
-const REQUESTS_MS = 6000;
-const FIRST_FAULT_MS = 2000;
+/** Faults are begun up to here: milliseconds since the batch began. Requests come in the first half of it, and live through the rest. */
+const STORM_MS = 22_000;
+const REQUESTS_MS = 10_000;
+const FIRST_FAULT_MS = 3000;
 
 /** One batch: histories that share an installation, and so its faults. */
 export function drawBatch(seed: number, index: number, size: number): Batch {
@@ -228,7 +231,52 @@ export function drawBatch(seed: number, index: number, size: number): Batch {
   // Every fourth is left in peace: lateness without faults is measured there.
   const calm = index % 4 === 2;
   const faults = calm ? [] : drawFaults(random);
-  return { name, histories, faults, patient: random.chance(0.15) };
+  return { name, histories, faults, storm: STORM_MS, patient: random.chance(0.15) };
+}
+
+/** Those whose word counts, by the policy. */
+const rightOnes = (profile: ProfileName, requester: Who): Who[] =>
+  factsOf(profile).approvers.filter((who) => who !== requester);
+
+export const mayDecide = ({ profile, requester }: History, who: Who): boolean =>
+  rightOnes(profile, requester).includes(who);
+
+/** Enough people approve, and nobody who may denies: without faults it is granted. */
+export function isMeantToBeGranted(history: History): boolean {
+  const { profile, decisions } = history;
+  const counting = decisions.filter((step) => mayDecide(history, step.by));
+  const approving = new Set(counting.flatMap((step) => (step.verdict === 'approve' ? [step.by] : [])));
+  return approving.size >= factsOf(profile).approvals && counting.every((step) => step.verdict === 'approve');
+}
+
+/** A batch in which this fault of the code must show, whatever the seed. */
+export function drawPlanted(plant: Plant, seed: number): Batch {
+  const random = createRandom(seed);
+  const name = `s${seed}b0`;
+  const profiles: readonly ProfileName[] =
+    plant === 'guard-last' ? ['troubleshoot', 'shell'] : ['view', 'debug', 'own-tools'];
+  const histories = Array.from({ length: 12 }, (_, i): History => {
+    const profile = random.pick(profiles);
+    const requester = random.pick(engineers.filter((who) => who !== 'ben'));
+    const by = plant === 'anyone-approves' ? 'cy' : random.pick(rightOnes(profile, requester));
+    return {
+      name: `${name}h${i}`,
+      at: random.between(0, 2500),
+      requester,
+      profile,
+      target: random.pick(targetsOf(profile)),
+      seconds: 4,
+      again: null,
+      extension: null,
+      revoke: null,
+      edit: null,
+      decisions: [{ after: random.between(0, 500), by, verdict: 'approve', twice: false, again: null }],
+    };
+  });
+  // All that one bot was about to apply stays as it is; the other has no cause to look at it before its next look around.
+  const crash: Fault = { kind: 'crash', bot: 0, point: { write: 'apply RoleBinding', when: 'after' }, down: 18_000 };
+  const faults = plant === 'late-schedule' ? [{ at: 0, fault: crash }] : [];
+  return { name, histories, faults, storm: 20_000, patient: true };
 }
 
 function drawHistory(random: Random, name: string): History {
@@ -246,15 +294,15 @@ function drawHistory(random: Random, name: string): History {
   const facts = factsOf(profile);
   const requester = random.pick(facts.requesters);
   const decisions = drawDecisions(random, profile, requester);
-  const right = facts.approvers.filter((who) => who !== requester);
+  const right = rightOnes(profile, requester);
   const mayEnd: Who[] = [requester, ...right, 'dee'];
   return {
     name,
     at: random.between(0, REQUESTS_MS),
     requester,
     profile,
-    target: random.pick(facts.targets),
-    seconds: random.between(3, 8),
+    target: random.pick(targetsOf(profile)),
+    seconds: random.between(6, 14),
     again: random.chance(0.12) ? random.between(0, 6000) : null,
     decisions,
     extension: random.chance(0.2)
@@ -268,7 +316,7 @@ function drawHistory(random: Random, name: string): History {
     revoke: random.chance(0.35)
       ? {
           after: random.between(0, 3500),
-          early: random.chance(0.3),
+          early: random.chance(0.15),
           by: random.chance(0.2) ? 'cy' : random.pick(mayEnd),
         }
       : null,
@@ -277,8 +325,8 @@ function drawHistory(random: Random, name: string): History {
 }
 
 function drawDecisions(random: Random, profile: ProfileName, requester: Who): DecisionStep[] {
-  const { approvers, approvals } = factsOf(profile);
-  const right = approvers.filter((who) => who !== requester);
+  const { approvals } = factsOf(profile);
+  const right = rightOnes(profile, requester);
   const wrong = (Object.keys(PEOPLE) as Who[]).filter((who) => !right.includes(who));
   const step = (by: Who, verdict: 'approve' | 'deny', after: number): DecisionStep => ({
     by,
@@ -297,22 +345,28 @@ function drawDecisions(random: Random, profile: ProfileName, requester: Who): De
       : [step(first, 'approve', soon())];
   };
   // Nobody decides; the wrong person does, alone or before the right one; denied; one of two; and mostly approved, by one or by two at once.
-  if (fate <= 3) return [];
-  if (fate <= 10) return [step(random.pick(wrong), random.chance(0.8) ? 'approve' : 'deny', soon())];
-  if (fate <= 20) return [step(random.pick(wrong), 'approve', 0), ...enough()];
-  if (fate <= 27) return [step(random.pick(right), 'deny', soon())];
-  if (fate <= 32) return [...enough(), step(random.pick(right), 'deny', soon())];
-  if (fate <= 40 && approvals > 1) return enough().slice(0, 1);
-  if (fate <= 50) return [...enough(), step(random.pick(right), 'approve', soon())];
+  if (fate <= 2) return [];
+  if (fate <= 6) return [step(random.pick(wrong), random.chance(0.8) ? 'approve' : 'deny', soon())];
+  if (fate <= 18) return [step(random.pick(wrong), 'approve', 0), ...enough()];
+  if (fate <= 21) return [step(random.pick(right), 'deny', soon())];
+  if (fate <= 25) return [...enough(), step(random.pick(right), 'deny', soon())];
+  if (fate <= 33 && approvals > 1) return enough().slice(0, 1);
+  if (fate <= 45) return [...enough(), step(random.pick(right), 'approve', soon())];
   return enough();
 }
 
 function drawFaults(random: Random): { at: number; fault: Fault }[] {
-  return Array.from({ length: random.between(2, 7) }, () => ({
-    // Most requests have been heard by then; what comes earlier only keeps them from being made.
-    at: random.between(FIRST_FAULT_MS, STORM_MS),
-    fault: drawFault(random),
-  })).toSorted((a, b) => a.at - b.at);
+  const count = random.between(3, 8);
+  // Spread over the storm: some meet requests and decisions, most meet what is being applied, is live, or ends.
+  const each = (STORM_MS - FIRST_FAULT_MS) / count;
+  let nobody = 0;
+  return Array.from({ length: count }, (_, i) => {
+    const at = Math.round(FIRST_FAULT_MS + i * each) + random.between(0, Math.floor(each));
+    const fault = drawFault(random);
+    // Once in a batch no bot is there at all: more would only keep requests from being heard.
+    if (fault.kind === 'kill' && fault.bots.length > 1) nobody += 1;
+    return { at, fault: fault.kind === 'kill' && nobody > 1 ? { ...fault, bots: [0] } : fault };
+  });
 }
 
 function drawFault(random: Random): Fault {

@@ -69,8 +69,10 @@ export async function install(options: {
     log: () => {},
     cluster,
     slack: { ...chaosWorkspace(), ackMs: 3000 },
+    // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
+    redis: { appendfsync: 'always' },
     policy(policy) {
-      policy.approvals = { ...policy.approvals, timeout: '10s', reminder: '4s' };
+      policy.approvals = { ...policy.approvals, timeout: '15s', reminder: '5s' };
       policy.notifications = { warning: '2s' };
       for (const profile of Object.values(policy.profiles)) {
         delete profile.timeout;
@@ -89,6 +91,8 @@ export async function install(options: {
   const redis = new Redis(world.redisUrl, { maxRetriesPerRequest: 0, retryStrategy: () => 200 });
   redis.on('error', () => {});
 
+  // They start again and again.
+  const compiled = join(world.dir, 'compiled');
   const faulty: Installation['faulty'] = [];
   const dead: Installation['dead'] = [];
   const counts: Installation['counts'] = { kills: 0, crashes: 0, redisRestarts: 0, flushes: 0, edits: 0 };
@@ -107,7 +111,12 @@ export async function install(options: {
     const bot = await world.startBot({
       name,
       main: MAIN,
-      env: { KUBECONFIG: kubeconfig, CHAOS_CRASH: crashFile, ...(plant === null ? {} : { CHAOS_PLANT: plant }) },
+      env: {
+        KUBECONFIG: kubeconfig,
+        CHAOS_CRASH: crashFile,
+        NODE_COMPILE_CACHE: compiled,
+        ...(plant === null ? {} : { CHAOS_PLANT: plant }),
+      },
     });
     const now = { up: true, stopping: false, down: 0 };
 

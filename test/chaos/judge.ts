@@ -2,11 +2,12 @@ import { type AuditLog, type Span, spansOf } from './audit-log.ts';
 import type { Deed, Ran, Request } from './batch.ts';
 import { factsOf, PEOPLE, tellSteps } from './histories.ts';
 import type { Installation } from './installation.ts';
-import { GONE, isEnd, NEVER, type Standing } from './slack-view.ts';
+import type { OwnAudit, OwnEntry } from './own-audit.ts';
+import { GONE, isEnd, NEVER, type Said, type Standing } from './slack-view.ts';
 
 /**
  * Holds what was promised (P1, P2, P3, P5, P7) against the API server's audit log, what people pressed, and what was said in Slack. Nothing
- * here asks Drawbridge's own records.
+ * here believes Drawbridge's own records: its audit is judged by the same.
  */
 
 /** How late a RoleBinding may lose its subjects, in milliseconds after the end of its window. */
@@ -20,6 +21,8 @@ export const BOUNDS = {
 };
 /** Audit log and Slack are written by clocks of one machine; Slack's counts whole milliseconds. */
 const TICK = 3;
+/** So much less than the truth may Drawbridge's audit claim of a lateness: milliseconds. */
+const LATENESS_SLACK = 1000;
 
 export interface Violation {
   readonly promise: 'P1' | 'P2' | 'P3' | 'P5' | 'P7';
@@ -33,6 +36,10 @@ export interface Verdict {
   readonly violations: Violation[];
   /** Grants that had a RoleBinding with a subject. */
   readonly grants: number;
+  /** Histories of which at least one request became such a grant. */
+  readonly granted: number;
+  /** Grants whose entries in Drawbridge's own audit were held against the API server's log. */
+  readonly audited: number;
   /** Of requests: by the last word of their message; `lost` were pending, or over and not told, when Redis lost its data. */
   readonly ends: Map<Standing | 'lost' | 'unheard', number>;
   /** Worst lateness in milliseconds, and how many were measured. */
@@ -43,7 +50,7 @@ export interface Lateness {
   of: number;
 }
 
-export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
+export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit): Verdict {
   const { slack } = on;
   const violations: Violation[] = [];
   const ends: Verdict['ends'] = new Map();
@@ -53,11 +60,14 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
   const botUser = `system:serviceaccount:${on.world.installation.namespace}:`;
   const requests = new Map(ran.requests.map((request) => [request.reason, request]));
   let grants = 0;
+  let audited = 0;
+  const granted = new Set<string>();
 
   const bindingsOf = (id: string): Span[] =>
     tracks
       .filter((track) => track.resource === 'rolebindings' && track.id === id)
-      .flatMap((track) => spansOf(track, (change) => change.subjects.length > 0));
+      .flatMap((track) => spansOf(track, (change) => change.subjects.length > 0))
+      .map((span) => untilItsRoleWent(span, audit));
   const isThere = () => true;
 
   function accuse(promise: Violation['promise'], request: Request, id: string, text: string): void {
@@ -99,7 +109,10 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
     for (const id of ids) {
       const bindings = bindingsOf(id);
       const made = bindings.filter((span) => span.by.startsWith(botUser));
-      if (made.length > 0) grants += 1;
+      if (made.length > 0) {
+        grants += 1;
+        granted.add(history.name);
+      }
 
       // P1: a decision by somebody allowed, pressed before the API server was asked.
       for (const span of made) {
@@ -191,6 +204,13 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
       else if (lost) count(ends, 'lost');
       else accuse('P5', request, id, 'reached no end that was said');
 
+      // P5, P7: each step is in Drawbridge's own audit, once, and what that says of the end is what the API server saw.
+      if (made.length > 0 && !lost && firstEnd !== undefined) {
+        audited += 1;
+        for (const { promise, text } of judgeEntries(own.entriesOf(id), words, made))
+          accuse(promise, request, id, text);
+      }
+
       // P7: said when it was so.
       for (const said of slack.said.filter((one) => one.id === id)) {
         if (GONE.includes(said.standing)) {
@@ -237,12 +257,43 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran): Verdict {
     if (strange !== undefined && any !== undefined)
       accuse('P1', any, track.id, `bound for the reason "${strange.reason}", which nobody typed`);
   }
+  const [first] = ran.requests;
+  if (first !== undefined)
+    for (const problem of own.problems) accuse('P5', first, 'audit', `the chain of the audit: ${problem}`);
   for (const left of ran.unfinished) {
     const id = /g-[a-z2-9]{6}/.exec(left)?.[0] ?? '';
     const request = requests.get(slack.reasonOf(id) ?? '') ?? ran.requests[0];
     if (request !== undefined) accuse('P2', request, id, `at the end: ${left}`);
   }
-  return { violations, grants, ends, lateness };
+  return { violations, grants, granted: granted.size, audited, ends, lateness };
+}
+
+/** One grant's entries in Drawbridge's audit, against what was said and what the API server saw of its bindings. */
+function judgeEntries(
+  entries: readonly OwnEntry[],
+  words: readonly Said[],
+  made: readonly Span[],
+): { readonly promise: 'P5' | 'P7'; readonly text: string }[] {
+  const of = (...events: string[]) => entries.filter((entry) => events.includes(entry.event));
+  const wasActive = words.some((said) => said.standing === 'active');
+  const [active, endings, ends] = [of('active'), of('ending'), of(...GONE)];
+  const found: { promise: 'P5' | 'P7'; text: string }[] = [];
+  const miscounted = (what: string, number: number) =>
+    found.push({ promise: 'P5', text: `its audit has ${number} entries "${what}"` });
+  // One that was taken down before it was whole was never active.
+  if (active.length > 1 || (wasActive && active.length === 0)) miscounted('active', active.length);
+  if (endings.length !== 1) miscounted('ending', endings.length);
+  if (ends.length !== 1) miscounted(GONE.join(' or '), ends.length);
+  const [ending, end] = [endings[0], ends[0]];
+  if (ending === undefined || end === undefined) return found;
+  const due = end.event === 'expired' ? (end.expiresAt ?? ending.at) : ending.at;
+  const last = Math.max(...made.filter((span) => span.from < end.at).map((span) => span.to));
+  if ((end.lateness ?? -Infinity) < last - due - LATENESS_SLACK)
+    found.push({
+      promise: 'P7',
+      text: `its audit says that it ended ${end.lateness} ms late, and the API server's log ${Math.round(last - due)} ms`,
+    });
+  return found;
 }
 
 /** The administrator has deleted somebody's containment, which was that of all. */
@@ -253,6 +304,14 @@ function isEditedGuard(ran: Ran, guard: 'workspaces' | 'target'): boolean {
       ({ history, edits }) => history.profile === 'shell' && edits.some((edit) => edit.what === 'delete-guard'),
     )
   );
+}
+
+/** A RoleBinding whose Role is gone for good gives nothing, though a finalizer keeps it. */
+function untilItsRoleWent(span: Span, audit: AuditLog): Span {
+  const role = audit.tracks.get(span.role ?? '');
+  const last = role?.changes.toSorted((a, b) => a.done - b.done).at(-1);
+  if (last === undefined || last.uid !== null || last.done < span.from || last.done > span.to) return span;
+  return { ...span, endAsked: last.asked, to: last.done, endedBy: last.by };
 }
 
 /** When a binding was in force without any of these guards; null: never. */

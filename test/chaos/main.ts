@@ -1,29 +1,30 @@
 import { parseArgs } from 'node:util';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
-import { startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
+import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
-import { runBatch } from './batch.ts';
+import { type Ran, runBatch } from './batch.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
-import { drawBatch } from './histories.ts';
+import { type Batch, drawBatch, drawPlanted } from './histories.ts';
 import { type Installation, install } from './installation.ts';
-import { judge, type Violation } from './judge.ts';
+import { judge, type Verdict, type Violation } from './judge.ts';
+import { readOwnAudit } from './own-audit.ts';
 import { createReport } from './report.ts';
 
 /**
  * npm run chaos -- [--histories N] [--seed S] [--batch B] [--worlds W] [--plant FAULT]
  *
  * Random histories on real parts, judged by the API server's audit log. Exit code 0: no promise was broken, 1: one was, or it could not run.
- * With --plant a fault is put into the bot, and a run that does not catch it has failed.
+ * With --plant a fault is put into the bot, in histories that are drawn to provoke it; a run that does not catch it has failed.
  */
 /** Histories in a batch. */
-const SIZE = 20;
+const SIZE = 25;
 const HELP = `Usage: npm run chaos -- [options]
   --histories N  how many (default 50), in batches of ${SIZE} that share an installation and its faults
   --seed S       the same seed draws the same steps (default: of the clock)
   --batch B      only this batch of the seed, as a failure names it
   --worlds W     installations side by side (default 2)
-  --plant FAULT  break the bot on purpose, and see it caught: ${PLANTS.join(', ')}`;
+  --plant FAULT  break the bot on purpose, and see it caught: ${Object.keys(PLANTS).join(', ')}, or all`;
 const { values } = parseArgs({
   options: {
     histories: { type: 'string', default: '50' },
@@ -40,6 +41,7 @@ const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds', least: number): 
   throw new Error(`--${name} takes a whole number, ${least} or more\n${HELP}`);
 };
 const say = (line: string) => process.stdout.write(`${line}\n`);
+const log = (line: string) => process.stderr.write(`${line}\n`);
 
 /** What Redis holds of a grant: no witness, but the first thing that somebody who looks for the cause wants to see. */
 async function recordOf({ redis }: Installation, id: string): Promise<string[]> {
@@ -58,76 +60,112 @@ async function recordOf({ redis }: Installation, id: string): Promise<string[]> 
   }
 }
 
+/** Works through the batches on installations side by side. */
+async function run(
+  cluster: ControlPlane,
+  plant: Plant | null,
+  batches: readonly Batch[],
+  worlds: number,
+): Promise<{ readonly violations: readonly Violation[]; readonly table: string }> {
+  const queue = [...batches];
+  const began = performance.now();
+  const seconds = () => (performance.now() - began) / 1000;
+  const report = createReport();
+  const violations: Violation[] = [];
+  const audit = await openAuditLog(cluster.auditLogPath);
+  const admin = await openApi(cluster.adminKubeconfig);
+  const work = async () => {
+    const on = await install({ cluster, plant, log });
+    try {
+      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+        const ran = await runBatch(on, audit, admin, batch);
+        await audit.read();
+        on.slack.read();
+        const verdict = judge(on, audit, ran, await readOwnAudit(on));
+        violations.push(...verdict.violations);
+        report.add(ran, verdict);
+        tell(batch, ran, verdict, seconds(), plant);
+        for (const { promise, reason, text, evidence } of verdict.violations) {
+          say(`VIOLATION of ${promise} in ${reason}: ${text}`);
+          if (plant !== null) continue;
+          for (const line of [...evidence, ...(await recordOf(on, /g-[a-z2-9]{6}/.exec(text)?.[0] ?? ''))])
+            say(`    ${line}`);
+        }
+      }
+    } finally {
+      report.close(on);
+      await on.stop();
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: Math.min(worlds, batches.length) }, work));
+  } finally {
+    admin.close();
+    await audit.close();
+  }
+  return { violations, table: report.table(seconds()) };
+}
+
+/** One line a batch. */
+function tell(batch: Batch, ran: Ran, verdict: Verdict, seconds: number, plant: Plant | null): void {
+  const { requests, nudged } = ran;
+  const ends = [...verdict.ends].map(([end, number]) => `${end} ${number}`).join(', ');
+  say(
+    `${seconds.toFixed(0)} s: ${plant === null ? '' : `${plant}: `}batch ${batch.name}: ${batch.histories.length} histories, ${verdict.granted} got access; ${requests.length} requests, ${verdict.grants} grants (${ends}), ${batch.faults.length} faults, ${verdict.violations.length} violations${nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
+  );
+}
+
+/** Each planted fault on an installation of its own. True: every one was caught, by the promise that it breaks. */
+async function runPlanted(cluster: ControlPlane, plants: readonly Plant[], seed: number, worlds: number) {
+  const queue = [...plants];
+  const lines: string[] = [];
+  let missed = 0;
+  const work = async () => {
+    for (let plant = queue.shift(); plant !== undefined; plant = queue.shift()) {
+      const { violations } = await run(cluster, plant, [drawPlanted(plant, seed)], 1);
+      const broken = violations.filter(({ promise }) => promise === PLANTS[plant]);
+      if (broken.length === 0) missed += 1;
+      lines.push(
+        `planted ${plant}: ${broken.length > 0 ? `caught, ${broken.length} violations of ${PLANTS[plant]}` : 'NOT caught'}`,
+      );
+    }
+  };
+  await Promise.all(Array.from({ length: worlds }, work));
+  for (const line of lines) say(line);
+  return missed === 0;
+}
+
 async function main(): Promise<boolean> {
   const seed = whole('seed', 0);
   const histories = whole('histories', 1);
-  const plant = values.plant ?? null;
-  if (plant !== null && !PLANTS.includes(plant as Plant))
-    throw new Error(`there is no planted fault ${plant}\n${HELP}`);
-  const count = Math.ceil(histories / SIZE);
-  const queue =
-    values.batch === undefined
-      ? Array.from({ length: count }, (_, index) => drawBatch(seed, index, Math.min(SIZE, histories - index * SIZE)))
-      : [drawBatch(seed, whole('batch', 0), SIZE)];
-  const worlds = Math.min(whole('worlds', 1), queue.length);
-  say(
-    `seed ${seed}: ${queue.reduce((sum, batch) => sum + batch.histories.length, 0)} histories in ${queue.length} batches, ${worlds} installations side by side`,
-  );
-
-  const began = performance.now();
-  const seconds = () => ((performance.now() - began) / 1000).toFixed(0);
-  const log = (line: string) => process.stderr.write(`${line}\n`);
+  const worlds = whole('worlds', 1);
+  const known = Object.keys(PLANTS) as Plant[];
+  const plants = values.plant === 'all' ? known : known.filter((one) => one === values.plant);
+  if (values.plant !== undefined && plants.length === 0)
+    throw new Error(`there is no planted fault ${values.plant}\n${HELP}`);
   const cluster = await startControlPlane({
     binaries: await ensureBinaries(CONTROL_PLANE, log),
     log,
     auditRules: AUDIT_RULES,
   });
-  const report = createReport(seed, plant);
-  const violations: Violation[] = [];
-  const audit = await openAuditLog(cluster.auditLogPath);
-  const admin = await openApi(cluster.adminKubeconfig);
   try {
-    const work = async () => {
-      const on = await install({ cluster, plant, log });
-      try {
-        for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
-          const ran = await runBatch(on, audit, admin, batch);
-          await audit.read();
-          on.slack.read();
-          const verdict = judge(on, audit, ran);
-          violations.push(...verdict.violations);
-          report.add(ran, verdict);
-          say(
-            `${seconds()} s: batch ${batch.name}: ${ran.requests.length} requests, ${verdict.grants} grants (${[...verdict.ends].map(([end, number]) => `${end} ${number}`).join(', ')}), ${batch.faults.length} faults, ${verdict.violations.length} violations${ran.nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
-          );
-          for (const { promise, reason, text, evidence } of verdict.violations) {
-            say(`VIOLATION of ${promise} in ${reason}: ${text}`);
-            for (const line of [...evidence, ...(await recordOf(on, /g-[a-z2-9]{6}/.exec(text)?.[0] ?? ''))])
-              say(`    ${line}`);
-          }
-        }
-      } finally {
-        report.close(on);
-        await on.stop();
-      }
-    };
-    await Promise.all(Array.from({ length: worlds }, work));
+    if (plants.length > 0) return await runPlanted(cluster, plants, seed, worlds);
+    const batches =
+      values.batch === undefined
+        ? Array.from({ length: Math.ceil(histories / SIZE) }, (_, index) =>
+            drawBatch(seed, index, Math.min(SIZE, histories - index * SIZE)),
+          )
+        : [drawBatch(seed, whole('batch', 0), SIZE)];
+    say(
+      `seed ${seed}: ${batches.reduce((sum, batch) => sum + batch.histories.length, 0)} histories in ${batches.length} batches, ${worlds} installations side by side`,
+    );
+    const { violations, table } = await run(cluster, null, batches, worlds);
+    say(table);
+    if (violations.length > 0) say(`again: npm run chaos -- --seed ${seed} --histories ${histories}`);
+    return violations.length === 0;
   } finally {
-    admin.close();
-    await audit.close();
     await cluster.stop();
   }
-  say(report.table((performance.now() - began) / 1000));
-  if (plant !== null) {
-    say(
-      violations.length > 0
-        ? `planted ${plant}: caught, ${violations.length} violations`
-        : `planted ${plant}: NOT caught`,
-    );
-    return violations.length > 0;
-  }
-  if (violations.length > 0) say(`again: npm run chaos -- --seed ${seed} --histories ${histories}`);
-  return violations.length === 0;
 }
 
 if (values.help) say(HELP);

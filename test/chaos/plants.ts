@@ -23,12 +23,22 @@ export async function became(id: string, state: string): Promise<void> {
   held.delete(id);
 }
 
+const DEADLINE = 'example.test/deadline';
+
 /** `late-schedule` also takes the deadline of leases away: else they would end what the schedule forgot. */
 export function altered(object: KubeObject): KubeObject {
-  const { spec } = object as { spec?: { activeDeadlineSeconds?: number } };
+  const { metadata, spec } = object as { metadata: KubeObject['metadata']; spec?: { activeDeadlineSeconds?: number } };
   if (PLANT !== 'late-schedule' || object.kind !== 'Job' || spec === undefined) return object;
+  const annotations = { ...metadata.annotations, [DEADLINE]: String(spec.activeDeadlineSeconds) };
   const long = { ...spec, activeDeadlineSeconds: 3600 };
-  return { ...object, spec: long };
+  return { ...object, metadata: { ...metadata, annotations }, spec: long };
+}
+
+/** And the bot finds what it wrote. */
+export function unaltered<T>(object: T): T {
+  const { metadata, spec } = object as { metadata?: KubeObject['metadata']; spec?: object };
+  const deadline = metadata?.annotations?.[DEADLINE];
+  return deadline === undefined ? object : { ...object, spec: { ...spec, activeDeadlineSeconds: Number(deadline) } };
 }
 
 const waiting = new Map<string, KubeObject>();

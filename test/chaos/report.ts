@@ -3,7 +3,7 @@ import type { Installation } from './installation.ts';
 import type { Verdict } from './judge.ts';
 
 /** Sums up a run, as a table for people (and for docs/reliability.md). */
-export function createReport(seed: number, plant: string | null) {
+export function createReport() {
   const sums = new Map<string, number>();
   const add = (name: string, number: number) => sums.set(name, (sums.get(name) ?? 0) + number);
   const ends = new Map<string, number>();
@@ -16,6 +16,9 @@ export function createReport(seed: number, plant: string | null) {
       add('requests', ran.requests.length);
       add('steps', ran.steps);
       add('grants', verdict.grants);
+      add('granted', verdict.granted);
+      add('audited', verdict.audited);
+      add('faults', ran.batch.faults.length);
       add('violations', verdict.violations.length);
       add('nudged', ran.nudged ? 1 : 0);
       for (const [end, number] of verdict.ends) ends.set(end, (ends.get(end) ?? 0) + number);
@@ -32,17 +35,20 @@ export function createReport(seed: number, plant: string | null) {
       for (const point of on.crashedAt.keys()) crashes.add(point);
     },
     table(seconds: number): string {
+      const percent = (name: string) =>
+        ` (${Math.round((100 * (sums.get(name) ?? 0)) / (sums.get('histories') ?? 1))} %)`;
       const late = (kind: keyof typeof worst) => `${(worst[kind].worst / 1000).toFixed(1)} s (of ${worst[kind].of})`;
       const rows: [string, string][] = [
-        ['seed', plant === null ? String(seed) : `${seed}, planted: ${plant}`],
         ['histories / requests / steps', `${get('histories')} / ${get('requests')} / ${get('steps')}`],
+        ['faults begun', get('faults')],
         ['bots killed with -9 from outside', get('kills')],
         ['bots that killed themselves between two writes', `${get('crashes')}, at ${crashes.size} different points`],
         ['Redis killed and restarted / emptied', `${get('redisRestarts')} / ${get('flushes')}`],
         ['calls to the API server that met a fault', get('api')],
         ['calls to Slack that met a fault', get('slack')],
         ["edits of the grants' objects by an administrator", get('edits')],
-        ['grants made', get('grants')],
+        ['grants made / histories that got one', `${get('grants')} / ${get('granted')}${percent('granted')}`],
+        ["grants whose entries in Drawbridge's audit were held against it", get('audited')],
         [
           'ends',
           [...ends]

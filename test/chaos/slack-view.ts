@@ -42,6 +42,8 @@ export interface SlackView {
   reasonOf(id: string): string | undefined;
   /** What the message of a request says now. */
   standing(id: string): Said | undefined;
+  /** Grants whose message said that the plan has changed and that they are asked again. */
+  readonly askedAgain: ReadonlySet<string>;
   /** Calls of the app that met a planned fault. */
   readonly faults: number;
 }
@@ -58,6 +60,7 @@ export function viewSlack(log: readonly LogEntry[], channel: string): SlackView 
   const ids = new Map<string, string[]>();
   const reasons = new Map<string, string>();
   const standings = new Map<string, Said>();
+  const askedAgain = new Set<string>();
   let next = 0;
   let faults = 0;
 
@@ -77,6 +80,7 @@ export function viewSlack(log: readonly LogEntry[], channel: string): SlackView 
     said.push(one);
     if (!inMessage) return;
     standings.set(id, one);
+    if (blocks.includes('asked again')) askedAgain.add(id);
     const { ok, ts } = (answer ?? {}) as { ok?: boolean; ts?: string };
     if (what === 'chat.postMessage' && ok === true && ts !== undefined)
       messages.set(id, [...(messages.get(id) ?? []), ts]);
@@ -89,6 +93,7 @@ export function viewSlack(log: readonly LogEntry[], channel: string): SlackView 
   return {
     said,
     messages,
+    askedAgain,
     idsOf: (reason) => ids.get(reason) ?? [],
     reasonOf: (id) => reasons.get(id),
     standing: (id) => standings.get(id),

@@ -1,15 +1,21 @@
 import { createApi as create } from '../../src/adapters/kubernetes/api.ts';
 import { crashing } from './crash.ts';
-import { altered, believed, denied, lies, reordered } from './plants.ts';
+import { altered, believed, denied, lies, reordered, unaltered } from './plants.ts';
 
 export * from '../../src/adapters/kubernetes/api.ts';
 
 export const createApi: typeof create = (config, onCall) => {
   const api = create(config, onCall);
-  const apply: typeof api.apply = (object) => crashing(`apply ${object.kind}`, () => api.apply(altered(object)));
+  const apply: typeof api.apply = (object) =>
+    crashing(`apply ${object.kind}`, async () => unaltered(await api.apply(altered(object))));
   return {
     ...api,
-    list: async <T>(...args: Parameters<typeof api.list>) => believed(await api.list<T>(...args)),
+    async read<T>(...args: Parameters<typeof api.read>) {
+      const found = await api.read<T>(...args);
+      const [seen] = found === null ? [] : believed([found]);
+      return seen === undefined ? null : unaltered(seen);
+    },
+    list: async <T>(...args: Parameters<typeof api.list>) => believed(await api.list<T>(...args)).map(unaltered),
     create: async <T>(kind: Parameters<typeof api.create>[0], object: unknown) =>
       denied(kind, await api.create<T>(kind, object)),
     apply: (object) => reordered(object, apply),

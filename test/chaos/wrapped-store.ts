@@ -8,9 +8,9 @@ export const createGrantStore: typeof create = (options) => {
   const store = create(options);
   return {
     ...store,
-    create: (grant) => crashing('create Grant', () => store.create(grant)),
-    async change(id, mutate) {
-      const result = await crashing('change Grant', () => store.change(id, mutate));
+    create: (grant, noting) => crashing('create Grant', () => store.create(grant, noting)),
+    async change(id, mutate, noting) {
+      const result = await crashing('change Grant', () => store.change(id, mutate, noting));
       if (result !== null) await became(id, result.grant.state);
       return result;
     },

@@ -1,4 +1,4 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { canonical } from '../../domain/canonical.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 
@@ -65,6 +65,14 @@ function content(object: KubeObject): unknown {
   }
 }
 
+/** Keys as Node wants them: to make one anew for each object costs more than the seal. */
+const keyObjects = new WeakMap<Buffer, KeyObject>();
+function prepared(key: Buffer): KeyObject {
+  const made = keyObjects.get(key) ?? createSecretKey(key);
+  keyObjects.set(key, made);
+  return made;
+}
+
 function mac(object: KubeObject, key: Buffer): string {
   const { namespace, name, labels, annotations, ownerReferences } = object.metadata;
   const covered = {
@@ -76,7 +84,10 @@ function mac(object: KubeObject, key: Buffer): string {
     annotations: ours(annotations),
     content: content(object),
   };
-  return createHmac('sha256', key).update('drawbridge seal 1\n').update(canonical(covered)).digest('base64url');
+  return createHmac('sha256', prepared(key))
+    .update('drawbridge seal 1\n')
+    .update(canonical(covered))
+    .digest('base64url');
 }
 
 /**
