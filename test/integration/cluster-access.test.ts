@@ -487,10 +487,12 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const never = { ...summaryOf(one), id: 'g-aaaaaa' };
     const gone = await cluster.cutRights([...[one, two, kept].map(summaryOf), never]);
     expect(gone.toSorted()).toEqual([one.id, two.id, never.id].toSorted());
+    // What a finalizer keeps is in force; the revocation of that grant empties it.
+    expect(await can('get', `pod/${two.pods[0]}`, '-n', namespace)).toBe('yes');
+    expect(await cluster.takeRights(kept)).toBe(true);
+    expect(await cluster.takeRights(two)).toBe(false);
     await cluster.confirmRefused(two);
     expect(await can('get', `pod/${two.pods[0]}`, '-n', namespace)).toBe('no');
-    // What a finalizer keeps is in force; the revocation of that grant empties it.
-    await cluster.takeRights(kept);
     await kube.kubectl([...binding, '{"metadata":{"finalizers":null}}']);
     for (const grant of [one, two, kept]) await takeDown(grant);
   });
