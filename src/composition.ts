@@ -284,8 +284,7 @@ export async function startDrawbridge(
       clearInterval(auditTimer);
       clearInterval(clockTimer);
       podWatch.stop();
-      await slack.stop();
-      await Promise.all([workers.close(STOP_WITHIN), webhook?.stop()]);
+      await Promise.all([slack.stop(), workers.close(STOP_WITHIN), webhook?.stop()]);
       await audit.close();
       policies.close();
       await scheduler.close();
