@@ -247,7 +247,7 @@ export async function startDrawbridge(
       await sleep(wait, undefined, { signal: stopping.signal }).catch(() => {});
     }
   }
-  const timekeeper = keepTime();
+  void keepTime();
 
   const workers = startWorkers({
     redis: workerRedis,
@@ -307,10 +307,9 @@ export async function startDrawbridge(
       clearInterval(auditTimer);
       clearInterval(clockTimer);
       podWatch.stop();
+      // Not waited for: what it leaves undone is done by the job of each grant, here or in another process.
       stopping.abort();
-      await slack.stop();
-      await timekeeper;
-      await Promise.all([workers.close(STOP_WITHIN), webhook?.stop()]);
+      await Promise.all([slack.stop(), workers.close(STOP_WITHIN), webhook?.stop()]);
       await audit.close();
       policies.close();
       await scheduler.close();

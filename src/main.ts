@@ -2,6 +2,9 @@ import { createLog } from './adapters/telemetry/log.ts';
 import { startDrawbridge } from './composition.ts';
 import { describeProblems, loadSettings, secretTexts } from './config/settings.ts';
 
+/** How long an end in order may take: milliseconds. Kubernetes kills after 30 seconds (chart). */
+const END_WITHIN = 24_000;
+
 /** Exit codes: 0 ended by a signal, 1 could not go on, 2 settings that can't work. */
 const loaded = loadSettings(process.env);
 if (!loaded.ok) {
@@ -26,6 +29,11 @@ try {
       if (stopping) return;
       stopping = true;
       log.info({ signal }, 'stopping: running work is finished first');
+      // What is left then another replica takes over, or the next start.
+      setTimeout(() => {
+        log.error('not everything has ended in time: it is left to another replica');
+        process.exit(0);
+      }, END_WITHIN);
       void drawbridge.stop().then(() => process.exit(0));
     });
   log.info({ ops: drawbridge.opsPort }, 'grants are looked after');

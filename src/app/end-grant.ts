@@ -117,7 +117,7 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
       : []),
     ...(other === null ? ['Whether other bindings allow the same could not be looked up.'] : []),
     ...(other !== null && other.length > 0
-      ? [`Access by other bindings, which are not Drawbridge's, remains: ${other.slice(0, 5).join(', ')}.`]
+      ? [`Access by other bindings, which are not of this grant, remains: ${other.slice(0, 5).join(', ')}.`]
       : []),
   ];
   if (left.length > 0)

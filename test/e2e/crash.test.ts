@@ -38,7 +38,8 @@ describeWithCluster('when the bot is killed', (kube) => {
     // The lease would do it too: take it away as an administrator could, so that only the bot is left.
     await s.adminKubectl(['-n', staging, 'delete', 'job', `drawbridge-${id}`, '--cascade=orphan']);
     const end = await expiry(s, id);
-    await s.slack.control.waitFor(() => Date.now() > end, { timeout: 20_000 });
+    // Late enough that people are told.
+    await s.slack.control.waitFor(() => Date.now() > end + 5500, { timeout: 30_000 });
     expect(await s.can('ada', 'get', `pods/${pod}`, '-n', staging)).toBe('yes');
     await bot?.restart();
     const ready = Date.now();
@@ -46,8 +47,16 @@ describeWithCluster('when the bot is killed', (kube) => {
       timeout: 10_000,
     });
     expect(Date.now() - ready).toBeLessThan(5000);
-    await s.until(id, 'access was confirmed gone');
+    const words = await s.until(id, 'access was confirmed gone');
     expect(await s.objectsOf(id)).toEqual([]);
+    // How late it was: in the audit, as a metric, and in the message.
+    const lateness = (await bot?.audit())?.find((line) => line.id === id && line.event === 'expired')?.lateness ?? 0;
+    expect(lateness).toBeGreaterThan(5500);
+    expect(lateness).toBeLessThan(Date.now() - end);
+    expect(words).toContain(`That the rights had ended was confirmed ${Math.round(lateness / 1000)} s late.`);
+    const metrics = await (await fetch(`${bot?.opsUrl}/metrics`)).text();
+    const sum = 'drawbridge_revocation_lateness_seconds_sum{profile="debug",cause="expired"}';
+    expect(metrics).toContain(`${sum} ${lateness / 1000}\n`);
   });
 
   test('and Redis loses everything, a running grant is adopted, keeps its message, and ends in time', async () => {

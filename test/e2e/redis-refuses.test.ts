@@ -54,6 +54,12 @@ async function processorTime({ pid }: Bot): Promise<number> {
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
+/** What a Redis may lose that says yes to everything. */
+const RISKS = [
+  /may evict what it stores .*grants and their revocations.*noeviction/,
+  /keeps nothing on disk.*forgets all grants and revocations.*appendonly yes/,
+];
+
 describeWithCluster('when Redis', (kube) => {
   const stage = useStage(kube, { redis: { appendfsync: 'always' } });
 
@@ -114,5 +120,18 @@ describeWithCluster('when Redis', (kube) => {
     const said: string[] = [];
     const out = { print: (text: string) => said.push(text), complain: (text: string) => said.push(text) };
     expect(await runAuditCli(['verify'], out, s.settings), said.join()).toBe(0);
+  });
+
+  test('may lose what it stores, the start of the bot says what is at risk', async () => {
+    const s = stage();
+    const warnings = async (bot: Bot | undefined) =>
+      ((await bot?.lines()) ?? [])
+        .map(({ msg }) => String(msg))
+        .filter((text) => RISKS.some((risk) => risk.test(text)));
+    expect(await warnings(s.bots.get('bot'))).toEqual([]);
+    await admin(s, 'CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
+    await admin(s, 'CONFIG', 'SET', 'appendonly', 'no');
+    const warned = await s.startBot({ name: 'warned' });
+    expect(await warnings(warned)).toEqual(RISKS.map((risk) => expect.stringMatching(risk) as string));
   });
 });
