@@ -19,6 +19,8 @@ import { createReport } from './report.ts';
  */
 /** Histories in a batch. */
 const SIZE = 25;
+/** Batches after which an installation is made anew: what its Slack holds grows, and with it the time for each click. */
+const BATCHES = 4;
 const HELP = `Usage: npm run chaos -- [options]
   --histories N  how many (default 50), in batches of ${SIZE} that share an installation and its faults
   --seed S       the same seed draws the same steps (default: of the clock)
@@ -75,9 +77,16 @@ async function run(
   const audit = await openAuditLog(cluster.auditLogPath);
   const admin = await openApi(cluster.adminKubeconfig);
   const work = async () => {
-    const on = await install({ cluster, plant, log });
+    while (queue.length > 0) await workOn(await install({ cluster, plant, log }));
+  };
+  const workOn = async (on: Installation) => {
     try {
-      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      for (
+        let left = BATCHES, batch = queue.shift();
+        batch !== undefined;
+        batch = left > 0 ? queue.shift() : undefined
+      ) {
+        left -= 1;
         const ran = await runBatch(on, audit, admin, batch);
         await audit.read();
         on.slack.read();
