@@ -157,24 +157,31 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
     );
   }
 
+  /** Reads one after the other: each goes on where the last one ended. */
+  let reading: Promise<void> = Promise.resolve();
   return {
     tracks,
     reviews,
-    async read() {
-      for (;;) {
-        const chunk = Buffer.alloc(1 << 20);
-        const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
-        if (bytesRead === 0) return;
-        const text = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
-        const end = text.lastIndexOf(10) + 1;
-        rest = Buffer.from(text.subarray(end));
-        for (const line of text.subarray(0, end).toString().split('\n')) {
-          if (line !== '') take(JSON.parse(line) as AuditEvent);
-        }
-      }
+    read() {
+      reading = reading.then(readOn);
+      return reading;
     },
     close: () => file.close(),
   };
+
+  async function readOn(): Promise<void> {
+    for (;;) {
+      const chunk = Buffer.allocUnsafe(1 << 18);
+      const { bytesRead } = await file.read(chunk, 0, chunk.length, null);
+      if (bytesRead === 0) return;
+      const text = Buffer.concat([rest, chunk.subarray(0, bytesRead)]);
+      const end = text.lastIndexOf(10) + 1;
+      rest = Buffer.from(text.subarray(end));
+      for (const line of text.subarray(0, end).toString().split('\n')) {
+        if (line !== '') take(JSON.parse(line) as AuditEvent);
+      }
+    }
+  }
 }
 
 /** A time for which an object was there, or a RoleBinding had subjects. `to` is infinite while it still is. */

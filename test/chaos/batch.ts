@@ -54,9 +54,10 @@ export interface Ran {
 }
 
 /** People are patient: how long they look for their request, for its approval and access, and when they press again: milliseconds. */
-const SEEN_MS = 5000;
+const SEEN_MS = 10_000;
+const UNHEARD_MS = 2000;
 const ACTIVE_MS = 20_000;
-const PRESS_AGAIN_MS = 1500;
+const PRESS_AGAIN_MS = 2500;
 const DECIDE_MS = 12_000;
 /** A request that came to nothing by a fault is typed again, as people do; not later than this after the batch began. */
 const ATTEMPTS = 7;
@@ -263,9 +264,12 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
       const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [] };
       requests.push(request);
       const later: Promise<void>[] = [];
-      await type(history.requester, `request ${history.profile} ${target} ${history.seconds}s ${reason}`);
+      const { acked } = await type(
+        history.requester,
+        `request ${history.profile} ${target} ${history.seconds}s ${reason}`,
+      );
       if (history.again !== null) later.push(deliverAgain(history.requester, reason, history.again));
-      const id = await waitFor(() => slack.idsOf(reason)[0], SEEN_MS);
+      const id = await waitFor(() => slack.idsOf(reason)[0], acked ? SEEN_MS : UNHEARD_MS);
       const isOver = id !== null && (await accompany(request, id));
       await Promise.all(later);
       if (isOver) return;

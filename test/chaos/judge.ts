@@ -21,6 +21,8 @@ export const BOUNDS = {
 };
 /** Audit log and Slack are written by clocks of one machine; Slack's counts whole milliseconds. */
 const TICK = 3;
+/** An older word that came after a newer one is put right within: milliseconds. */
+const MENDED_MS = 10_000;
 /** So much less than the truth may Drawbridge's audit claim of a lateness: milliseconds. */
 const LATENESS_SLACK = 1000;
 
@@ -195,8 +197,13 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
       }
       const words = slack.said.filter((said) => said.id === id && said.inMessage);
       const firstEnd = words.find((said) => isEnd(said.standing));
+      // An edit that Slack was slow to take may come late; it is put right.
       const after = words.find(
-        (said) => firstEnd !== undefined && said.at > firstEnd.at && said.standing !== firstEnd.standing,
+        (said, index) =>
+          firstEnd !== undefined &&
+          said.at > firstEnd.at &&
+          said.standing !== firstEnd.standing &&
+          !words.slice(index).some((next) => next.standing === firstEnd.standing && next.at < said.at + MENDED_MS),
       );
       if (after !== undefined)
         accuse('P5', request, id, `said to be ${firstEnd?.standing}, and then ${after.standing}`);

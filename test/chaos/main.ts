@@ -12,15 +12,16 @@ import { readOwnAudit } from './own-audit.ts';
 import { createReport } from './report.ts';
 
 /**
- * npm run chaos -- [--histories N] [--seed S] [--batch B] [--worlds W] [--plant FAULT]
+ * npm run chaos -- [--histories N] [--seed S] [--batch B] [--worlds W] [--size N] [--plant FAULT]
  *
  * Random histories on real parts, judged by the API server's audit log. Exit code 0: no promise was broken, 1: one was, or it could not run.
  * With --plant a fault is put into the bot, in histories that are drawn to provoke it; a run that does not catch it has failed.
  */
-/** Histories in a batch. */
-const SIZE = 25;
+/** Batches after which an installation is made anew: what its Slack holds grows, and with it the time for each click. */
+const BATCHES = 4;
 const HELP = `Usage: npm run chaos -- [options]
-  --histories N  how many (default 50), in batches of ${SIZE} that share an installation and its faults
+  --histories N  how many (default 50)
+  --size N       of them in a batch that shares an installation and its faults (default 13; fewer for a busy machine, which else hears few)
   --seed S       the same seed draws the same steps (default: of the clock)
   --batch B      only this batch of the seed, as a failure names it
   --worlds W     installations side by side (default 2)
@@ -31,11 +32,12 @@ const { values } = parseArgs({
     seed: { type: 'string', default: String(Date.now() % 1_000_000) },
     batch: { type: 'string' },
     worlds: { type: 'string', default: '2' },
+    size: { type: 'string', default: '13' },
     plant: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 });
-const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds', least: number): number => {
+const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds' | 'size', least: number): number => {
   const number = Number(values[name]);
   if (Number.isSafeInteger(number) && number >= least) return number;
   throw new Error(`--${name} takes a whole number, ${least} or more\n${HELP}`);
@@ -75,9 +77,16 @@ async function run(
   const audit = await openAuditLog(cluster.auditLogPath);
   const admin = await openApi(cluster.adminKubeconfig);
   const work = async () => {
-    const on = await install({ cluster, plant, log });
+    while (queue.length > 0) await workOn(await install({ cluster, plant, log }));
+  };
+  const workOn = async (on: Installation) => {
     try {
-      for (let batch = queue.shift(); batch !== undefined; batch = queue.shift()) {
+      for (
+        let left = BATCHES, batch = queue.shift();
+        batch !== undefined;
+        batch = left > 0 ? queue.shift() : undefined
+      ) {
+        left -= 1;
         const ran = await runBatch(on, audit, admin, batch);
         await audit.read();
         on.slack.read();
@@ -139,6 +148,7 @@ async function main(): Promise<boolean> {
   const seed = whole('seed', 0);
   const histories = whole('histories', 1);
   const worlds = whole('worlds', 1);
+  const size = whole('size', 1);
   const known = Object.keys(PLANTS) as Plant[];
   const plants = values.plant === 'all' ? known : known.filter((one) => one === values.plant);
   if (values.plant !== undefined && plants.length === 0)
@@ -152,16 +162,16 @@ async function main(): Promise<boolean> {
     if (plants.length > 0) return await runPlanted(cluster, plants, seed, worlds);
     const batches =
       values.batch === undefined
-        ? Array.from({ length: Math.ceil(histories / SIZE) }, (_, index) =>
-            drawBatch(seed, index, Math.min(SIZE, histories - index * SIZE)),
+        ? Array.from({ length: Math.ceil(histories / size) }, (_, index) =>
+            drawBatch(seed, index, Math.min(size, histories - index * size)),
           )
-        : [drawBatch(seed, whole('batch', 0), SIZE)];
+        : [drawBatch(seed, whole('batch', 0), size)];
     say(
       `seed ${seed}: ${batches.reduce((sum, batch) => sum + batch.histories.length, 0)} histories in ${batches.length} batches, ${worlds} installations side by side`,
     );
     const { violations, table } = await run(cluster, null, batches, worlds);
     say(table);
-    if (violations.length > 0) say(`again: npm run chaos -- --seed ${seed} --histories ${histories}`);
+    if (violations.length > 0) say(`again: npm run chaos -- --seed ${seed} --histories ${histories} --size ${size}`);
     return violations.length === 0;
   } finally {
     await cluster.stop();

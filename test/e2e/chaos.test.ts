@@ -31,9 +31,10 @@ describeWithCluster('chaos', () => {
     console.log(output.slice(output.indexOf('| what |')));
   }, 400_000);
 
-  test('and a bot that lets anyone approve is caught', async () => {
-    const { ok, output } = await chaos('--histories', '20', '--plant', 'anyone-approves');
+  test('and a bot that schedules the revocation only after it has applied is caught', async () => {
+    const { ok, output } = await chaos('--plant', 'late-schedule');
     expect(ok, output).toBe(true);
-    expect(output).toContain('VIOLATION of P1');
+    expect(output).toContain('VIOLATION of P2');
+    expect(output).toMatch(/planted late-schedule: caught/);
   }, 400_000);
 });

@@ -99,6 +99,8 @@ export function createPeople(options: PeopleOptions): People {
   ];
 
   const mustBeIn = async (user: string, channel: string): Promise<void> => {
+    // Looked up in local-slack for direct messages only: its answer holds all that was ever said.
+    if (directory.members(channel)?.includes(user)) return;
     if (!(await places(user)).includes(channel)) throw new Error(`${user} is not in ${channel}`);
   };
 
@@ -106,6 +108,12 @@ export function createPeople(options: PeopleOptions): People {
     await mustBeIn(user, channel);
     const messages = await upstream.messages(channel);
     return messages.filter((message) => message.ephemeral_to === undefined || message.ephemeral_to === user);
+  };
+
+  /** One message of a channel; those of threads are looked for among all. */
+  const visibleAt = async (user: string, channel: string, ts: string): Promise<SlackMessage | undefined> => {
+    await mustBeIn(user, channel);
+    return (await upstream.messageAt(channel, ts)) ?? (await visible(user, channel)).find((one) => one.ts === ts);
   };
 
   const topOf = (user: string): View => {
@@ -180,7 +188,7 @@ export function createPeople(options: PeopleOptions): People {
     },
 
     async click(user, channel, ts, which, option) {
-      const message = (await visible(user, channel)).find((one) => one.ts === ts);
+      const message = await visibleAt(user, channel, ts);
       if (!message) throw new Error(`${user} does not see a message ${ts} in ${channel}`);
       const { block, element } = find(message.blocks ?? [], which, `message ${ts}`);
       const { type, action_id = '', value, text } = element;

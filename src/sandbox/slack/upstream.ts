@@ -52,6 +52,8 @@ export interface Upstream {
   /** Posts to a response_url of its own making; returns the HTTP status. */
   respond(path: string, body: Json): Promise<{ status: number; text: string }>;
   messages(channel: string): Promise<SlackMessage[]>;
+  /** The message of a channel, not of a thread, with this ts; what one person alone sees is not found. */
+  messageAt(channel: string, ts: string): Promise<SlackMessage | undefined>;
   /** Direct messages with the bot: id of the channel and of the person. */
   directMessages(): Promise<Array<{ id: string; user: string }>>;
   /** A person types a command, presses something in a message, writes a message; returns after the app's answer. */
@@ -137,6 +139,11 @@ export async function startUpstream(options: {
     },
     messages: async (channel) =>
       (await control<{ messages: SlackMessage[] }>('GET', `/messages/${encodeURIComponent(channel)}`)).messages,
+    async messageAt(channel, ts) {
+      const response = await call('POST', '/api/conversations.replies', { channel, ts });
+      const { messages = [] } = (await response.json()) as { messages?: SlackMessage[] };
+      return messages.find((message) => message.ts === ts);
+    },
     async directMessages() {
       const state = await control<{ channels: Array<{ id: string; is_im: boolean; members: string[] }> }>(
         'GET',
