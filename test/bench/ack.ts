@@ -47,7 +47,7 @@ async function overSocket(stage: BenchStage, respondTo: string, say: (line: stri
   await slack.control.connected();
   const ours = await acks(stage, respondTo);
   await bot.stop();
-  say(`ack: Socket Mode, ours p99 ${ms(quantile(ours, 0.99))}`);
+  say(`ack: Socket Mode, ours p99 ${ms(quantile(waitsOf(ours), 0.99))}, lost ${lost(ours)}`);
   const app = supervised(process.execPath, [BARE, slack.apiUrl, slack.botToken, slack.appToken], {
     logFile: join(dir, 'bare-bolt.log'),
   });
@@ -68,20 +68,24 @@ async function overHttp(stage: BenchStage, respondTo: string, say: (line: string
   });
   const ours = await acks(stage, respondTo);
   await bot.stop();
-  say(`ack: signed HTTP, ours p99 ${ms(quantile(ours, 0.99))}`);
+  say(`ack: signed HTTP, ours p99 ${ms(quantile(waitsOf(ours), 0.99))}, lost ${lost(ours)}`);
   const app = supervised(
     process.execPath,
     [BARE, slack.apiUrl, slack.botToken, 'http', slack.signingSecret, String(port)],
     { logFile: join(dir, 'bare-bolt.log') },
   );
-  await slack.control.waitFor(async () => (await sendOne(stage, respondTo)) !== null, { timeout: 20_000 });
+  await slack.control.waitFor(async () => (await sendOne(stage, respondTo)).acked, { timeout: 20_000 });
   const bare = await acks(stage, respondTo);
   await app.stop();
   slack.control.setRequestUrl(undefined);
   return figureOf('signed HTTP', ours, bare);
 }
 
-function figureOf(way: string, ours: readonly number[], bare: readonly number[]): Figure {
+const waitsOf = (sent: readonly Sent[]) => sent.map(({ wait }) => wait);
+const lost = (sent: readonly Sent[]) => sent.filter(({ acked }) => !acked).length;
+
+function figureOf(way: string, oursSent: readonly Sent[], bareSent: readonly Sent[]): Figure {
+  const [ours, bare] = [waitsOf(oursSent), waitsOf(bareSent)];
   const [p99, bareP99] = [quantile(ours, 0.99), quantile(bare, 0.99)];
   return {
     what: `slash command -> ack, ${way}`,
@@ -90,32 +94,35 @@ function figureOf(way: string, ours: readonly number[], bare: readonly number[])
     baseline: `p99 ${ms(bareP99)}, median ${ms(median(bare))} (Bolt that only acks)`,
     ratio: p99 / bareP99,
     aim: `p99 <= ${AIM_MS} ms`,
-    met: p99 <= AIM_MS,
+    met: p99 <= AIM_MS && lost(oursSent) === 0,
+    note: `without an ack: ${lost(oursSent)} of ${ours.length} of ours, ${lost(bareSent)} of ${bare.length} bare`,
   };
 }
 
-/** Sends commands at the rate, whether answered or not; answers how long each waited for its ack: milliseconds. */
-async function acks(stage: BenchStage, respondTo: string): Promise<number[]> {
+/** Sends commands at the rate, whether answered or not; answers what became of each. */
+async function acks(stage: BenchStage, respondTo: string): Promise<Sent[]> {
   await load(stage, respondTo, WARM_UP);
   return load(stage, respondTo, SECONDS);
 }
 
-async function load(stage: BenchStage, respondTo: string, seconds: number): Promise<number[]> {
+async function load(stage: BenchStage, respondTo: string, seconds: number): Promise<Sent[]> {
   const began = performance.now();
-  const waits: Promise<number | null>[] = [];
+  const waits: Promise<Sent>[] = [];
   for (let sent = 0; sent < RATE * seconds; sent += 1) {
     const early = began + (sent * 1000) / RATE - performance.now();
     if (early > 0) await sleep(early);
     waits.push(sendOne(stage, respondTo));
   }
-  const taken = await Promise.all(waits);
-  const lost = taken.filter((wait) => wait === null).length;
-  if (lost > 0) throw new Error(`${lost} of ${taken.length} commands got no ack`);
-  return taken.filter((wait) => wait !== null);
+  return Promise.all(waits);
 }
 
-/** Null: there was no ack. */
-async function sendOne({ world }: BenchStage, respondTo: string): Promise<number | null> {
+interface Sent {
+  /** Until the ack, or until Slack gave up: milliseconds. */
+  readonly wait: number;
+  readonly acked: boolean;
+}
+
+async function sendOne({ world }: BenchStage, respondTo: string): Promise<Sent> {
   const { ada } = PEOPLE;
   const payload = {
     token: 'verification-token',
@@ -139,5 +146,5 @@ async function sendOne({ world }: BenchStage, respondTo: string): Promise<number
     payload,
     answers: [],
   });
-  return answer.acked ? performance.now() - began : null;
+  return { wait: performance.now() - began, acked: answer.acked };
 }

@@ -62,3 +62,18 @@ export function requestOf({ verb, uri }: Call): { readonly method: string; reado
   const patch = uri.includes('force=true') ? 'application/apply-patch+yaml' : 'application/merge-patch+json';
   return { method, contentType: method === 'PATCH' ? patch : 'application/json' };
 }
+
+/** The kinds of calls that were made most, `get jobs 12`. */
+export function kindsOf(calls: readonly Call[], most: number): string {
+  const kinds = [...Map.groupBy(calls, kindOf)].toSorted((a, b) => b[1].length - a[1].length);
+  return kinds
+    .slice(0, most)
+    .map(([kind, of]) => `${kind} ${of.length}`)
+    .join(', ');
+}
+
+function kindOf({ verb, uri }: Call): string {
+  const parts = (uri.split('?')[0] ?? '').split('/');
+  const root = parts[1] === 'api' ? 3 : 4;
+  return `${verb} ${parts[root] === 'namespaces' ? (parts[root + 2] ?? 'namespaces') : (parts[root] ?? uri)}`;
+}

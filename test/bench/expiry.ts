@@ -54,7 +54,7 @@ export const expiry: Row = {
       return [
         {
           what: 'expiry -> the API server denies',
-          inputs: `${LIVE} live grants (half view, half debug on a Deployment; 20 namespaces), ${ROUNDS} times ${ENDING} due at the same instant, bot as usual; Kubernetes ${stage.kubernetes}`,
+          inputs: `${LIVE} live grants (half view, half debug on a Deployment; ${stage.namespaces.length} namespaces), ${ROUNDS} times ${ENDING} due at the same instant, bot as usual; Kubernetes ${stage.kubernetes}`,
           ours: `p99 ${ms(p99)}, median ${ms(median(ours))}, worst ${ms(Math.max(...ours))}`,
           baseline: `p99 ${ms(bareP99)}, median ${ms(median(bare))} (BullMQ delayed job, same Redis)`,
           ratio: p99 / bareP99,

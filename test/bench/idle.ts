@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callsOf } from './calls.ts';
+import { callsOf, kindsOf } from './calls.ts';
 import { type Figure, ms, type Row } from './figures.ts';
 import { openMaker } from './live-grants.ts';
 import { onStage } from './stage.ts';
@@ -24,12 +24,8 @@ export const idle: Row = {
         await sleep(SPAN);
         const calls = await callsOf(stage.cluster.auditLogPath, stage.botUser, from, from + SPAN);
         await bot.stop();
-        const kinds = [...Map.groupBy(calls, kindOf)].toSorted((a, b) => b[1].length - a[1].length).slice(0, 4);
         say(`idle: ${calls.length} calls in ${SPAN / 1000} s (ready after ${ms(readyAfter)})`);
-        return {
-          calls: (calls.length * HOUR) / SPAN,
-          kinds: kinds.map(([kind, of]) => `${kind} ${of.length}`).join(', '),
-        };
+        return { calls: (calls.length * HOUR) / SPAN, kinds: kindsOf(calls, 4) };
       }
       const none = await hourly();
       const figures: Figure[] = [];
@@ -54,9 +50,3 @@ export const idle: Row = {
       return figures;
     }),
 };
-
-function kindOf({ verb, uri }: { readonly verb: string; readonly uri: string }): string {
-  const parts = (uri.split('?')[0] ?? '').split('/');
-  const root = parts[1] === 'api' ? 3 : 4;
-  return `${verb} ${parts[root] === 'namespaces' ? (parts[root + 2] ?? 'namespaces') : (parts[root] ?? uri)}`;
-}

@@ -6,7 +6,7 @@ import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 
 /** Namespaces in which the grants of a bench live. They are many: with all bindings in one place each review would read all of them. */
-const NAMESPACES = Array.from({ length: 20 }, (_, index) => `bench-${index}`);
+const NAMESPACES = Array.from({ length: 100 }, (_, index) => `bench-${index}`);
 /** How long a bot may take to be ready: milliseconds. With many grants that is what is measured. */
 const READY_MS = 600_000;
 
@@ -67,6 +67,7 @@ export async function onStage<T>(
     await cluster.apply(NAMESPACES.flatMap(workload));
     const admin = await openApi(cluster.adminKubeconfig);
     closing.push(() => admin.close());
+    await untilPods(admin);
     const { namespace, serviceAccount } = world.installation;
     const { body } = await admin.call('GET', '/version');
     return await work({
@@ -92,6 +93,15 @@ export async function onStage<T>(
     });
   } finally {
     for (const close of closing.toReversed()) await close();
+  }
+}
+
+/** Waits until each workload has its pod, which a Role can name. */
+async function untilPods(admin: Api): Promise<void> {
+  for (;;) {
+    const { body } = await admin.call('GET', '/api/v1/pods?labelSelector=app%3Dapp');
+    if ((body as { items: unknown[] }).items.length === NAMESPACES.length) return;
+    await sleep(200);
   }
 }
 
