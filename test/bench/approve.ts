@@ -25,7 +25,7 @@ export const approve: Row = {
   name: 'approve',
   about: 'click on Approve -> the API server allows the person',
   run: (say) =>
-    onStage({ say, bodies: true }, async (stage) => {
+    onStage({ say, bodies: true, namespaces: 0 }, async (stage) => {
       const figures: Figure[] = [];
       for (const [profile, pods] of [
         ['debug', true],

@@ -7,6 +7,7 @@ import { createScheduler } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { ClusterAccess, GrantStore, Scheduler } from '../../src/app/ports.ts';
+import { Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';
 import { auditOn } from '../support/audit.ts';
@@ -17,6 +18,7 @@ import type { BenchStage } from './stage.ts';
 
 /** Calls under way at once while grants are made: more makes nothing faster on one machine. */
 const AT_ONCE = 48;
+const ATTEMPTS = 10;
 const WARNING_MS = 300_000;
 
 /** Puts grants into Redis, the queue and the cluster with the bot's own parts and rights, as the bot does. */
@@ -31,6 +33,17 @@ export interface GrantMaker {
   /** Moves the end of grants, as an extension does: record, queue, then all objects. */
   endAt(grants: readonly Grant[], at: number): Promise<Grant[]>;
   close(): Promise<void>;
+}
+
+/** Again, as the bot's queue does it, when an overloaded API server did not answer in time. */
+async function patiently(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Unavailable) || attempt === ATTEMPTS) throw error;
+    }
+  }
 }
 
 /** The RoleBinding's name of a grant. */
@@ -94,8 +107,10 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
 
   async function give(grant: Grant): Promise<Grant> {
     const active: Grant = { ...grant, state: 'active', pods: await podsOf(grant) };
-    await cluster.placeLeases(active);
-    await cluster.giveRights(active, active.pods, null);
+    await patiently(async () => {
+      await cluster.placeLeases(active);
+      await cluster.giveRights(active, active.pods, null);
+    });
     if (!(await store.create(active))) throw new Error(`${grant.id} is taken`);
     const end = active.expiresAt ?? 0;
     await scheduler.schedule({ v: 1, kind: 'revoke', id: grant.id }, end);
@@ -135,7 +150,7 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
         const changed = await store.change(id, (grant) => ({ ...grant, expiresAt: at }));
         if (changed === null) throw new Error(`${id} is gone`);
         await scheduler.schedule({ v: 1, kind: 'revoke', id }, at);
-        await cluster.extend(changed.grant);
+        await patiently(() => cluster.extend(changed.grant));
         return changed.grant;
       }),
     async close() {

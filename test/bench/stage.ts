@@ -6,7 +6,7 @@ import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 
 /** Namespaces in which the grants of a bench live. They are many: with all bindings in one place each review would read all of them. */
-const NAMESPACES = Array.from({ length: 100 }, (_, index) => `bench-${index}`);
+const NAMESPACES = 100;
 /** How long a bot may take to be ready: milliseconds. With many grants that is what is measured. */
 const READY_MS = 600_000;
 
@@ -42,12 +42,14 @@ const BODIES = {
 /**
  * Runs `work` on a stage of its own, and takes it down.
  * @param options.bodies the API server's audit log has what was written, too
+ * @param options.namespaces how many for grants, each with a workload of one pod
  */
 export async function onStage<T>(
-  options: { readonly say: (line: string) => void; readonly bodies?: boolean },
+  options: { readonly say: (line: string) => void; readonly bodies?: boolean; readonly namespaces?: number },
   work: (stage: BenchStage) => Promise<T>,
 ): Promise<T> {
   const { say, bodies = false } = options;
+  const namespaces = Array.from({ length: options.namespaces ?? NAMESPACES }, (_, index) => `bench-${index}`);
   const closing: (() => unknown)[] = [];
   try {
     const cluster = await startControlPlane({
@@ -64,17 +66,17 @@ export async function onStage<T>(
       },
     });
     closing.push(() => world.stop());
-    await cluster.apply(NAMESPACES.flatMap(workload));
+    if (namespaces.length > 0) await cluster.apply(namespaces.flatMap(workload));
     const admin = await openApi(cluster.adminKubeconfig);
     closing.push(() => admin.close());
-    await untilPods(admin);
+    await untilPods(admin, namespaces.length);
     const { namespace, serviceAccount } = world.installation;
     const { body } = await admin.call('GET', '/version');
     return await work({
       world,
       cluster,
       admin,
-      namespaces: NAMESPACES,
+      namespaces,
       botUser: `system:serviceaccount:${namespace}:${serviceAccount}`,
       kubernetes: (body as { gitVersion: string }).gitVersion,
       async startBot(env = {}) {
@@ -97,10 +99,10 @@ export async function onStage<T>(
 }
 
 /** Waits until each workload has its pod, which a Role can name. */
-async function untilPods(admin: Api): Promise<void> {
+async function untilPods(admin: Api, count: number): Promise<void> {
   for (;;) {
     const { body } = await admin.call('GET', '/api/v1/pods?labelSelector=app%3Dapp');
-    if ((body as { items: unknown[] }).items.length === NAMESPACES.length) return;
+    if ((body as { items: unknown[] }).items.length === count) return;
     await sleep(200);
   }
 }
