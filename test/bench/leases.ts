@@ -19,10 +19,7 @@ export const leases: Row = {
       for (const count of COUNTS) {
         const grants = await maker.live(count, 3600);
         await untilStarted(stage.admin);
-        const due = Math.ceil((Date.now() + 5000 + count * 40) / 1000) * 1000;
-        await maker.endAt(grants, due);
-        if (Date.now() >= due) throw new Error('it took too long to move the ends');
-        await sleep(due - Date.now());
+        const due = await maker.endTogether(grants);
         const names = grants.map(bindingOf);
         await watch.untilGone(names, 600_000);
         const late = names.map((name) => (watch.gone.get(name) ?? Number.NaN) - due);

@@ -20,6 +20,8 @@ import type { BenchStage } from './stage.ts';
 const AT_ONCE = 48;
 const ATTEMPTS = 10;
 const WARNING_MS = 300_000;
+/** Between moving ends and the new end, at least: milliseconds. */
+const LEAST_LEAD = 10_000;
 
 /** Puts grants into Redis, the queue and the cluster with the bot's own parts and rights, as the bot does. */
 export interface GrantMaker {
@@ -32,6 +34,8 @@ export interface GrantMaker {
   pending(count: number, seconds: number): Promise<void>;
   /** Moves the end of grants, as an extension does: record, queue, then all objects. */
   endAt(grants: readonly Grant[], at: number): Promise<Grant[]>;
+  /** Moves the ends of all to one instant, a whole second, as soon as can be done; answers it (milliseconds since the epoch) when it has come. */
+  endTogether(grants: readonly Grant[]): Promise<number>;
   close(): Promise<void>;
 }
 
@@ -96,6 +100,8 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
   }
 
   let made = 0;
+  /** How long one grant took to be made, of those that were made last: milliseconds. To move an end takes as many calls. */
+  let pace = 0;
   const pods = new Map<string, Promise<string[]>>();
   async function podsOf(grant: Grant): Promise<string[]> {
     const { namespace, workload } = grant.target;
@@ -118,16 +124,28 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
     return active;
   }
 
+  const endAt = (grants: readonly Grant[], at: number) =>
+    inParallel(grants, AT_ONCE, async ({ id }) => {
+      const changed = await store.change(id, (grant) => ({ ...grant, expiresAt: at }));
+      if (changed === null) throw new Error(`${id} is gone`);
+      await scheduler.schedule({ v: 1, kind: 'revoke', id }, at);
+      await patiently(() => cluster.extend(changed.grant));
+      return changed.grant;
+    });
+
   return {
     store,
     scheduler,
     cluster,
-    live(count, seconds) {
+    async live(count, seconds) {
+      const began = performance.now();
       const grants = Array.from({ length: count }, () => {
         const plan = planOf(made++, seconds);
         return applyingGrant(seconds, { plan, requester: { ...ADA, user: plan.user } });
       });
-      return inParallel(grants, AT_ONCE, give);
+      const given = await inParallel(grants, AT_ONCE, give);
+      pace = (performance.now() - began) / count;
+      return given;
     },
     async pending(count, seconds) {
       const pendingUntil = Date.now() + seconds * 1000;
@@ -145,14 +163,15 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
         }
       });
     },
-    endAt: (grants, at) =>
-      inParallel(grants, AT_ONCE, async ({ id }) => {
-        const changed = await store.change(id, (grant) => ({ ...grant, expiresAt: at }));
-        if (changed === null) throw new Error(`${id} is gone`);
-        await scheduler.schedule({ v: 1, kind: 'revoke', id }, at);
-        await patiently(() => cluster.extend(changed.grant));
-        return changed.grant;
-      }),
+    endAt,
+    async endTogether(grants) {
+      const due = Math.ceil((Date.now() + LEAST_LEAD + 3 * pace * grants.length) / 1000) * 1000;
+      await endAt(grants, due);
+      if (Date.now() >= due)
+        throw new Error('it took too long to move the ends: something else keeps this machine busy');
+      await sleep(due - Date.now());
+      return due;
+    },
     async close() {
       await audit.close();
       redis.disconnect();
