@@ -6,7 +6,6 @@ import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
 import { createScheduler } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
-import type { ClusterAccess, GrantStore, Scheduler } from '../../src/app/ports.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';
@@ -25,9 +24,6 @@ const LEAST_LEAD = 10_000;
 
 /** Puts grants into Redis, the queue and the cluster with the bot's own parts and rights, as the bot does. */
 export interface GrantMaker {
-  readonly store: GrantStore;
-  readonly scheduler: Scheduler;
-  readonly cluster: ClusterAccess;
   /** Active grants, half of `view` (lease, RoleBinding), half of `debug` on a Deployment (lease, Role, RoleBinding), each of a person of its own. */
   live(count: number, seconds: number): Promise<Grant[]>;
   /** Requests that wait for an approver, with the job that lets them time out. */
@@ -134,9 +130,6 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
     });
 
   return {
-    store,
-    scheduler,
-    cluster,
     async live(count, seconds) {
       const began = performance.now();
       const grants = Array.from({ length: count }, () => {
