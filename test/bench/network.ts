@@ -1,11 +1,8 @@
-/*
- * How long the network engine takes on a large cluster, beside the plain pairwise evaluation of the same input.
- * Run: npm run bench
- */
 import { connections } from '../../src/network/connections.ts';
 import { previewChange } from '../../src/network/diff.ts';
 import type { Cluster, NetworkPolicy, NetworkPolicyPeer, Pod, Protocol } from '../../src/network/types.ts';
 import { live, mayConnect } from '../unit/network/reference.ts';
+import { type Figure, median, ms, type Row } from './figures.ts';
 
 const NAMESPACES = 50;
 const WORKLOADS = 10;
@@ -154,59 +151,62 @@ function time<T>(work: () => T): [ms: number, result: T] {
   return [performance.now() - start, result];
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
+/** How long the network engine takes on a large cluster, beside the plain pairwise evaluation of the same input. */
+export const network: Row = {
+  name: 'network',
+  about: 'the network engine beside a pairwise evaluation',
+  run: async (say) => measure(say),
+};
 
-const ms = (value: number): string =>
-  value < 10_000
-    ? `${value.toFixed(value < 10 ? 1 : 0)} ms`
-    : value < 600_000
-      ? `${(value / 1000).toFixed(0)} s`
-      : `${(value / 60_000).toFixed(0)} min`;
-
-const before = buildCluster();
-const after = withGrant(before);
-const pods = live(before);
-console.log(
-  `input: ${before.pods.length} pods in ${NAMESPACES * WORKLOADS} workloads and ${NAMESPACES} namespaces, ${before.policies.length} policies`,
-);
-
-const [cold, preview] = time(() => previewChange(before, after));
-const warm = median(Array.from({ length: 15 }, () => time(() => previewChange(before, after))[0]));
-// Two clusters that were read apart: no object is in both.
-const fresh = median(
-  Array.from({ length: 5 }, () => {
-    const [a, b] = [structuredClone(before), structuredClone(after)];
-    return time(() => previewChange(a, b))[0];
-  }),
-);
-const [firstMatrix, all] = time(() => connections(before));
-const matrix = median(Array.from({ length: 3 }, () => time(() => connections(before))[0]));
-
-// The pairwise evaluation asks each pair of pods, here for one port of one protocol; measured on a sample of pairs.
-const random = createRandom(11);
-const sample = Array.from(
-  { length: SAMPLE },
-  () => [pods[random(pods.length)], pods[random(pods.length)]] as [Pod, Pod],
-);
-for (const [from, to] of sample.slice(0, 500)) mayConnect(before, from, to, 8080, 'TCP');
-const [sampled] = time(() => sample.filter(([from, to]) => mayConnect(before, from, to, 8080, 'TCP').letter).length);
-const perPair = sampled / SAMPLE;
-const pairs = pods.length * (pods.length - 1);
-
-const row = (name: string, classes: number, pairwise: number): void =>
-  console.log(
-    `${name.padEnd(50)} ${ms(classes).padStart(9)}   pairwise ${ms(pairwise).padStart(9)}   ${Math.round(pairwise / classes)}x`,
+function measure(say: (line: string) => void): Figure[] {
+  const before = buildCluster();
+  const after = withGrant(before);
+  const pods = live(before);
+  const [cold, preview] = time(() => previewChange(before, after));
+  const warm = median(Array.from({ length: 15 }, () => time(() => previewChange(before, after))[0]));
+  // Two clusters that were read apart: no object is in both.
+  const fresh = median(
+    Array.from({ length: 5 }, () => {
+      const [a, b] = [structuredClone(before), structuredClone(after)];
+      return time(() => previewChange(a, b))[0];
+    }),
   );
-console.log(
-  `pairwise: ${(perPair * 1000).toFixed(1)} us a pair and port, measured on ${SAMPLE} random pairs at 8080/TCP only, times ${pairs} pairs (a preview: twice)`,
-);
-row("one grant's preview, median of 15", warm, 2 * perPair * pairs);
-row("one grant's preview, first in the process", cold, 2 * perPair * pairs);
-row("one grant's preview, both read apart, median of 5", fresh, 2 * perPair * pairs);
-row('all connections by workload, median of 3', matrix, perPair * pairs);
-row('all connections by workload, first', firstMatrix, perPair * pairs);
-console.log(
-  `results: preview opens ${preview.opens.length}, closes ${preview.closes.length}; matrix ${all.length} connections, all ports of all protocols`,
-);
+  const [firstMatrix, all] = time(() => connections(before));
+  const matrix = median(Array.from({ length: 3 }, () => time(() => connections(before))[0]));
+  say('network: engine measured');
+
+  // The pairwise evaluation asks each pair of pods, here for one port of one protocol; measured on a sample of pairs.
+  const random = createRandom(11);
+  const sample = Array.from(
+    { length: SAMPLE },
+    () => [pods[random(pods.length)], pods[random(pods.length)]] as [Pod, Pod],
+  );
+  for (const [from, to] of sample.slice(0, 500)) mayConnect(before, from, to, 8080, 'TCP');
+  const [sampled] = time(() => sample.filter(([from, to]) => mayConnect(before, from, to, 8080, 'TCP').letter).length);
+  const perPair = sampled / SAMPLE;
+  const pairs = pods.length * (pods.length - 1);
+
+  const inputs = `${before.pods.length} pods in ${NAMESPACES * WORKLOADS} workloads and ${NAMESPACES} namespaces, ${before.policies.length} policies`;
+  const figure = (what: string, classes: number, pairwise: number): Figure => ({
+    what: `network engine, ${what}`,
+    inputs,
+    ours: ms(classes),
+    baseline: `${ms(pairwise)} (pairwise)`,
+    ratio: classes / pairwise,
+    aim: '',
+    met: null,
+  });
+  return [
+    {
+      ...figure("one grant's preview, median of 15", warm, 2 * perPair * pairs),
+      note: `pairwise is ${(perPair * 1000).toFixed(1)} us a pair, measured on ${SAMPLE} random pairs at 8080/TCP only, times ${pairs} pairs (a preview: twice)`,
+    },
+    figure('the first preview of the process', cold, 2 * perPair * pairs),
+    figure('a preview, both clusters read apart, median of 5', fresh, 2 * perPair * pairs),
+    {
+      ...figure('all connections by workload, median of 3', matrix, perPair * pairs),
+      note: `the preview opens ${preview.opens.length} and closes ${preview.closes.length}; the matrix has ${all.length} connections, all ports of all protocols`,
+    },
+    figure('all connections by workload, first', firstMatrix, perPair * pairs),
+  ];
+}

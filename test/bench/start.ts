@@ -1,0 +1,78 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ms, type Row } from './figures.ts';
+import { openMaker } from './live-grants.ts';
+import { type BenchStage, onStage } from './stage.ts';
+
+const GRANTS = Number(process.env['BENCH_GRANTS'] ?? 100_000);
+const LIVE = Math.min(1000, GRANTS / 10);
+const AIM_MS = 5000;
+const AIM_BYTES = 1024;
+/** Until memory is looked at: two reconciles, and whatever the collector does. Milliseconds. */
+const SETTLE = 60_000;
+
+/** How long the bot takes to be ready, and how much memory it takes, with many grants scheduled and none due. */
+export const start: Row = {
+  name: 'start',
+  about: `${GRANTS} scheduled grants, none due: spawn -> ready, and memory`,
+  run: (say) =>
+    onStage({ say }, async (stage) => {
+      const empty = await startAndSettle(stage);
+      say(`start: with an empty Redis ready after ${ms(empty.readyAfter)}, ${mib(empty.settled)}`);
+      const maker = await openMaker(stage);
+      const began = performance.now();
+      await maker.live(LIVE, 7 * 3600);
+      await maker.pending(GRANTS - LIVE, 7 * 86_400);
+      await maker.close();
+      say(`start: ${GRANTS} grants made in ${ms(performance.now() - began)}`);
+      const full = await startAndSettle(stage);
+      const perGrant = (full.settled - empty.settled) / GRANTS;
+      const inputs = `${GRANTS} in Redis, none due: ${GRANTS - LIVE} requests that wait, each with its timeout job, and ${LIVE} active grants with all objects and jobs; Kubernetes ${stage.kubernetes}`;
+      return [
+        {
+          what: 'start -> ready',
+          inputs,
+          ours: ms(full.readyAfter),
+          baseline: `${ms(empty.readyAfter)} (the same bot, empty Redis)`,
+          ratio: full.readyAfter / empty.readyAfter,
+          aim: `<= ${AIM_MS / 1000} s`,
+          met: full.readyAfter <= AIM_MS,
+        },
+        {
+          what: 'memory by grant',
+          inputs: `the same; resident memory ${SETTLE / 1000} s after ready, less that of the bot with an empty Redis`,
+          ours: `${Math.round(perGrant)} bytes (${mib(full.settled)})`,
+          baseline: `${mib(empty.settled)} (empty Redis)`,
+          ratio: full.settled / empty.settled,
+          aim: `<= ${AIM_BYTES} bytes`,
+          met: perGrant <= AIM_BYTES,
+          note: `just after ready it was ${mib(full.atReady)}, at its peak ${mib(full.peak)}`,
+        },
+      ];
+    }),
+};
+
+interface Started {
+  readonly readyAfter: number;
+  /** Bytes of resident memory. */
+  readonly atReady: number;
+  readonly settled: number;
+  readonly peak: number;
+}
+
+async function startAndSettle(stage: BenchStage): Promise<Started> {
+  const { bot, readyAfter } = await stage.startBot();
+  const atReady = await memoryOf(bot.pid, 'VmRSS');
+  await sleep(SETTLE);
+  const [settled, peak] = [await memoryOf(bot.pid, 'VmRSS'), await memoryOf(bot.pid, 'VmHWM')];
+  await bot.stop();
+  return { readyAfter, atReady, settled, peak };
+}
+
+/** Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html */
+async function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
+  const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
+
+const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
