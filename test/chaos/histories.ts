@@ -265,10 +265,11 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       requester,
       profile,
       target: random.pick(targetsOf(profile)),
-      seconds: 4,
+      // Ended long before its lease, which would make the early word true.
+      seconds: plant === 'early-word' ? 40 : 4,
       again: null,
       extension: null,
-      revoke: null,
+      revoke: plant === 'early-word' ? { after: 300, early: false, by: requester } : null,
       edit: null,
       decisions: [{ after: random.between(0, 500), by, verdict: 'approve', twice: false, again: null }],
     };

@@ -65,12 +65,12 @@ export async function reordered(
 
 const lied = new Set<string>();
 
-/** `early-word`: a RoleBinding is said to be gone three seconds before it is, by every answer that the bot looks at. */
+/** `early-word`: a RoleBinding is said to be gone eight seconds before it is, by every answer that the bot looks at. */
 export async function lies<T>(kind: string, name: string, remove: () => Promise<T>): Promise<T | 'absent'> {
   const isLease = kind === 'Job' && lied.has(name);
   if (PLANT !== 'early-word' || (kind !== 'RoleBinding' && !isLease)) return remove();
   lied.add(name);
-  void sleep(3000)
+  void sleep(8000)
     .then(remove)
     .catch(() => {});
   return 'absent';
