@@ -314,7 +314,7 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
     await other.reconcile();
     expect((await other.grant(theirs)).state).toBe('active');
     expect(await can('list', 'configmaps', '-n', targets.team)).toBe('yes');
-    expect((await live.grant(mine)).remarks.join()).toContain('which are not Drawbridge');
+    expect((await live.grant(mine)).remarks.join()).toContain('which are not of this grant');
     expect([...live.alarms, ...other.alarms].join()).not.toContain(theirs);
     await other.useCases.revoke(PEOPLE.ada, theirs, '');
     expect((await other.ended(theirs)).state).toBe('revoked');

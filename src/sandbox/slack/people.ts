@@ -85,6 +85,12 @@ export function clickKey(user: string, channel: string, ts: string, actionId: st
   return JSON.stringify(['click', user, channel, ts, actionId]);
 }
 
+/** Some messages are seen by one person alone. */
+const isFor =
+  (user: string) =>
+  ({ ephemeral_to: only }: SlackMessage): boolean =>
+    only === undefined || only === user;
+
 export function createPeople(options: PeopleOptions): People {
   const { app, team, directory, upstream, delivery, modals, triggers } = options;
   const shownErrors = new Map<string, Record<string, string>>();
@@ -107,13 +113,15 @@ export function createPeople(options: PeopleOptions): People {
   const visible = async (user: string, channel: string): Promise<SlackMessage[]> => {
     await mustBeIn(user, channel);
     const messages = await upstream.messages(channel);
-    return messages.filter((message) => message.ephemeral_to === undefined || message.ephemeral_to === user);
+    return messages.filter(isFor(user));
   };
 
   /** One message of a channel; those of threads are looked for among all. */
   const visibleAt = async (user: string, channel: string, ts: string): Promise<SlackMessage | undefined> => {
     await mustBeIn(user, channel);
-    return (await upstream.messageAt(channel, ts)) ?? (await visible(user, channel)).find((one) => one.ts === ts);
+    const found =
+      (await upstream.messageAt(channel, ts)) ?? (await visible(user, channel)).find((one) => one.ts === ts);
+    return found && isFor(user)(found) ? found : undefined;
   };
 
   const topOf = (user: string): View => {

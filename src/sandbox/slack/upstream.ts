@@ -52,7 +52,7 @@ export interface Upstream {
   /** Posts to a response_url of its own making; returns the HTTP status. */
   respond(path: string, body: Json): Promise<{ status: number; text: string }>;
   messages(channel: string): Promise<SlackMessage[]>;
-  /** The message of a channel, not of a thread, with this ts; what one person alone sees is not found. */
+  /** The message of a channel, not of a thread, with this ts, also when one person alone sees it. */
   messageAt(channel: string, ts: string): Promise<SlackMessage | undefined>;
   /** Direct messages with the bot: id of the channel and of the person. */
   directMessages(): Promise<Array<{ id: string; user: string }>>;
