@@ -4,9 +4,9 @@ import { expire } from './end-grant.ts';
 import type { World } from './ports.ts';
 
 /** How many grants are claimed at once: replicas share what is due in the same moment. */
-const PORTION = 250;
+const PORTION = 500;
 /** Bindings that went last, by which the API server is asked: as many as may have gone in another order than they were answered. */
-const WITNESSES = 32;
+const WITNESSES = 64;
 /** How many records are written at once. */
 const MARKS_AT_ONCE = 16;
 

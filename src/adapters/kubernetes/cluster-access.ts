@@ -31,7 +31,7 @@ import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
 /** How many RoleBindings are deleted at once when many are due: beyond it the API server only lets them wait. */
-const CUTS_AT_ONCE = 32;
+const CUTS_AT_ONCE = 64;
 
 /** How long the API server and its controllers are waited for within one step: milliseconds. */
 const PATIENCE = { rights: 5000, start: 10_000, stop: 20_000 };
