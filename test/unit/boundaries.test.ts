@@ -19,6 +19,7 @@ test.each([
   ['src/domain/c.ts', 'node:fs'],
   ['src/network/a.ts', '../domain/grant.ts'],
   ['src/app/a.ts', '../adapters/redis/locks.ts'],
+  ['src/adapters/clock/a.ts', '../redis/checks.ts'],
   ['src/app/b.ts', '@kubernetes/client-node'],
   ['src/config/a.ts', '../app/ports.ts'],
   ['src/adapters/slack/a.ts', '../redis/locks.ts'],
