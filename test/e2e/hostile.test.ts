@@ -821,6 +821,8 @@ describeWithCluster('hostile input', (kube) => {
       for (let i = 0; i < 3; i++) expect((await signed(body, { timestamp })).status).toBe(200);
       const posted = await control().waitFor(async () => (await control().messages(ACCESS))[before]);
       const id = /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';
+      // The answer to the request may come after its message: it is not the answer to the next command.
+      await control().waitFor(async () => (await control().ephemerals(ADA)).some((one) => textOf(one).includes(id)));
       await callBack(id);
       await s.until(id, 'Called back');
       expect(await posts()).toBe(before + 1);
