@@ -23,11 +23,11 @@ import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createUseCases } from './app/create-use-cases.ts';
 import { createDueRights } from './app/end-due.ts';
+import { createFollower } from './app/follow-workloads.ts';
 import { createLookout } from './app/lookout.ts';
 import type { World } from './app/ports.ts';
-import { followWorkloads, reconcile } from './app/reconcile.ts';
+import { reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
-import { shared } from './app/shared.ts';
 import { alarm } from './app/steps.ts';
 import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
@@ -97,7 +97,7 @@ export async function startDrawbridge(
         observe(metrics, line);
         metrics.audited(how);
         // A hint only: it must not be able to fail what is being recorded.
-        if (line.event === 'active') void watchPods().catch(() => {});
+        if (line.event === 'active' && line.id !== null) void follower.begun(line.id).catch(() => {});
       },
       lost: () => metrics.audited('lost'),
       broken(what) {
@@ -194,21 +194,14 @@ export async function startDrawbridge(
     await alarm(world, `clock ${hostname()}`, null, text).catch(() => {});
   }
 
-  const podWatch = createPodWatch(kube, (namespace) => void followPods(namespace));
-  /** Watches the pods of the namespaces in which a Role follows the pods of a workload. */
-  const watchPods = shared(async () => {
-    const followed = (await store.summaries()).filter(({ state, workload }) => state === 'active' && workload);
-    podWatch.watch(new Set(followed.map(({ namespace }) => namespace)));
-  });
-  async function followPods(namespace: string): Promise<void> {
-    const said = (error: unknown) =>
-      log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
-    await followWorkloads(
-      world,
-      (summary) => summary.namespace === namespace,
-      (work) => work().catch(said),
-    ).catch(said);
-  }
+  const notFollowed = (error: unknown) =>
+    log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
+  const podWatch = createPodWatch(kube, (namespace) => void follower.changed(namespace).catch(notFollowed));
+  const follower = createFollower(
+    world,
+    (namespaces) => podWatch.watch(namespaces),
+    (work) => work().catch(notFollowed),
+  );
 
   const clockTimer = setInterval(() => void clock.measure().then(tendClock), LOOK_AT_CLOCKS_EVERY);
   await audit.start().catch((error: unknown) => log.warn({ err: error }, 'the audit chain could not be begun yet'));
@@ -268,8 +261,7 @@ export async function startDrawbridge(
     // One replica looks in each span of time.
     claim: () => store.firstTime(`reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`, 60),
     async work() {
-      await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
-      await watchPods();
+      follower.follow(await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault')));
       if (!rightsAreSure) await checkRights();
     },
   });

@@ -46,9 +46,11 @@ export interface GrantStore {
     mutate: (grant: Grant) => Grant | null,
     noting?: Noting,
   ): Promise<{ grant: Grant; changed: boolean } | null>;
-  /** Of all that have not ended, in no particular order. */
-  summaries(): Promise<GrantSummary[]>;
-  /** The records of those of them that are asked for. */
+  /** Of all that have not ended, in portions and in no particular order; one that changes meanwhile may come twice. */
+  summaries(): AsyncIterable<readonly GrantSummary[]>;
+  /** The records of those of these that have not ended. */
+  records(ids: readonly GrantId[]): Promise<Grant[]>;
+  /** The records of all that have not ended and are asked for. */
   open(which: (summary: GrantSummary) => boolean): Promise<Grant[]>;
   /**
    * Claims up to `most` active grants whose window has ended by `now`, the earliest first, for the caller alone: none is handed out twice, and

@@ -1,22 +1,19 @@
 import { type Grant, hasEnded } from '../domain/grant.ts';
-import { type GrantSummary, summaryOf } from '../domain/grant-summary.ts';
+import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
-import type { NetworkPolicy } from '../network/types.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
-import type { ClusterAccess, Found, World } from './ports.ts';
-import { foreignPolicies, workspacePod } from './reach.ts';
+import { alsoFollow, type Followed, followWorkloads, type Guarded } from './follow-workloads.ts';
+import type { Found, World } from './ports.ts';
 import { reap } from './reap.ts';
-import { alarm, hasRights, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
  * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
  * adopts what only the seal proves, takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
  * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
  */
-export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<void> {
-  const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
-  const open = new Map((await world.store.summaries()).map((summary) => [summary.id, summary]));
+export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<Followed> {
   const guarded: Guarded = async (work) => {
     try {
       await work();
@@ -24,18 +21,29 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
       if (!mayPass(error)) onFault(error);
     }
   };
-  for (const [id, objects] of byGrant) {
-    const summary = open.get(id);
-    if (summary === undefined || !isWhole(world, summary, objects))
-      await guarded(() => lookAt(world, id, objects, open));
+  const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
+  const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map() };
+  for await (const portion of world.store.summaries()) {
+    for (const summary of portion) {
+      if (isWhole(world, summary, byGrant.get(summary.id) ?? [])) round.odd.delete(summary.id);
+      if (summary.state === 'active' && summary.workload) alsoFollow(round.followed, summary.namespace, summary.id);
+    }
+    for (const id of await unsettled(world, portion, byGrant)) round.unsettled.add(id);
   }
-  for (const id of await unsettled(world, [...open.values()], byGrant))
-    await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
-  await followWorkloads(world, () => true, guarded);
+  for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
+  for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
+  for (const ids of round.followed.values()) await followWorkloads(world, ids, guarded);
+  return round.followed;
 }
 
-type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
-type Guarded = (work: () => Promise<void>) => Promise<void>;
+/** What a look at everything has found. */
+interface Round {
+  /** Ids that objects carry, except of grants that are whole. */
+  readonly odd: Set<string>;
+  /** Open grants for which something is to be done. */
+  readonly unsettled: Set<GrantId>;
+  readonly followed: Followed;
+}
 
 /** Every object of an active grant is there, by its seal, and for as long as it should be. */
 function isWhole(world: World, summary: GrantSummary, objects: readonly Found[]): boolean {
@@ -46,7 +54,7 @@ function isWhole(world: World, summary: GrantSummary, objects: readonly Found[])
   );
 }
 
-/** Those of the open grants for which something is to be done: they are not where they should be in the schedule, or in the cluster. */
+/** Those of these open grants for which something is to be done: they are not where they should be in the schedule, or in the cluster. */
 async function unsettled(
   world: World,
   open: readonly GrantSummary[],
@@ -56,74 +64,11 @@ async function unsettled(
     if (state === 'pending' && posted) return [{ job: job('timeout', id), at: pendingUntil, id }];
     return state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [];
   });
-  const missed = await world.scheduler.unscheduled(timed);
   const settled = new Set(timed.map(({ id }) => id));
-  for (const index of missed) settled.delete(timed[index]?.id ?? '');
+  for (const index of await world.scheduler.unscheduled(timed)) settled.delete(timed[index]?.id ?? '');
   return open
     .filter((s) => !settled.has(s.id) || (s.state === 'active' && !isWhole(world, s, byGrant.get(s.id) ?? [])))
     .map(({ id }) => id);
-}
-
-/**
- * What else may have changed around active grants with a workload: its pods, pods that took its labels, policies that select a workspace.
- * Workloads are looked up once, however many grants there are on each.
- */
-export async function followWorkloads(
-  world: World,
-  which: (summary: GrantSummary) => boolean,
-  guarded: Guarded,
-): Promise<void> {
-  const active = await world.store.open((s) => s.state === 'active' && s.workload && which(s));
-  if (active.length === 0) return;
-  const look: Look = {
-    podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
-    strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
-  };
-  for (const grant of active) await guarded(() => followWorkload(world, grant, look));
-  const confined = active.filter(({ plan }) => plan.network.mode === 'workspace');
-  if (confined.length === 0) return;
-  await guarded(async () => {
-    const policies = await world.cluster.foreignPolicies();
-    for (const grant of confined) await guarded(() => lookForForeign(world, grant, policies));
-  });
-}
-
-/** What tells the workload of a grant, and the pods that its policies select, from others. */
-const workloadOf = ({ target, plan: { workload, network } }: Grant): string =>
-  JSON.stringify([target, workload, 'selector' in network ? network.selector : null]);
-
-/** The same question is asked once. */
-function once<T>(ask: (grant: Grant) => Promise<T>, key: (grant: Grant) => string): (grant: Grant) => Promise<T> {
-  const answers = new Map<string, Promise<T>>();
-  return (grant) => {
-    const answer = answers.get(key(grant)) ?? ask(grant);
-    answers.set(key(grant), answer);
-    return answer;
-  };
-}
-
-/** Policies of others that have begun to select the workspace, so that it can do more than was approved. */
-async function lookForForeign(world: World, grant: Grant, policies: readonly NetworkPolicy[]): Promise<void> {
-  const { network } = grant.plan;
-  if (network.mode !== 'workspace') return;
-  const { workspacesNamespace } = world.cluster;
-  const found = foreignPolicies(policies, workspacePod(workspacesNamespace, grant.id), grant.id);
-  const fresh = found.filter((name) => !network.foreign.includes(name));
-  if (fresh.length === 0) return;
-  const what = `NetworkPolicy ${fresh.slice(0, 5).join(', ')} in ${workspacesNamespace} has begun to select the workspace of ${grant.id}, and lets it do more than was approved`;
-  await alarm(world, `foreign ${grant.id} ${fresh.join()}`, grant.id, `${what}.`);
-  if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
-}
-
-/** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */
-async function lookForStrangers(world: World, grant: Grant, look: Look): Promise<void> {
-  const strangers = await look.strangers(grant);
-  if (strangers.length === 0) return;
-  const { target, plan } = grant;
-  const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
-  await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant.id, `${what}.`);
-  if (plan.network.mode === 'workspace' && plan.network.strict)
-    await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
 const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespace}/${name}`;
@@ -131,12 +76,7 @@ const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespac
 const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
 
 /** The objects of one id, sealed and not. */
-async function lookAt(
-  world: World,
-  id: string,
-  objects: readonly Found[],
-  open: Map<string, GrantSummary>,
-): Promise<void> {
+async function lookAt(world: World, id: string, objects: readonly Found[], round: Round): Promise<void> {
   const known = id === '' ? null : await world.store.get(id);
   // What was ours once: a place of the grant holds something else now.
   const places = known === null ? [] : world.cluster.objectsOf(known);
@@ -151,7 +91,7 @@ async function lookAt(
   const ours = objects.filter(isOurs);
   const behind = known?.state === 'pending' || known?.state === 'approved';
   if (known === null || behind) {
-    if (ours.length > 0) await adopt(world, id, ours, open, known);
+    if (ours.length > 0) await adopt(world, id, ours, round, known);
     return;
   }
   for (const object of changed) await incident(world, object, known);
@@ -186,7 +126,7 @@ async function adopt(
   world: World,
   id: GrantId,
   ours: readonly Found[],
-  open: Map<string, GrantSummary>,
+  round: Round,
   behind: Grant | null,
 ): Promise<void> {
   const record = firstRecord(ours);
@@ -228,7 +168,8 @@ async function adopt(
     await world.scheduler.schedule(job('warn', adopted.id), warningAt(world, adopted));
     await tell(world, adopted.id, 'message');
   }
-  open.set(adopted.id, summaryOf((await world.store.get(adopted.id)) ?? adopted));
+  round.unsettled.add(adopted.id);
+  if (adopted.target.workload !== undefined) alsoFollow(round.followed, adopted.target.namespace, adopted.id);
 }
 
 function firstRecord(objects: readonly Found[]): Grant | null {
@@ -301,28 +242,4 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
 function isIncomplete(world: World, grant: Grant | GrantSummary, objects: readonly Found[]): boolean {
   const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOf));
   return world.cluster.objectsOf(grant).some((name) => !there.has(name));
-}
-
-/** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
-async function followWorkload(world: World, grant: Grant, look: Look): Promise<void> {
-  if ((grant.expiresAt ?? 0) <= world.clock.now()) return;
-  await lookForStrangers(world, grant, look);
-  const same = (a: readonly string[], b: readonly string[]) =>
-    a.length === b.length && a.every((name, index) => name === b[index]);
-  if (same(await look.podsOf(grant), grant.pods)) return;
-  const changed = await world.locks.exclusively(grant.id, async () => {
-    const current = await world.store.get(grant.id);
-    if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;
-    const pods = await world.cluster.podsOf(current);
-    if (same(pods, current.pods)) return null;
-    if (!(await hasRights(world, current))) return null;
-    await world.cluster.narrowRights(current, pods);
-    return world.store.change(
-      grant.id,
-      (g) => (g.state === 'active' ? { ...g, pods } : null),
-      noting(world, 'pods-followed', null, { objects: pods }),
-    );
-  });
-  if (!changed?.changed) return;
-  await tell(world, grant.id, 'pods');
 }

@@ -2,7 +2,7 @@ import { digestOf } from '../domain/canonical.ts';
 import { type Ask, decideRequest } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../domain/grant.ts';
-import { newGrantId } from '../domain/ids.ts';
+import { type GrantId, newGrantId } from '../domain/ids.ts';
 import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
@@ -48,11 +48,13 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
   mustKnowTime(world);
-  const mine = (await world.store.summaries()).filter((s) => s.state === 'pending' && s.requester === requester.user);
-  if (mine.length >= MOST_PENDING)
+  const mine = new Set<GrantId>();
+  for await (const portion of world.store.summaries())
+    for (const s of portion) if (s.state === 'pending' && s.requester === requester.user) mine.add(s.id);
+  if (mine.size >= MOST_PENDING)
     throw new Refusal(
       'pending',
-      `You have ${mine.length} requests waiting.`,
+      `You have ${mine.size} requests waiting.`,
       'Call some back: `/jit list` has a button for each.',
     );
 

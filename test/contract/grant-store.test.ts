@@ -13,6 +13,13 @@ import { memoryStore } from '../support/memory.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
 
+/** Every summary, as it comes. */
+async function listed(store: GrantStore): Promise<GrantSummary[]> {
+  const all: GrantSummary[] = [];
+  for await (const portion of store.summaries()) all.push(...portion);
+  return all;
+}
+
 /** With a value in every member that may be empty. */
 function fullGrant(): Grant {
   const plan = samplePlan({
@@ -197,13 +204,13 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
   it('tells of each open grant what all are looked at for', async () => {
     const grant = await fresh({ target: { namespace: 'payments' } });
     const summary = (s: GrantSummary) => s.id === grant.id;
-    expect((await other.summaries()).find(summary)).toEqual(summaryOf(grant));
+    expect((await listed(other)).find(summary)).toEqual(summaryOf(grant));
     await store.change(grant.id, (g) => ({ ...g, message: { channel: 'C0ACCESS001', ts: '1.2' } }));
-    expect((await other.summaries()).find(summary)).toMatchObject({ state: 'pending', posted: true });
+    expect((await listed(other)).find(summary)).toMatchObject({ state: 'pending', posted: true });
     expect((await other.open((s) => s.namespace === 'payments')).map(({ id }) => id)).toContain(grant.id);
     expect((await other.open((s) => s.namespace === 'elsewhere')).map(({ id }) => id)).not.toContain(grant.id);
     await store.change(grant.id, (g) => become(g, 'denied'));
-    expect((await other.summaries()).find(summary)).toBeUndefined();
+    expect((await listed(other)).find(summary)).toBeUndefined();
   });
 
   describe('of grants that are due', () => {
@@ -366,10 +373,9 @@ describe('the grant store in Redis', () => {
     await first().zrem('{drawbridge:default}:due', older);
     await first().sadd('{drawbridge:default}:open', older);
     await first().hset('{drawbridge:default}:index', strange, '{"id":"g-aaaaaa"}');
-    const listed = async () => (await store.summaries()).map(({ id }) => id);
-    expect(await listed()).toEqual(expect.arrayContaining(ids));
+    expect((await listed(store)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
     expect(await first().exists('{drawbridge:default}:open')).toBe(0);
-    expect(await listed()).toEqual(expect.arrayContaining(ids));
+    expect((await listed(store)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
     expect((await store.takeDue(2, 1000)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
   });
 

@@ -288,6 +288,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       get: (id) => redis.store.get(id),
       change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
       summaries: () => redis.store.summaries(),
+      records: (ids) => redis.store.records(ids),
       open: (which) => redis.store.open(which),
       takeDue: (now, most) => redis.store.takeDue(now, most),
       nextDue: () => redis.store.nextDue(),

@@ -80,9 +80,13 @@ export function memoryStore(
         return { grant: changed, changed: true };
       }
     },
-    async summaries() {
+    async *summaries() {
       await turn();
-      return open().map(summaryOf);
+      yield open().map(summaryOf);
+    },
+    async records(ids) {
+      await turn();
+      return open().filter((grant) => ids.includes(grant.id));
     },
     async open(which) {
       await turn();

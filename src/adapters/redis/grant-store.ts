@@ -3,6 +3,7 @@ import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, hasEnded, type Instant } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant-summary.ts';
+import type { GrantId } from '../../domain/ids.ts';
 import type { ChainedAudit } from './audit.ts';
 import { auditKeys } from './audit-stream.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
@@ -142,26 +143,38 @@ export function createGrantStore(options: {
     return listed;
   }
 
-  async function summaries(): Promise<GrantSummary[]> {
-    return reaching(async () => {
-      const found = new Map<string, GrantSummary>();
-      const strange = await redis.smembers(olderKey);
-      let cursor = '0';
-      do {
-        // In portions, so that neither Redis nor this process does nothing else for long.
-        const [next, entries] = await redis.hscan(indexKey, cursor, 'COUNT', PORTION);
-        for (let i = 0; i < entries.length; i += 2) {
-          const [id = '', stored = ''] = entries.slice(i, i + 2);
-          const summary = readSummary(id, stored);
-          if (summary === null) strange.push(id);
-          else found.set(id, summary);
-        }
-        cursor = next;
-      } while (cursor !== '0');
-      for (const summary of await relist(strange.filter((id) => !found.has(id)))) found.set(summary.id, summary);
-      if (strange.length > 0) await redis.del(olderKey);
-      return [...found.values()];
-    });
+  /** In portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
+  async function* summaries(): AsyncGenerator<GrantSummary[]> {
+    const strange = await reaching(() => redis.smembers(olderKey));
+    let cursor = '0';
+    do {
+      const [next, entries] = await reaching(() => redis.hscan(indexKey, cursor, 'COUNT', PORTION));
+      const portion: GrantSummary[] = [];
+      for (let i = 0; i < entries.length; i += 2) {
+        const [id = '', stored = ''] = entries.slice(i, i + 2);
+        const summary = readSummary(id, stored);
+        if (summary === null) strange.push(id);
+        else portion.push(summary);
+      }
+      yield portion;
+      cursor = next;
+    } while (cursor !== '0');
+    if (strange.length === 0) return;
+    yield await reaching(() => relist(strange));
+    await reaching(() => redis.del(olderKey));
+  }
+
+  async function records(ids: readonly string[]): Promise<Grant[]> {
+    const grants: Grant[] = [];
+    for (let i = 0; i < ids.length; i += RECORDS) {
+      const portion = ids.slice(i, i + RECORDS);
+      const stored = await reaching(() => redis.mget(portion.map(recordKey)));
+      for (const [at, id] of portion.entries()) {
+        const grant = readable(id, stored[at] ?? null);
+        if (grant !== null && !hasEnded(grant.state)) grants.push(grant);
+      }
+    }
+    return grants;
   }
 
   return {
@@ -221,18 +234,11 @@ export function createGrantStore(options: {
     },
 
     summaries,
+    records,
     async open(which) {
-      const ids = (await summaries()).filter(which).map(({ id }) => id);
-      const grants: Grant[] = [];
-      for (let i = 0; i < ids.length; i += RECORDS) {
-        const portion = ids.slice(i, i + RECORDS);
-        const stored = await reaching(() => redis.mget(portion.map(recordKey)));
-        for (const [at, id] of portion.entries()) {
-          const grant = readable(id, stored[at] ?? null);
-          if (grant !== null && !hasEnded(grant.state)) grants.push(grant);
-        }
-      }
-      return grants;
+      const ids = new Set<GrantId>();
+      for await (const portion of summaries()) for (const summary of portion) if (which(summary)) ids.add(summary.id);
+      return records([...ids]);
     },
 
     async takeDue(now, most) {

@@ -2,8 +2,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 
 /** What a scrape looks up. A source that fails leaves its metric out of that scrape. */
 export interface MetricSources {
-  /** Grants that have not ended. */
-  openGrants(): Promise<readonly { readonly state: string; readonly profile: string }[]>;
+  /** Grants that have not ended, in portions; one may come twice. */
+  openGrants(): AsyncIterable<readonly { readonly id: string; readonly state: string; readonly profile: string }[]>;
   /** Jobs by queue and state. */
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
@@ -55,9 +55,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     });
 
   lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
-    const grants = await sources.openGrants();
-    gauge.reset();
-    for (const { state, profile } of grants) gauge.inc({ state, profile });
+    const counted = new Set<string>();
+    for await (const portion of sources.openGrants())
+      for (const { id, state, profile } of portion) {
+        if (!counted.has(id)) gauge.inc({ state, profile });
+        counted.add(id);
+      }
   });
   lookedUp('drawbridge_queue_jobs', 'Jobs in the queues.', ['queue', 'state'], async (gauge) => {
     for (const [queue, counts] of Object.entries(await sources.queueDepth()))

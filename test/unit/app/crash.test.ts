@@ -14,11 +14,26 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
       get(target, name, receiver) {
         const member: unknown = Reflect.get(target, name, receiver);
         if (typeof member !== 'function' || name === 'objectsOf') return member;
-        return async (...args: unknown[]) => {
+        const call = member as (...args: unknown[]) => unknown;
+        const begin = () => {
           calls += 1;
           if (calls > diesAt || (calls === diesAt && !after)) throw new Error('the process is dead');
-          const result: unknown = await (member as (...a: unknown[]) => unknown).apply(target, args);
+        };
+        const end = () => {
           if (calls >= diesAt) throw new Error('the process is dead');
+        };
+        if (name === 'summaries')
+          return async function* () {
+            begin();
+            for await (const portion of call.apply(target, []) as AsyncIterable<unknown>) {
+              end();
+              yield portion;
+            }
+          };
+        return async (...args: unknown[]) => {
+          begin();
+          const result: unknown = await call.apply(target, args);
+          end();
           return result;
         };
       },

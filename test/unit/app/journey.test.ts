@@ -729,10 +729,11 @@ describe('what a review of the whole found', () => {
   test('a Revoke that is pressed while somebody looks around is not put off to the end of the window', async () => {
     const id = await active();
     const { summaries } = app.world.store;
-    app.world.store.summaries = async () => {
-      const listed = await summaries();
-      await app.useCases.revoke(ada, id, '');
-      return listed;
+    app.world.store.summaries = async function* () {
+      for await (const portion of summaries()) {
+        await app.useCases.revoke(ada, id, '');
+        yield portion;
+      }
     };
     await app.reconcile();
     app.world.store.summaries = summaries;

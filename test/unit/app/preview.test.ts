@@ -20,7 +20,7 @@ const refusal = (rule: string | RegExp) =>
   expect.objectContaining({ name: 'Refusal', rule: expect.stringMatching(rule) as string });
 /** Everything that a request leaves behind. */
 const traces = async () => ({
-  stored: (await app.world.store.summaries()).length,
+  stored: (await app.world.store.open(() => true)).length,
   jobs: app.jobs().length,
   told: app.told.length,
   audit: app.audit.map((entry) => entry.event),

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { createMetrics } from '../../../../src/adapters/telemetry/metrics.ts';
 
 const quiet = {
-  openGrants: async () => [],
+  async *openGrants() {},
   queueDepth: async () => ({}),
   policyProblem: () => null,
   auditWebhookLag: async () => null,
@@ -13,12 +13,15 @@ const ours = (body: string) => body.split('\n').filter((line) => line.startsWith
 describe('the metrics', () => {
   it('count grants, jobs and decisions as they are at the scrape', async () => {
     let grants = [
-      { state: 'active', profile: 'debug' },
-      { state: 'active', profile: 'debug' },
-      { state: 'pending', profile: 'view' },
+      { id: 'g-1', state: 'active', profile: 'debug' },
+      { id: 'g-2', state: 'active', profile: 'debug' },
+      { id: 'g-3', state: 'pending', profile: 'view' },
+      { id: 'g-1', state: 'active', profile: 'debug' },
     ];
     const metrics = createMetrics({
-      openGrants: async () => grants,
+      async *openGrants() {
+        yield grants;
+      },
       queueDepth: async () => ({ deeds: { waiting: 1, delayed: 7 } }),
       policyProblem: () => 'policy.yaml:1:1 bad',
       auditWebhookLag: async () => 61.5,
@@ -57,7 +60,10 @@ describe('the metrics', () => {
       throw new Error('Redis is away');
     };
     const metrics = createMetrics({
-      openGrants: away,
+      async *openGrants() {
+        yield [{ id: 'g-1', state: 'active', profile: 'debug' }];
+        await away();
+      },
       queueDepth: away,
       policyProblem: () => null,
       auditWebhookLag: async () => null,

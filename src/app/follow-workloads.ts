@@ -1,0 +1,144 @@
+import type { Grant } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
+import type { NetworkPolicy } from '../network/types.ts';
+import { beginEnding } from './end-grant.ts';
+import type { ClusterAccess, World } from './ports.ts';
+import { foreignPolicies, workspacePod } from './reach.ts';
+import { alarm, hasRights, noting, tell } from './steps.ts';
+
+/** Active grants on a workload, by the namespace of their target. */
+export type Followed = Map<string, Set<GrantId>>;
+
+export function alsoFollow(followed: Followed, namespace: string, id: GrantId): void {
+  followed.set(namespace, (followed.get(namespace) ?? new Set()).add(id));
+}
+
+/** How many grants are read at once. */
+const PORTION = 100;
+
+type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
+/** Runs the work on one grant; its fault does not keep the others from being looked at. */
+export type Guarded = (work: () => Promise<void>) => Promise<void>;
+
+/**
+ * What may have changed around active grants with a workload: its pods, pods that took its labels, policies that select a workspace.
+ * Workloads are looked up once, however many grants there are on each.
+ */
+export async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Guarded): Promise<void> {
+  const look: Look = {
+    podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
+    strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
+  };
+  let policies: Promise<readonly NetworkPolicy[]> | undefined;
+  const wanted = [...ids];
+  for (let i = 0; i < wanted.length; i += PORTION)
+    for (const grant of await world.store.records(wanted.slice(i, i + PORTION))) {
+      if (grant.state !== 'active') continue;
+      await guarded(() => followWorkload(world, grant, look));
+      if (grant.plan.network.mode !== 'workspace') continue;
+      policies ??= world.cluster.foreignPolicies();
+      const known = policies;
+      await guarded(async () => lookForForeign(world, grant, await known));
+    }
+}
+
+/** Follows the workloads of active grants between two looks at everything, by hints only: what it misses the next look finds. */
+export interface Follower {
+  /** These are all, as of a look that has just ended. */
+  follow(all: Followed): void;
+  /** A grant that has become active. */
+  begun(id: GrantId): Promise<void>;
+  /** Pods have come or gone there. */
+  changed(namespace: string): Promise<void>;
+}
+
+/** @param watch is told the namespaces whose pods are of interest */
+export function createFollower(
+  world: World,
+  watch: (namespaces: ReadonlySet<string>) => void,
+  guarded: Guarded,
+): Follower {
+  let followed: Followed = new Map();
+  /** A look at everything does not see what begins meanwhile. */
+  let sinceLook: Followed = new Map();
+  return {
+    follow(all) {
+      for (const [namespace, ids] of sinceLook) for (const id of ids) alsoFollow(all, namespace, id);
+      sinceLook = new Map();
+      followed = all;
+      watch(new Set(followed.keys()));
+    },
+    async begun(id) {
+      const grant = await world.store.get(id);
+      if (grant?.state !== 'active' || grant.target.workload === undefined) return;
+      const { namespace } = grant.target;
+      for (const list of [followed, sinceLook]) alsoFollow(list, namespace, id);
+      watch(new Set(followed.keys()));
+    },
+    async changed(namespace) {
+      await followWorkloads(world, followed.get(namespace) ?? [], guarded);
+    },
+  };
+}
+
+/** What tells the workload of a grant, and the pods that its policies select, from others. */
+const workloadOf = ({ target, plan: { workload, network } }: Grant): string =>
+  JSON.stringify([target, workload, 'selector' in network ? network.selector : null]);
+
+/** The same question is asked once. */
+function once<T>(ask: (grant: Grant) => Promise<T>, key: (grant: Grant) => string): (grant: Grant) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (grant) => {
+    const answer = answers.get(key(grant)) ?? ask(grant);
+    answers.set(key(grant), answer);
+    return answer;
+  };
+}
+
+/** Policies of others that have begun to select the workspace, so that it can do more than was approved. */
+async function lookForForeign(world: World, grant: Grant, policies: readonly NetworkPolicy[]): Promise<void> {
+  const { network } = grant.plan;
+  if (network.mode !== 'workspace') return;
+  const { workspacesNamespace } = world.cluster;
+  const found = foreignPolicies(policies, workspacePod(workspacesNamespace, grant.id), grant.id);
+  const fresh = found.filter((name) => !network.foreign.includes(name));
+  if (fresh.length === 0) return;
+  const what = `NetworkPolicy ${fresh.slice(0, 5).join(', ')} in ${workspacesNamespace} has begun to select the workspace of ${grant.id}, and lets it do more than was approved`;
+  await alarm(world, `foreign ${grant.id} ${fresh.join()}`, grant.id, `${what}.`);
+  if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
+}
+
+/** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */
+async function lookForStrangers(world: World, grant: Grant, look: Look): Promise<void> {
+  const strangers = await look.strangers(grant);
+  if (strangers.length === 0) return;
+  const { target, plan } = grant;
+  const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
+  await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant.id, `${what}.`);
+  if (plan.network.mode === 'workspace' && plan.network.strict)
+    await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
+}
+
+/** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
+async function followWorkload(world: World, grant: Grant, look: Look): Promise<void> {
+  if ((grant.expiresAt ?? 0) <= world.clock.now()) return;
+  await lookForStrangers(world, grant, look);
+  const same = (a: readonly string[], b: readonly string[]) =>
+    a.length === b.length && a.every((name, index) => name === b[index]);
+  if (same(await look.podsOf(grant), grant.pods)) return;
+  const changed = await world.locks.exclusively(grant.id, async () => {
+    const current = await world.store.get(grant.id);
+    if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;
+    const pods = await world.cluster.podsOf(current);
+    if (same(pods, current.pods)) return null;
+    if (!(await hasRights(world, current))) return null;
+    await world.cluster.narrowRights(current, pods);
+    return world.store.change(
+      grant.id,
+      (g) => (g.state === 'active' ? { ...g, pods } : null),
+      noting(world, 'pods-followed', null, { objects: pods }),
+    );
+  });
+  if (!changed?.changed) return;
+  await tell(world, grant.id, 'pods');
+}
