@@ -16,4 +16,5 @@ COPY --from=build /app/dist ./dist
 # The canary and the probe of workspaces, run as they are.
 COPY src/probe ./src/probe
 USER 65532:65532
-CMD ["node", "dist/main.js"]
+# A look at all grants makes garbage, for which Node would keep room ever after: a small young generation holds a third less.
+CMD ["node", "--max-semi-space-size=8", "dist/main.js"]

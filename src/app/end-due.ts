@@ -1,6 +1,7 @@
 import type { Instant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { expire } from './end-grant.ts';
+import { inParallel } from './in-parallel.ts';
 import type { World } from './ports.ts';
 
 /** How many grants are claimed at once: replicas share what is due in the same moment. */
@@ -51,11 +52,7 @@ export function createDueRights(world: World, onFault: (error: unknown) => void)
   }
 
   async function markAll(gone: readonly GrantId[], at: number): Promise<void> {
-    const waiting = gone.values();
-    const work = async () => {
-      for (const id of waiting) await expire(world, id, at);
-    };
-    await Promise.all(Array.from({ length: MARKS_AT_ONCE }, work)).catch(onFault);
+    await inParallel(gone, MARKS_AT_ONCE, (id) => expire(world, id, at)).catch(onFault);
   }
 
   return {

@@ -2,6 +2,7 @@ import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { NetworkPolicy } from '../network/types.ts';
 import { beginEnding } from './end-grant.ts';
+import { inParallel } from './in-parallel.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { foreignPolicies, workspacePod } from './reach.ts';
 import { alarm, hasRights, noting, tell } from './steps.ts';
@@ -13,8 +14,9 @@ export function alsoFollow(followed: Followed, namespace: string, id: GrantId): 
   followed.set(namespace, (followed.get(namespace) ?? new Set()).add(id));
 }
 
-/** How many grants are read at once. */
+/** How many grants are read, and how many looked at, at once. */
 const PORTION = 100;
+const LOOKS_AT_ONCE = 8;
 
 type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
 /** Runs the work on one grant; its fault does not keep the others from being looked at. */
@@ -31,15 +33,18 @@ export async function followWorkloads(world: World, ids: Iterable<GrantId>, guar
   };
   let policies: Promise<readonly NetworkPolicy[]> | undefined;
   const wanted = [...ids];
-  for (let i = 0; i < wanted.length; i += PORTION)
-    for (const grant of await world.store.records(wanted.slice(i, i + PORTION))) {
-      if (grant.state !== 'active') continue;
+  for (let i = 0; i < wanted.length; i += PORTION) {
+    const grants = await world.store.records(wanted.slice(i, i + PORTION));
+    await inParallel(grants, LOOKS_AT_ONCE, async (grant) => {
+      if (grant.state !== 'active') return;
       await guarded(() => followWorkload(world, grant, look));
-      if (grant.plan.network.mode !== 'workspace') continue;
-      policies ??= world.cluster.foreignPolicies();
-      const known = policies;
-      await guarded(async () => lookForForeign(world, grant, await known));
-    }
+      if (grant.plan.network.mode !== 'workspace') return;
+      await guarded(async () => {
+        policies ??= world.cluster.foreignPolicies();
+        await lookForForeign(world, grant, await policies);
+      });
+    });
+  }
 }
 
 /** Follows the workloads of active grants between two looks at everything, by hints only: what it misses the next look finds. */

@@ -32,7 +32,11 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   }
   for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
-  for (const ids of round.followed.values()) await followWorkloads(world, ids, guarded);
+  await followWorkloads(
+    world,
+    [...round.followed.values()].flatMap((ids) => [...ids]),
+    guarded,
+  );
   return round.followed;
 }
 

@@ -56,7 +56,8 @@ export async function startBotProcess(options: {
   async function start(wait: boolean): Promise<void> {
     const port = await freePort();
     opsUrl = `http://127.0.0.1:${port}`;
-    const run = supervised(process.execPath, [main], {
+    // As in the image, and in `npm start`.
+    const run = supervised(process.execPath, ['--max-semi-space-size=8', main], {
       cwd,
       logFile,
       // Nothing of the environment of whoever runs this but where programs and the home are.

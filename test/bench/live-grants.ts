@@ -6,13 +6,13 @@ import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
 import { createScheduler } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
+import { inParallel } from '../../src/app/in-parallel.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';
 import { auditOn } from '../support/audit.ts';
 import { ADA, applyingGrant, sampleGrant, samplePlan } from '../support/grants.ts';
 import { silentLog } from '../support/silent-log.ts';
-import { inParallel } from './parallel.ts';
 import type { BenchStage } from './stage.ts';
 
 /** Calls under way at once while grants are made: more makes nothing faster on one machine. */

@@ -1,8 +1,8 @@
+import { inParallel } from '../../src/app/in-parallel.ts';
 import { watchBindings } from './bindings.ts';
 import { callsOf, kindsOf } from './calls.ts';
 import { ms, quantile, type Row } from './figures.ts';
 import { bindingOf, openMaker } from './live-grants.ts';
-import { inParallel } from './parallel.ts';
 import { type BenchStage, onStage } from './stage.ts';
 
 const COUNT = Number(process.env['BENCH_MASS'] ?? 1000);

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { inParallel } from '../../src/app/in-parallel.ts';
 import type { Api } from '../../src/sandbox/cluster/api.ts';
 import { watchBindings } from './bindings.ts';
 import { median, ms, type Row } from './figures.ts';
 import { bindingOf, openMaker } from './live-grants.ts';
-import { inParallel } from './parallel.ts';
 import { onStage } from './stage.ts';
 
 const COUNT = 60;

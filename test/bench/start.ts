@@ -25,6 +25,8 @@ export const start: Row = {
       await maker.pending(GRANTS - LIVE, 7 * 86_400);
       await maker.close();
       say(`start: ${GRANTS} grants made in ${ms(performance.now() - began)}`);
+      // What Kubernetes does with a thousand new Jobs is over then.
+      await sleep(SETTLE);
       const full = await startAndSettle(stage);
       const perGrant = (full.settled - empty.settled) / GRANTS;
       const inputs = `${GRANTS} in Redis, none due: ${GRANTS - LIVE} requests that wait, each with its timeout job, and ${LIVE} active grants with all objects and jobs; Kubernetes ${stage.kubernetes}`;

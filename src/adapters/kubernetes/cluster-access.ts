@@ -1,3 +1,4 @@
+import { inParallel } from '../../app/in-parallel.ts';
 import type { ClusterAccess } from '../../app/ports.ts';
 import { shared } from '../../app/shared.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
@@ -262,15 +263,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
     async cutRights(grants) {
       const gone: GrantId[] = [];
-      const waiting = grants.values();
-      const work = async () => {
-        // All of them take from one list.
-        for (const { id, namespace, has } of waiting) {
-          const namespaces = has.workspace ? [namespace, workspacesNamespace] : [namespace];
-          if ((await Promise.all(namespaces.map((ns) => cut(ns, id)))).every(Boolean)) gone.push(id);
-        }
-      };
-      await Promise.all(Array.from({ length: CUTS_AT_ONCE }, work));
+      await inParallel(grants, CUTS_AT_ONCE, async ({ id, namespace, has }) => {
+        const namespaces = has.workspace ? [namespace, workspacesNamespace] : [namespace];
+        if ((await Promise.all(namespaces.map((ns) => cut(ns, id)))).every(Boolean)) gone.push(id);
+      });
       return gone;
     },
     confirmRefused: (grant) => refused(grant, sampleOf(grant, workspacesNamespace).slice(0, 1)),

@@ -12,8 +12,8 @@ import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connecti
 export const KEEP_ENDED_SECONDS = 30 * 86_400;
 /** A mutator that loses this often against others meets a fault, not a crowd. */
 const MOST_TRIES = 100;
-/** How many summaries, and how many whole records, are read in one go. */
-const PORTION = 1000;
+/** How many summaries, and how many whole records, are read in one go. More at once take more memory, and no less time. */
+const PORTION = 500;
 const RECORDS = 100;
 
 /**
@@ -146,9 +146,16 @@ export function createGrantStore(options: {
   /** In portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
   async function* summaries(): AsyncGenerator<GrantSummary[]> {
     const strange = await reaching(() => redis.smembers(olderKey));
-    let cursor = '0';
-    do {
-      const [next, entries] = await reaching(() => redis.hscan(indexKey, cursor, 'COUNT', PORTION));
+    const scan = (cursor: string) => {
+      const scanned = reaching(() => redis.hscan(indexKey, cursor, 'COUNT', PORTION));
+      // Nobody may wait for it any more when it fails.
+      scanned.catch(() => {});
+      return scanned;
+    };
+    for (let next: ReturnType<typeof scan> | null = scan('0'); next !== null; ) {
+      const [cursor, entries]: [string, string[]] = await next;
+      // Redis looks for the next ones while these are worked on.
+      next = cursor === '0' ? null : scan(cursor);
       const portion: GrantSummary[] = [];
       for (let i = 0; i < entries.length; i += 2) {
         const [id = '', stored = ''] = entries.slice(i, i + 2);
@@ -157,8 +164,7 @@ export function createGrantStore(options: {
         else portion.push(summary);
       }
       yield portion;
-      cursor = next;
-    } while (cursor !== '0');
+    }
     if (strange.length === 0) return;
     yield await reaching(() => relist(strange));
     await reaching(() => redis.del(olderKey));
