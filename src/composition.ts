@@ -195,13 +195,9 @@ export async function startDrawbridge(
   }
 
   const notFollowed = (error: unknown) =>
-    log.warn({ err: error }, 'the pods of a workload could not be followed: reconcile tries again');
+    log.warn({ err: error }, 'the pods of a workload could not be followed: the next look around tries again');
   const podWatch = createPodWatch(kube, (namespace) => void follower.changed(namespace).catch(notFollowed));
-  const follower = createFollower(
-    world,
-    (namespaces) => podWatch.watch(namespaces),
-    (work) => work().catch(notFollowed),
-  );
+  const follower = createFollower(world, (namespaces) => podWatch.watch(namespaces), notFollowed);
 
   const clockTimer = setInterval(() => void clock.measure().then(tendClock), LOOK_AT_CLOCKS_EVERY);
   await audit.start().catch((error: unknown) => log.warn({ err: error }, 'the audit chain could not be begun yet'));
@@ -261,7 +257,9 @@ export async function startDrawbridge(
     // One replica looks in each span of time.
     claim: () => store.firstTime(`reconcile ${Math.floor(Date.now() / RECONCILE_EVERY)}`, 60),
     async work() {
-      follower.follow(await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault')));
+      const followed = await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
+      // Not waited for: no right outlives its window by it.
+      follower.follow(followed).catch(notFollowed);
       if (!rightsAreSure) await checkRights();
     },
   });

@@ -5,7 +5,7 @@ import { beginEnding } from './end-grant.ts';
 import { inParallel } from './in-parallel.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { foreignPolicies, workspacePod } from './reach.ts';
-import { alarm, hasRights, noting, tell } from './steps.ts';
+import { alarm, type Guarded, guardedBy, hasRights, noting, tell } from './steps.ts';
 
 /** Active grants on a workload, by the namespace of their target. */
 export type Followed = Map<string, Set<GrantId>>;
@@ -19,14 +19,12 @@ const PORTION = 100;
 const LOOKS_AT_ONCE = 8;
 
 type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
-/** Runs the work on one grant; its fault does not keep the others from being looked at. */
-export type Guarded = (work: () => Promise<void>) => Promise<void>;
 
 /**
  * What may have changed around active grants with a workload: its pods, pods that took its labels, policies that select a workspace.
  * Workloads are looked up once, however many grants there are on each.
  */
-export async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Guarded): Promise<void> {
+async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Guarded): Promise<void> {
   const look: Look = {
     podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
     strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
@@ -49,8 +47,8 @@ export async function followWorkloads(world: World, ids: Iterable<GrantId>, guar
 
 /** Follows the workloads of active grants between two looks at everything, by hints only: what it misses the next look finds. */
 export interface Follower {
-  /** These are all, as of a look that has just ended. */
-  follow(all: Followed): void;
+  /** These are all, as of a look that has just ended: follows each. */
+  follow(all: Followed): Promise<void>;
   /** A grant that has become active. */
   begun(id: GrantId): Promise<void>;
   /** Pods have come or gone there. */
@@ -61,17 +59,30 @@ export interface Follower {
 export function createFollower(
   world: World,
   watch: (namespaces: ReadonlySet<string>) => void,
-  guarded: Guarded,
+  onFault: (error: unknown) => void,
 ): Follower {
+  const guarded = guardedBy(onFault);
   let followed: Followed = new Map();
   /** A look at everything does not see what begins meanwhile. */
   let sinceLook: Followed = new Map();
+  let busy = false;
   return {
-    follow(all) {
+    async follow(all) {
       for (const [namespace, ids] of sinceLook) for (const id of ids) alsoFollow(all, namespace, id);
       sinceLook = new Map();
       followed = all;
       watch(new Set(followed.keys()));
+      if (busy) return;
+      busy = true;
+      try {
+        await followWorkloads(
+          world,
+          [...all.values()].flatMap((ids) => [...ids]),
+          guarded,
+        );
+      } finally {
+        busy = false;
+      }
     },
     async begun(id) {
       const grant = await world.store.get(id);

@@ -3,24 +3,19 @@ import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
-import { alsoFollow, type Followed, followWorkloads, type Guarded } from './follow-workloads.ts';
+import { alsoFollow, type Followed } from './follow-workloads.ts';
 import type { Found, World } from './ports.ts';
 import { reap } from './reap.ts';
-import { alarm, job, mayPass, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, guardedBy, job, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
  * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
  * adopts what only the seal proves, takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
  * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
+ * Answers the grants whose workloads are to be followed.
  */
 export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<Followed> {
-  const guarded: Guarded = async (work) => {
-    try {
-      await work();
-    } catch (error) {
-      if (!mayPass(error)) onFault(error);
-    }
-  };
+  const guarded = guardedBy(onFault);
   const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
   const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map() };
   for await (const portion of world.store.summaries()) {
@@ -32,11 +27,6 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   }
   for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
-  await followWorkloads(
-    world,
-    [...round.followed.values()].flatMap((ids) => [...ids]),
-    guarded,
-  );
   return round.followed;
 }
 

@@ -107,6 +107,19 @@ export function mustKnowTime(world: World): void {
     );
 }
 
+/** Runs the work on one grant: its fault is no other's. What may pass is left to the next time. */
+export type Guarded = (work: () => Promise<void>) => Promise<void>;
+
+export function guardedBy(onFault: (error: unknown) => void): Guarded {
+  return async (work) => {
+    try {
+      await work();
+    } catch (error) {
+      if (!mayPass(error)) onFault(error);
+    }
+  };
+}
+
 /** True for faults that may pass: a dependency was away or overloaded. */
 export function mayPass(error: unknown): boolean {
   return error instanceof Unavailable;

@@ -1,4 +1,5 @@
 import { createUseCases } from '../../src/app/create-use-cases.ts';
+import { createFollower } from '../../src/app/follow-workloads.ts';
 import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
@@ -339,7 +340,14 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     /** Everything that is due now, on this world or on another one over the same parts. */
     run: (on: World = world) => redis.scheduler.runDue((job) => runJob(on, job)),
     jobs: () => redis.scheduler.jobs(),
-    reconcile: (on: World = world) => reconcile(on, () => {}),
+    /** Looks at everything once, and at the workloads of what is active. */
+    async reconcile(on: World = world) {
+      await createFollower(
+        on,
+        () => {},
+        () => {},
+      ).follow(await reconcile(on, () => {}));
+    },
     loseRedis: () => {
       redis = fresh();
     },

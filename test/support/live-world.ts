@@ -6,6 +6,7 @@ import type { RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { createLocks } from '../../src/adapters/redis/locks.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
+import { createFollower } from '../../src/app/follow-workloads.ts';
 import type { Clock, Job, World } from '../../src/app/ports.ts';
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
@@ -107,7 +108,10 @@ export async function liveWorld(options: {
     printed,
     grant,
     run,
-    reconcile: () => reconcile(world, (error) => faults.push(error)),
+    async reconcile() {
+      const onFault = (error: unknown) => faults.push(error);
+      await createFollower(world, () => {}, onFault).follow(await reconcile(world, onFault));
+    },
     /** So many milliseconds pass for the app, and for nobody else. */
     wait(milliseconds: number): void {
       ahead += milliseconds;
