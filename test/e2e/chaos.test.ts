@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { describeWithCluster } from '../support/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Another seed, other histories: CHAOS_SEED, or `npm run chaos -- --seed S` for many more. */
-const SEED = process.env['CHAOS_SEED'] ?? '1';
+/** Of this seed 50 histories have every kind of fault. Others: CHAOS_SEED, or `npm run chaos -- --seed S` for many more. */
+const SEED = process.env['CHAOS_SEED'] ?? '9';
 
 /** Runs the chaos run in a process of its own, on a control plane of its own, whose audit log judges it. */
 async function chaos(...args: string[]): Promise<{ ok: boolean; output: string }> {

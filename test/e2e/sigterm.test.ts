@@ -7,7 +7,10 @@ import { describeWithCluster } from '../support/cluster.ts';
 import { type Stage, useStage } from '../support/e2e.ts';
 import { terminate } from '../support/terminate.ts';
 
-describeWithCluster('SIGTERM in the middle of work', (kube) => {
+/** Slower than a bot may wait at its end. What is finished in time is seen in rolling.test.ts. */
+const SLOW_MS = 6000;
+
+describeWithCluster('SIGTERM in the middle of work that takes too long hands over', (kube) => {
   const stage = useStage(kube, { bot: false });
   let bots = 0;
 
@@ -36,36 +39,31 @@ describeWithCluster('SIGTERM in the middle of work', (kube) => {
     await next.stop();
   }
 
-  const HOW = [
-    ['is finished when that is soon', 300],
-    ['is handed over when it is not', 6000],
-  ] as const;
-
-  test.each(HOW)('an apply %s', async (_how, ms) => {
+  test('an apply', async () => {
     const s = stage();
     const { bot, proxy } = await viaProxy(s);
-    const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 10m applied, slow by ${ms} ms`);
+    const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 10m to be applied`);
     await s.press('ben', id, 'approve');
     await audited(s, id, 'approval');
-    proxy.slow(ms);
+    proxy.slow(SLOW_MS);
     await audited(s, id, 'applying');
     expect(await terminate(bot)).toBeLessThan(25_000);
-    expect((await s.audited(id)).includes('active')).toBe(ms < 1000);
+    expect(await s.audited(id)).not.toContain('active');
     await proxy.stop();
     await ends(s, id, false);
   });
 
-  test.each(HOW)('a revoke %s', async (_how, ms) => {
+  test('a revoke', async () => {
     const s = stage();
     const { bot, proxy } = await viaProxy(s);
-    const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 10m revoked, slow by ${ms} ms`);
+    const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 10m to be revoked`);
     await s.press('ben', id, 'approve');
     await s.until(id, 'Active until', 40_000);
-    proxy.slow(ms);
+    proxy.slow(SLOW_MS);
     await s.type('ada', `revoke ${id}`);
     await audited(s, id, 'ending');
     expect(await terminate(bot)).toBeLessThan(25_000);
-    expect((await s.audited(id)).includes('revoked')).toBe(ms < 1000);
+    expect(await s.audited(id)).not.toContain('revoked');
     await proxy.stop();
     await ends(s, id, true);
   });

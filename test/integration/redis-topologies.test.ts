@@ -14,8 +14,8 @@ import { silentLog } from '../support/silent-log.ts';
 
 const { cleanups, start, client, sentinel, cluster } = redisProcesses();
 
-/** What the bot does with Redis, once through. */
-async function everythingWorks(url: string): Promise<void> {
+/** The bot's connections and its queues; `done` has the kinds of jobs that were run. */
+async function connected(url: string) {
   const log = silentLog();
   const requests = await connectRedis(url, { role: 'requests', log });
   const worker = await connectRedis(url, { role: 'worker', log });
@@ -23,6 +23,22 @@ async function everythingWorks(url: string): Promise<void> {
     () => requests.disconnect(),
     () => worker.disconnect(),
   );
+  const done: string[] = [];
+  const handle = async (job: { kind: string }) => {
+    done.push(job.kind);
+  };
+  const scheduler = createScheduler({ redis: requests, instance: 'default', log });
+  const workers = startWorkers({ redis: worker, instance: 'default', log, handleDeed: handle, handleWord: handle });
+  cleanups.push(
+    () => scheduler.close(),
+    () => workers.close(2000),
+  );
+  return { log, requests, scheduler, done };
+}
+
+/** What the bot does with Redis, once through. */
+async function everythingWorks(url: string): Promise<void> {
+  const { log, requests, scheduler, done } = await connected(url);
   const { audit } = auditOn(requests);
   await audit.start();
   const store = createGrantStore({ redis: requests, instance: 'default', log, audit });
@@ -37,16 +53,6 @@ async function everythingWorks(url: string): Promise<void> {
   await audit.record(auditEntry('refused'));
   expect(await requests.xlen(auditKeys('default').stream)).toBe(3);
 
-  const done: string[] = [];
-  const handle = async (job: { kind: string }) => {
-    done.push(job.kind);
-  };
-  const scheduler = createScheduler({ redis: requests, instance: 'default', log });
-  const workers = startWorkers({ redis: worker, instance: 'default', log, handleDeed: handle, handleWord: handle });
-  cleanups.push(
-    () => scheduler.close(),
-    () => workers.close(2000),
-  );
   await scheduler.schedule({ v: 1, kind: 'revoke', id: first.id }, Date.now() + 60_000);
   await scheduler.schedule({ v: 1, kind: 'revoke', id: first.id }, Date.now() + 300);
   await scheduler.schedule({ v: 1, kind: 'tell', id: first.id, news: 'denied' });
@@ -71,23 +77,7 @@ describe('Redis', () => {
 
   it('as a Cluster: a master that is away is found again, and what was scheduled on it runs', async () => {
     const { nodes, clients, url } = await cluster();
-    const log = silentLog();
-    const requests = await connectRedis(url, { role: 'requests', log });
-    const worker = await connectRedis(url, { role: 'worker', log });
-    cleanups.push(
-      () => requests.disconnect(),
-      () => worker.disconnect(),
-    );
-    const done: string[] = [];
-    const handle = async (job: { kind: string }) => {
-      done.push(job.kind);
-    };
-    const scheduler = createScheduler({ redis: requests, instance: 'default', log });
-    const workers = startWorkers({ redis: worker, instance: 'default', log, handleDeed: handle, handleWord: handle });
-    cleanups.push(
-      () => scheduler.close(),
-      () => workers.close(2000),
-    );
+    const { scheduler, done } = await connected(url);
     await scheduler.schedule({ v: 1, kind: 'revoke', id: 'g-7k3fq2' }, Date.now() + 1500);
     const sizes = await Promise.all(clients.map((node) => node.dbsize()));
     const holder = nodes[sizes.findIndex((size) => size > 0)];

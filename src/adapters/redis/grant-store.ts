@@ -48,12 +48,12 @@ elseif ARGV[5] ~= 'stay' then redis.call('ZADD', KEYS[3], ARGV[6], ARGV[1]) end
 if ARGV[7] ~= '' then redis.call('HSET', KEYS[4], ARGV[7], ARGV[8]) end
 return 1`;
 
-/** KEYS: index, due. ARGV: now, how many. The summaries of those that are due, which are not due any more for anybody else. */
+/** KEYS: index, due. ARGV: now, how many. Ids and summaries of those that are due, which are not due any more for anybody else. */
 const TAKE_DUE = `
 local ids = redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0, ARGV[2])
 if #ids == 0 then return {} end
 redis.call('ZREM', KEYS[2], unpack(ids))
-return redis.call('HMGET', KEYS[1], unpack(ids))`;
+return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
 
 /** Lists a grant anew, if its record is still the one that was read. KEYS: record, index, due. ARGV: id, record, summary, due. */
 const LIST = `
@@ -249,10 +249,9 @@ export function createGrantStore(options: {
 
     async takeDue(now, most) {
       const stored = await reaching(() => redis.eval(TAKE_DUE, 2, indexKey, dueKey, String(now), String(most)));
-      return (stored as (string | null)[]).flatMap((text) => {
-        const parsed = grantSummary.safeParse(parseJson(text ?? ''));
-        return parsed.success ? [parsed.data] : [];
-      });
+      const [ids = [], texts = []] = stored as [string[]?, (string | null)[]?];
+      // One that can't be read is left to its own job, which reads the record.
+      return ids.flatMap((id, at) => readSummary(id, texts[at] ?? '') ?? []);
     },
 
     async nextDue() {
