@@ -19,11 +19,13 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
   const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map() };
   for await (const portion of world.store.summaries()) {
+    const whole = new Set<GrantId>();
     for (const summary of portion) {
-      if (isWhole(world, summary, byGrant.get(summary.id) ?? [])) round.odd.delete(summary.id);
+      if (isWhole(world, summary, byGrant.get(summary.id) ?? [])) whole.add(summary.id);
       if (summary.state === 'active' && summary.workload) alsoFollow(round.followed, summary.namespace, summary.id);
     }
-    for (const id of await unsettled(world, portion, byGrant)) round.unsettled.add(id);
+    for (const id of whole) round.odd.delete(id);
+    for (const id of await unsettled(world, portion, whole)) round.unsettled.add(id);
   }
   for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
@@ -49,20 +51,14 @@ function isWhole(world: World, summary: GrantSummary, objects: readonly Found[])
 }
 
 /** Those of these open grants for which something is to be done: they are not where they should be in the schedule, or in the cluster. */
-async function unsettled(
-  world: World,
-  open: readonly GrantSummary[],
-  byGrant: ReadonlyMap<string, readonly Found[]>,
-): Promise<GrantId[]> {
+async function unsettled(world: World, open: readonly GrantSummary[], whole: ReadonlySet<GrantId>): Promise<GrantId[]> {
   const timed = open.flatMap(({ id, state, posted, pendingUntil, expiresAt }) => {
     if (state === 'pending' && posted) return [{ job: job('timeout', id), at: pendingUntil, id }];
     return state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [];
   });
   const settled = new Set(timed.map(({ id }) => id));
   for (const index of await world.scheduler.unscheduled(timed)) settled.delete(timed[index]?.id ?? '');
-  return open
-    .filter((s) => !settled.has(s.id) || (s.state === 'active' && !isWhole(world, s, byGrant.get(s.id) ?? [])))
-    .map(({ id }) => id);
+  return open.filter(({ id, state }) => !settled.has(id) || (state === 'active' && !whole.has(id))).map(({ id }) => id);
 }
 
 const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespace}/${name}`;

@@ -8,7 +8,7 @@ import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
-import { findObjects } from './found.ts';
+import { createFinder } from './found.ts';
 import {
   admissionPolicy,
   guardNamespace,
@@ -322,7 +322,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return [...new Set(others.map(({ reason }) => reason.replace(/^RBAC: allowed by /, '')))];
     },
 
-    found: () => findObjects(api, instance, sealKeys),
+    found: createFinder(api, instance, sealKeys),
     async remove({ kind, namespace, name, uid }) {
       if (kind === 'RoleBinding' || kind === 'Role') await endRights(kind, namespace, name);
       else if ((await api.remove(kind as Kind, namespace, name, uid)) === 'kept')

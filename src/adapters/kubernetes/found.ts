@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Found } from '../../app/ports.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -14,22 +15,49 @@ const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies
 /** How the record of an ending grant reads. In the texts of people the quotes are escaped. */
 const ENDING = '"state":"ending"';
 
-/** Everything in the cluster that carries the instance, sealed or not. */
-export async function findObjects(api: Api, instance: string, keys: readonly Buffer[]): Promise<Found[]> {
-  const lists = await Promise.all(
-    KINDS.map(async (kind) =>
-      (await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)).map((object) => asFound({ ...object, kind }, keys)),
-    ),
-  );
-  return lists.flat();
+/** Objects that are judged in one go, before whatever waits has its turn: an end that is due meanwhile. */
+const JUDGED_AT_ONCE = 20;
+
+type Proof = Pick<Found, 'sealed' | 'orphaned'>;
+
+/**
+ * Answers how to find everything in the cluster that carries the instance, sealed or not. Seals cost more than all else of it, so that each
+ * version of an object is judged once.
+ */
+export function createFinder(api: Api, instance: string, keys: readonly Buffer[]): () => Promise<Found[]> {
+  let proofs: ReadonlyMap<string, Proof> = new Map();
+
+  return async function find() {
+    const seen = new Map<string, Proof>();
+    const findKind = async (kind: Kind): Promise<Found[]> => {
+      const found: Found[] = [];
+      for (const listed of await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)) {
+        if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
+        // Lists leave it out of their items.
+        const object = { ...listed, kind };
+        const { uid = '', resourceVersion = '' } = object.metadata;
+        const version = `${uid} ${resourceVersion}`;
+        const proof = proofs.get(version) ?? proofOf(object, keys);
+        if (uid !== '' && resourceVersion !== '') seen.set(version, proof);
+        found.push(asFound(object, proof));
+      }
+      return found;
+    };
+    const lists = await Promise.all(KINDS.map(findKind));
+    proofs = seen;
+    return lists.flat();
+  };
+}
+
+function proofOf(object: KubeObject, keys: readonly Buffer[]): Proof {
+  const sealed = isSealed(object, keys);
+  return { sealed, orphaned: !sealed && isOrphaned(object, keys) };
 }
 
 /** @throws never: a record that can't be read is none */
-function asFound(object: KubeObject, keys: readonly Buffer[]): Found {
+function asFound(object: KubeObject, { sealed, orphaned }: Proof): Found {
   const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
   const label = labels?.[GRANT_LABEL] ?? '';
-  const sealed = isSealed(object, keys);
-  const orphaned = !sealed && isOrphaned(object, keys);
   const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
   return {
     kind: object.kind,

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReaperCluster } from '../../app/reap.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import type { Api, Kind } from './api.ts';
-import { findObjects } from './found.ts';
+import { createFinder } from './found.ts';
 import { INSTANCE_LABEL } from './manifests.ts';
 
 /** For how long a deleted object, or the pod of a deleted workspace, is waited for: milliseconds. */
@@ -28,7 +28,7 @@ export function createReaperCluster(options: {
 
   return {
     workspacesNamespace,
-    found: () => findObjects(api, instance, sealKeys),
+    found: createFinder(api, instance, sealKeys),
     async remove({ kind, namespace, name, uid }) {
       if ((await api.remove(kind as Kind, namespace, name, uid)) !== 'kept') return true;
       const there = async () =>
