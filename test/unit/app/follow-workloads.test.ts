@@ -1,0 +1,71 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createFollower, type Followed, type Follower } from '../../../src/app/follow-workloads.ts';
+import { appWorld, PEOPLE } from '../../support/app-world.ts';
+
+let app: ReturnType<typeof appWorld>;
+let follower: Follower;
+let watched: string[];
+let faults: unknown[];
+beforeEach(() => {
+  app = appWorld();
+  watched = [];
+  faults = [];
+  follower = createFollower(
+    app.world,
+    (namespaces) => (watched = [...namespaces].toSorted()),
+    (error) => faults.push(error),
+  );
+});
+
+async function active(): Promise<string> {
+  const { grant } = await app.request();
+  await app.useCases.review(PEOPLE.ben, grant.id, 'approve', '', await app.seen(grant.id));
+  await app.run();
+  return grant.id;
+}
+const followedNow = (...ids: string[]): Followed => new Map([['staging', new Set(ids)]]);
+const podsOf = async (id: string) => (await app.grant(id)).pods;
+
+test('new pods of a workload come into the grants on it, between two looks and with each', async () => {
+  const id = await active();
+  await follower.follow(followedNow(id));
+  expect(watched).toEqual(['staging']);
+  app.cluster.target.pods = ['checkout-7'];
+  await follower.changed('elsewhere');
+  expect(await podsOf(id)).not.toEqual(['checkout-7']);
+  await follower.changed('staging');
+  expect(await podsOf(id)).toEqual(['checkout-7']);
+  app.cluster.target.pods = ['checkout-8'];
+  await follower.follow(followedNow(id));
+  expect(await podsOf(id)).toEqual(['checkout-8']);
+});
+
+test('a grant that begins while somebody looks around is followed too, once that look has ended', async () => {
+  const id = await active();
+  await follower.begun(id);
+  await follower.follow(new Map());
+  expect(watched).toEqual(['staging']);
+  app.cluster.target.pods = ['checkout-7'];
+  await follower.changed('staging');
+  expect(await podsOf(id)).toEqual(['checkout-7']);
+  // The next look would have seen it.
+  await follower.follow(new Map());
+  expect(watched).toEqual([]);
+});
+
+test('a grant that has ended is left alone, and the fault of one is not that of the others', async () => {
+  const [ended, broken, sound] = [await active(), await active(), await active()];
+  await app.useCases.revoke(PEOPLE.ada, ended, '');
+  await app.run();
+  app.cluster.target.pods = ['checkout-7'];
+  const { narrowRights } = app.cluster.access;
+  app.cluster.access.narrowRights = async (grant, pods) => {
+    if (grant.id === broken) throw new Error('broken');
+    expect(grant.id).toBe(sound);
+    return narrowRights(grant, pods);
+  };
+  await follower.follow(followedNow(ended, broken, sound));
+  expect(faults).toEqual([new Error('broken')]);
+  expect(await podsOf(sound)).toEqual(['checkout-7']);
+  expect(await podsOf(broken)).not.toEqual(['checkout-7']);
+});
