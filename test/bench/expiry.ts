@@ -5,6 +5,7 @@ import type { Grant } from '../../src/domain/grant.ts';
 import { untilAllowed, watchBindings } from './bindings.ts';
 import { median, ms, quantile, type Row } from './figures.ts';
 import { bindingOf, openMaker } from './live-grants.ts';
+import { memoryOf, mib } from './memory.ts';
 import { onStage } from './stage.ts';
 
 const LIVE = Number(process.env['BENCH_LIVE'] ?? 10_000);
@@ -46,6 +47,7 @@ export const expiry: Row = {
         await sleep(10_000);
       }
       watch.stop();
+      const peak = await memoryOf(bot.pid, 'VmHWM');
       await bot.stop();
       await maker.close();
       const [p99, bareP99] = [quantile(ours, 0.99), quantile(bare, 0.99)];
@@ -58,7 +60,7 @@ export const expiry: Row = {
           ratio: p99 / bareP99,
           aim: `p99 <= ${AIM_MS} ms`,
           met: p99 <= AIM_MS,
-          note: `SubjectAccessReviews of ${reviewed.length} of them: denied after ${ms(median(reviewed))} (median), ${ms(Math.max(...reviewed))} (worst); making the grants took ${ms(making)}, the bot was ready after ${ms(readyAfter)}`,
+          note: `SubjectAccessReviews of ${reviewed.length} of them: denied after ${ms(median(reviewed))} (median), ${ms(Math.max(...reviewed))} (worst); making the grants took ${ms(making)}, the bot was ready after ${ms(readyAfter)} and took ${mib(peak)} of memory at its peak`,
         },
       ];
     }),

@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ms, type Row } from './figures.ts';
 import { openMaker } from './live-grants.ts';
+import { memoryOf, mib } from './memory.ts';
 import { type BenchStage, onStage } from './stage.ts';
 
 const GRANTS = Number(process.env['BENCH_GRANTS'] ?? 100_000);
@@ -70,11 +70,3 @@ async function startAndSettle(stage: BenchStage): Promise<Started> {
   await bot.stop();
   return { readyAfter, atReady, settled, peak };
 }
-
-/** Source: https://man7.org/linux/man-pages/man5/proc_pid_status.5.html */
-async function memoryOf(pid: number, field: 'VmRSS' | 'VmHWM'): Promise<number> {
-  const kib = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(await readFile(`/proc/${pid}/status`, 'utf8'))?.[1];
-  return Number(kib) * 1024;
-}
-
-const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
