@@ -17,7 +17,8 @@ export default defineConfig({
     // Two cores carry a control plane, a Redis and a Slack beside the suites.
     maxWorkers: 2,
     projects: [
-      project('unit'),
+      // Properties take their time beside other work.
+      project('unit', { testTimeout: 20_000 }),
       project('contract', { testTimeout: 30_000 }),
       project('integration', real),
       project('e2e', { ...real, testTimeout: 120_000 }),

@@ -195,7 +195,10 @@ export async function startDrawbridge(
   }
 
   const notFollowed = (error: unknown) =>
-    log.warn({ err: error }, 'the pods of a workload could not be followed: the next look around tries again');
+    log.error(
+      { err: error },
+      'what is around an active grant could not be looked at: the next look around tries again',
+    );
   const podWatch = createPodWatch(kube, (namespace) => void follower.changed(namespace).catch(notFollowed));
   const follower = createFollower(world, (namespaces) => podWatch.watch(namespaces), notFollowed);
 
@@ -262,6 +265,7 @@ export async function startDrawbridge(
       follower.follow(followed).catch(notFollowed);
       if (!rightsAreSure) await checkRights();
     },
+    leave: () => void follower.follow(new Map()).catch(notFollowed),
   });
   const couldNotLook = (error: unknown) =>
     log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');

@@ -30,24 +30,33 @@ async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Gu
     strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
   };
   let policies: Promise<readonly NetworkPolicy[]> | undefined;
+  /** Read once, and where that fails, told once. */
+  async function listPolicies(): Promise<readonly NetworkPolicy[]> {
+    let listed: readonly NetworkPolicy[] = [];
+    await guarded(async () => void (listed = await world.cluster.foreignPolicies()));
+    return listed;
+  }
   const wanted = [...ids];
   for (let i = 0; i < wanted.length; i += PORTION) {
     const grants = await world.store.records(wanted.slice(i, i + PORTION));
     await inParallel(grants, LOOKS_AT_ONCE, async (grant) => {
       if (grant.state !== 'active') return;
+      if (grant.plan.network.mode === 'workspace') {
+        policies ??= listPolicies();
+        const listed = await policies;
+        await guarded(() => lookForForeign(world, grant, listed));
+      }
       await guarded(() => followWorkload(world, grant, look));
-      if (grant.plan.network.mode !== 'workspace') return;
-      await guarded(async () => {
-        policies ??= world.cluster.foreignPolicies();
-        await lookForForeign(world, grant, await policies);
-      });
     });
   }
 }
 
 /** Follows the workloads of active grants between two looks at everything, by hints only: what it misses the next look finds. */
 export interface Follower {
-  /** These are all, as of a look that has just ended: follows each. */
+  /**
+   * These are all, as of a look that has just ended, and those that have begun since the one before: follows each. None: another replica has
+   * looked, and follows them.
+   */
   follow(all: Followed): Promise<void>;
   /** A grant that has become active. */
   begun(id: GrantId): Promise<void>;
@@ -66,20 +75,22 @@ export function createFollower(
   /** A look at everything does not see what begins meanwhile. */
   let sinceLook: Followed = new Map();
   let busy = false;
+  let again = false;
   return {
     async follow(all) {
       for (const [namespace, ids] of sinceLook) for (const id of ids) alsoFollow(all, namespace, id);
       sinceLook = new Map();
       followed = all;
       watch(new Set(followed.keys()));
+      again = true;
       if (busy) return;
       busy = true;
       try {
-        await followWorkloads(
-          world,
-          [...all.values()].flatMap((ids) => [...ids]),
-          guarded,
-        );
+        while (again) {
+          again = false;
+          const ids = [...followed.values()].flatMap((some) => [...some]);
+          await followWorkloads(world, ids, guarded);
+        }
       } finally {
         busy = false;
       }

@@ -11,10 +11,14 @@ export interface Lookout {
   readonly hasLooked: boolean;
 }
 
-/** @param claim true for the first who asks in this span of time */
+/**
+ * @param claim true for the first who asks in this span of time
+ * @param leave is called in a turn that another replica has taken
+ */
 export function createLookout(options: {
   readonly claim: () => Promise<boolean>;
   readonly work: () => Promise<void>;
+  readonly leave: () => void;
 }): Lookout {
   let busy = false;
   let sound = false;
@@ -35,6 +39,7 @@ export function createLookout(options: {
     look,
     async turn() {
       if (!sound || (await options.claim())) await look();
+      else options.leave();
     },
     get hasLooked() {
       return hasLooked;

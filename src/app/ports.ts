@@ -46,7 +46,7 @@ export interface GrantStore {
     mutate: (grant: Grant) => Grant | null,
     noting?: Noting,
   ): Promise<{ grant: Grant; changed: boolean } | null>;
-  /** Of all that have not ended, in portions and in no particular order; one that changes meanwhile may come twice. */
+  /** Of all that have not ended, in portions and in no particular order; one may come twice. */
   summaries(): AsyncIterable<readonly GrantSummary[]>;
   /** The records of those of these that have not ended. */
   records(ids: readonly GrantId[]): Promise<Grant[]>;

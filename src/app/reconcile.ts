@@ -18,6 +18,7 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   const guarded = guardedBy(onFault);
   const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
   const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map() };
+  let fault: unknown;
   for await (const portion of world.store.summaries()) {
     const whole = new Set<GrantId>();
     for (const summary of portion) {
@@ -25,10 +26,16 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
       if (summary.state === 'active' && summary.workload) alsoFollow(round.followed, summary.namespace, summary.id);
     }
     for (const id of whole) round.odd.delete(id);
-    for (const id of await unsettled(world, portion, whole)) round.unsettled.add(id);
+    try {
+      for (const id of await unsettled(world, portion, whole)) round.unsettled.add(id);
+    } catch (error) {
+      // What was changed or forgotten in the cluster is looked at all the same.
+      fault ??= error;
+    }
   }
   for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
+  if (fault !== undefined) throw fault;
   return round.followed;
 }
 

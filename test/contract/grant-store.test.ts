@@ -191,6 +191,13 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     expect(clicks.map((c) => c?.grant.state)).toEqual(['approved', 'approved']);
   });
 
+  it('lists all of many', async () => {
+    const ids = new Set<string>();
+    for (let i = 0; i < 100; i++) ids.add((await fresh()).id);
+    for (const { id } of await listed(other)) ids.delete(id);
+    expect(ids).toEqual(new Set());
+  });
+
   it('lists those that have not ended', async () => {
     const pending = await fresh();
     const ended = await fresh();
@@ -280,7 +287,7 @@ describe('the grant store in Redis', () => {
   const clients: RedisClient[] = [];
   const log = silentLog();
   const storeOf = (client: RedisClient) =>
-    createGrantStore({ redis: client, instance: 'default', log, audit: auditOn(client).audit });
+    createGrantStore({ redis: client, instance: 'default', log, audit: auditOn(client).audit, portion: 10 });
   beforeAll(async () => {
     for (let i = 0; i < 2; i++) clients.push(await connectRedis(redis().url, { role: 'requests', log }));
   });

@@ -17,6 +17,8 @@ const ENDING = '"state":"ending"';
 
 /** Objects that are judged in one go, before whatever waits has its turn: an end that is due meanwhile. */
 const JUDGED_AT_ONCE = 20;
+/** For how long it is remembered what was judged: milliseconds, some more than from one look to the next. */
+const REMEMBERED = 60_000;
 
 type Proof = Pick<Found, 'sealed' | 'orphaned'>;
 
@@ -25,27 +27,27 @@ type Proof = Pick<Found, 'sealed' | 'orphaned'>;
  * version of an object is judged once.
  */
 export function createFinder(api: Api, instance: string, keys: readonly Buffer[]): () => Promise<Found[]> {
-  let proofs: ReadonlyMap<string, Proof> = new Map();
+  let known = { at: 0, proofs: new Map<string, Proof>() };
+  // Lists leave the kind out of their items.
+  const list = async (kind: Kind) =>
+    (await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)).map((object) => ({ ...object, kind }));
 
   return async function find() {
-    const seen = new Map<string, Proof>();
-    const findKind = async (kind: Kind): Promise<Found[]> => {
-      const found: Found[] = [];
-      for (const listed of await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)) {
-        if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
-        // Lists leave it out of their items.
-        const object = { ...listed, kind };
-        const { uid = '', resourceVersion = '' } = object.metadata;
-        const version = `${uid} ${resourceVersion}`;
-        const proof = proofs.get(version) ?? proofOf(object, keys);
-        if (uid !== '' && resourceVersion !== '') seen.set(version, proof);
-        found.push(asFound(object, proof));
-      }
-      return found;
-    };
-    const lists = await Promise.all(KINDS.map(findKind));
-    proofs = seen;
-    return lists.flat();
+    const lists = await Promise.all(KINDS.map(list));
+    // An etcd that is restored from a backup counts its versions from there again.
+    const before = performance.now() - known.at < REMEMBERED ? known.proofs : null;
+    const proofs = new Map<string, Proof>();
+    const found: Found[] = [];
+    for (const object of lists.flat()) {
+      if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
+      const { uid = '', resourceVersion = '' } = object.metadata;
+      const version = `${uid} ${resourceVersion}`;
+      const proof = before?.get(version) ?? proofOf(object, keys);
+      if (uid !== '' && resourceVersion !== '') proofs.set(version, proof);
+      found.push(asFound(object, proof));
+    }
+    known = { at: performance.now(), proofs };
+    return found;
   };
 }
 

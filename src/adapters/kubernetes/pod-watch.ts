@@ -11,8 +11,8 @@ export interface PodWatch {
 }
 
 /**
- * Tells when pods of some namespaces come or go. A hint, not a record: reconcile looks at the same pods by itself, so that what a broken
- * watch misses is only late.
+ * Tells when pods of some namespaces come or go. A hint, not a record: each look around follows the same pods, so that what a broken watch
+ * misses is only late.
  */
 export function createPodWatch(config: KubeConfig, onChange: (namespace: string) => void): PodWatch {
   const open = new Map<string, AbortController>();

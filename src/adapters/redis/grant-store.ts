@@ -55,9 +55,10 @@ if #ids == 0 then return {} end
 redis.call('ZREM', KEYS[2], unpack(ids))
 return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
 
-/** Lists a grant anew, if its record is still the one that was read. KEYS: record, index, due. ARGV: id, record, summary, due. */
+/** Lists a grant anew, if its record is still the one that was read and it is not listed already: its end may be claimed. KEYS: record, index, due. ARGV: id, record, summary, due. */
 const LIST = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
+if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[3] then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 return 1`;
@@ -86,8 +87,10 @@ export function createGrantStore(options: {
   readonly log: RedisLog;
   /** Takes the entries that are stored with changes. */
   readonly audit: Pick<ChainedAudit, 'prepare'>;
+  /** About how many summaries are read in one go. */
+  readonly portion?: number;
 }): GrantStore {
-  const { redis, log, audit } = options;
+  const { redis, log, audit, portion: inOneGo = PORTION } = options;
   const prefix = keyPrefix(options.instance);
   const recordKey = (id: string) => `${prefix}:grant:${id}`;
   const indexKey = `${prefix}:index`;
@@ -147,7 +150,7 @@ export function createGrantStore(options: {
   async function* summaries(): AsyncGenerator<GrantSummary[]> {
     const strange = await reaching(() => redis.smembers(olderKey));
     const scan = (cursor: string) => {
-      const scanned = reaching(() => redis.hscan(indexKey, cursor, 'COUNT', PORTION));
+      const scanned = reaching(() => redis.hscan(indexKey, cursor, 'COUNT', inOneGo));
       // Nobody may wait for it any more when it fails.
       scanned.catch(() => {});
       return scanned;
@@ -166,7 +169,7 @@ export function createGrantStore(options: {
       yield portion;
     }
     if (strange.length === 0) return;
-    yield await reaching(() => relist(strange));
+    yield await reaching(() => relist([...new Set(strange)]));
     await reaching(() => redis.del(olderKey));
   }
 

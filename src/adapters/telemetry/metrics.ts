@@ -55,12 +55,12 @@ export function createMetrics(sources: MetricSources): Metrics {
     });
 
   lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
-    const counted = new Set<string>();
+    const counted = new Map<string, { state: string; profile: string }>();
     for await (const portion of sources.openGrants())
-      for (const { id, state, profile } of portion) {
-        if (!counted.has(id)) gauge.inc({ state, profile });
-        counted.add(id);
-      }
+      for (const { id, state, profile } of portion) counted.set(id, { state, profile });
+    // In one go: another scrape may be looking, too.
+    gauge.reset();
+    for (const labels of counted.values()) gauge.inc(labels);
   });
   lookedUp('drawbridge_queue_jobs', 'Jobs in the queues.', ['queue', 'state'], async (gauge) => {
     for (const [queue, counts] of Object.entries(await sources.queueDepth()))

@@ -53,6 +53,21 @@ test('a grant that begins while somebody looks around is followed too, once that
   expect(watched).toEqual([]);
 });
 
+test('what is found while workloads are being followed still is followed after them', async () => {
+  const [first, second] = [await active(), await active()];
+  const { narrowRights } = app.cluster.access;
+  app.cluster.target.pods = ['checkout-7'];
+  let meanwhile: Promise<void> | null = null;
+  app.cluster.access.narrowRights = async (grant, pods) => {
+    meanwhile ??= follower.follow(followedNow(second));
+    return narrowRights(grant, pods);
+  };
+  await follower.follow(followedNow(first));
+  await meanwhile;
+  expect(await podsOf(first)).toEqual(['checkout-7']);
+  expect(await podsOf(second)).toEqual(['checkout-7']);
+});
+
 test('a grant that has ended is left alone, and the fault of one is not that of the others', async () => {
   const [ended, broken, sound] = [await active(), await active(), await active()];
   await app.useCases.revoke(PEOPLE.ada, ended, '');

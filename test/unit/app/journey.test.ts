@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { runJob } from '../../../src/app/run-job.ts';
 import { extensionDigest } from '../../../src/domain/decide.ts';
+import { Unavailable } from '../../../src/domain/errors.ts';
 import { shortDigest } from '../../../src/domain/plan.ts';
 import type { PolicyInput } from '../../../src/domain/policy.ts';
 import type { NetworkPolicy } from '../../../src/network/types.ts';
@@ -555,6 +556,19 @@ test('a guard that was changed stays until the rights and the pod are gone', asy
   expect((await app.grant(id)).state).toBe('failed');
   expect(app.cluster.held.size).toBe(0);
   expect(app.cluster.breaches).toEqual([]);
+});
+
+test('a queue that can not be asked keeps nobody from seeing what was changed in the cluster', async () => {
+  const id = await active();
+  const { found } = app.cluster.access;
+  app.cluster.access.found = async () => (await found()).map((object) => ({ ...object, sealed: false }));
+  app.cluster.access.objectsOf = () => [`RoleBinding staging/drawbridge-${id}`];
+  app.world.scheduler.unscheduled = async () => {
+    throw new Unavailable('Redis', 'no answer');
+  };
+  await expect(app.reconcile()).rejects.toThrow(Unavailable);
+  await app.run();
+  expect((await app.grant(id)).state).toBe('failed');
 });
 
 test('the pods of a workload are followed, and their new names are told', async () => {

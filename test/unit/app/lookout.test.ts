@@ -11,7 +11,7 @@ function replicas() {
     return true;
   };
   return {
-    replica: (work: () => Promise<void>) => createLookout({ claim, work }),
+    replica: (work: () => Promise<void>, leave = () => {}) => createLookout({ claim, work, leave }),
     next() {
       span += 1;
     },
@@ -25,13 +25,15 @@ const counting = () => {
 test('one of two replicas looks in each span of time', async () => {
   const { replica, next } = replicas();
   const [a, b] = [counting(), counting()];
-  const both = [replica(a.work), replica(b.work)];
+  let left = 0;
+  const both = [a, b].map(({ work }) => replica(work, () => (left += 1)));
   await Promise.all(both.map((one) => one.look()));
   for (let span = 1; span <= 3; span++) {
     next();
     for (const one of both) await one.turn();
   }
   expect(a.count.looks + b.count.looks).toBe(2 + 3);
+  expect(left).toBe(3);
 });
 
 test('a replica that can not look takes no turn from the others, and tries again by itself', async () => {

@@ -74,6 +74,20 @@ describe('the metrics', () => {
     expect(lines.join('\n')).not.toMatch(/drawbridge_(grants|queue_jobs)\{/);
   });
 
+  it('count right for two scrapes at once, and what came twice once', async () => {
+    const metrics = createMetrics({
+      ...quiet,
+      async *openGrants() {
+        for (const id of ['g-1', 'g-2', 'g-1']) {
+          await Promise.resolve();
+          yield [{ id, state: 'active', profile: 'debug' }];
+        }
+      },
+    });
+    for (const { body } of await Promise.all([metrics.scrape(), metrics.scrape()]))
+      expect(body).toContain('drawbridge_grants{state="active",profile="debug"} 2');
+  });
+
   it('count no negative lateness', async () => {
     const metrics = createMetrics(quiet);
     metrics.revoked('debug', 'revoked', -3);
