@@ -55,7 +55,10 @@ if #ids == 0 then return {} end
 redis.call('ZREM', KEYS[2], unpack(ids))
 return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
 
-/** Lists a grant anew, if its record is still the one that was read and it is not listed already: its end may be claimed. KEYS: record, index, due. ARGV: id, record, summary, due. */
+/**
+ * Lists a grant anew, if its record is still the one that was read, and unless it is listed already: then its end may be claimed.
+ * KEYS: record, index, due. ARGV: id, record, summary, due.
+ */
 const LIST = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[3] then return 0 end
