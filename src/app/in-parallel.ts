@@ -1,4 +1,7 @@
-/** Does the work on each item, so many at once; answers in the order of the items. The first error is thrown at once; the rest is worked on all the same. */
+/**
+ * Does the work on each item, so many at once; answers in the order of the items. The first error is thrown at once; the rest is worked on
+ * all the same.
+ */
 export async function inParallel<T, R>(
   items: readonly T[],
   width: number,

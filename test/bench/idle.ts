@@ -37,7 +37,7 @@ export const idle: Row = {
         const perGrant = (some.calls - none.calls) / count;
         figures.push({
           what: `idle, ${count} active`,
-          inputs: `half view, half debug on a Deployment, nothing due; ${SPAN / 1000} s of the API server's audit log, less the calls without any grant`,
+          inputs: `a hundred view, then a hundred debug on a Deployment, and so on, nothing due; ${SPAN / 1000} s of the API server's audit log, less the calls without any grant`,
           ours: `${perGrant.toFixed(1)} calls an hour and grant`,
           baseline: `${none.calls.toFixed(0)} calls an hour without any grant`,
           ratio: null,

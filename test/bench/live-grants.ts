@@ -24,7 +24,10 @@ const LEAST_LEAD = 10_000;
 
 /** Puts grants into Redis, the queue and the cluster with the bot's own parts and rights, as the bot does. */
 export interface GrantMaker {
-  /** Active grants, half of `view` (lease, RoleBinding), half of `debug` on a Deployment (lease, Role, RoleBinding), each of a person of its own. */
+  /**
+   * Active grants, each of a person of its own: one of `view` (lease, RoleBinding) in each namespace, then one of `debug` on a Deployment (lease,
+   * Role, RoleBinding) in each, and so on. Up to as many as there are namespaces they are of `view` alone.
+   */
   live(count: number, seconds: number): Promise<Grant[]>;
   /** Requests that wait for an approver, with the job that lets them time out. */
   pending(count: number, seconds: number): Promise<void>;

@@ -12,6 +12,7 @@ const SLOW_MS = 6000;
 
 describeWithCluster('SIGTERM in the middle of work that takes too long hands over', (kube) => {
   const stage = useStage(kube, { bot: false });
+
   async function viaProxy(s: Stage): Promise<{ bot: Bot; proxy: ApiProxy }> {
     const proxy = await startApiProxy(kube.url, join(kube.dir, 'pki'));
     const { server, credentials } = await readKubeconfig(s.settings['KUBECONFIG'] ?? '');
