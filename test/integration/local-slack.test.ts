@@ -3,6 +3,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { App, LogLevel, SocketModeReceiver, type types, webApi } from '@slack/bolt';
+import type { Locator } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { mayInstall } from '../../src/sandbox/apt.ts';
 import { ask } from '../../src/sandbox/ports.ts';
@@ -976,6 +977,129 @@ describe.skipIf(withoutBrowser && !process.env.CI)('the page', () => {
     await modal.getByLabel('Duration').waitFor();
     await modal.getByRole('button', { name: 'Close' }).first().click();
     await modal.waitFor({ state: 'detached' });
+  });
+
+  /** Presses the mouse on something, lets `meanwhile` change the page until it has seen `text`, and lets go. */
+  const pressDuring = async ({ page }: SlackPage, what: Locator, text: string, meanwhile: () => Promise<unknown>) => {
+    await what.hover();
+    await page.mouse.down();
+    const seen = page.waitForResponse(
+      async (response) => response.url().includes('/page/state') && (await response.text()).includes(text),
+    );
+    await meanwhile();
+    await seen;
+    await page.mouse.up();
+  };
+
+  /** What the modal of a person looks like with one more line at its top. */
+  const updateModal = async (text: string) => {
+    const view = slack.control.modal(ADA);
+    const shown = requestView('staging');
+    const blocks = [{ type: 'section' as const, text: plain(text) }, ...shown.blocks];
+    await bot.app.client.views.update({ view_id: view?.id ?? '', view: { ...shown, blocks } });
+  };
+
+  it('loses no word and no press when it is drawn anew between the two', async () => {
+    await ada.type('/jit modal');
+    const modal = ada.page.getByRole('dialog');
+    await modal.getByLabel('Namespace').selectOption('staging');
+    await modal.getByLabel('Target').selectOption('staging/cart');
+    await modal.getByLabel('Reason').fill('checkout is down');
+    await modal.getByLabel('Duration').fill('9m');
+    await modal.getByLabel('Duration').press('ArrowLeft');
+    await updateModal('changed once');
+    await modal.getByText('changed once').waitFor();
+    // Where the caret was, the person types on.
+    await ada.page.keyboard.type('0');
+    expect(await modal.getByLabel('Duration').inputValue()).toBe('90m');
+    expect(await modal.getByLabel('Reason').inputValue()).toBe('checkout is down');
+
+    const before = bot.got.length;
+    const send = modal.getByRole('button', { name: 'Request' });
+    await pressDuring(ada, send, 'changed twice', () => updateModal('changed twice'));
+    await modal.waitFor({ state: 'detached' });
+    expect(bot.got.slice(before).map((one) => one.kind)).toEqual(['submission']);
+    expect(bot.got.at(-1)?.body).toMatchObject({
+      view: {
+        state: {
+          values: {
+            'target-staging': { target: { selected_option: { value: 'staging/cart' } } },
+            duration: { duration: { value: '90m' } },
+            reason: { reason: { value: 'checkout is down' } },
+          },
+        },
+      },
+    });
+  });
+
+  it('loses no press on a button of a modal that is drawn anew, and submits no step that was not shown', async () => {
+    await ada.type('/jit modal');
+    const modal = ada.page.getByRole('dialog');
+    await modal.getByLabel('Duration').waitFor();
+    const view_id = slack.control.modal(ADA)?.id ?? '';
+    const showStep = (title: string) => bot.app.client.views.update({ view_id, view: stepView(title) });
+    await showStep('One');
+    const back = modal.getByRole('button', { name: 'Back' });
+    const backs = () => bot.got.filter((one) => one.kind === 'back').length;
+    const before = backs();
+    await pressDuring(ada, back, 'the step Two', () => showStep('Two'));
+    await slack.control.waitFor(() => backs() === before + 1);
+
+    await modal.getByLabel('Duration').fill('45m');
+    const request = modal.getByRole('button', { name: 'Request' });
+    await pressDuring(ada, request, 'the step Three', () => showStep('Three'));
+    await modal.getByText('This is the step Three').waitFor();
+    await ada.page.getByText('was not shown yet').waitFor();
+    await ada.page.keyboard.press('Escape');
+    await modal.waitFor({ state: 'detached' });
+  });
+
+  it('delivers a press on a message that changes under it, also under the question of the button', async () => {
+    await ada.type('/jit request');
+    const article = ben.page.locator('article').last();
+    const deny = article.getByRole('button', { name: 'Deny' });
+    await deny.waitFor();
+    const ts = (await slack.control.messages(ACCESS)).at(-1)?.ts ?? '';
+    const last = () => bot.got.at(-1);
+    const change = (text: string) =>
+      bot.app.client.chat.update({ channel: ACCESS, ts, text, blocks: [{ type: 'section', text: plain(text) }] });
+
+    await article.getByRole('button', { name: 'Approve' }).click();
+    const question = ben.page.getByRole('alertdialog');
+    await question.waitFor();
+    await change('somebody was faster');
+    await article.getByText('somebody was faster').waitFor();
+    await question.getByRole('button', { name: 'Yes' }).click();
+    await slack.control.waitFor(() => last()?.kind === 'approve');
+    expect(last()?.body).toMatchObject({ user: { id: BEN }, actions: [{ value: 'g-7k3fq2', block_id: 'decision' }] });
+
+    await ada.type('/jit request');
+    await deny.waitFor();
+    const next = (await slack.control.messages(ACCESS)).at(-1)?.ts ?? '';
+    await pressDuring(ben, deny, 'faster again', () =>
+      bot.app.client.chat.update({ channel: ACCESS, ts: next, text: 'faster again' }),
+    );
+    await slack.control.waitFor(() => last()?.kind === 'deny');
+    expect(last()?.body).toMatchObject({ user: { id: BEN }, actions: [{ value: 'g-7k3fq2' }] });
+  });
+
+  it('closes what is on top by Escape, and scrolls to an answer', async () => {
+    await ada.type('/jit modal');
+    const modal = ada.page.getByRole('dialog');
+    await modal.waitFor();
+    await ada.page.keyboard.press('Escape');
+    await modal.waitFor({ state: 'detached' });
+
+    for (let n = 0; n < 30; n += 1) await slack.control.say(CY, ACCESS, `line ${n}`);
+    await ada.page.getByText('line 29').waitFor();
+    await ada.page.locator('#messages').evaluate((list) => list.scrollTo(0, 0));
+    await ada.page.locator('#text').fill('/jit private');
+    await ada.page.locator('#text').press('Enter');
+    await slack.control.waitFor(async () => (await slack.control.ephemerals(ADA)).length > 0);
+    const inSight = () =>
+      ada.page.locator('#messages').evaluate((list) => list.scrollHeight - list.scrollTop - list.clientHeight < 80);
+    await ada.page.locator('article.ephemeral').last().getByRole('button', { name: 'Approve' }).waitFor();
+    await slack.control.waitFor(inSight);
   });
 
   it('shows what people write as text', async () => {

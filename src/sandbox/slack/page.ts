@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { controls, enteredValue } from './blockkit.ts';
+import { type Control, controls, type Element, enteredValue, type StateValue } from './blockkit.ts';
 import type { DeliveryService } from './delivery.ts';
 import type { Directory, Person } from './directory.ts';
 import type { Modals } from './modals.ts';
-import type { People, Which } from './people.ts';
+import type { People, Shown } from './people.ts';
 import type { AppConfig, TeamConfig, Upstream } from './upstream.ts';
 
 /**
@@ -28,18 +28,19 @@ export interface Page {
 
 const FILES: Record<string, { file: string; type: string }> = {
   '/': { file: 'index.html', type: 'text/html; charset=utf-8' },
+  '/page/dom.js': { file: 'dom.js', type: 'text/javascript; charset=utf-8' },
   '/page/page.js': { file: 'page.js', type: 'text/javascript; charset=utf-8' },
   '/page/page.css': { file: 'page.css', type: 'text/css; charset=utf-8' },
 };
 
-/** What the page asks for in the name of its person. */
+/** What the page asks for in the name of its person. Controls and views are as the page showed them: they may have changed since. */
 type Act =
   | { type: 'say'; channel: string; text: string; thread_ts?: string }
-  | { type: 'click'; channel: string; ts: string; which: Which; option?: string }
-  | { type: 'enter'; which: Which; input: string | string[]; values: Entered[] }
-  | { type: 'press'; which: Which; values: Entered[] }
-  | { type: 'submit'; values: Entered[] }
-  | { type: 'close' };
+  | { type: 'click'; channel: string; ts: string; control: Control; option?: string }
+  | { type: 'enter'; view: Shown; control: Control; input: string | string[]; values: Entered[] }
+  | { type: 'press'; view: Shown; control: Control; values: Entered[] }
+  | { type: 'submit'; view: Shown; values: Entered[] }
+  | { type: 'close'; view: Shown };
 
 interface Entered {
   block_id: string;
@@ -93,14 +94,16 @@ export function createPage(options: {
     };
   };
 
-  /** Puts down what has been typed, without telling the app. */
-  const fill = (user: string, values: readonly Entered[]): void => {
-    const blocks = modals.top(user)?.blocks ?? [];
+  /** Puts down what has been typed, without telling the app. What is not asked for any more is left out. */
+  const fill = (user: string, view: Shown, values: readonly Entered[]): void => {
+    const top = modals.top(user);
+    if (top?.id !== view.id) return;
     for (const { block_id, action_id, input } of values) {
-      const control = controls(blocks).find(
+      const control = controls(top.blocks).find(
         ({ block, element }) => block.block_id === block_id && element.action_id === action_id,
       );
-      if (control) modals.enter(user, block_id, action_id, enteredValue(control.element, input));
+      const value = control && offered(control.element, input);
+      if (value) modals.enter(user, block_id, action_id, value);
     }
   };
 
@@ -113,18 +116,18 @@ export function createPage(options: {
           : people.command(user, what.channel, command, text);
       }
       case 'click':
-        return people.click(user, what.channel, what.ts, what.which, what.option);
+        return people.click(user, what.channel, what.ts, what.control, what.option);
       case 'enter':
-        fill(user, what.values);
-        return people.enter(user, what.which, what.input);
+        fill(user, what.view, what.values);
+        return people.enter(user, what.control, what.input, what.view);
       case 'press':
-        fill(user, what.values);
-        return people.press(user, what.which);
+        fill(user, what.view, what.values);
+        return people.press(user, what.control, what.view);
       case 'submit':
-        fill(user, what.values);
-        return people.submit(user);
+        fill(user, what.view, what.values);
+        return people.submit(user, what.view);
       case 'close':
-        return people.close(user);
+        return people.close(user, what.view);
       default:
         throw new Error(`unknown action ${JSON.stringify(what satisfies never)}`);
     }
@@ -187,4 +190,13 @@ export function createPage(options: {
       response.writeHead(404, { 'content-type': 'text/plain' }).end('not found');
     },
   };
+}
+
+/** What an element holds after this input; undefined where it is not offered any more. */
+function offered(element: Element, input: string | string[]): StateValue | undefined {
+  try {
+    return enteredValue(element, input);
+  } catch {
+    return undefined;
+  }
 }

@@ -22,6 +22,12 @@ export interface Which {
   block_id?: string;
 }
 
+/** A modal as somebody saw it: which one, and which step of it. */
+export interface Shown {
+  id: string;
+  callback_id: string;
+}
+
 /** What became of a modal that was submitted. */
 export type Submitted =
   /** The view is gone; `top` is what lies under it. */
@@ -33,23 +39,32 @@ export type Submitted =
   /** The modal stays and says that there is trouble connecting. */
   | { kind: 'failed'; error: string };
 
-/** What people do in Slack. Each throws when a person could not do it: an unseen message, a missing button. */
+/**
+ * What people do in Slack. Each throws when a person could not do it: an unseen message, a missing button. A control that is given as
+ * somebody saw it (and a modal likewise) may have changed since: the press is delivered all the same, as Slack's client does.
+ */
 export interface People {
   /** Types a slash command; returns what the app answered within three seconds. */
   command(user: string, channel: string, command: string, text?: string): Promise<Answer>;
   /** Writes a message. */
   say(user: string, channel: string, text: string, thread_ts?: string): Promise<SlackMessage>;
   /** Presses a button of a message (and confirms, where it asks), or picks an option. */
-  click(user: string, channel: string, ts: string, which: string | Which, option?: string): Promise<Answer>;
+  click(user: string, channel: string, ts: string, which: string | Which | Control, option?: string): Promise<Answer>;
   /**
    * Enters a text or picks an option in the modal on top; in a block that dispatches, the app is told, and the answer
    * returned.
    */
-  enter(user: string, which: string | Which, input: string | readonly string[]): Promise<Answer | undefined>;
+  enter(
+    user: string,
+    which: string | Which | Control,
+    input: string | readonly string[],
+    shown?: Shown,
+  ): Promise<Answer | undefined>;
   /** Presses a button in the modal on top. */
-  press(user: string, which: string | Which): Promise<Answer>;
-  submit(user: string): Promise<Submitted>;
-  close(user: string): Promise<void>;
+  press(user: string, which: string | Which | Control, shown?: Shown): Promise<Answer>;
+  /** Submits the modal on top; nothing but the step that was shown. */
+  submit(user: string, shown?: Shown): Promise<Submitted>;
+  close(user: string, shown?: Shown): Promise<void>;
   /** What this person sees of a channel: no ephemeral messages of others. */
   visible(user: string, channel: string): Promise<SlackMessage[]>;
   /** Ids of the channels and direct messages of this person. */
@@ -124,9 +139,11 @@ export function createPeople(options: PeopleOptions): People {
     return found && isFor(user)(found) ? found : undefined;
   };
 
-  const topOf = (user: string): View => {
+  /** The modal on top, where it is the one that was shown. */
+  const topOf = (user: string, shown?: Pick<Shown, 'id'>): View => {
     const view = modals.top(user);
     if (!view) throw new Error(`${user} has no modal open`);
+    if (shown && shown.id !== view.id) throw new Error(`the modal that was shown to ${user} is covered or closed`);
     return view;
   };
 
@@ -212,8 +229,8 @@ export function createPeople(options: PeopleOptions): People {
       return answer;
     },
 
-    async enter(user, which, input) {
-      const view = topOf(user);
+    async enter(user, which, input, shown) {
+      const view = topOf(user, shown);
       const control = find(view.blocks, which, `modal "${view.title.text}"`);
       const value = enteredValue(control.element, input);
       const { block_id = '', dispatch_action } = control.block;
@@ -222,15 +239,16 @@ export function createPeople(options: PeopleOptions): People {
       return tells ? tellAboutView(user, control, value) : undefined;
     },
 
-    async press(user, which) {
-      const view = topOf(user);
+    async press(user, which, shown) {
+      const view = topOf(user, shown);
       const control = find(view.blocks, which, `modal "${view.title.text}"`);
       if (control.element.type !== 'button') throw new Error(`"${control.element.action_id}" is not a button`);
       return tellAboutView(user, control, undefined);
     },
 
-    async submit(user) {
-      const view = topOf(user);
+    async submit(user, shown) {
+      const view = topOf(user, shown);
+      if (shown && shown.callback_id !== view.callback_id) throw new Error(`"${view.title.text}" was not shown yet`);
       if (!view.submit) throw new Error(`modal "${view.title.text}" has no submit button`);
       const show = (errors: Record<string, string>): void => {
         shownErrors.set(user, errors);
@@ -251,8 +269,8 @@ export function createPeople(options: PeopleOptions): People {
       return applySubmission(modals, user, view, answer.payload, show);
     },
 
-    async close(user) {
-      const view = topOf(user);
+    async close(user, shown) {
+      const view = topOf(user, shown);
       shownErrors.delete(user);
       const all = view.clear_on_close === true;
       for (const closed of modals.close(user, all)) {
@@ -264,19 +282,33 @@ export function createPeople(options: PeopleOptions): People {
   };
 }
 
-function find(blocks: readonly Control['block'][], which: string | Which, where: string): Control {
+function find(blocks: readonly Control['block'][], which: string | Which | Control, where: string): Control {
+  if (typeof which === 'object' && 'element' in which) return asSeen(blocks, which);
   const wanted: Which = typeof which === 'string' ? { action_id: which } : which;
-  const all = controls(blocks);
-  const hits = all.filter(
-    ({ block, element }) =>
-      element.action_id === wanted.action_id &&
-      (wanted.value === undefined || element.value === wanted.value) &&
-      (wanted.block_id === undefined || block.block_id === wanted.block_id),
-  );
+  const hits = matching(blocks, wanted);
   const [hit] = hits;
   if (hit && hits.length === 1) return hit;
-  const offered = all.map(({ element }) => element.action_id).join(', ') || 'nothing';
-  throw new Error(`${where} has ${hits.length} controls ${JSON.stringify(wanted)}; it offers: ${offered}`);
+  const offered = controls(blocks)
+    .map(({ element }) => element.action_id)
+    .join(', ');
+  throw new Error(`${where} has ${hits.length} controls ${JSON.stringify(wanted)}; it offers: ${offered || 'nothing'}`);
+}
+
+function matching(blocks: readonly Control['block'][], { action_id, value, block_id }: Which): Control[] {
+  return controls(blocks).filter(
+    ({ block, element }) =>
+      element.action_id === action_id &&
+      (value === undefined || element.value === value) &&
+      (block_id === undefined || block.block_id === block_id),
+  );
+}
+
+/** The control that somebody saw: as it is now where it is still there, be it in another block; else as it was. */
+function asSeen(blocks: readonly Control['block'][], seen: Control): Control {
+  const { action_id = '', value } = seen.element;
+  const which: Which = { action_id, ...(value !== undefined && { value }) };
+  const { block_id = '' } = seen.block;
+  return matching(blocks, { ...which, block_id })[0] ?? matching(blocks, which)[0] ?? seen;
 }
 
 /** What Slack's client says before it sends anything. */

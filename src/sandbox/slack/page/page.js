@@ -1,5 +1,7 @@
 // The page of one person: it draws what the server says this person sees, and tells it what this person does.
 
+import { h, render } from './dom.js';
+
 const $ = (id) => document.getElementById(id);
 const query = new URLSearchParams(location.search);
 const as = query.get('as');
@@ -7,24 +9,14 @@ const as = query.get('as');
 let state = null;
 let place = null;
 let threadTs = null;
-let drawnModal = '';
 const seen = new Map();
 
-/** Makes an element; text is always text, never markup. */
-function h(tag, props = {}, ...children) {
-  const element = document.createElement(tag);
-  for (const [name, value] of Object.entries(props)) {
-    if (name.startsWith('on')) element.addEventListener(name.slice(2), value);
-    else if (name in element && name !== 'list') element[name] = value;
-    else if (value !== undefined && value !== false) element.setAttribute(name, value === true ? '' : value);
-  }
-  element.append(...children.flat(9).filter((child) => child !== null && child !== undefined && child !== false));
-  return element;
-}
-
-/** Does something in the name of the person; what could not be done is shown. */
-function act(what) {
-  perform(what).catch((error) => toast(String(error)));
+/** Does something in the name of the person; what could not be done is shown. `button` is busy meanwhile. */
+function act(what, button) {
+  button?.classList.add('busy');
+  perform(what)
+    .catch((error) => toast(String(error)))
+    .finally(() => button?.classList.remove('busy'));
 }
 
 async function perform(what) {
@@ -219,12 +211,13 @@ function rich(text) {
 /** `use(block, element, input)` is called when somebody uses an element. */
 function drawBlocks(blocks, use, values = {}, errors = {}) {
   return blocks.map((block) => {
+    const key = block.block_id;
     const draw = (element) => drawElement(block, element, use, values[block.block_id]?.[element.action_id]);
     switch (block.type) {
       case 'section':
         return h(
           'div',
-          { className: 'section' },
+          { key, className: 'section' },
           h(
             'div',
             { className: 'grow' },
@@ -239,30 +232,30 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
           block.accessory && h('div', {}, draw(block.accessory)),
         );
       case 'header':
-        return h('h3', {}, rich(block.text));
+        return h('h3', { key }, rich(block.text));
       case 'divider':
-        return h('hr');
+        return h('hr', { key });
       case 'context':
         return h(
           'div',
-          { className: 'context' },
+          { key, className: 'context' },
           block.elements.map((one) => h('span', {}, one.type === 'image' ? one.alt_text : rich(one))),
         );
       case 'actions':
-        return h('div', { className: 'actions' }, block.elements.map(draw));
+        return h('div', { key, className: 'actions' }, block.elements.map(draw));
       case 'input':
         return h(
           'label',
-          { className: `input ${errors[block.block_id] ? 'wrong' : ''}` },
+          { key, className: `input ${errors[block.block_id] ? 'wrong' : ''}` },
           h('span', { className: 'label' }, rich(block.label), block.optional && h('em', {}, ' (optional)')),
           draw(block.element),
           errors[block.block_id] && h('span', { className: 'error' }, errors[block.block_id]),
           block.hint && h('span', { className: 'hint' }, rich(block.hint)),
         );
       case 'image':
-        return h('div', { className: 'context' }, `[image: ${block.alt_text}]`);
+        return h('div', { key, className: 'context' }, `[image: ${block.alt_text}]`);
       default:
-        return h('div', { className: 'context' }, `[${block.type}]`);
+        return h('div', { key, className: 'context' }, `[${block.type}]`);
     }
   });
 }
@@ -270,7 +263,12 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
 const optionsOf = (element) => element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
 
 function drawElement(block, element, use, held) {
-  const mark = { 'data-block': block.block_id, 'data-action': element.action_id, 'data-type': element.type };
+  const mark = {
+    key: [element.type, block.block_id, element.action_id, element.value].join(' '),
+    'data-block': block.block_id,
+    'data-action': element.action_id,
+    'data-type': element.type,
+  };
   const tell = (input) => use(block, element, input);
   switch (element.type) {
     case 'button':
@@ -286,50 +284,47 @@ function drawElement(block, element, use, held) {
           type: 'button',
           className: `button ${element.style ?? ''}`,
           ...mark,
-          onclick: (event) => {
-            const go = () => {
-              event.target.classList.add('busy');
-              tell();
-            };
+          onclick: ({ currentTarget }) => {
+            const go = () => use(block, element, undefined, currentTarget);
             if (element.confirm) confirmed(element.confirm, go);
             else go();
           },
         },
         rich(element.text),
       );
+    case 'overflow':
     case 'static_select':
-    case 'overflow': {
-      const select = h(
-        'select',
-        { ...mark, onchange: () => tell(select.value) },
-        h(
-          'option',
-          { value: '' },
-          element.placeholder?.text ?? (element.type === 'overflow' ? '⋯' : 'Select an option'),
-        ),
-        optionsOf(element).map((option) => h('option', { value: option.value }, withEmoji(option.text.text))),
+      return drawSelect(
+        mark,
+        (value, select) => {
+          tell(value);
+          // A menu holds nothing: the same may be picked again.
+          if (element.type === 'overflow') select.value = '';
+        },
+        held?.selected_option?.value ?? element.initial_option?.value ?? '',
+        element.placeholder?.text ?? (element.type === 'overflow' ? '⋯' : 'Select an option'),
+        optionsOf(element).map((option) => ({ value: option.value, label: withEmoji(option.text.text) })),
       );
-      select.value = held?.selected_option?.value ?? element.initial_option?.value ?? '';
-      return select;
-    }
     case 'radio_buttons':
     case 'checkboxes':
     case 'multi_static_select': {
       const one = element.type === 'radio_buttons';
       const chosen = new Set((one ? [held?.selected_option] : (held?.selected_options ?? [])).map((o) => o?.value));
-      const box = h('div', { className: 'choices', ...mark });
-      for (const option of optionsOf(element)) {
-        const tick = h('input', {
-          type: one ? 'radio' : 'checkbox',
-          name: `${block.block_id}.${element.action_id}`,
-          value: option.value,
-          checked: chosen.has(option.value),
-          onchange: () => tell(entered(box)),
-        });
-        const description = option.description && h('small', {}, rich(option.description));
-        box.append(h('label', {}, tick, h('span', {}, rich(option.text), description)));
-      }
-      return box;
+      return h(
+        'div',
+        { className: 'choices', ...mark },
+        optionsOf(element).map((option) => {
+          const tick = h('input', {
+            type: one ? 'radio' : 'checkbox',
+            name: `${block.block_id}.${element.action_id}`,
+            value: option.value,
+            checked: chosen.has(option.value),
+            onchange: ({ currentTarget }) => tell(entered(currentTarget.closest('.choices'))),
+          });
+          const description = option.description && h('small', {}, rich(option.description));
+          return h('label', { key: option.value }, tick, h('span', {}, rich(option.text), description));
+        }),
+      );
     }
     case 'plain_text_input':
     case 'number_input':
@@ -341,19 +336,27 @@ function drawElement(block, element, use, held) {
         placeholder: element.placeholder?.text ?? '',
         ...(element.type === 'datepicker' ? { onchange: (event) => tell(event.target.value) } : {}),
       });
-    case 'users_select': {
-      const select = h(
-        'select',
-        { ...mark, onchange: () => tell(select.value) },
-        h('option', { value: '' }, element.placeholder?.text ?? 'Select a person'),
-        state.people.map((person) => h('option', { value: person.id }, person.name)),
+    case 'users_select':
+      return drawSelect(
+        mark,
+        tell,
+        held?.selected_user ?? '',
+        element.placeholder?.text ?? 'Select a person',
+        state.people.map((person) => ({ value: person.id, label: person.name })),
       );
-      select.value = held?.selected_user ?? '';
-      return select;
-    }
     default:
       return h('span', { className: 'context' }, `[${element.type}]`);
   }
+}
+
+function drawSelect(mark, tell, value, placeholder, options) {
+  return h(
+    'select',
+    { ...mark, value, onchange: ({ currentTarget }) => tell(currentTarget.value, currentTarget) },
+    [{ value: '', label: placeholder }, ...options].map((one) =>
+      h('option', { key: one.value, value: one.value }, one.label),
+    ),
+  );
 }
 
 /** What an element holds on the screen now. */
@@ -368,7 +371,8 @@ function confirmed(dialog, go) {
   const close = () => {
     box.hidden = true;
   };
-  box.replaceChildren(
+  render(
+    box,
     h(
       'div',
       { className: 'modal', role: 'alertdialog' },
@@ -407,6 +411,7 @@ function drawSide() {
     return h(
       'button',
       {
+        key: one.id,
         type: 'button',
         className: `place ${one.id === place ? 'here' : ''} ${fresh ? 'fresh' : ''}`,
         onclick: () => go(one.id),
@@ -419,14 +424,15 @@ function drawSide() {
     'select',
     {
       'aria-label': 'Acting as',
+      value: state.actors.find((one) => one.id === state.me)?.handle,
       onchange: (event) => {
         location.search = `?as=${encodeURIComponent(event.target.value)}`;
       },
     },
-    state.actors.map((one) => h('option', { value: one.handle }, one.name)),
+    state.actors.map((one) => h('option', { key: one.handle, value: one.handle }, one.name)),
   );
-  actors.value = state.actors.find((one) => one.id === state.me)?.handle;
-  $('side').replaceChildren(
+  render(
+    $('side'),
     h('h1', {}, state.team),
     h('h2', {}, 'Channels'),
     ...state.places.filter((one) => one.kind !== 'direct').map(item),
@@ -448,21 +454,12 @@ function drawMessage(message, channel, replies) {
   const bot = message.bot_id !== undefined;
   const name = message.username ?? nameOf(message.user);
   const when = new Date(Number(message.ts.split('.')[0]) * 1000);
-  const use = (block, element, input) => {
-    const which = { action_id: element.action_id, block_id: block.block_id };
-    if (element.type === 'button' && element.value !== undefined) which.value = element.value;
-    act({
-      type: 'click',
-      channel: channel.id,
-      ts: message.ts,
-      which,
-      ...(input === undefined ? {} : { option: input }),
-    });
-  };
+  const use = (block, element, option, button) =>
+    act({ type: 'click', channel: channel.id, ts: message.ts, control: { block, element }, option }, button);
   const content = message.blocks?.length ? drawBlocks(message.blocks, use) : h('div', {}, paragraphs(message.text));
   return h(
     'article',
-    { className: message.ephemeral_to ? 'ephemeral' : '', 'data-ts': message.ts },
+    { key: message.ts, className: message.ephemeral_to ? 'ephemeral' : '', 'data-ts': message.ts },
     h('div', { className: `face ${bot ? 'bot' : ''}`, style: `--hue: ${hue(name)}` }, bot ? '' : initials(name)),
     h(
       'div',
@@ -514,7 +511,8 @@ function drawMain() {
   const repliesTo = (ts) => channel.messages.filter((message) => isReply(message) && message.thread_ts === ts);
   seen.set(channel.id, channel.messages.at(-1)?.ts ?? '');
 
-  $('title').replaceChildren(
+  render(
+    $('title'),
     h('h2', {}, channel.kind === 'direct' ? channel.name : `# ${channel.name}`),
     h(
       'span',
@@ -522,63 +520,50 @@ function drawMain() {
       state.bot.way ? `app connected (${state.bot.way})` : 'app not connected',
     ),
   );
-  const list = $('messages');
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  list.replaceChildren(
-    h('div', { className: 'spring' }),
-    ...roots.map((message) => drawMessage(message, channel, repliesTo(message.ts))),
-  );
-  if (atEnd || list.dataset.place !== place) list.scrollTop = list.scrollHeight;
-  list.dataset.place = place;
   $('text').placeholder = `Message ${channel.kind === 'direct' ? channel.name : `#${channel.name}`}, or type /jit`;
-
-  const root = channel.messages.find((message) => message.ts === threadTs);
-  const pane = $('thread');
-  const typed = pane.querySelector('input')?.value ?? '';
-  const focused = pane.contains(document.activeElement);
-  pane.hidden = !root;
-  if (!root) return;
-  const input = h('input', { placeholder: 'Reply…', autocomplete: 'off', value: typed });
-  pane.replaceChildren(
-    h(
-      'header',
-      {},
-      h('h2', {}, 'Thread'),
-      h('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: () => go(place) }, '×'),
-    ),
-    h(
-      'div',
-      { className: 'list' },
-      [root, ...repliesTo(root.ts)].map((message) => drawMessage(message, channel)),
-    ),
-    h(
-      'form',
-      {
-        onsubmit: (event) => {
-          event.preventDefault();
-          const text = input.value.trim();
-          input.value = '';
-          if (text) act({ type: 'say', channel: channel.id, text, thread_ts: root.ts });
-        },
-      },
-      input,
-    ),
+  drawList(
+    $('messages'),
+    place,
+    roots,
+    roots.map((message) => drawMessage(message, channel, repliesTo(message.ts))),
   );
-  if (focused) input.focus();
+  drawThread(channel, repliesTo);
+}
+
+/** A list of messages, the newest last; it is followed to its end by whoever is there, and for an answer to this person alone. */
+function drawList(list, name, messages, drawn) {
+  const newest = messages.at(-1);
+  const isNew = newest?.ts !== list.dataset.newest;
+  const wasAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
+  const isAnswer = newest?.ephemeral_to !== undefined || newest?.user === state.me;
+  render(list, drawn);
+  if (list.dataset.name !== name || wasAtEnd || (isNew && isAnswer)) list.scrollTop = list.scrollHeight;
+  list.dataset.name = name;
+  list.dataset.newest = newest?.ts ?? '';
+}
+
+function drawThread(channel, repliesTo) {
+  const root = channel.messages.find((message) => message.ts === threadTs);
+  $('thread').hidden = !root;
+  if (!root) return;
+  const messages = [root, ...repliesTo(root.ts)];
+  if ($('replies').dataset.name !== root.ts) $('reply').value = '';
+  drawList(
+    $('replies'),
+    root.ts,
+    messages,
+    messages.map((message) => drawMessage(message, channel)),
+  );
 }
 
 function drawModal() {
   const overlay = $('overlay');
   const view = state.modal;
-  const drawn = view ? `${view.id} ${view.hash} ${JSON.stringify(state.errors)}` : '';
-  if (drawn === drawnModal) return;
-  drawnModal = drawn;
   overlay.hidden = !view;
   if (!view) {
-    overlay.replaceChildren();
+    render(overlay);
     return;
   }
-  const focus = document.activeElement?.dataset.action;
   const values = () =>
     [...overlay.querySelectorAll('[data-action]')]
       .filter((element) => !['button', 'overflow'].includes(element.dataset.type))
@@ -587,42 +572,54 @@ function drawModal() {
         action_id: element.dataset.action,
         input: entered(element),
       }));
-  const use = (block, element, input) => {
-    const which = { action_id: element.action_id, block_id: block.block_id };
-    if (element.type === 'button') act({ type: 'press', which: { ...which, value: element.value }, values: values() });
-    else if (block.type !== 'input' || block.dispatch_action) act({ type: 'enter', which, input, values: values() });
+  const shown = { id: view.id, callback_id: view.callback_id };
+  const use = (block, element, input, button) => {
+    const control = { block, element };
+    if (element.type === 'button') act({ type: 'press', view: shown, control, values: values() }, button);
+    else if (block.type !== 'input' || block.dispatch_action)
+      act({ type: 'enter', view: shown, control, input, values: values() });
   };
-  const close = () => act({ type: 'close' });
-  overlay.replaceChildren(
+  const submit = (event) => {
+    event.preventDefault();
+    const button = event.currentTarget.querySelector('.submit');
+    // Pressed twice, it is sent once.
+    if (!button.classList.contains('busy')) act({ type: 'submit', view: shown, values: values() }, button);
+  };
+  render(
+    overlay,
     h(
       'form',
       {
+        // Another step in the same place is another form: what was begun on the one is not done on the other.
+        key: [view.id, view.callback_id].join(' '),
         className: 'modal',
         role: 'dialog',
         'aria-label': view.title.text,
         noValidate: true,
-        onsubmit: (event) => {
-          event.preventDefault();
-          act({ type: 'submit', values: values() });
-        },
+        onsubmit: submit,
       },
       h(
         'header',
         {},
         h('h2', {}, rich(view.title)),
-        h('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: close }, '×'),
+        h('button', { type: 'button', className: 'close', 'aria-label': 'Close', onclick: closeModal }, '×'),
       ),
       h('div', { className: 'body' }, drawBlocks(view.blocks, use, view.state.values, state.errors)),
       h(
         'footer',
         {},
-        h('button', { type: 'button', className: 'button', onclick: close }, view.close ? rich(view.close) : 'Cancel'),
-        view.submit && h('button', { className: 'button primary' }, rich(view.submit)),
+        h(
+          'button',
+          { key: 'close', type: 'button', className: 'button', onclick: closeModal },
+          view.close ? rich(view.close) : 'Cancel',
+        ),
+        view.submit && h('button', { key: 'submit', className: 'button primary submit' }, rich(view.submit)),
       ),
     ),
   );
-  (focus && overlay.querySelector(`[data-action="${CSS.escape(focus)}"]`))?.focus();
 }
+
+const closeModal = () => act({ type: 'close', view: { id: state.modal.id } });
 
 function draw() {
   drawMain();
@@ -631,22 +628,58 @@ function draw() {
   document.title = `${state.team}: ${nameOf(state.me)}`;
 }
 
-let looks = 0;
+/** The element on which a press has begun: what is pressed stays as it is until it is let go. */
+let pressed = null;
 
-async function refresh() {
-  const look = ++looks;
-  const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
-  if (!response.ok) return choose();
-  const seenNow = await response.json();
-  // Answers may overtake one another: an older one must not be drawn over a newer one.
-  if (look !== looks) return;
-  state = seenNow;
-  if (!state.places.some((one) => one.id === place)) {
-    const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
-    place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
-    for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');
+for (const type of ['pointerdown', 'keydown'])
+  document.addEventListener(
+    type,
+    (event) => {
+      const isPress = type === 'pointerdown' || event.key === ' ';
+      pressed = (isPress && event.target.closest?.('button, a')) || null;
+    },
+    true,
+  );
+for (const type of ['pointerup', 'pointercancel', 'keyup', 'blur', 'dragend'])
+  window.addEventListener(type, () => {
+    if (pressed === null) return;
+    pressed = null;
+    // After the click, which comes next.
+    setTimeout(draw);
+  });
+
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  if (!$('confirm').hidden) $('confirm').hidden = true;
+  else if (state.modal) closeModal();
+  else if (threadTs !== null) go(place);
+});
+
+let looking = null;
+let outdated = false;
+
+/** Looks at what there is, and draws it. One look at a time: an older answer is never drawn over a newer one. */
+function refresh() {
+  outdated = true;
+  looking ??= look().finally(() => {
+    looking = null;
+  });
+  return looking;
+}
+
+async function look() {
+  while (outdated) {
+    outdated = false;
+    const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
+    if (!response.ok) return choose();
+    state = await response.json();
+    if (!state.places.some((one) => one.id === place)) {
+      const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
+      place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
+      for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');
+    }
+    if (pressed === null) draw();
   }
-  draw();
 }
 
 /** Nobody is named in the address: everybody is offered. */
@@ -657,7 +690,8 @@ async function choose() {
     url.searchParams.set('as', one.handle);
     return h('li', {}, h('a', { href: url.href }, one.name));
   };
-  document.body.replaceChildren(
+  render(
+    document.body,
     h(
       'div',
       { className: 'choose' },
@@ -668,16 +702,25 @@ async function choose() {
   );
 }
 
-$('composer').addEventListener('submit', (event) => {
-  event.preventDefault();
-  const text = $('text').value.trim();
-  $('text').value = '';
-  if (text) act({ type: 'say', channel: place, text });
-});
+/** Sends what was typed into a message box, and empties it. */
+function sayFrom(form, where) {
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    const input = form.querySelector('input');
+    const text = input.value.trim();
+    input.value = '';
+    if (text) act({ type: 'say', text, ...where() });
+  });
+}
+sayFrom($('composer'), () => ({ channel: place }));
+sayFrom($('answer'), () => ({ channel: place, thread_ts: threadTs }));
+$('close').addEventListener('click', () => go(place));
 
-// Changes come in bursts; one look after the last is enough.
+// Changes come in bursts: one look for all of them.
 let due = null;
 new EventSource('/page/events').addEventListener('message', () => {
-  clearTimeout(due);
-  due = setTimeout(refresh, 30);
+  due ??= setTimeout(() => {
+    due = null;
+    refresh().catch((error) => toast(String(error)));
+  }, 30);
 });
