@@ -6,6 +6,7 @@ import { createPost, startAuditWebhook } from './adapters/http/audit-webhook.ts'
 import { type ReadinessCheck, startOps } from './adapters/http/ops.ts';
 import { createApi } from './adapters/kubernetes/api.ts';
 import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
+import { readClusterUid } from './adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from './adapters/kubernetes/kube-config.ts';
 import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
@@ -33,6 +34,7 @@ import { watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
 import { createAuditChain } from './domain/audit-chain.ts';
 import type { Clocks } from './domain/clocks.ts';
+import { Unavailable } from './domain/errors.ts';
 
 /** Milliseconds between two looks at which grant is due next. */
 const LOOK_AT_DUE_EVERY = 1000;
@@ -79,6 +81,10 @@ export async function startDrawbridge(
   const kube = loadKubeConfig(settings.kubernetes);
   const api = createApi(kube, (status) => {
     if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
+  });
+  await readClusterUid(api).catch((error: unknown) => {
+    if (!(error instanceof Unavailable)) throw error;
+    log.warn({ err: error }, 'which cluster this is can not be read yet: nothing can be sealed until then');
   });
   const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
   await clock.measure();

@@ -150,6 +150,8 @@ export interface Found extends ObjectRef {
   readonly sealed: boolean;
   /** Its seal holds but for the lease that owned it, which is gone: ours, and nothing of Kubernetes will end it. */
   readonly orphaned: boolean;
+  /** Another version of Drawbridge sealed it, and only that version can judge it: it is left alone. */
+  readonly otherVersion: boolean;
   /** Only of sealed and of orphaned objects. */
   readonly expiresAt: Instant | null;
   /** The whole grant, which sealed leases carry; see manifests. Parsed when it is asked for; null: there is none. */

@@ -74,6 +74,8 @@ const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
 
 /** The objects of one id, sealed and not. */
 async function lookAt(world: World, id: string, objects: readonly Found[], round: Round): Promise<void> {
+  // Whether it is whole only the version that wrote it can tell. What has no id no version wrote.
+  if (id !== '' && objects.some(({ otherVersion }) => otherVersion)) return;
   const known = id === '' ? null : await world.store.get(id);
   // What was ours once: a place of the grant holds something else now.
   const places = known === null ? [] : world.cluster.objectsOf(known);

@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Api, ApiError, createApi } from '../adapters/kubernetes/api.ts';
+import { createClusterKeys, NO_KEYS } from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
 import { createReaperCluster } from '../adapters/kubernetes/reaper.ts';
 import type { Found } from '../app/ports.ts';
@@ -59,7 +60,7 @@ export async function runReaper(
     const { settings } = loaded;
     if (!all && settings.sealKeys === null)
       throw new UsageError(describeProblems(['SEAL_KEY is not set: it tells what is ours from imitations']));
-    const { api, cluster } = connect(settings);
+    const { api, cluster } = connect(settings, all ? [] : (settings.sealKeys?.reveal() ?? []));
     return await (all ? revokeAll(cluster, values.yes === true, out) : reapOnce(api, cluster, out));
   } catch (error) {
     if (error instanceof UsageError) {
@@ -72,16 +73,14 @@ export async function runReaper(
   }
 }
 
-function connect({ kubernetes, instance, sealKeys, workspacesNamespace }: ReaperSettings): {
-  api: Api;
-  cluster: ReaperCluster;
-} {
+function connect(
+  { kubernetes, instance, workspacesNamespace }: ReaperSettings,
+  sealKeys: readonly Buffer[],
+): { api: Api; cluster: ReaperCluster } {
   try {
     const api = createApi(loadKubeConfig(kubernetes));
-    return {
-      api,
-      cluster: createReaperCluster({ api, instance, sealKeys: sealKeys?.reveal() ?? [], workspacesNamespace }),
-    };
+    const keysOf = sealKeys.length === 0 ? async () => NO_KEYS : createClusterKeys(api, sealKeys);
+    return { api, cluster: createReaperCluster({ api, instance, keysOf, workspacesNamespace }) };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
@@ -92,7 +91,9 @@ async function reapOnce(api: Api, cluster: ReaperCluster, out: Output): Promise<
   const found = await cluster.found();
   const now = await api.time();
   const isOurs = ({ sealed, orphaned }: Found) => sealed || orphaned;
-  const strangers = found.filter((object) => !isOurs(object));
+  for (const object of found.filter(({ otherVersion }) => otherVersion))
+    out.print(`left to the version of Drawbridge that made it: ${nameOf(object)}`);
+  const strangers = found.filter((object) => !isOurs(object) && !object.otherVersion);
   for (const object of strangers)
     out.complain(`not ours: ${nameOf(object)} carries the labels of this instance but no valid seal; it is left alone`);
   const due = found.filter((object) => isOurs(object) && (object.expiresAt ?? 0) + GRACE < now);

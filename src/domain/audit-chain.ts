@@ -1,9 +1,10 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { z } from 'zod';
+import { deriveKey } from './keys.ts';
 
 /**
  * The audit as a chain. A line is JSON: the entry, its place (`seq`, from 1), the MAC of the line before it (`prev`, empty for the
- * first), the name of its key, and last its own MAC, HMAC-SHA-256 with a seal key over the instance and all of the line before it. So a
+ * first), the name of its key, and last its own MAC, HMAC-SHA-256 with a key of the audit's own over the instance and all of the line before it. So a
  * line proves itself, and one line that is known from elsewhere (a head) proves all before it.
  */
 
@@ -54,15 +55,15 @@ const linkSchema = z.looseObject({
 });
 const MAC_AT_END = /^(.*),"mac":"([A-Za-z0-9_-]{43})"\}$/s;
 
-/** @param keys the first one signs, all verify; each at least 32 bytes */
+/** @param keys those of SEAL_KEY: of each the audit has one of its own; the first signs, all verify */
 export function createAuditChain(options: { readonly keys: readonly Buffer[]; readonly instance: string }): AuditChain {
-  const keys = new Map(options.keys.map((key) => [auditKeyId(key), key]));
-  const [first] = options.keys;
+  const keys = new Map(options.keys.map((key) => [auditKeyId(key), auditKey(key)]));
+  const [first] = keys;
   if (first === undefined) throw new Error('no seal key');
-  const keyId = auditKeyId(first);
-  const macOf = (key: Buffer, use: string, text: string) =>
+  const [keyId, signing] = first;
+  const macOf = (key: KeyObject, use: string, text: string) =>
     createHmac('sha256', key).update(`drawbridge ${use} 1\n${options.instance}\n`).update(text).digest('base64url');
-  const fits = (key: Buffer, use: string, text: string, mac: string) => {
+  const fits = (key: KeyObject, use: string, text: string, mac: string) => {
     // As texts: the last of 43 characters has bits to spare, and only one of its forms is ours.
     const given = Buffer.from(mac);
     const expected = Buffer.from(macOf(key, use, text));
@@ -75,7 +76,7 @@ export function createAuditChain(options: { readonly keys: readonly Buffer[]; re
     sign(fields, after) {
       const seq = (after?.seq ?? 0) + 1;
       const body = JSON.stringify({ audit: 1, seq, prev: after?.mac ?? '', key: keyId, ...fields });
-      const mac = macOf(first, 'audit', body);
+      const mac = macOf(signing, 'audit', body);
       return { line: `${body.slice(0, -1)},"mac":"${mac}"}`, head: { seq, mac } };
     },
 
@@ -93,7 +94,7 @@ export function createAuditChain(options: { readonly keys: readonly Buffer[]; re
       return { sound: true, link: { seq, mac, prev, key, entry, at, event, fields: parsed.data } };
     },
 
-    wrap: (name, text) => `${macOf(first, 'audit outbox', waiting(name, text))} ${text}`,
+    wrap: (name, text) => `${macOf(signing, 'audit outbox', waiting(name, text))} ${text}`,
     unwrap(name, wrapped) {
       const [mac, text] = [wrapped.slice(0, 43), wrapped.slice(44)] as const;
       const ours = [...keys.values()].some((key) => fits(key, 'audit outbox', waiting(name, text), mac));
@@ -102,9 +103,11 @@ export function createAuditChain(options: { readonly keys: readonly Buffer[]; re
   };
 }
 
-/** The name of a key in the lines that it signs: it tells nothing of the key. */
+const auditKey = (key: Buffer): KeyObject => deriveKey(key, 'audit');
+
+/** The name of a key of SEAL_KEY in the lines that the audit's key of it signs: it tells nothing of either. */
 export function auditKeyId(key: Buffer): string {
-  return `k-${createHmac('sha256', key).update('drawbridge audit key id').digest('hex').slice(0, 8)}`;
+  return `k-${createHmac('sha256', auditKey(key)).update('drawbridge audit key id').digest('hex').slice(0, 8)}`;
 }
 
 /** A head as it is printed and typed: `18:mac`. */

@@ -73,7 +73,6 @@ interface Change {
   /** Of a RoleBinding, the key of its Role in `tracks`; null: it binds a ClusterRole, which stays. */
   readonly role: string | null;
   readonly expiresAt: number | null;
-  readonly reason: string;
 }
 
 /** Of one object, by its name: all that was done to it, in order. An object that was made anew goes on in the same list. */
@@ -150,7 +149,6 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
       subjects: gone ? [] : subjects,
       role: responseObject?.roleRef?.kind === 'Role' ? `roles ${namespace}/${responseObject.roleRef.name}` : null,
       expiresAt: expires === undefined ? null : Date.parse(expires),
-      reason: annotations['drawbridge.internal/reason'] ?? '',
     });
     track.lines.push(
       `${event.stageTimestamp} ${event.verb} ${key} ${code} by ${event.user.username.replace('system:serviceaccount:', '')}${gone ? ' -> gone' : ''}${resource === 'rolebindings' && !gone ? ` -> subjects [${subjects.join()}] until ${expires ?? '?'}` : ''}`,
@@ -202,7 +200,6 @@ export interface Span {
   readonly expiresAt: number | null;
   /** What it said at each write. */
   readonly expiries: readonly { readonly at: number; readonly expiresAt: number }[];
-  readonly reason: string;
 }
 
 /** The spans in which something held of one object. */
@@ -217,7 +214,7 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       current = null;
     }
     if (!on) continue;
-    const { uid, subjects, role, expiresAt, reason, by } = change;
+    const { uid, subjects, role, expiresAt, by } = change;
     current ??= {
       track,
       uid: uid ?? '',
@@ -231,7 +228,6 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       role,
       expiresAt,
       expiries: [],
-      reason,
     };
     if (expiresAt !== null) current.expiries.push({ at: change.done, expiresAt });
     current = { ...current, subjects, expiresAt: expiresAt ?? current.expiresAt };

@@ -99,12 +99,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     const bySomebodyAllowed = (deed: Deed) => (allowed as readonly string[]).includes(deed.by);
     const isAutomatic = facts.automatic.includes(history.requester) && history.target.startsWith('staging');
     const lost = on.flushes.some((flush) => flush >= request.typedAt - 1000);
-    const ids = new Set([
-      ...slack.idsOf(request.reason),
-      ...tracks.flatMap((track) =>
-        track.changes.some((change) => change.reason === request.reason) ? [track.id] : [],
-      ),
-    ]);
+    const ids = new Set(slack.idsOf(request.reason));
     if (ids.size === 0) count(ends, 'unheard');
     if (ids.size > 1 && !lost) accuse('P5', request, [...ids].join(), 'one request became several');
 
@@ -257,12 +252,14 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
 
   // Of no request at all.
   for (const track of tracks.filter((one) => one.resource === 'rolebindings')) {
-    const strange = track.changes.find(
-      (change) => change.subjects.length > 0 && !/^s-?\d+b\d+h\d+t\d+$/.test(change.reason),
-    );
+    const reason = slack.reasonOf(track.id) ?? '';
     const [any] = ran.requests;
-    if (strange !== undefined && any !== undefined)
-      accuse('P1', any, track.id, `bound for the reason "${strange.reason}", which nobody typed`);
+    if (
+      track.changes.some(({ subjects }) => subjects.length > 0) &&
+      !/^s-?\d+b\d+h\d+t\d+$/.test(reason) &&
+      any !== undefined
+    )
+      accuse('P1', any, track.id, `bound for the reason "${reason}", which nobody typed`);
   }
   const [first] = ran.requests;
   if (first !== undefined)

@@ -67,12 +67,17 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
   const played: string[] = [];
   const stops: (() => Promise<void>)[] = [];
 
-  const access = (instance: string, workspacesNamespace: string, probeImage: string | null = null): ClusterAccess => {
+  const access = (
+    instance: string,
+    workspacesNamespace: string,
+    probeImage: string | null = null,
+    sealKeys: readonly Buffer[] = [KEY],
+  ): ClusterAccess => {
     const config = new KubeConfig();
     config.loadFromFile(kube.adminKubeconfig);
     return createClusterAccess({
       api: createApi(config),
-      sealKeys: [KEY],
+      sealKeys,
       ownNamespace: 'drawbridge',
       probeImage,
       workspacesNamespace,
@@ -503,6 +508,47 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const lease = (await cluster.found()).find((f) => f.id === grant.id && f.kind === 'Job');
     expect(lease?.record()).toMatchObject({ id: grant.id, requester: ADA, plan: grant.plan, digest: grant.digest });
     await takeDown(grant);
+  });
+
+  test('the record is for holders of the key alone, and is not written anew when nothing has changed', async () => {
+    const namespace = await staged();
+    const typed = { ...(await planned('debug', namespace, 600, 'checkout')), reason: 'TYPED reason' };
+    const grant = await put(typed);
+    const read = async () =>
+      (await kube.kubectl(['get', 'jobs,roles,rolebindings', '-n', namespace, '-o', 'yaml'])).stdout;
+    // From here on its deadline counts from when it began.
+    await cluster.placeLeases(typed);
+    const before = await read();
+    expect(before).toContain('drawbridge.internal/record: 1.');
+    expect(before).not.toContain('TYPED');
+    await cluster.placeLeases(typed);
+    const versions = (yaml: string) => yaml.match(/resourceVersion: .*/g);
+    expect(versions(await read())).toEqual(versions(before));
+    await takeDown(grant);
+  });
+
+  test('a new key takes over in three steps, and no step takes what is open for a forgery', async () => {
+    const namespace = await staged();
+    const NEW = Buffer.alloc(32, 8);
+    const [before, knows, seals, after] = [[KEY], [KEY, NEW], [NEW, KEY], [NEW]].map((keys) =>
+      access(workspaces, workspaces, null, keys),
+    ) as [ClusterAccess, ClusterAccess, ClusterAccess, ClusterAccess];
+    const grant = await put(await planned('debug', namespace, 600, 'checkout', before));
+    const judged = async (by: ClusterAccess) => {
+      const found = (await by.found()).filter(({ id }) => id === grant.id);
+      return [found.every(({ sealed }) => sealed), found.some(({ record }) => record()?.id === grant.id)];
+    };
+    for (const by of [before, knows, seals]) expect(await judged(by)).toEqual([true, true]);
+    expect(await judged(after)).toEqual([false, false]);
+    const longer: Grant = { ...grant, expiresAt: (grant.expiresAt ?? 0) + 60_000 };
+    await seals.extend(longer);
+    // Both replicas of a rollout, and the one that comes after.
+    for (const by of [knows, seals, after]) {
+      expect(await judged(by)).toEqual([true, true]);
+      expect(await by.verify(longer)).toEqual([]);
+    }
+    expect(await judged(before)).toEqual([false, false]);
+    await takeDown(longer);
   });
 
   test('a binding that a finalizer keeps loses its subjects, and the person is refused', async () => {

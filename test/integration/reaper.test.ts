@@ -7,7 +7,7 @@ import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { installExample, type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { type Hand, handOf } from '../support/hand.ts';
-import { changed, KEY, makeAll, newGrants, objectsOf } from '../support/made.ts';
+import { changed, KEY, keysIn, makeAll, newGrants, objectsOf } from '../support/made.ts';
 
 describeWithCluster('the reaper', (cluster) => {
   let at: Installation;
@@ -56,11 +56,12 @@ describeWithCluster('the reaper', (cluster) => {
   /** Objects of grants that ended a minute ago and whose leases somebody orphaned: nothing but the reaper ends them. */
   async function forgotten(change: (object: KubeObject) => KubeObject = (object) => object): Promise<KubeObject[]> {
     const grants = newGrants(targets, -60);
+    const keys = await keysIn(admin);
     const objects = [
       leaseJob(grants.observe, context, grants.observe.target.namespace, Date.now() + 600_000),
       ...Object.values(objectsOf(grants, context)),
     ].map((object) =>
-      changed(seal(changed(object, object.kind === 'Job' ? { 'spec.activeDeadlineSeconds': 600 } : {}), [KEY]), {
+      changed(seal(changed(object, object.kind === 'Job' ? { 'spec.activeDeadlineSeconds': 600 } : {}), keys), {
         'metadata.ownerReferences': undefined,
       }),
     );
@@ -87,7 +88,7 @@ describeWithCluster('the reaper', (cluster) => {
 
   test('tells what carries our labels without our seal, and leaves it and other installations alone', async () => {
     const [imitated] = await forgotten((object) =>
-      changed(object, { 'metadata.annotations.drawbridge|internal/reason': 'another' }),
+      changed(object, { 'metadata.annotations.drawbridge|internal/requester': 'another' }),
     );
     const other = changed(objectsOf(newGrants(targets, -60), context).binding, {
       'metadata.labels.drawbridge|internal/instance': 'other',

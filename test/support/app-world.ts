@@ -225,6 +225,7 @@ export function memoryCluster(now: () => number) {
           id,
           sealed: true,
           orphaned: false,
+          otherVersion: false,
           expiresAt: lease?.expiresAt ?? null,
           deleting: false,
           record: () => null,

@@ -1,3 +1,4 @@
+import { type ClusterKeys, clusterKeys } from '../../src/adapters/kubernetes/cluster-keys.ts';
 import {
   admissionPolicy,
   guardPolicy,
@@ -10,6 +11,7 @@ import {
 } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import type { Probe } from '../../src/adapters/kubernetes/probe.ts';
+import { withRecord } from '../../src/adapters/kubernetes/record.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Plan } from '../../src/domain/plan.ts';
@@ -18,6 +20,15 @@ import { applyingGrant, samplePlan } from './grants.ts';
 import type { Hand } from './hand.ts';
 
 export const KEY = Buffer.alloc(32, 7);
+/** Keys of no cluster that is there: enough where nobody looks at seals. */
+export const KEYS_ELSEWHERE = clusterKeys([KEY], 'elsewhere');
+
+/** With which the bot, given `KEY`, seals in the cluster of this hand. */
+export async function keysIn(hand: Hand): Promise<ClusterKeys> {
+  const name = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'kube-system' } };
+  return clusterKeys([KEY], (await hand.read<KubeObject>(name)).metadata.uid ?? '');
+}
+
 /** The one image of the example policy. */
 export const IMAGE = 'drawbridge.test/tools:1';
 /** The probe of a workspace, with the image of the chart's default values. */
@@ -129,6 +140,7 @@ export function objectsOf(
   { debug, shell, tools, observe, tune }: Grants,
   context: ManifestContext,
   uidOf: (namespace: string, name: string) => string = () => NO_LEASE,
+  keys: ClusterKeys = KEYS_ELSEWHERE,
 ): Record<Made, KubeObject> {
   const owner = (grant: Grant, namespace = grant.target.namespace) => {
     const name = objectName(grant.id);
@@ -142,7 +154,7 @@ export function objectsOf(
   const [roleBinding] = targetRights(tune, context, owner(tune), []);
   const now = Date.now();
   const objects = {
-    lease: leaseJob(debug, context, debug.target.namespace, now),
+    lease: withRecord(leaseJob(debug, context, debug.target.namespace, now), debug, keys),
     guard: guardPolicy(debug, context),
     admission: admissionPolicy(debug, context, owner(debug)),
     containment: guardPolicy(shell, context),
@@ -155,7 +167,7 @@ export function objectsOf(
     binding,
     'role binding': roleBinding,
   } as Record<Made, KubeObject>;
-  return Object.fromEntries(Object.entries(objects).map(([made, object]) => [made, seal(object, [KEY])])) as Record<
+  return Object.fromEntries(Object.entries(objects).map(([made, object]) => [made, seal(object, keys)])) as Record<
     Made,
     KubeObject
   >;
@@ -164,17 +176,18 @@ export function objectsOf(
 /** Applies the leases and all objects of the grants, with the bot's hand, and gives the objects. */
 export async function makeAll(bot: Hand, grants: Grants, context: ManifestContext): Promise<Record<Made, KubeObject>> {
   const uids = new Map<string, string>();
+  const keys = await keysIn(bot);
   for (const grant of Object.values(grants) as Grant[]) {
     const { namespace } = grant.target;
     const places = grant === grants.debug ? [namespace, context.workspacesNamespace] : [namespace];
     for (const place of places) {
-      const lease = seal(leaseJob(grant, context, place, Date.now()), [KEY]);
+      const lease = seal(leaseJob(grant, context, place, Date.now()), keys);
       await must(bot, lease);
       const { metadata } = await bot.read<KubeObject>(lease);
       uids.set(`${place}/${metadata.name}`, metadata.uid ?? '');
     }
   }
-  const objects = objectsOf(grants, context, (namespace, name) => uids.get(`${namespace}/${name}`) ?? '');
+  const objects = objectsOf(grants, context, (namespace, name) => uids.get(`${namespace}/${name}`) ?? '', keys);
   for (const object of Object.values(objects)) await must(bot, object);
   return objects;
 }

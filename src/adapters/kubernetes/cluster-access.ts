@@ -8,6 +8,7 @@ import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import type { NetworkPolicy } from '../../network/types.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
+import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import {
   admissionPolicy,
@@ -26,8 +27,9 @@ import {
 } from './manifests.ts';
 import type { KubeObject } from './object.ts';
 import { createProber, type ProbedPod, probeIn } from './probe.ts';
+import { withRecord } from './record.ts';
 import { type Access, isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
-import { isSealed, seal } from './seal.ts';
+import { isOfOtherVersion, isSealed, seal } from './seal.ts';
 import { readSnapshot } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
@@ -52,10 +54,11 @@ export interface ClusterOptions extends ManifestContext {
 
 /** The cluster, over a real API server. Every write is a server-side apply of a sealed object, so that each step may run again. */
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
-  const { api, sealKeys, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
+  const { api, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
   const surveyor = createSurveyor(api);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
-  const apply = (object: KubeObject) => api.apply(seal(object, sealKeys));
+  const keysOf = createClusterKeys(api, options.sealKeys);
+  const apply = async (object: KubeObject) => api.apply(seal(object, await keysOf()));
   const snapshot = shared(() => readSnapshot(api));
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
@@ -85,9 +88,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     return startTime === undefined ? now() : fromServer(Date.parse(startTime));
   };
 
+  /** @param existing the lease that is there already */
+  async function applyLease(grant: Grant, namespace: string, existing: KubeObject | null): Promise<void> {
+    const lease = leaseJob(grant, options, namespace, startOf(existing));
+    await apply(namespace === grant.target.namespace ? withRecord(lease, grant, await keysOf()) : lease);
+  }
+
   async function placeLease(grant: Grant, namespace: string): Promise<void> {
-    const existing = await api.read('Job', namespace, objectName(grant.id));
-    await apply(leaseJob(grant, options, namespace, startOf(existing)));
+    await applyLease(grant, namespace, await api.read('Job', namespace, objectName(grant.id)));
   }
 
   async function workspacePods(id: GrantId): Promise<ProbedPod[]> {
@@ -221,13 +229,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (role?.kind === 'Role') await apply(role);
     },
     async verify(grant) {
-      const objects = await mine(grant);
+      const [objects, keys] = await Promise.all([mine(grant), keysOf()]);
       const names = new Set(objects.map(nameOf));
       const differences = objectList(grant, options)
         .filter((name) => !names.has(name))
         .map((name) => `${name} is not there`);
       for (const object of objects)
-        if (!isSealed(object, sealKeys)) differences.push(`${nameOf(object)} is not as it was written`);
+        if (!isSealed(object, keys) && !isOfOtherVersion(object, keys))
+          differences.push(`${nameOf(object)} is not as it was written`);
         // A finalizer keeps it for now; whoever deleted it meant it.
         else if (object.metadata.deletionTimestamp !== undefined)
           differences.push(`${nameOf(object)} is being deleted`);
@@ -273,8 +282,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     async markEnding(grant) {
       const { namespace } = grant.target;
       const lease = await api.read('Job', namespace, objectName(grant.id));
-      if (lease?.metadata.deletionTimestamp === undefined && lease !== null)
-        await apply(leaseJob(grant, options, namespace, startOf(lease)));
+      if (lease?.metadata.deletionTimestamp === undefined && lease !== null) await applyLease(grant, namespace, lease);
     },
     async takeRights(grant) {
       const name = objectName(grant.id);
@@ -322,7 +330,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return [...new Set(others.map(({ reason }) => reason.replace(/^RBAC: allowed by /, '')))];
     },
 
-    found: createFinder(api, instance, sealKeys),
+    found: createFinder(api, instance, keysOf),
     async remove({ kind, namespace, name, uid }) {
       if (kind === 'RoleBinding' || kind === 'Role') await endRights(kind, namespace, name);
       else if ((await api.remove(kind as Kind, namespace, name, uid)) === 'kept')

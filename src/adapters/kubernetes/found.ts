@@ -5,9 +5,11 @@ import type { Grant } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { isGrantId } from '../../domain/ids.ts';
 import type { Api, Kind } from './api.ts';
-import { EXPIRES_AT, INSTANCE_LABEL, RECORD } from './manifests.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
+import { EXPIRES_AT, INSTANCE_LABEL } from './manifests.ts';
 import type { KubeObject } from './object.ts';
-import { isOrphaned, isSealed } from './seal.ts';
+import { recordText } from './record.ts';
+import { isOfOtherVersion, isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
 const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
@@ -20,19 +22,20 @@ const JUDGED_AT_ONCE = 20;
 /** For how long it is remembered what was judged: milliseconds, some more than from one look to the next. */
 const REMEMBERED = 60_000;
 
-type Proof = Pick<Found, 'sealed' | 'orphaned'>;
+type Proof = Pick<Found, 'sealed' | 'orphaned' | 'otherVersion' | 'ending'>;
 
 /**
  * Answers how to find everything in the cluster that carries the instance, sealed or not. Seals cost more than all else of it, so that each
  * version of an object is judged once.
  */
-export function createFinder(api: Api, instance: string, keys: readonly Buffer[]): () => Promise<Found[]> {
+export function createFinder(api: Api, instance: string, keysOf: () => Promise<ClusterKeys>): () => Promise<Found[]> {
   let known = { at: 0, proofs: new Map<string, Proof>() };
   // Lists leave the kind out of their items.
   const list = async (kind: Kind) =>
     (await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)).map((object) => ({ ...object, kind }));
 
   return async function find() {
+    const keys = await keysOf();
     const lists = await Promise.all(KINDS.map(list));
     // An etcd that is restored from a backup counts its versions from there again.
     const before = performance.now() - known.at < REMEMBERED ? known.proofs : null;
@@ -44,20 +47,25 @@ export function createFinder(api: Api, instance: string, keys: readonly Buffer[]
       const version = `${uid} ${resourceVersion}`;
       const proof = before?.get(version) ?? proofOf(object, keys);
       if (uid !== '' && resourceVersion !== '') proofs.set(version, proof);
-      found.push(asFound(object, proof));
+      found.push(asFound(object, proof, keys));
     }
     known = { at: performance.now(), proofs };
     return found;
   };
 }
 
-function proofOf(object: KubeObject, keys: readonly Buffer[]): Proof {
+function proofOf(object: KubeObject, keys: ClusterKeys): Proof {
   const sealed = isSealed(object, keys);
-  return { sealed, orphaned: !sealed && isOrphaned(object, keys) };
+  return {
+    sealed,
+    orphaned: !sealed && isOrphaned(object, keys),
+    otherVersion: !sealed && isOfOtherVersion(object, keys),
+    ending: sealed && (recordText(object, keys) ?? '').includes(ENDING),
+  };
 }
 
 /** @throws never: a record that can't be read is none */
-function asFound(object: KubeObject, { sealed, orphaned }: Proof): Found {
+function asFound(object: KubeObject, proof: Proof, keys: ClusterKeys): Found {
   const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
   const label = labels?.[GRANT_LABEL] ?? '';
   const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
@@ -67,16 +75,14 @@ function asFound(object: KubeObject, { sealed, orphaned }: Proof): Found {
     name,
     uid,
     id: isGrantId(label) ? label : null,
-    sealed,
-    orphaned,
-    expiresAt: (sealed || orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
-    record: () => (sealed ? recordOf(annotations?.[RECORD]) : null),
-    ending: sealed && (annotations?.[RECORD] ?? '').includes(ENDING),
+    ...proof,
+    expiresAt: (proof.sealed || proof.orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
+    record: () => (proof.sealed ? grantOf(recordText(object, keys)) : null),
     deleting: deletionTimestamp !== undefined,
   };
 }
 
-function recordOf(text: string | undefined): Grant | null {
+function grantOf(text: string | null): Grant | null {
   const parsed = parseGrantRecord(text ?? '');
   return 'grant' in parsed ? parsed.grant : null;
 }

@@ -1,8 +1,7 @@
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
-import { approvalsOf, GRANT_VERSION, type Grant, type Instant } from '../../domain/grant.ts';
+import { approvalsOf, type Grant, type Instant } from '../../domain/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
-import { describeTarget } from '../../domain/target.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
 import { LEASE } from './seal.ts';
@@ -32,8 +31,6 @@ const RESTRICTED_CONTAINER = { allowPrivilegeEscalation: false, capabilities: { 
 
 export const INSTANCE_LABEL = `${PREFIX}instance`;
 export const EXPIRES_AT = `${PREFIX}expires-at`;
-/** The grant itself, as JSON, on the lease in the target's namespace: what Redis forgot is adopted from it. */
-export const RECORD = `${PREFIX}record`;
 
 /** `drawbridge-g-7k3fq2`: the name of every object of a grant. */
 export function objectName(id: string): string {
@@ -55,6 +52,7 @@ export function rfc3339(at: Instant): string {
   return new Date(at).toISOString();
 }
 
+/** Whoever may read the object reads this: no reason, no note, no other free text of people. */
 function metadata(grant: Grant, context: ManifestContext, namespace: string, lease?: Lease): KubeObject['metadata'] {
   const approvedBy = approvalsOf(grant).map((d) => d.by?.user ?? 'policy');
   return {
@@ -65,12 +63,9 @@ function metadata(grant: Grant, context: ManifestContext, namespace: string, lea
       [EXPIRES_AT]: rfc3339(windowOf(grant).expiresAt),
       [`${PREFIX}requester`]: grant.requester.user,
       [`${PREFIX}approved-by`]: [...new Set(approvedBy)].join(','),
-      [`${PREFIX}reason`]: grant.reason,
       [`${PREFIX}profile`]: grant.profile,
-      [`${PREFIX}target`]: describeTarget(grant.target),
       [`${PREFIX}digest`]: grant.digest,
       ...(lease === undefined ? {} : { [LEASE]: lease.uid }),
-      ...(grant.message === null ? {} : { [`${PREFIX}message`]: `${grant.message.channel}/${grant.message.ts}` }),
     },
     ...(lease === undefined
       ? {}
@@ -92,15 +87,10 @@ export function deadlineSeconds(grant: Grant, since: Instant): number {
  * @param since when the deadline counts from: now for a new lease, `status.startTime` for one that is there
  */
 export function leaseJob(grant: Grant, context: ManifestContext, namespace: string, since: Instant): KubeObject {
-  const meta = metadata(grant, context, namespace);
-  const record: Grant = { ...grant, version: GRANT_VERSION };
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
-    metadata:
-      namespace === grant.target.namespace
-        ? { ...meta, annotations: { ...meta.annotations, [RECORD]: JSON.stringify(record) } }
-        : meta,
+    metadata: metadata(grant, context, namespace),
     spec: {
       parallelism: 0,
       backoffLimit: 0,

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ReaperCluster } from '../../app/reap.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import type { Api, Kind } from './api.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import { INSTANCE_LABEL } from './manifests.ts';
 
@@ -12,10 +13,10 @@ const PATIENCE = { object: 3000, pod: 20_000 };
 export function createReaperCluster(options: {
   readonly api: Api;
   readonly instance: string;
-  readonly sealKeys: readonly Buffer[];
+  readonly keysOf: () => Promise<ClusterKeys>;
   readonly workspacesNamespace: string;
 }): ReaperCluster {
-  const { api, instance, sealKeys, workspacesNamespace } = options;
+  const { api, instance, keysOf, workspacesNamespace } = options;
 
   async function within(limit: number, isSo: () => Promise<boolean>): Promise<boolean> {
     const end = performance.now() + limit;
@@ -28,7 +29,7 @@ export function createReaperCluster(options: {
 
   return {
     workspacesNamespace,
-    found: createFinder(api, instance, sealKeys),
+    found: createFinder(api, instance, keysOf),
     async remove({ kind, namespace, name, uid }) {
       if ((await api.remove(kind as Kind, namespace, name, uid)) !== 'kept') return true;
       const there = async () =>

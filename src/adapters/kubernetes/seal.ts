@@ -1,8 +1,12 @@
-import { createHmac, createSecretKey, type KeyObject, timingSafeEqual } from 'node:crypto';
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto';
 import { canonical } from '../../domain/canonical.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 
+/** `VERSION.MAC.ORIGIN`: see {@link seal}. */
 const SEAL = `${PREFIX}seal`;
+/** Of what a seal covers and how. */
+const VERSION = '1';
 /** Uid of the lease that an object was made for: its owner. */
 export const LEASE = `${PREFIX}lease`;
 
@@ -65,17 +69,17 @@ function content(object: KubeObject): unknown {
   }
 }
 
-/** Keys as Node wants them: to make one anew for each object costs more than the seal. */
-const keyObjects = new WeakMap<Buffer, KeyObject>();
-function prepared(key: Buffer): KeyObject {
-  const made = keyObjects.get(key) ?? createSecretKey(key);
-  keyObjects.set(key, made);
-  return made;
+const hmac = (key: KeyObject, text: string) => createHmac('sha256', key).update(text).digest('base64url');
+
+function isSame(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function mac(object: KubeObject, key: Buffer): string {
+function macOf(object: KubeObject, cluster: string, key: KeyObject): string {
   const { namespace, name, labels, annotations, ownerReferences } = object.metadata;
   const covered = {
+    cluster,
     kind: object.kind,
     namespace,
     name,
@@ -84,31 +88,36 @@ function mac(object: KubeObject, key: Buffer): string {
     annotations: ours(annotations),
     content: content(object),
   };
-  return createHmac('sha256', prepared(key))
-    .update('drawbridge seal 1\n')
-    .update(canonical(covered))
-    .digest('base64url');
+  return hmac(key, `seal ${VERSION}\n${canonical(covered)}`);
 }
 
+/** What every version proves alike: that a holder of the key wrote this seal, of that version, for the object of that name. */
+function originOf({ kind, metadata: { namespace, name } }: KubeObject, version: string, mac: string, key: KeyObject) {
+  return hmac(key, `origin of a seal\n${canonical({ version, mac, kind, namespace, name })}`);
+}
+
+function sealOf(object: KubeObject, cluster: string, key: KeyObject): string {
+  const mac = macOf(object, cluster, key);
+  return [VERSION, mac, originOf(object, VERSION, mac, key)].join('.');
+}
+
+const givenTo = (object: KubeObject) => object.metadata.annotations?.[SEAL] ?? '';
+
 /**
- * The object with its seal: an HMAC over kind, namespace, name, owner's uid, our labels and annotations (expires-at among them) and its
- * content. Only who holds SEAL_KEY can write one, and it fits no other object, lease or time.
- * @param keys the first one seals
+ * The object with its seal: an HMAC over the cluster, kind, namespace, name, owner's uid, our labels and annotations (expires-at among them) and
+ * its content. Only who holds SEAL_KEY can write one, and it fits no other object, lease, time or cluster.
  */
-export function seal<T extends KubeObject>(object: T, keys: readonly Buffer[]): T {
-  const [key] = keys;
+export function seal<T extends KubeObject>(object: T, { cluster, keys: [key] }: ClusterKeys): T {
   if (key === undefined) throw new Error('no seal key');
-  return {
-    ...object,
-    metadata: { ...object.metadata, annotations: { ...object.metadata.annotations, [SEAL]: mac(object, key) } },
-  };
+  const annotations = { ...object.metadata.annotations, [SEAL]: sealOf(object, cluster, key.seal) };
+  return { ...object, metadata: { ...object.metadata, annotations } };
 }
 
 /**
  * True when an object that was made with an owner has lost it and is unchanged otherwise: its lease was deleted without what it owned, so that
  * Kubernetes will not end it any more. The annotation says which owner the seal was over.
  */
-export function isOrphaned(object: KubeObject, keys: readonly Buffer[]): boolean {
+export function isOrphaned(object: KubeObject, keys: ClusterKeys): boolean {
   const { ownerReferences = [], annotations } = object.metadata;
   const uid = annotations?.[LEASE];
   if (uid === undefined || ownerReferences.length > 0) return false;
@@ -117,10 +126,15 @@ export function isOrphaned(object: KubeObject, keys: readonly Buffer[]): boolean
 }
 
 /** True when the object carries the seal of one of the keys, over itself as it is now. */
-export function isSealed(object: KubeObject, keys: readonly Buffer[]): boolean {
-  const given = Buffer.from(object.metadata.annotations?.[SEAL] ?? '', 'base64url');
-  return keys.some((key) => {
-    const expected = Buffer.from(mac(object, key), 'base64url');
-    return given.length === expected.length && timingSafeEqual(given, expected);
-  });
+export function isSealed(object: KubeObject, { cluster, keys }: ClusterKeys): boolean {
+  return keys.some((key) => isSame(givenTo(object), sealOf(object, cluster, key.seal)));
+}
+
+/**
+ * True when another version of Drawbridge sealed an object of this name. What that seal covers only that version knows: the object is neither believed nor
+ * taken for a forgery.
+ */
+export function isOfOtherVersion(object: KubeObject, { keys }: ClusterKeys): boolean {
+  const [version = '', mac = '', origin = ''] = givenTo(object).split('.');
+  return version !== VERSION && keys.some((key) => isSame(origin, originOf(object, version, mac, key.seal)));
 }

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
@@ -197,6 +198,15 @@ describe('a chain of the audit', () => {
     const shown = `${auditKeyId(KEY)} ${chained(2).lines.join()}`;
     for (const encoding of ['hex', 'base64', 'base64url'] as const)
       expect(shown).not.toContain(KEY.toString(encoding).slice(0, 12));
+  });
+
+  it('is signed with a key that is none of SEAL_KEY: one that leaks there forges no entry, and the other way round', () => {
+    const { line, head } = chain.sign(fields('a'), null);
+    const body = line.replace(/,"mac":"[^"]*"/, '');
+    const signedRaw = createHmac('sha256', KEY).update(`drawbridge audit 1\ndefault\n${body}`).digest('base64url');
+    expect(signedRaw).not.toBe(head.mac);
+    expect(chain.read(line.replace(head.mac, signedRaw)).sound).toBe(false);
+    expect(chain.read(line).sound).toBe(true);
   });
 
   it('a wrapped entry opens under its own name and installation only, and only unchanged', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { clusterKeys } from '../../../../src/adapters/kubernetes/cluster-keys.ts';
 import {
   admissionPolicy,
   deadlineSeconds,
@@ -11,6 +12,8 @@ import {
   workspaceJob,
   workspaceRights,
 } from '../../../../src/adapters/kubernetes/manifests.ts';
+import { withRecord } from '../../../../src/adapters/kubernetes/record.ts';
+import { seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/confinement.ts';
 import type { Grant } from '../../../../src/domain/grant.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
@@ -77,6 +80,42 @@ describe('objects of a grant', () => {
         'drawbridge.internal/approved-by': 'ben@example.test',
         'drawbridge.internal/digest': grant.digest,
       });
+    }
+  });
+
+  test('say nothing that a person typed, and no more of people than who asked and who approved', () => {
+    const typed = applyingGrant(600, {
+      plan: WORKSPACE_PLAN,
+      reason: 'TYPED reason',
+      decisions: grant.decisions.map((decision) => ({ ...decision, note: 'TYPED note' })),
+      remarks: ['TYPED remark'],
+      ending: {
+        cause: 'revoked',
+        since: 0,
+        by: null,
+        note: 'TYPED word',
+        rightsGoneAt: null,
+        policyGoneAt: null,
+        workspaceGoneAt: null,
+      },
+    });
+    const keys = clusterKeys([Buffer.alloc(32, 1)], 'cluster-1');
+    const written = [
+      withRecord(leaseJob(typed, context, 'staging', 0), typed, keys),
+      leaseJob(typed, context, 'workspaces', 0),
+      guardPolicy(typed, context),
+      admissionPolicy(typed, context, lease),
+      workspaceJob(typed, context, 0, { image: 'drawbridge:1', args: [] }),
+      ...targetRights(typed, context, lease, ['checkout-1']),
+      ...workspaceRights(typed, context, lease, 'pod'),
+    ].map((object) => seal(object, keys));
+    for (const object of written) {
+      expect(JSON.stringify(object)).not.toContain('TYPED');
+      const names = Object.keys(object.metadata.annotations ?? {}).map((name) =>
+        name.replace('drawbridge.internal/', ''),
+      );
+      const known = ['expires-at', 'requester', 'approved-by', 'profile', 'digest', 'seal', 'lease', 'record'];
+      expect(names.filter((name) => !known.includes(name))).toEqual([]);
     }
   });
 

@@ -1,13 +1,16 @@
+import { createHmac, createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { clusterKeys } from '../../../../src/adapters/kubernetes/cluster-keys.ts';
 import { leaseJob, targetRights, workspaceJob } from '../../../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../../../src/adapters/kubernetes/object.ts';
-import { isOrphaned, isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
+import { isOfOtherVersion, isOrphaned, isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { applyingGrant } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const KEY = Buffer.alloc(32, 1);
 const OTHER = Buffer.alloc(32, 2);
+const of = (...keys: Buffer[]) => clusterKeys(keys, 'cluster-1');
 const context = { instance: 'test', workspacesNamespace: 'workspaces' };
 const grant = applyingGrant(600, { plan: WORKSPACE_PLAN });
 const lease = { name: `drawbridge-${grant.id}`, uid: 'uid-of-the-lease' };
@@ -35,14 +38,17 @@ function edited<T>(object: T, path: readonly string[], to: unknown): T {
 }
 
 describe('what has lost its lease', () => {
-  const owned = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, [KEY]));
+  const owned = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, of(KEY)));
   const disowned = (object: KubeObject) => edited(object, ['metadata', 'ownerReferences'], undefined);
 
   test('is still known as ours, and is no sealed object any more', () => {
     for (const object of owned) {
-      expect([isSealed(object, [KEY]), isOrphaned(object, [KEY])]).toEqual([true, false]);
-      expect([isSealed(disowned(object), [KEY]), isOrphaned(disowned(object), [OTHER, KEY])]).toEqual([false, true]);
-      expect(isOrphaned(disowned(object), [OTHER])).toBe(false);
+      expect([isSealed(object, of(KEY)), isOrphaned(object, of(KEY))]).toEqual([true, false]);
+      expect([isSealed(disowned(object), of(KEY)), isOrphaned(disowned(object), of(OTHER, KEY))]).toEqual([
+        false,
+        true,
+      ]);
+      expect(isOrphaned(disowned(object), of(OTHER))).toBe(false);
     }
   });
 
@@ -51,10 +57,10 @@ describe('what has lost its lease', () => {
     for (const object of owned.map(disowned))
       for (const { path, to } of edits(object))
         if (!free.includes(path.join('.')))
-          expect([path.join('.'), isOrphaned(edited(object, path, to), [KEY])]).toEqual([path.join('.'), false]);
+          expect([path.join('.'), isOrphaned(edited(object, path, to), of(KEY))]).toEqual([path.join('.'), false]);
     const [first] = owned as [KubeObject];
-    expect(isOrphaned(edited(first, ['metadata', 'ownerReferences', '0', 'uid'], 'another'), [KEY])).toBe(false);
-    expect(isOrphaned(seal(leaseJob(grant, context, 'staging', Date.now()), [KEY]), [KEY])).toBe(false);
+    expect(isOrphaned(edited(first, ['metadata', 'ownerReferences', '0', 'uid'], 'another'), of(KEY))).toBe(false);
+    expect(isOrphaned(seal(leaseJob(grant, context, 'staging', Date.now()), of(KEY)), of(KEY))).toBe(false);
   });
 });
 
@@ -62,14 +68,14 @@ describe('a seal', () => {
   test.each(objects.map((object) => [object.kind, object.metadata.name, object] as const))(
     'fits its %s %s, under each key of the list',
     (_kind, _name, object) => {
-      expect(isSealed(seal(object, [KEY]), [OTHER, KEY])).toBe(true);
-      expect(isSealed(seal(object, [KEY, OTHER]), [OTHER])).toBe(false);
-      expect(isSealed(object, [KEY])).toBe(false);
+      expect(isSealed(seal(object, of(KEY)), of(OTHER, KEY))).toBe(true);
+      expect(isSealed(seal(object, of(KEY, OTHER)), of(OTHER))).toBe(false);
+      expect(isSealed(object, of(KEY))).toBe(false);
     },
   );
 
   test('of rights fits nothing else: no other subject, role, rule, owner, name, namespace or end', () => {
-    const all = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, [KEY]));
+    const all = targetRights(grant, context, lease, ['checkout-1']).map((object) => seal(object, of(KEY)));
     // Not covered: what says how the API is spoken, and labels that are not ours.
     const free = [
       'apiVersion',
@@ -81,7 +87,7 @@ describe('a seal', () => {
     for (const object of all)
       for (const { path, to } of edits(object))
         if (!free.includes(path.join('.')))
-          expect([path.join('.'), isSealed(edited(object, path, to), [KEY])]).toEqual([path.join('.'), false]);
+          expect([path.join('.'), isSealed(edited(object, path, to), of(KEY))]).toEqual([path.join('.'), false]);
   });
 
   test.each([
@@ -98,14 +104,14 @@ describe('a seal', () => {
     ['another host alias', (pod: Pod) => void (pod.hostAliases = [{ ip: '203.0.113.9', hostnames: ['checkout'] }])],
     ['privileges', (pod: Pod) => void (pod.containers[0]!.securityContext = { privileged: true })],
   ])('of a workspace is broken by %s', (_what, change) => {
-    const sealed = structuredClone(seal(workspaceJob(grant, context, Date.now(), probe), [KEY]));
-    expect(isSealed(sealed, [KEY])).toBe(true);
+    const sealed = structuredClone(seal(workspaceJob(grant, context, Date.now(), probe), of(KEY)));
+    expect(isSealed(sealed, of(KEY))).toBe(true);
     change((sealed.spec as { template: { spec: Pod } }).template.spec);
-    expect(isSealed(sealed, [KEY])).toBe(false);
+    expect(isSealed(sealed, of(KEY))).toBe(false);
   });
 
   test('is not broken by what the API server and its controllers fill in', () => {
-    const sealed = structuredClone(seal(leaseJob(grant, context, 'staging', Date.now()), [KEY]));
+    const sealed = structuredClone(seal(leaseJob(grant, context, 'staging', Date.now()), of(KEY)));
     const spec = sealed.spec as Record<string, unknown> & { template: { metadata?: unknown; spec: Pod } };
     Object.assign(spec, {
       completionMode: 'NonIndexed',
@@ -118,7 +124,62 @@ describe('a seal', () => {
       schedulerName: 'default-scheduler',
       terminationGracePeriodSeconds: 30,
     });
-    expect(isSealed({ ...sealed, status: { startTime: 'now' } }, [KEY])).toBe(true);
+    expect(isSealed({ ...sealed, status: { startTime: 'now' } }, of(KEY))).toBe(true);
+  });
+
+  test('is worth nothing in another cluster, whatever the key', () => {
+    for (const object of objects) {
+      const sealed = seal(object, of(KEY));
+      expect(isSealed(sealed, clusterKeys([KEY], 'cluster-2'))).toBe(false);
+      // Also where the keys of two clusters were the same.
+      expect(isSealed(sealed, { ...of(KEY), cluster: 'cluster-2' })).toBe(false);
+    }
+  });
+
+  test('is made with a key that is none of SEAL_KEY', () => {
+    const { keys } = of(KEY);
+    const raw = { seal: createSecretKey(KEY), record: createSecretKey(KEY), nonce: createSecretKey(KEY) };
+    for (const object of objects)
+      expect(isSealed(seal(object, of(KEY)), { cluster: 'cluster-1', keys: [raw] })).toBe(false);
+    const made = keys.flatMap((key) => [key.seal, key.record, key.nonce].map((one) => one.export().toString('hex')));
+    expect(new Set([...made, KEY.toString('hex')]).size).toBe(4);
+  });
+
+  describe('of another version', () => {
+    const [role] = objects as [KubeObject];
+    const SEAL = 'drawbridge.internal/seal';
+    const withSeal = (object: KubeObject, value: string): KubeObject =>
+      edited(object, ['metadata', 'annotations', SEAL], value);
+    /** As a later version would write it: by a rule of its own, but for its origin. */
+    const later = (object: KubeObject, key = KEY) => {
+      const { namespace, name } = object.metadata;
+      const covered = JSON.stringify({ kind: object.kind, mac: 'MAC', name, namespace, version: '2' });
+      const origin = createHmac('sha256', of(key).keys[0]!.seal)
+        .update(`origin of a seal\n${covered}`)
+        .digest('base64url');
+      return withSeal(seal(object, of(key)), `2.MAC.${origin}`);
+    };
+    const judged = (object: KubeObject) => [
+      isSealed(object, of(KEY)),
+      isOfOtherVersion(object, of(KEY)),
+      isOrphaned(object, of(KEY)),
+    ];
+
+    test('is neither ours nor a forgery, under each key of the list', () => {
+      expect(judged(later(role))).toEqual([false, true, false]);
+      expect(judged(seal(role, of(KEY)))).toEqual([true, false, false]);
+      expect(isOfOtherVersion(later(role), of(OTHER, KEY))).toBe(true);
+    });
+
+    test('is a forgery where no holder of the key wrote it, or where it is on another object', () => {
+      const [, mac, origin] = (seal(role, of(KEY)).metadata.annotations?.[SEAL] ?? '').split('.');
+      for (const value of ['2', '2.MAC', '2.MAC.', `2.${mac}.${origin}`, `2..${origin}`, `.${mac}.${origin}`, ''])
+        expect([value, ...judged(withSeal(role, value))]).toEqual([value, false, false, false]);
+      expect(judged(later(role, OTHER))).toEqual([false, false, false]);
+      for (const member of ['name', 'namespace'])
+        expect(judged(edited(later(role), ['metadata', member], 'another'))).toEqual([false, false, false]);
+      expect(judged({ ...later(role), kind: 'Job' })).toEqual([false, false, false]);
+    });
   });
 
   test('can not be guessed', () => {
@@ -132,7 +193,7 @@ describe('a seal', () => {
             annotations: { ...binding!.metadata.annotations, 'drawbridge.internal/seal': guess },
           },
         };
-        expect(isSealed(forged, [KEY])).toBe(false);
+        expect(isSealed(forged, of(KEY))).toBe(false);
       }),
     );
   });

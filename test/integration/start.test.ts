@@ -1,0 +1,36 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { startBotProcess } from '../../src/sandbox/bot.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { useRedis } from '../support/redis.ts';
+
+describeWithCluster('the start of a bot', (cluster) => {
+  const redis = useRedis();
+
+  test('that may not read which cluster it is in ends at once, and says what it lacks', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'drawbridge-start-'));
+    const logFile = join(dir, 'bot.log');
+    const bot = await startBotProcess({
+      name: 'nobody',
+      logFile,
+      cwd: dir,
+      waitReady: false,
+      env: {
+        SLACK_BOT_TOKEN: 'xoxb-none',
+        SLACK_APP_TOKEN: 'xapp-none',
+        SLACK_API_URL: 'http://127.0.0.1:9/api/',
+        REDIS_URL: redis().url,
+        KUBECONFIG: await cluster.kubeconfigFor('cy@example.test', []),
+        POLICY_FILE: join(import.meta.dirname, '../../policy.example.yaml'),
+        SEAL_KEY: Buffer.alloc(32, 7).toString('base64'),
+      },
+    });
+    await bot.exited;
+    expect(await readFile(logFile, 'utf8')).toMatch(
+      /Drawbridge can not start: the uid of the namespace kube-system.*can't be read: .*forbidden/,
+    );
+    await rm(dir, { recursive: true });
+  });
+});
