@@ -32,10 +32,10 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   // Slack: https://docs.slack.dev/authentication/tokens
   [/xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]+/g, HIDDEN],
   [/xapp-[A-Za-z0-9-]+/g, HIDDEN],
-  // JSON Web Tokens: those of service accounts are such
-  [/eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g, HIDDEN],
+  // JSON Web Tokens: those of service accounts are such. Without a longest header, a line of nothing but beginnings would take its square in time.
+  [/eyJ[A-Za-z0-9_-]{8,500}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g, HIDDEN],
   [
-    /((?:authorization|x-slack-signature)\\*"?\s*[:=]\s*\[?\s*\\*"?)(?:[A-Za-z]+\s+)?[A-Za-z0-9._~+/=:-]+/gi,
+    /((?:authorization|x-slack-signature)\\*"?\s*[:=]\s*(?:\[\s*)?\\*"?)(?:[A-Za-z]+\s+)?[A-Za-z0-9._~+/=:-]+/gi,
     `$1${HIDDEN}`,
   ],
   [/(bearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${HIDDEN}`],

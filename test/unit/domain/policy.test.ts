@@ -1,3 +1,4 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   describeDurations,
@@ -311,8 +312,40 @@ describe('namespaces', () => {
     [['a', 'b'], 'b', true],
     [[], 'a', false],
     [['a.c'], 'abc', false],
+    [['a*a'], 'a', false],
+    [['a*a'], 'aa', true],
+    [['a*b*c'], 'abbc', true],
+    [['a*b*c'], 'acb', false],
+    [['*ab*ab'], 'ab', false],
+    [['**'], '', true],
   ])('%j matches %s: %s', (patterns, namespace, matches) => {
     expect(matchesNamespace(patterns, namespace)).toBe(matches);
+  });
+
+  it('fit a pattern exactly as it is read, letter by letter', () => {
+    /** What a pattern means, by trying every length of each `*`. */
+    const means = (pattern: string, text: string): boolean =>
+      pattern === ''
+        ? text === ''
+        : pattern.startsWith('*')
+          ? Array.from({ length: text.length + 1 }, (_, i) => text.slice(i)).some((rest) =>
+              means(pattern.slice(1), rest),
+            )
+          : text.startsWith(pattern.charAt(0)) && means(pattern.slice(1), text.slice(1));
+    const word = (letters: string[], maxLength: number) => fc.string({ unit: fc.constantFrom(...letters), maxLength });
+    fc.assert(
+      fc.property(word(['a', 'b', '*'], 7), word(['a', 'b'], 8), (pattern, text) => {
+        expect(matchesNamespace([pattern], text)).toBe(means(pattern, text));
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  it('are matched at once, however many stars a pattern has', () => {
+    // A backtracking matcher takes longer than anybody waits for even the first of these.
+    const pattern = `${'a*'.repeat(30)}b`;
+    for (let length = 1; length <= 63; length += 1) expect(matchesNamespace([pattern], 'a'.repeat(length))).toBe(false);
+    expect(matchesNamespace([pattern], `${'a'.repeat(62)}b`)).toBe(true);
   });
 
   it('of Kubernetes itself are known by their prefix', () => {

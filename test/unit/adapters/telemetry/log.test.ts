@@ -73,6 +73,16 @@ describe('the log', () => {
     });
   });
 
+  it.each([
+    ['beginnings of tokens', 'eyJ'.repeat(100_000)],
+    ['a header without a value', `authorization: ${' '.repeat(200_000)}`],
+    ['beginnings of URLs', '://a:'.repeat(50_000)],
+    ['beginnings of Slack tokens', 'xoxb.xoxb-'.repeat(30_000)],
+  ])('is not held up by a line of nothing but %s', (_what, text) => {
+    // By backtracking each takes minutes.
+    expect(logged((log) => log.info(text))).toHaveLength(1);
+  });
+
   it('leaves alone what is no secret', () => {
     const text = 'ada@example.test asked for staging/deploy/checkout at 10.0.0.1:8080, see https://example.test/a:b';
     expect(JSON.parse(logged((log) => log.info(text))[0] ?? '')).toMatchObject({ msg: text });
