@@ -9,6 +9,7 @@ import { createClusterAccess } from './adapters/kubernetes/cluster-access.ts';
 import { readClusterUid } from './adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from './adapters/kubernetes/kube-config.ts';
 import { createPodWatch } from './adapters/kubernetes/pod-watch.ts';
+import { lackOfEnding } from './adapters/kubernetes/reviews.ts';
 import { createScheduler, startWorkers } from './adapters/queue/scheduler.ts';
 import { sparingly } from './adapters/queue/sparing.ts';
 import { type AuditLine, createAudit } from './adapters/redis/audit.ts';
@@ -17,20 +18,24 @@ import { redisTime, redisWarnings } from './adapters/redis/checks.ts';
 import { connectRedis } from './adapters/redis/connection.ts';
 import { createGrantStore } from './adapters/redis/grant-store.ts';
 import { createLocks } from './adapters/redis/locks.ts';
+import { lackOfRedis } from './adapters/redis/needs.ts';
 import { createSlackApp } from './adapters/slack/app.ts';
 import { connectSlack, type SlackSettings } from './adapters/slack/connection.ts';
 import { createDirectory } from './adapters/slack/directory.ts';
+import { lackOfChannel, lackOfLists, lackOfScopes } from './adapters/slack/needs.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
+import { createAlarms } from './app/alarms.ts';
+import { type Condition, createConditions, type Lack, type Need } from './app/conditions.ts';
 import { createUseCases } from './app/create-use-cases.ts';
 import { createDueRights } from './app/end-due.ts';
 import { createFollower } from './app/follow-workloads.ts';
 import { createLookout } from './app/lookout.ts';
-import type { World } from './app/ports.ts';
+import type { ClusterAccess, World } from './app/ports.ts';
 import { reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
 import { alarm } from './app/steps.ts';
-import { watchPolicy } from './config/policy-file.ts';
+import { type PolicyWatch, watchPolicy } from './config/policy-file.ts';
 import type { Settings } from './config/settings.ts';
 import { createAuditChain } from './domain/audit-chain.ts';
 import type { Clocks } from './domain/clocks.ts';
@@ -42,10 +47,16 @@ const LOOK_AT_DUE_EVERY = 1000;
 const RECONCILE_EVERY = 30_000;
 /** Milliseconds between two looks at the clocks of Redis and of the API server. */
 const LOOK_AT_CLOCKS_EVERY = 10_000;
+/** Milliseconds between two looks at which needs are due to be looked at, and between two tries of an alarm that the queue did not take. */
+const TEND_EVERY = 5000;
+/** Milliseconds between two looks at what seldom goes away while nothing is missing. */
+const RARELY = 600_000;
 /** Milliseconds between two looks at the audit chain; its head is printed with each. */
 const LOOK_AT_AUDIT_EVERY = 60_000;
 /** Seconds that the audit webhook may lag before administrators are told. */
 const WEBHOOK_LATE = 900;
+/** How many problems of a policy file administrators are told. */
+const MOST_PROBLEMS = 5;
 /** How long running work may take at the end: milliseconds. */
 const STOP_WITHIN = 20_000;
 
@@ -67,17 +78,18 @@ export async function startDrawbridge(
   write: (line: string) => void,
 ): Promise<Drawbridge> {
   const { instance } = settings;
-  const redis = await connectRedis(settings.redis.reveal(), { role: 'requests', log });
-  const workerRedis = await connectRedis(settings.redis.reveal(), { role: 'worker', log });
-  for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
-
   const metrics = createMetrics({
     openGrants: () => store.summaries(),
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
+    conditions: () => conditions.list(),
     clocksAhead: () => aheadOf(clock.clocks()),
     auditWebhookLag: async () => (await feed?.lag()) ?? null,
   });
+  const redisFailed = () => metrics.apiError('Redis');
+  const redis = await connectRedis(settings.redis.reveal(), { role: 'requests', log, onFailure: redisFailed });
+  const workerRedis = await connectRedis(settings.redis.reveal(), { role: 'worker', log, onFailure: redisFailed });
+  for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
   const kube = loadKubeConfig(settings.kubernetes);
   const api = createApi(kube, (status) => {
     if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
@@ -127,30 +139,32 @@ export async function startDrawbridge(
     sleep,
   });
 
-  const policies = await watchPolicy({ file: settings.policyFile, log, onChange: () => void checkRights() });
-  let rightsAreSure = false;
-  /** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */
-  async function checkRights(): Promise<void> {
-    const reasons = new Map<string, string>();
-    try {
-      for (const [name, profile] of Object.entries(policies.current().profiles)) {
-        const missing = await cluster.missingRights(profile);
-        if (missing.length === 0) continue;
-        const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
-        reasons.set(name, reason);
-        if (policies.disabled(name) !== reason)
-          log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
-      }
-      policies.setDisabled(reasons);
-      rightsAreSure = reasons.size === 0;
-    } catch (error) {
-      rightsAreSure = false;
-      log.warn(
-        { err: error },
-        'the rights for the profiles could not be checked: the API server will refuse what is missing',
-      );
-    }
-  }
+  const alarms = createAlarms({ scheduler, audit, clock });
+  const conditions = createConditions({
+    now: () => clock.now(),
+    tell: {
+      began(condition, before) {
+        const { name: lacking, lacks, todo, detail, severity } = condition;
+        log[severity === 'degraded' ? 'warn' : 'error']({ lacking, todo, detail, severity }, lacks);
+        void alarms.over(againKey(lacking));
+        if (before !== null) void alarms.over(lackKey(before));
+        void alarms.raise(lackKey(condition), null, `${[lacks, detail].filter(Boolean).join(':\n')}. ${todo}`);
+      },
+      ended(condition) {
+        const { name: lacking, lacks, since } = condition;
+        log.info({ lacking, seconds: Math.round((clock.now() - since) / 1000) }, 'nothing is missing any more');
+        void alarms.over(lackKey(condition));
+        void alarms.raise(againKey(lacking), null, `Mended: it is no longer so that ${lacks}.`);
+      },
+    },
+    unknown: (need, error) => log.debug({ need, err: error }, 'what is needed could not be looked at'),
+  });
+  const policies = await watchPolicy({
+    file: settings.policyFile,
+    log,
+    onChange: () => void conditions.tend(true),
+    onProblems: (problems) => conditions.report(POLICY_FILE, lackOfPolicy(problems)),
+  });
 
   const slackSettings = slackSettingsOf(settings);
   const connection = connectSlack(slackSettings, log);
@@ -166,7 +180,48 @@ export async function startDrawbridge(
     directory,
     audit,
     cluster,
+    alarms,
+    conditions,
   };
+
+  for (const need of [
+    { name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) },
+    { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
+    { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
+    {
+      name: 'slack token',
+      severity: 'not ready',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfScopes(connection, true),
+    },
+    {
+      name: 'slack scopes',
+      severity: 'degraded',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfScopes(connection, false),
+    },
+    {
+      name: 'slack channel',
+      severity: 'degraded',
+      refuses: 'asking',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfChannel(connection, policies.current().approvals.channel),
+    },
+    {
+      name: 'slack lists',
+      severity: 'degraded',
+      every: RARELY,
+      again: 60_000,
+      look: () => lackOfLists(connection, policies.current()),
+    },
+  ] satisfies Need[])
+    conditions.add(need);
+  let isTried = false;
+  void conditions.tend(true).then(() => (isTried = true));
+  const conditionsTimer = setInterval(() => void conditions.tend().then(() => alarms.settle()), TEND_EVERY);
 
   async function tendAudit(): Promise<void> {
     try {
@@ -251,6 +306,7 @@ export async function startDrawbridge(
     redis: workerRedis,
     instance,
     log,
+    onFailure: redisFailed,
     async handleDeed(deed) {
       if (deed.kind === 'revoke') {
         // What is due beside it has its turn first.
@@ -269,14 +325,12 @@ export async function startDrawbridge(
       const followed = await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'));
       // Not waited for: no right outlives its window by it.
       follower.follow(followed).catch(notFollowed);
-      if (!rightsAreSure) await checkRights();
     },
     leave: () => void follower.follow(new Map()).catch(notFollowed),
   });
   const couldNotLook = (error: unknown) =>
     log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
   await lookout.look().catch(couldNotLook);
-  if (!rightsAreSure) await checkRights();
   const timer = setInterval(() => void lookout.turn().catch(couldNotLook), RECONCILE_EVERY);
 
   const useCases = createUseCases(world);
@@ -296,8 +350,14 @@ export async function startDrawbridge(
     clock: () => clock.doubt(),
     grants: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
     slack: () => (slack.connected() ? null : 'not connected'),
+    needs: () => (isTried ? null : 'not tried yet'),
   };
-  const ops = await startOps({ port: settings.opsPort, checks, metrics: () => metrics.scrape() });
+  const ops = await startOps({
+    port: settings.opsPort,
+    checks,
+    conditions: () => conditions.list(),
+    metrics: () => metrics.scrape(),
+  });
 
   return {
     reachable: slack.start().then(() => undefined),
@@ -306,6 +366,7 @@ export async function startDrawbridge(
       clearInterval(timer);
       clearInterval(auditTimer);
       clearInterval(clockTimer);
+      clearInterval(conditionsTimer);
       podWatch.stop();
       // Not waited for: what it leaves undone is done by the job of each grant, here or in another process.
       stopping.abort();
@@ -320,6 +381,45 @@ export async function startDrawbridge(
     },
   };
 }
+
+const POLICY_FILE = { name: 'policy file', severity: 'degraded' } as const;
+
+function lackOfPolicy(problems: readonly string[]): Lack | null {
+  if (problems.length === 0) return null;
+  const more = problems.length > MOST_PROBLEMS ? [`and ${problems.length - MOST_PROBLEMS} more`] : [];
+  return {
+    lacks: 'the policy file is bad, so the last good one stays in force',
+    todo: 'Mend it: the log has all that is wrong, and so has `npm run policy -- check`.',
+    detail: [...problems.slice(0, MOST_PROBLEMS), ...more].join('\n'),
+  };
+}
+
+/** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */
+async function lackOfProfiles(
+  cluster: Pick<ClusterAccess, 'missingRights'>,
+  policies: Pick<PolicyWatch, 'current' | 'disabled' | 'setDisabled'>,
+  log: Logger,
+): Promise<Lack | null> {
+  const reasons = new Map<string, string>();
+  for (const [name, profile] of Object.entries(policies.current().profiles)) {
+    const missing = await cluster.missingRights(profile);
+    if (missing.length === 0) continue;
+    const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
+    reasons.set(name, reason);
+    if (policies.disabled(name) !== reason)
+      log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
+  }
+  policies.setDisabled(reasons);
+  if (reasons.size === 0) return null;
+  return {
+    lacks: `profiles are disabled: ${[...reasons].map(([name, reason]) => `${name} (${reason})`).join('; ')}`,
+    todo: 'Bring the chart up to the policy: helm upgrade with the same one.',
+  };
+}
+
+/** An alarm of what is missing, and one that it is there again, each until the other. */
+const lackKey = ({ name, lacks, detail = '' }: Condition) => `lack ${name} ${lacks} ${detail}`;
+const againKey = (name: string) => `no lack ${name}`;
 
 /** Seconds. */
 function aheadOf({ own, redis, kubernetes }: Clocks): Record<'redis' | 'kubernetes', number | null> {

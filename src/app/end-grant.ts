@@ -72,11 +72,11 @@ export async function beginEnding(
     noting(world, 'ending', by, { note: words, rule: cause }),
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
+  // Before what may fail: whoever comes after finds it ending already, and tells nobody.
+  if (result.changed && cause === 'failed')
+    await alarm(world, `failed ${id}`, id, `${id} is being taken down: ${words}`);
   if (result.grant.state === 'ending') await world.scheduler.schedule(job('revoke', id));
-  if (result.changed) {
-    if (cause !== 'expired') await tell(world, id, 'message');
-    if (cause === 'failed') await alarm(world, `failed ${id}`, id, `${id} is being taken down: ${words}`);
-  }
+  if (result.changed && cause !== 'expired') await tell(world, id, 'message');
   return result.grant;
 }
 

@@ -8,7 +8,7 @@ import { digestOfProfile } from '../domain/plan.ts';
 import { profileNamed } from '../domain/policy.ts';
 import type { World } from './ports.ts';
 import { mustBeSeen } from './review-access.ts';
-import { hasRights, job, mustKnowTime, noting, scheduleEnd, tell, warningAt } from './steps.ts';
+import { hasRights, job, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
@@ -28,7 +28,7 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
     return decided;
   };
   let decision = judge(grant);
-  mustKnowTime(world);
+  mustBeAbleToGive(world);
   const result = await world.store.change(
     id,
     (current) => {
@@ -70,7 +70,7 @@ export async function reviewExtension(
       `Profile '${grant.profile}' has changed since ${id} was approved: it can't be extended.`,
     );
   if (verdict === 'approve') {
-    mustKnowTime(world);
+    mustBeAbleToGive(world);
     return lengthen(world, grant, reviewer, decided.rule, words);
   }
   const result = await world.store.change(

@@ -9,6 +9,7 @@ import type { Rule } from '../domain/rights.ts';
 import type { Target, Wanted } from '../domain/target.ts';
 import type { OtherPolicies } from '../network/layer.ts';
 import type { Cluster, NetworkPolicy } from '../network/types.ts';
+import type { Conditions } from './conditions.ts';
 import type { View } from './view.ts';
 
 /** The world as the app sees it, in domain words. Adapters implement these; every method may throw `Unavailable`. */
@@ -89,6 +90,13 @@ export interface Scheduler {
   /** Runs the job at that time, or now. The same job (kind, id, news) scheduled again moves to the new time. */
   schedule(job: Job, at?: Instant): Promise<void>;
   cancel(job: Job): Promise<void>;
+  /**
+   * Runs the job now, unless one was scheduled under this key within `seconds`: in one step, so that a key is only taken by a job that is stored.
+   * Answers whether it was stored.
+   */
+  scheduleOnce(job: Job, key: string, seconds: number): Promise<boolean>;
+  /** A job under this key may be scheduled once more. */
+  forget(key: string): Promise<void>;
   /** Those of them that are not scheduled for their time: an index each. Far cheaper than to schedule all of them anew. */
   unscheduled(wanted: readonly { readonly job: Job; readonly at: Instant }[]): Promise<number[]>;
 }
@@ -280,6 +288,16 @@ export interface Locks {
   exclusively<T>(id: GrantId, work: () => Promise<T>): Promise<T>;
 }
 
+/** What administrators are told: that something is wrong on which a person must act. */
+export interface Alarms {
+  /** Once an hour for each `key`, among all replicas. Never throws: what the queue does not take now it is given by `settle`. */
+  raise(key: string, id: GrantId | null, text: string): Promise<void>;
+  /** What was raised under this key is over: when it comes again, it is told again. */
+  over(key: string): Promise<void>;
+  /** Tries again what the queue has not taken. Never throws. */
+  settle(): Promise<void>;
+}
+
 /** Everything that the app is given. */
 export interface World {
   readonly clock: Clock;
@@ -291,4 +309,6 @@ export interface World {
   readonly directory: Directory;
   readonly audit: Audit;
   readonly cluster: ClusterAccess;
+  readonly alarms: Alarms;
+  readonly conditions: Pick<Conditions, 'hindrance'>;
 }

@@ -8,7 +8,7 @@ import { profileNamed, requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, mustKnowTime, noting, tell } from './steps.ts';
+import { job, mustBeAbleToGive, noting, tell } from './steps.ts';
 import { factsFor, personBehind } from './who.ts';
 
 /** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
@@ -47,7 +47,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
       `Profile '${ask.profile}' is disabled: ${disabled}.`,
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
-  mustKnowTime(world);
+  mustBeAbleToGive(world, decision.approvals > 0 ? 'asking' : 'giving');
   const mine = new Set<GrantId>();
   for await (const portion of world.store.summaries())
     for (const s of portion) if (s.state === 'pending' && s.requester === requester.user) mine.add(s.id);

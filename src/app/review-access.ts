@@ -6,7 +6,7 @@ import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { approve } from './approve.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, mustKnowTime, note, noting, tell, tellEnd, unschedule } from './steps.ts';
+import { job, mustBeAbleToGive, note, noting, tell, tellEnd, unschedule } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { hear } from './who.ts';
 
@@ -62,7 +62,7 @@ export async function reviewAccess(
       note: words,
       digest: grant.digest,
     });
-  mustKnowTime(world);
+  mustBeAbleToGive(world);
   const asked = await askAgainIfDifferent(world, grant);
   return asked ?? approve(world, grant, reviewer, decided.rule, words);
 }

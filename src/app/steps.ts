@@ -14,11 +14,9 @@ export async function tell(world: World, id: GrantId, ...news: News[]): Promise<
   for (const item of news) await world.scheduler.schedule({ v: 1, kind: 'tell', id, news: item });
 }
 
-/** To administrators, once an hour for each `key`. */
+/** To administrators, once an hour for each `key`. Never throws: an alarm that can't be told yet keeps nothing from being done. */
 export async function alarm(world: World, key: string, id: GrantId | null, text: string): Promise<void> {
-  if (!(await world.store.firstTime(`alarm ${key}`, 3600))) return;
-  await world.audit.record({ at: world.clock.now(), event: 'alarm', id, actor: null, note: text });
-  await world.scheduler.schedule({ v: 1, kind: 'alarm', id, text });
+  await world.alarms.raise(key, id, text);
 }
 
 /** The audit entry of a change, for the store to keep with it. */
@@ -94,16 +92,24 @@ export async function tellEnd(world: World, grant: Grant): Promise<void> {
 }
 
 /**
- * For whatever gives access, or more of it: a window that a wrong clock cuts out is not the one that was agreed on.
- * @throws Refusal while the time is in doubt
+ * For whatever gives access, or more of it, and (`asking`) for what people are asked for: a window that a wrong clock cuts out is not the one that was agreed on, and what can't be carried
+ * through must not be begun.
+ * @throws Refusal while the time is in doubt, or something that giving needs is missing
  */
-export function mustKnowTime(world: World): void {
+export function mustBeAbleToGive(world: World, to: 'asking' | 'giving' = 'giving'): void {
   const doubt = world.clock.doubt();
   if (doubt !== null)
     throw new Refusal(
       'clock',
       `Nothing is granted now, since ${doubt}.`,
       'Nothing was requested or changed. Try again in a minute; administrators have been told.',
+    );
+  const hindrance = world.conditions.hindrance(to);
+  if (hindrance !== null)
+    throw new Refusal(
+      hindrance.name,
+      `Nothing is granted now, since ${hindrance.lacks}.`,
+      'Nothing was requested or changed. Administrators have been told what to do.',
     );
 }
 

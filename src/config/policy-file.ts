@@ -195,6 +195,8 @@ export interface WatchOptions {
   readonly log: PolicyLog;
   /** Called with each policy that comes into force after the first. */
   readonly onChange?: (policy: Policy) => void;
+  /** Called when the file has become bad, or bad in another way, with one line a problem; with none when it is good again. */
+  readonly onProblems?: (problems: readonly string[]) => void;
   /** Milliseconds between looks at the file, for file systems that tell of no change. */
   readonly pollEvery?: number;
 }
@@ -208,7 +210,13 @@ const SETTLE_MS = 50;
  *
  * @throws Error with all problems when the file is bad at the start
  */
-export async function watchPolicy({ file, log, onChange, pollEvery = 5000 }: WatchOptions): Promise<PolicyWatch> {
+export async function watchPolicy({
+  file,
+  log,
+  onChange,
+  onProblems,
+  pollEvery = 5000,
+}: WatchOptions): Promise<PolicyWatch> {
   let text = await readText(file);
   const first = readPolicy(file, text);
   if (!first.ok) throw new Error(['The policy file is not usable:', ...first.problems.map((p) => `  ${p}`)].join('\n'));
@@ -224,13 +232,18 @@ export async function watchPolicy({ file, log, onChange, pollEvery = 5000 }: Wat
     const result = readPolicy(file, now);
     if (!result.ok) {
       const why = result.problems.join('\n');
-      if (why !== problem)
+      if (why !== problem) {
         log.error({ file, problems: result.problems }, 'bad policy file: the last good one stays in force');
+        onProblems?.(result.problems);
+      }
       problem = why;
       return;
     }
     const next = JSON.stringify(result.policy);
-    if (problem !== null) log.info({ file }, 'the policy file is good again');
+    if (problem !== null) {
+      log.info({ file }, 'the policy file is good again');
+      onProblems?.([]);
+    }
     problem = null;
     if (next === inForce) return;
     policy = result.policy;

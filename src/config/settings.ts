@@ -108,7 +108,7 @@ export const environmentSchema = z.object({
       return z.NEVER;
     })
     .meta({
-      description: `Redis or Valkey, with noeviction and an append-only file: ${REDIS_URL_FORM}.`,
+      description: `Redis 6.2 or Valkey, or later, with noeviction and an append-only file: ${REDIS_URL_FORM}. docs/operations.md says what its user must be allowed.`,
       example: 'redis://localhost:6379',
       secret: true,
     }),

@@ -8,6 +8,7 @@ import {
 } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
 import type { Job } from '../../src/app/ports.ts';
+import { Unavailable } from '../../src/domain/errors.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -353,5 +354,41 @@ describe('the scheduler', () => {
     expect(await closing).toBe(true);
     expect(finished).toBe(true);
     expect((await scheduler.depth()).deeds).toEqual(NOTHING);
+  });
+});
+
+describe('a job under a key', () => {
+  const alarm = (text: string): Job => ({ v: 1, kind: 'alarm', id: null, text });
+  const texts = ({ done }: ReturnType<typeof work>) => done.map(({ job }) => (job.kind === 'alarm' ? job.text : ''));
+
+  it('is stored once among all replicas, also when it has run', async () => {
+    const other = createScheduler({ redis: requests, instance, log });
+    const stored = await Promise.all(
+      [scheduler, other, scheduler].map((one, i) => one.scheduleOnce(alarm(`late ${i}`), 'late: g-7k3fq2', 60)),
+    );
+    expect(stored.filter(Boolean)).toHaveLength(1);
+    const worked = work();
+    await expect.poll(() => texts(worked)).toEqual([`late ${stored.indexOf(true)}`]);
+    expect(await other.scheduleOnce(alarm('late again'), 'late: g-7k3fq2', 60)).toBe(false);
+    expect(await other.scheduleOnce(alarm('another'), 'late: g-aaaaaa', 60)).toBe(true);
+    await expect.poll(() => texts(worked)).toEqual([`late ${stored.indexOf(true)}`, 'another']);
+    await other.close();
+  });
+
+  it('may be stored again when its time is over, and when the key is forgotten', async () => {
+    const worked = work();
+    expect(await scheduler.scheduleOnce(alarm('one'), 'soon', 1)).toBe(true);
+    await expect.poll(() => scheduler.scheduleOnce(alarm('two'), 'soon', 60), { timeout: 5000 }).toBe(true);
+    expect(await scheduler.scheduleOnce(alarm('three'), 'soon', 60)).toBe(false);
+    await scheduler.forget('soon');
+    expect(await scheduler.scheduleOnce(alarm('four'), 'soon', 60)).toBe(true);
+    await expect.poll(() => texts(worked).toSorted()).toEqual(['four', 'one', 'two']);
+  });
+
+  it('that can not be stored takes no key', async () => {
+    await requests.config('SET', 'maxmemory', '1');
+    await expect(scheduler.scheduleOnce(alarm('lost?'), 'once', 60)).rejects.toThrow(Unavailable);
+    await requests.config('SET', 'maxmemory', '0');
+    expect(await scheduler.scheduleOnce(alarm('told'), 'once', 60)).toBe(true);
   });
 });

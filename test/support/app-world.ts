@@ -1,3 +1,5 @@
+import { createAlarms } from '../../src/app/alarms.ts';
+import { createConditions } from '../../src/app/conditions.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
 import { createFollower } from '../../src/app/follow-workloads.ts';
 import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
@@ -281,7 +283,12 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
 
   const fresh = () => ({ store: memoryStore(clock, (entry) => audit.push(entry)), scheduler: memoryScheduler(clock) });
   let redis = fresh();
-  const world: World = {
+  const conditions = createConditions({
+    now: clock.now,
+    tell: { began: () => {}, ended: () => {} },
+    unknown: () => {},
+  });
+  const parts: Omit<World, 'alarms'> = {
     clock,
     policies: { current: () => policy, disabled: () => null },
     // Looked up with each call, so that a test can lose all that Redis held.
@@ -299,6 +306,8 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     scheduler: {
       schedule: (job, at) => redis.scheduler.schedule(job, at),
       cancel: (job) => redis.scheduler.cancel(job),
+      scheduleOnce: (job, key, seconds) => redis.scheduler.scheduleOnce(job, key, seconds),
+      forget: (key) => redis.scheduler.forget(key),
       unscheduled: (wanted) => redis.scheduler.unscheduled(wanted),
     },
     locks: memoryLocks(),
@@ -323,7 +332,9 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       },
     },
     cluster: cluster.access,
+    conditions,
   };
+  const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);
   return {
     world,
@@ -334,6 +345,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     members,
     told,
     alarms,
+    conditions,
     audit,
     setPolicy: (input: PolicyInput) => {
       policy = policySchema.parse(input);

@@ -5,6 +5,7 @@ import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-acces
 import type { RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { createLocks } from '../../src/adapters/redis/locks.ts';
+import { createAlarms } from '../../src/app/alarms.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
 import { createFollower } from '../../src/app/follow-workloads.ts';
 import type { Clock, Job, World } from '../../src/app/ports.ts';
@@ -45,7 +46,7 @@ export async function liveWorld(options: {
   const faults: unknown[] = [];
   const { audit, printed } = auditOn(redis, { instance });
   let scheduler = memoryScheduler(clock);
-  const world: World = {
+  const parts: Omit<World, 'alarms'> = {
     clock,
     policies: { current: () => policy, disabled: () => null },
     store: createGrantStore({ redis, instance, log: silentLog(), audit }),
@@ -53,6 +54,8 @@ export async function liveWorld(options: {
     scheduler: {
       schedule: (job, when) => scheduler.schedule(job, when),
       cancel: (job) => scheduler.cancel(job),
+      scheduleOnce: (job, key, seconds) => scheduler.scheduleOnce(job, key, seconds),
+      forget: (key) => scheduler.forget(key),
       unscheduled: (wanted) => scheduler.unscheduled(wanted),
     },
     notifier: {
@@ -79,7 +82,9 @@ export async function liveWorld(options: {
       now: clock.now,
       sleep,
     }),
+    conditions: { hindrance: () => null },
   };
+  const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);
   /** All that is due, once; what fails is due again at the next call. */
   async function run(): Promise<void> {

@@ -148,6 +148,7 @@ export interface MemoryScheduler extends Scheduler {
 /** A scheduler that runs nothing by itself: the test passes the time. */
 export function memoryScheduler(clock: Pick<Clock, 'now'>): MemoryScheduler {
   const scheduled = new Map<string, { job: Job; at: Instant }>();
+  const once = new Map<string, Instant>();
   const jobs = () => [...scheduled.values()].toSorted((a, b) => a.at - b.at);
   const takeDue = () => {
     const [first] = jobs();
@@ -161,6 +162,15 @@ export function memoryScheduler(clock: Pick<Clock, 'now'>): MemoryScheduler {
     },
     async cancel(job) {
       scheduled.delete(jobKey(job));
+    },
+    async scheduleOnce(job, key, seconds) {
+      if (clock.now() < (once.get(key) ?? 0)) return false;
+      once.set(key, clock.now() + seconds * 1000);
+      scheduled.set(jobKey(job), { job, at: clock.now() });
+      return true;
+    },
+    async forget(key) {
+      once.delete(key);
     },
     unscheduled: async (wanted) =>
       wanted.flatMap(({ job, at }, i) => (scheduled.get(jobKey(job))?.at === at ? [] : [i])),

@@ -1,5 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Condition, Severity } from '../../app/conditions.ts';
 import { Unavailable } from '../../domain/errors.ts';
 
 /** Null: ready. Otherwise what is not, in words that operators may read. One that throws is not ready either. */
@@ -13,7 +14,7 @@ export interface OpsServer {
 const CHECK_MS = 2000;
 
 /**
- * Serves `/healthz` (the process answers), `/readyz` (200, or 503 and what is not ready) and `/metrics`, for the platform; no secrets,
+ * Serves `/healthz` (the process answers), `/readyz` (200, or 503 and what is not ready; and what is degraded) and `/metrics`, for the platform; no secrets,
  * no names of people.
  *
  * @param options.port 0 takes a free one
@@ -22,13 +23,24 @@ export async function startOps(options: {
   readonly port: number;
   readonly host?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
+  readonly conditions: () => readonly Condition[];
   readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
 }): Promise<OpsServer> {
   const pages: Record<string, (response: ServerResponse) => Promise<void>> = {
     '/healthz': async (response) => answer(response, 200, 'text/plain', 'ok\n'),
     '/readyz': async (response) => {
-      const failing = await failingChecks(options.checks);
-      const body = { ready: Object.keys(failing).length === 0, failing };
+      const of = (severity: Severity) =>
+        Object.fromEntries(
+          options
+            .conditions()
+            .filter((condition) => condition.severity === severity)
+            .map(({ name, lacks, todo, since }) => [
+              name,
+              `${lacks}. ${todo} (since ${new Date(since).toISOString()})`,
+            ]),
+        );
+      const failing = { ...of('not ready'), ...(await failingChecks(options.checks)) };
+      const body = { ready: Object.keys(failing).length === 0, failing, degraded: of('degraded') };
       answer(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     },
     '/metrics': async (response) => {

@@ -1,7 +1,8 @@
+import type { Lack } from '../../app/conditions.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { Profile } from '../../domain/policy.ts';
 import type { Rule } from '../../domain/rights.ts';
-import type { Api } from './api.ts';
+import { type Api, ApiError } from './api.ts';
 import { narrowedRules, objectName } from './manifests.ts';
 
 /** One thing that somebody may do, as an authorizer is asked. */
@@ -103,16 +104,53 @@ export async function missingRights(api: Api, profile: Profile): Promise<string[
       role === undefined
         ? accessesOf(profile.rules ?? [], namespace)
         : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
-    for (const access of wanted) {
-      const review = await api.create<Review>('SelfSubjectAccessReview', {
-        apiVersion: 'authorization.k8s.io/v1',
-        kind: 'SelfSubjectAccessReview',
-        spec: { resourceAttributes: access },
-      });
-      const { verb, resource, subresource, name } = access;
-      const what = `${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`;
-      if (!review.status.allowed) missing.push(namespace === '' ? what : `${what} in ${namespace}`);
-    }
+    for (const access of wanted) if (!(await maySelf(api, access))) missing.push(describe(access));
   }
   return missing;
+}
+
+/** Whether the bot itself may do something. */
+async function maySelf(api: Api, access: Access): Promise<boolean> {
+  const review = await api.create<Review>('SelfSubjectAccessReview', {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SelfSubjectAccessReview',
+    spec: { resourceAttributes: access },
+  });
+  return review.status.allowed;
+}
+
+function describe({ namespace, verb, resource, subresource, name }: Access): string {
+  const what = `${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`;
+  return namespace === '' ? what : `${what} in ${namespace}`;
+}
+
+const of = (group: string, resources: readonly string[], verbs: readonly string[]): Access[] =>
+  resources.flatMap((resource) => verbs.map((verb) => ({ namespace: '', group, resource, verb })));
+
+/** What it takes to find what is open and to end it, in every namespace: profiles may have named others yesterday. */
+const TO_END: readonly Access[] = [
+  ...of('', ['pods'], ['list']),
+  ...of('batch', ['jobs'], ['list', 'delete']),
+  ...of('networking.k8s.io', ['networkpolicies'], ['list', 'delete']),
+  ...of('rbac.authorization.k8s.io', ['roles', 'rolebindings'], ['list', 'delete']),
+  ...of('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
+];
+
+/** What the bot lacks to end grants; null: nothing. @throws Unavailable while the API server is away */
+export async function lackOfEnding(api: Api): Promise<Lack | null> {
+  try {
+    const allowed = await Promise.all(TO_END.map((access) => maySelf(api, access)));
+    const missing = TO_END.filter((_, index) => allowed[index] !== true);
+    if (missing.length === 0) return null;
+    return {
+      lacks: `Drawbridge may not ${missing.map(describe).join(', ')} in all namespaces, so that grants can't be ended`,
+      todo: 'Give its service account the ClusterRole of the chart.',
+    };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    return {
+      lacks: `the API server refuses Drawbridge (${error.status})`,
+      todo: 'Look at its service account, or at KUBECONFIG and KUBE_CONTEXT.',
+    };
+  }
 }

@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { Queue, type WorkerOptions } from 'bullmq';
+import { createHash, randomBytes } from 'node:crypto';
+import { Queue, RedisConnection, type WorkerOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import type { Job, Scheduler } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
@@ -48,6 +48,13 @@ const PORTION = 500;
 /** Milliseconds by which a job may be off its time: BullMQ takes a delay, and adds its own clock's time. */
 const ACCURACY = 100;
 
+/**
+ * BullMQ reads the version of Redis by INFO, which many hosts refuse: a worker that was refused works no more, until the process is started anew.
+ * So nothing asks for it (`skipVersionCheck`), and BullMQ goes by the oldest version that knows the commands that are used here. An older one is
+ * found by its lack of them (needs.ts).
+ */
+RedisConnection.minimumVersion = '6.2.0';
+
 const deedsQueue = 'deeds';
 const wordsQueue = 'words';
 /** The same prefix as the keys of the grant store: one slot of a Redis Cluster. */
@@ -66,7 +73,6 @@ export function createScheduler(options: {
     const made = new Queue(name, {
       connection: options.redis,
       prefix: prefixOf(options.instance),
-      // It would be asked for once, here, and a queue whose question got no answer fails for good. The workers ask, and wait.
       skipVersionCheck: true,
       defaultJobOptions: {
         attempts: retry.attempts,
@@ -84,12 +90,14 @@ export function createScheduler(options: {
   const words = queue(wordsQueue, WORDS);
   const queueOf = (job: Job) => (isDeed(job) ? deeds : words);
 
+  const idOf = (key: string) => `${key}.${randomBytes(6).toString('hex')}`;
+
   const place = async (job: Job, at: number | undefined): Promise<void> => {
     const key = jobKey(job);
     const target = queueOf(job);
     for (let attempt = 0; attempt < 5; attempt++) {
       const delay = at === undefined ? 0 : Math.max(0, at - Date.now());
-      const jobId = `${key}.${randomBytes(6).toString('hex')}`;
+      const jobId = idOf(key);
       const added = await target.add(job.kind, job, {
         jobId,
         delay,
@@ -126,6 +134,14 @@ export function createScheduler(options: {
         if (jobId !== null) await queueOf(job).remove(jobId);
       });
     },
+    async scheduleOnce(job, key, seconds) {
+      const jobId = idOf(jobKey(job));
+      const deduplication = { id: onceKey(key), ttl: seconds * 1000 };
+      return reaching(async () => (await queueOf(job).add(job.kind, job, { jobId, deduplication })).id === jobId);
+    },
+    async forget(key) {
+      await reaching(() => words.removeDeduplicationKey(onceKey(key)));
+    },
     async unscheduled(wanted) {
       const missed: number[] = [];
       for (const [target, ofQueue] of Map.groupBy(wanted.entries(), ([, { job }]) => queueOf(job)))
@@ -150,6 +166,9 @@ export function createScheduler(options: {
     },
   };
 }
+
+/** Keys may be long, and may have colons, which BullMQ's must not. */
+const onceKey = (key: string): string => `once.${createHash('sha256').update(key).digest('hex').slice(0, 32)}`;
 
 /** That Redis is away is told by the connection, once; BullMQ would tell it with every attempt to come back. */
 function errorsOf(log: QueueLog, queue: string): (error: Error) => void {
@@ -190,6 +209,8 @@ export function startWorkers(options: {
   readonly redis: Redis | Cluster;
   readonly instance: string;
   readonly log: QueueLog;
+  /** Called for each error that a worker meets in Redis. */
+  readonly onFailure?: () => void;
   readonly handleDeed: (deed: Deed) => Promise<void>;
   readonly handleWord: (word: Word) => Promise<void>;
   readonly concurrency?: { readonly deeds: number; readonly words: number };
@@ -205,6 +226,7 @@ export function startWorkers(options: {
     const settings: WorkerOptions = {
       connection: options.redis,
       prefix: prefixOf(options.instance),
+      skipVersionCheck: true,
       concurrency: atOnce,
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
@@ -227,7 +249,11 @@ export function startWorkers(options: {
       },
       settings,
     );
-    worker.on('error', errorsOf(log, name));
+    const tell = errorsOf(log, name);
+    worker.on('error', (error) => {
+      options.onFailure?.();
+      tell(error);
+    });
     worker.on('failed', (job, error) => {
       // The first failures, then ever fewer of the same: an outage must not fill the log.
       const attempt = job?.attemptsMade ?? 1;

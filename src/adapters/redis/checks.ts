@@ -10,7 +10,11 @@ export async function redisWarnings(redis: RedisClient): Promise<string[]> {
   const nodes = redis instanceof Cluster ? redis.nodes('master') : [redis];
   const warnings = await Promise.all(
     nodes.map(async (node) => {
-      const info = `${await node.info('memory')}\n${await node.info('persistence')}`;
+      const info = await settings(node);
+      if (info === null)
+        return [
+          'Redis refuses INFO, so nobody looked at how it keeps its data: see that it has maxmemory-policy noeviction and appendonly yes.',
+        ];
       const found: string[] = [];
       const policy = /^maxmemory_policy:(\S+)/m.exec(info)?.[1];
       if (policy !== undefined && policy !== 'noeviction')
@@ -37,6 +41,16 @@ function unkept(save: string | null): string {
         ? ['nothing on disk, neither an append-only file nor snapshots', 'all grants and revocations']
         : ['snapshots only, and no append-only file', 'grants and revocations since the last snapshot'];
   return `Redis keeps ${what}: a restart of Redis forgets ${lost} (leases end access alone then). Set appendonly yes.`;
+}
+
+/** What INFO tells of memory and persistence; null where it is refused. */
+async function settings(node: Redis): Promise<string | null> {
+  try {
+    return `${await node.info('memory')}\n${await node.info('persistence')}`;
+  } catch (error) {
+    if (error instanceof Error && error.name === 'ReplyError') return null;
+    throw error;
+  }
 }
 
 /** A setting; null where CONFIG is refused. */

@@ -1,4 +1,4 @@
-import { Cluster, Redis } from 'ioredis';
+import { Cluster, type Command, Redis } from 'ioredis';
 import { parseRedisUrl, REDIS_URL_FORM, type RedisTarget } from '../../config/redis-url.ts';
 import { Unavailable } from '../../domain/errors.ts';
 
@@ -18,6 +18,8 @@ export interface ConnectOptions {
    */
   readonly role: 'requests' | 'worker';
   readonly log: RedisLog;
+  /** Called for each command that failed. */
+  readonly onFailure?: () => void;
   /** Milliseconds to wait for Redis at the start. */
   readonly startTimeout?: number;
 }
@@ -35,6 +37,7 @@ export async function connectRedis(redis: string | RedisTarget, options: Connect
   const target = typeof redis === 'string' ? parseRedisUrl(redis) : redis;
   if (target === null) throw new Error(`not a Redis URL: expected ${REDIS_URL_FORM}`);
   const client = open(target, options.role);
+  if (options.onFailure !== undefined) countFailures(client, options.onFailure);
   const where = target.hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
   const state = { away: false, lastError: '' };
   client.on('error', (error: Error) => {
@@ -99,6 +102,22 @@ function open(target: RedisTarget, role: ConnectOptions['role']): RedisClient {
     });
   const [first] = target.hosts;
   return new Redis({ ...single, ...(first === undefined ? {} : { host: first.host, port: first.port }) });
+}
+
+/** Sent by ioredis itself with each connection; it bears that they are refused. */
+const ITS_OWN = new Set(['client', 'info']);
+
+/** All commands go through here, those of pipelines and of BullMQ's queues too. */
+function countFailures(client: RedisClient, onFailure: () => void): void {
+  const send = client.sendCommand.bind(client) as (...args: unknown[]) => unknown;
+  client.sendCommand = (command: Command, ...rest: unknown[]) => {
+    command.promise.catch((error: unknown) => {
+      // NOSCRIPT: the script is sent in full then.
+      const isPlanned = error instanceof Error && error.message.startsWith('NOSCRIPT');
+      if (!isPlanned && !ITS_OWN.has(command.name)) onFailure();
+    });
+    return send(command, ...rest);
+  };
 }
 
 /** The prefix of every key of an installation. The braces keep all of them in one slot of a Redis Cluster. */

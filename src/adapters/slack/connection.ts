@@ -106,6 +106,7 @@ function checkScopes(answer: webApi.AuthTestResponse, log: Logger): void {
   }
   const missing = missingScopes(granted);
   if (missing.length === 0) return;
-  if (missing.some((scope) => scope.necessary)) throw new SlackRefused(describeMissing(missing));
-  log.warn({ missing: missing.map((scope) => scope.name) }, describeMissing(missing));
+  const { lacks, todo } = describeMissing(missing);
+  if (missing.some((scope) => scope.necessary)) throw new SlackRefused(`${lacks}. ${todo}`);
+  log.warn({ missing: missing.map((scope) => scope.name) }, `${lacks}. ${todo}`);
 }

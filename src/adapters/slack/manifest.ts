@@ -1,3 +1,5 @@
+import type { Lack } from '../../app/conditions.ts';
+
 /** The scopes that the bot's token needs, the least that works; `slack-app-manifest.yaml` is held against this list by a test. */
 
 export interface Scope {
@@ -36,8 +38,12 @@ export function missingScopes(granted: readonly string[]): Scope[] {
   return SCOPES.filter((scope) => !granted.includes(scope.name));
 }
 
-/** One message on scopes that are missing: each by name, and what it is for. */
-export function describeMissing(missing: readonly Scope[]): string {
+/** Scopes that are missing: each by name, and what it is for. */
+export function describeMissing(missing: readonly Scope[]): Lack {
   const lines = missing.map((scope) => `${scope.name} (${scope.purpose})`);
-  return `the Slack app lacks ${missing.length === 1 ? 'the scope' : 'the scopes'} ${lines.join('; ')}. Add ${missing.length === 1 ? 'it' : 'them'} under "OAuth & Permissions", as in slack-app-manifest.yaml, and install the app again.`;
+  const one = missing.length === 1;
+  return {
+    lacks: `the Slack app lacks ${one ? 'the scope' : 'the scopes'} ${lines.join('; ')}`,
+    todo: `Add ${one ? 'it' : 'them'} under "OAuth & Permissions", as in slack-app-manifest.yaml, and install the app again.`,
+  };
 }

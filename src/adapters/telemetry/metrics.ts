@@ -8,6 +8,8 @@ export interface MetricSources {
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
   policyProblem(): string | null;
+  /** What Drawbridge lacks of what it needs. */
+  conditions(): readonly { readonly name: string; readonly severity: string }[];
   /** Seconds by which the clock of this machine is ahead of each server's; null: not known. */
   clocksAhead(): Readonly<Record<'redis' | 'kubernetes', number | null>>;
   /** Seconds since the oldest audit entry that the webhook has not taken was stored; null: there is no webhook. */
@@ -73,6 +75,14 @@ export function createMetrics(sources: MetricSources): Metrics {
     async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
   );
 
+  lookedUp(
+    'drawbridge_condition',
+    '1 for each thing that Drawbridge needs and lacks: /readyz says what, and what to do.',
+    ['condition', 'severity'],
+    async (gauge) => {
+      for (const { name, severity } of sources.conditions()) gauge.set({ condition: name, severity }, 1);
+    },
+  );
   lookedUp(
     'drawbridge_audit_webhook_lag_seconds',
     'Since the oldest audit entry that the webhook has not taken yet was stored; 0: it has all.',

@@ -47,7 +47,7 @@ describe('missing scopes', () => {
       ['users:read.email', true],
       ['groups:read', false],
     ]);
-    expect(describeMissing(missing)).toMatch(
+    expect(Object.values(describeMissing(missing)).join('. ')).toMatch(
       /users:read\.email \(the e-mail address.*groups:read \(members of private channels/,
     );
   });

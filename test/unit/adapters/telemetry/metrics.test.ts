@@ -5,6 +5,7 @@ const quiet = {
   async *openGrants() {},
   queueDepth: async () => ({}),
   policyProblem: () => null,
+  conditions: () => [],
   auditWebhookLag: async () => null,
   clocksAhead: () => ({ redis: null, kubernetes: null }),
 };
@@ -24,6 +25,7 @@ describe('the metrics', () => {
       },
       queueDepth: async () => ({ deeds: { waiting: 1, delayed: 7 } }),
       policyProblem: () => 'policy.yaml:1:1 bad',
+      conditions: () => [{ name: 'slack channel', severity: 'degraded' }],
       auditWebhookLag: async () => 61.5,
       clocksAhead: () => ({ redis: -300.25, kubernetes: null }),
     });
@@ -39,6 +41,7 @@ describe('the metrics', () => {
         'drawbridge_grants{state="pending",profile="view"} 1',
         'drawbridge_queue_jobs{queue="deeds",state="delayed"} 7',
         'drawbridge_policy_bad 1',
+        'drawbridge_condition{condition="slack channel",severity="degraded"} 1',
         'drawbridge_audit_webhook_lag_seconds 61.5',
         'drawbridge_clock_ahead_seconds{of="redis"} -300.25',
         'drawbridge_audit_entries_total{outcome="unchained"} 1',
@@ -66,6 +69,7 @@ describe('the metrics', () => {
       },
       queueDepth: away,
       policyProblem: () => null,
+      conditions: () => [],
       auditWebhookLag: async () => null,
       clocksAhead: () => ({ redis: null, kubernetes: null }),
     });

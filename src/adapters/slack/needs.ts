@@ -1,0 +1,83 @@
+import type { Lack } from '../../app/conditions.ts';
+import { lookupsFor } from '../../domain/decide.ts';
+import type { Policy } from '../../domain/policy.ts';
+import { slackError } from './client.ts';
+import { isPassing, type SlackConnection } from './connection.ts';
+import { describeMissing, missingScopes } from './manifest.ts';
+
+/** Slack's word for why a call can't work until somebody changes something. @throws the error, when it may pass or is none of Slack's words */
+function lastingWord(error: unknown): string {
+  const word = slackError(error);
+  // A scope that is missing is told as that, not as the loss of all that it would show.
+  if (word === null || isPassing(word) || word === 'missing_scope') throw error;
+  return word;
+}
+
+/** The token, and the scopes without which (`necessary`) nothing works, or the others. @throws Unavailable while Slack is away */
+export async function lackOfScopes({ quick }: SlackConnection, necessary: boolean): Promise<Lack | null> {
+  try {
+    const { response_metadata: metadata } = await quick.call('auth.test', (web) => web.auth.test());
+    const missing = missingScopes(metadata?.scopes ?? []).filter((scope) => scope.necessary === necessary);
+    if (metadata?.scopes === undefined || missing.length === 0) return null;
+    return describeMissing(missing);
+  } catch (error) {
+    const word = lastingWord(error);
+    if (!necessary) return null;
+    return {
+      lacks: `Slack refuses SLACK_BOT_TOKEN: ${word}`,
+      todo: 'Install the app again, and start Drawbridge with the bot token (xoxb-…) that it gives.',
+    };
+  }
+}
+
+/** Why nothing can be posted in the channel in which approvers are asked; null: it can. @throws Unavailable while Slack is away */
+export async function lackOfChannel({ quick }: SlackConnection, id: string): Promise<Lack | null> {
+  try {
+    const { channel } = await quick.call('conversations.info', (web) => web.conversations.info({ channel: id }));
+    if (channel?.is_archived === true)
+      return {
+        lacks: `the approvals channel ${id} is archived`,
+        todo: 'Unarchive it and invite the bot, or name another one in approvals.channel of the policy.',
+      };
+    if (channel?.is_member === false)
+      return {
+        lacks: `the bot is not in the approvals channel ${id}`,
+        todo: 'Invite it there: /invite @Drawbridge.',
+      };
+    return null;
+  } catch (error) {
+    const word = lastingWord(error);
+    return {
+      lacks: `the approvals channel ${id} is not there, or is private and without the bot (${word})`,
+      todo: 'Invite the bot there, or name another one in approvals.channel of the policy.',
+    };
+  }
+}
+
+/** The user groups and channels of the policy that are not there, or that the bot may not read. @throws Unavailable while Slack is away */
+export async function lackOfLists({ quick }: SlackConnection, policy: Policy): Promise<Lack | null> {
+  const profiles = Object.values(policy.profiles);
+  const { groups, channels } = policy.administrators;
+  const ids = new Set([...groups, ...channels, ...profiles.flatMap((p) => lookupsFor(policy, p).memberships)]);
+  const missing: string[] = [];
+  const wanted = [...ids].filter((id) => id.startsWith('S'));
+  if (wanted.length > 0) {
+    const { usergroups } = await quick.call('usergroups.list', (web) =>
+      web.usergroups.list({ include_disabled: false }),
+    );
+    const there = new Set((usergroups ?? []).map(({ id }) => id));
+    missing.push(...wanted.filter((id) => !there.has(id)));
+  }
+  for (const id of [...ids].filter((one) => !one.startsWith('S')))
+    try {
+      await quick.call('conversations.info', (web) => web.conversations.info({ channel: id }));
+    } catch (error) {
+      lastingWord(error);
+      missing.push(id);
+    }
+  if (missing.length === 0) return null;
+  return {
+    lacks: `the policy names ${missing.join(', ')}, which is not there or which the bot may not see: nobody is in it, and whom it denies can't be told`,
+    todo: 'Correct the policy, or invite the bot to the private channel.',
+  };
+}

@@ -1,0 +1,153 @@
+import { readFile, writeFile } from 'node:fs/promises';
+import { expect, test } from 'vitest';
+import type { Bot } from '../../src/sandbox/bot.ts';
+import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { type Stage, textOf, useStage } from '../support/e2e.ts';
+import { HOSTED, redisUser } from '../support/redis-users.ts';
+
+/** What the bot needs of Redis, Slack and Kubernetes is named when it is missing, in front of everybody whom it concerns, and found again. */
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly failing: Readonly<Record<string, string>>;
+  readonly degraded: Readonly<Record<string, string>>;
+}
+
+const readiness = async (bot: Bot): Promise<Readiness> =>
+  (await fetch(`${bot.opsUrl}/readyz`)).json() as Promise<Readiness>;
+
+async function untilReadiness(s: Stage, bot: Bot, fits: (now: Readiness) => boolean, what: string): Promise<void> {
+  const look = async () => fits(await readiness(bot).catch(() => ({ ready: false, failing: {}, degraded: {} })));
+  await s.slack.control.waitFor(look, { timeout: 30_000, what: `${bot.name}: ${what}` });
+}
+
+const metricsOf = async (bot: Bot): Promise<string> => (await fetch(`${bot.opsUrl}/metrics`)).text();
+
+/** A grant from the request to its end. */
+async function journey(s: Stage, why: string): Promise<void> {
+  const { staging } = s.namespaces;
+  const id = await s.request(`debug ${staging}/deploy/checkout 5m ${why}`);
+  await s.press('ben', id, 'approve');
+  await s.until(id, 'Active until');
+  await s.type('ada', `revoke ${id}`);
+  await s.until(id, 'Revoked');
+}
+
+/** The only bot from now on. */
+async function onlyBot(s: Stage, name: string, redisUrl: string, waitReady = true): Promise<Bot> {
+  for (const bot of s.bots.values()) await bot.stop();
+  return s.startBot({ name, env: { REDIS_URL: redisUrl }, waitReady });
+}
+
+describeWithCluster('what the bot needs', (kube) => {
+  const stage = useStage(kube, { bot: false });
+
+  test('a Redis user that hosters give (+@all -@dangerous) is enough', async () => {
+    const s = stage();
+    const { url } = await redisUser(s.redis, HOSTED['all but what is dangerous']);
+    const bot = await onlyBot(s, 'hosted', url);
+    expect(await readiness(bot)).toEqual({ ready: true, failing: {}, degraded: {} });
+    await journey(s, 'with a user of a hoster');
+  });
+
+  test('commands that Redis refuses are named, the bot is not ready, and goes on by itself once they are allowed', async () => {
+    const s = stage();
+    const user = await redisUser(s.redis, '+@all -@dangerous -evalsha -bzpopmin');
+    const bot = await onlyBot(s, 'forbidden', user.url, false);
+    const { pid } = bot;
+    const named = ({ ready, failing }: Readiness) =>
+      !ready && /may not run BZPOPMIN, EVALSHA\. Allow it: ACL SETUSER/.test(failing['redis commands'] ?? '');
+    await untilReadiness(s, bot, named, 'names the commands');
+    expect(await metricsOf(bot)).toContain('drawbridge_condition{condition="redis commands",severity="not ready"} 1');
+    expect(await metricsOf(bot)).toMatch(/drawbridge_api_errors_total\{dependency="Redis"\} [1-9]/);
+    expect((await bot.lines()).map(({ msg }) => msg)).toContain('the Redis user may not run BZPOPMIN, EVALSHA');
+    await user.allow('+@all -@dangerous');
+    await untilReadiness(s, bot, ({ ready }) => ready, 'is ready again');
+    await journey(s, 'after all was allowed');
+    expect(bot.pid).toBe(pid);
+    await s.dm('dee', 'Mended: it is no longer so that the Redis user may not run BZPOPMIN, EVALSHA');
+  });
+
+  test('a channel without the bot: ready, but a request is refused by name, until it is there', async () => {
+    const s = stage();
+    const bot = await onlyBot(s, 'channelless', s.redisUrl);
+    const { directory } = s.slack.control;
+    const members = directory.members(ACCESS) ?? [];
+    const me = (await s.slack.control.messages(ACCESS)).find(({ user }) => user !== undefined)?.user;
+    directory.setMembers(
+      ACCESS,
+      members.filter((id) => id !== me),
+    );
+    await bot.restart();
+    const missing = ({ ready, degraded }: Readiness) =>
+      ready && /not in the approvals channel/.test(degraded['slack channel'] ?? '');
+    await untilReadiness(s, bot, missing, 'misses the channel');
+    await s.dm('dee', /the bot is not in the approvals channel.*Invite it there/);
+    await s.type('ada', `request debug ${s.namespaces.staging}/deploy/checkout 5m nobody would be asked`);
+    await s.toldTo('ada', /Nothing is granted now, since the bot is not in the approvals channel/);
+    directory.setMembers(ACCESS, members);
+    await s.changePolicy((policy) => {
+      policy.approvals.timeout = '59m';
+    });
+    await untilReadiness(s, bot, ({ degraded }) => degraded['slack channel'] === undefined, 'finds the channel');
+    await journey(s, 'the channel is there again');
+  });
+
+  test('a policy file that breaks is told to administrators once, and that it is good again', async () => {
+    const s = stage();
+    const bot = [...s.bots.values()].at(-1);
+    if (bot === undefined) throw new Error('no bot');
+    const good = await readFile(s.policyFile, 'utf8');
+    const told = async (words: string) =>
+      (await s.slack.control.dms(PEOPLE.dee.id)).filter((message) => textOf(message).includes(words)).length;
+    const BAD = 'the policy file is bad';
+    for (const times of [1, 2]) {
+      await writeFile(s.policyFile, `${good}\nprofile: {}\n`);
+      await s.slack.control.waitFor(async () => (await told('unknown key')) === times, {
+        timeout: 20_000,
+        what: `administrators are told ${times} times`,
+      });
+      const { ready, degraded } = await readiness(bot);
+      expect({ ready, degraded }).toEqual({
+        ready: true,
+        degraded: { 'policy file': expect.stringContaining(BAD) as string },
+      });
+      expect(JSON.stringify(degraded)).not.toContain('unknown key');
+      await writeFile(s.policyFile, good);
+      await s.slack.control.waitFor(async () => (await told(`no longer so that ${BAD}`)) === times, {
+        timeout: 20_000,
+        what: `administrators are told ${times} times that it is good again`,
+      });
+    }
+    expect((await readiness(bot)).degraded).toEqual({});
+  });
+
+  test('rights to end grants that are missing in Kubernetes are named, and it is not ready until they are there', async () => {
+    const s = stage();
+    const bot = [...s.bots.values()].at(-1);
+    if (bot === undefined) throw new Error('no bot');
+    const role = `clusterrole/${s.installation.serviceAccount}`;
+    const path = async () => {
+      const { rules } = JSON.parse(await s.adminKubectl(['get', role, '-o', 'json'])) as {
+        rules: { resources: string[] }[];
+      };
+      return `/rules/${rules.findIndex(({ resources }) => resources.includes('rolebindings'))}/verbs`;
+    };
+    const verbs = async (value: string[]) =>
+      s.adminKubectl([
+        'patch',
+        role,
+        '--type=json',
+        '-p',
+        JSON.stringify([{ op: 'replace', path: await path(), value }]),
+      ]);
+    await verbs(['get', 'list']);
+    await bot.restart({ waitReady: false });
+    const named = ({ ready, failing }: Readiness) =>
+      !ready && /may not delete on roles, delete on rolebindings/.test(failing['kubernetes rights'] ?? '');
+    await untilReadiness(s, bot, named, 'names the rights');
+    await verbs(['get', 'list', 'delete']);
+    await untilReadiness(s, bot, ({ ready }) => ready, 'is ready again');
+  });
+});
