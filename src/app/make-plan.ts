@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import { type Grant } from '../domain/grant.ts';
 import { digestOfProfile, type Plan } from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
-import { persistenceRisks } from '../domain/rights.ts';
+import { persistenceRisks, reachesOf } from '../domain/rights.ts';
 import type { Wanted } from '../domain/target.ts';
 import { confine, type Wish } from './confine.ts';
 import type { Survey, World } from './ports.ts';
@@ -62,6 +62,8 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
       `Access by this profile can outlive its window: it ${persistence.join('; ')}.`,
       'An administrator must say acknowledgePersistence: true in the profile, or give less.',
     );
+  const { network, preview } = confine(wish, profile, rules, survey, workspaces);
+  const said = reachesOf(rules).map((words) => `The access ${words}.`);
   const { workload } = survey;
   const role =
     profile.clusterRole !== undefined
@@ -81,6 +83,7 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
     workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
     pods: workload === null ? [] : workload.pods.map((pod) => pod.name).toSorted(),
     persistence,
-    ...confine(wish, profile, rules, survey, workspaces),
+    network,
+    preview: { ...preview, notes: [...said, ...preview.notes] },
   };
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from './duration.ts';
-import { persistenceRisks, type Rule, WORKLOAD_KINDS } from './rights.ts';
+import { type Rule, risksOf, WORKLOAD_KINDS } from './rights.ts';
+import { type RightClass, WIDE_ROLES } from './rights-table.ts';
 
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
@@ -195,20 +196,20 @@ const profile = z
     if (p.scope === 'namespace' && p.network.mode !== 'none')
       problem(['network', 'mode'], `mode ${p.network.mode} has one target: it needs scope workload`);
     for (const [index, inline] of (p.rules ?? []).entries()) {
-      const risks = persistenceRisks([inline]);
-      if (risks.length > 0)
-        problem(['rules', index], `${risks.join('; ')}: may only be given by a named role, never by inline rules`);
+      const risks = (kind: RightClass) =>
+        risksOf([inline]).flatMap((risk) => (risk.class === kind ? [risk.words] : []));
+      const [never, acknowledged] = [risks('never inline'), risks('acknowledged')];
+      if (never.length > 0)
+        problem(['rules', index], `${never.join('; ')}: may only be given by a named role, never by inline rules`);
+      if (acknowledged.length > 0 && !p.acknowledgePersistence)
+        problem(['rules', index], `${acknowledged.join('; ')}: say acknowledgePersistence: true if that is meant`);
       if (p.scope === 'workload')
         for (const resource of inline.resources) {
           const why = notOfAWorkload(inline, resource);
           if (why !== null) problem(['rules', index, 'resources'], why);
         }
     }
-    if (
-      p.clusterRole !== undefined &&
-      ['edit', 'admin', 'cluster-admin'].includes(p.clusterRole) &&
-      !p.acknowledgePersistence
-    )
+    if (p.clusterRole !== undefined && WIDE_ROLES.includes(p.clusterRole) && !p.acknowledgePersistence)
       problem(
         ['clusterRole'],
         `'${p.clusterRole}' has rights by which access outlives the grant (secrets, service account tokens, new workloads): say acknowledgePersistence: true if that is meant`,

@@ -1,3 +1,15 @@
+import {
+  CLASSES,
+  DANGEROUS_RIGHTS,
+  type DangerousRight,
+  HARMLESS_RIGHTS,
+  KNOWN_GROUPS,
+  READS,
+  type RightClass,
+  type Rights,
+  VERBS,
+} from './rights-table.ts';
+
 /** A rule of RBAC, without non-resource URLs. `resourceNames` missing means all names. */
 export interface Rule {
   readonly apiGroups: readonly string[];
@@ -23,71 +35,119 @@ export function workloadKind(word: string): WorkloadKind | null {
   return WORKLOAD_KINDS.find((k) => (k.words as readonly string[]).includes(lower))?.kind ?? null;
 }
 
-const WRITES = new Set(['create', 'update', 'patch', '*']);
-const READS = new Set(['get', 'list', 'watch', '*']);
-const POD_MAKERS = new Set([
-  'pods',
-  'deployments',
-  'statefulsets',
-  'daemonsets',
-  'replicasets',
-  'replicationcontrollers',
-  'jobs',
-  'cronjobs',
-  'podtemplates',
-]);
+const TABLE: readonly Rights[] = [...DANGEROUS_RIGHTS, ...HARMLESS_RIGHTS];
 
-/**
- * Why access by these rules can outlive its grant, a phrase each; empty when it can't. Such rights read a credential, mint one, or
- * leave something behind that goes on acting.
- * Source: https://kubernetes.io/docs/concepts/security/rbac-good-practices/#privilege-escalation-risks
- */
-export function persistenceRisks(rules: readonly Rule[]): string[] {
-  const risks = new Set<string>();
-  for (const { resources, verbs, apiGroups } of rules) {
-    const writes = verbs.some((verb) => WRITES.has(verb));
-    for (const resource of resources) {
-      if (resource === '*' || verbs.includes('*') || apiGroups.includes('*'))
-        risks.add('wildcards reach everything, also what is added later');
-      if ((resource === 'secrets' || resource === '*') && verbs.some((verb) => READS.has(verb)))
-        risks.add('reads secrets');
-      if (resource === 'serviceaccounts/token' && writes) risks.add('mints service account tokens');
-      if (resource === 'pods/ephemeralcontainers' && writes) risks.add('adds containers to running pods');
-      if (POD_MAKERS.has(resource) && writes) risks.add(`creates or changes workloads (${resource})`);
-      if (
-        apiGroups.some((g) => g === 'rbac.authorization.k8s.io' || g === '*') &&
-        (writes || verbs.some((v) => v === 'bind' || v === 'escalate'))
-      )
-        risks.add('writes RBAC');
-      if (
-        resource.startsWith('certificatesigningrequests') &&
-        verbs.some((v) => WRITES.has(v) || v === 'approve' || v === 'sign')
-      )
-        risks.add('makes certificates');
-      if (resource.startsWith('nodes/proxy')) risks.add('reaches the kubelet past admission');
-      if (resource === 'networkpolicies' && (writes || verbs.some((v) => v === 'delete' || v === 'deletecollection')))
-        risks.add('changes network policies');
-      // Labels can be written there too, and decide which policies select a pod.
-      if ((resource === 'pods/status' || resource === 'pods/binding') && writes)
-        risks.add(`changes the labels of pods (${resource})`);
-    }
-    if (verbs.includes('impersonate')) risks.add('impersonates others');
-  }
-  return [...risks].toSorted();
+/** One thing that somebody can do with rights: how bad it is, and in words ("reads secrets"). */
+export interface Risk {
+  readonly class: RightClass;
+  readonly words: string;
 }
 
-const INTO_PODS = new Set(['pods', 'pods/*', 'pods/exec', 'pods/attach', 'pods/ephemeralcontainers', '*']);
+const WILDCARDS = { class: 'never inline', does: 'reaches everything by wildcards, also what is added later' } as const;
+/** The defaults for what the table does not have: resources of others, whose controllers act on them, and verbs of others. */
+const UNKNOWN = {
+  change: { class: 'acknowledged', does: 'changes what controllers of others may act on', named: true },
+  verb: { class: 'acknowledged', does: 'has verbs of others', named: true },
+  read: { class: 'said', does: 'reads resources of others, which may hold credentials', named: true },
+} as const;
+
+type Danger = Pick<DangerousRight, 'class' | 'does' | 'named'>;
+const ORDER: readonly Danger[] = [WILDCARDS, ...DANGEROUS_RIGHTS, ...Object.values(UNKNOWN)];
+const rank = (danger: Danger): number => CLASSES.indexOf(danger.class) * ORDER.length + ORDER.indexOf(danger);
+
+/** Equal, or one is a wildcard of the other: `*`, `pods/*`, `*\/scale`. */
+function meets(one: string, other: string): boolean {
+  if (one === '*' || other === '*') return true;
+  const [parts, others] = [one.split('/'), other.split('/')];
+  return (
+    parts.length === others.length &&
+    parts.every((part, index) => part === others[index] || part === '*' || others[index] === '*')
+  );
+}
+
+/** `impersonate:user-info` is a part of `impersonate`. */
+const verbOf = (verb: string): string => verb.split(':')[0] ?? verb;
+
+const some = (ones: readonly string[], others: readonly string[]): boolean =>
+  ones.some((one) => others.some((other) => meets(one, other)));
+const isWithin = ({ groups, resources }: Rights, apiGroups: readonly string[], resource: string): boolean =>
+  some(groups, apiGroups) && some(resources, [resource]);
+const isKnown = (apiGroup: string, resource: string): boolean =>
+  TABLE.some((rights) => isWithin(rights, [apiGroup], resource));
+
+/** How the table has this verb on this resource; null: it does not. */
+export function classOf(apiGroup: string, resource: string, verb: string): RightClass | 'harmless' | null {
+  const has = (rights: Rights) => isWithin(rights, [apiGroup], resource) && some(rights.verbs, [verbOf(verb)]);
+  return DANGEROUS_RIGHTS.find(has)?.class ?? (HARMLESS_RIGHTS.some(has) ? 'harmless' : null);
+}
+
+/** What the table does not have of a resource, as danger and name. */
+function unknownOf({ apiGroups, verbs }: Rule, resource: string): [Danger, string][] {
+  if (resource.includes('*')) return [];
+  const said = verbs.filter((verb) => verb !== '*');
+  // A rule with several groups means each resource in the one that has it.
+  const isElsewhere = apiGroups.some((group) => isKnown(group, resource));
+  const strangers = apiGroups.filter(
+    (group) => group !== '*' && !isKnown(group, resource) && !(isElsewhere && KNOWN_GROUPS.has(group)),
+  );
+  const reads = verbs.every((verb) => READS.includes(verb));
+  return [
+    ...strangers.map((group): [Danger, string] => [
+      reads ? UNKNOWN.read : UNKNOWN.change,
+      group === '' ? resource : `${resource}.${group}`,
+    ]),
+    ...said
+      .filter(
+        (verb) =>
+          isElsewhere && !VERBS.includes(verb) && apiGroups.every((group) => classOf(group, resource, verb) === null),
+      )
+      .map((verb): [Danger, string] => [UNKNOWN.verb, `${verb} on ${resource}`]),
+  ];
+}
+
+function dangersOf(rule: Rule): [Danger, string][] {
+  const verbs = rule.verbs.map(verbOf);
+  const all = [...rule.apiGroups, ...rule.resources, ...rule.verbs];
+  return [
+    ...(all.some((word) => word.includes('*')) ? [[WILDCARDS, ''] as [Danger, string]] : []),
+    ...rule.resources.flatMap((resource) => [
+      ...DANGEROUS_RIGHTS.filter((right) => isWithin(right, rule.apiGroups, resource) && some(right.verbs, verbs)).map(
+        (right): [Danger, string] => [right, resource],
+      ),
+      ...unknownOf(rule, resource),
+    ]),
+  ];
+}
+
+/** What these rights amount to, worst first, each thing once. */
+export function risksOf(rules: readonly Rule[]): Risk[] {
+  const names = new Map<Danger, Set<string>>();
+  for (const [danger, name] of rules.flatMap(dangersOf)) names.set(danger, (names.get(danger) ?? new Set()).add(name));
+  return [...names]
+    .toSorted(([one], [other]) => rank(one) - rank(other))
+    .map(([{ class: kind, does, named }, found]) => ({
+      class: kind,
+      words: named ? `${does} (${[...found].toSorted().join(', ')})` : does,
+    }));
+}
+
+/** Why access by these rules can outlive its grant, a phrase each, worst first; empty when it can't. */
+export function persistenceRisks(rules: readonly Rule[]): string[] {
+  return risksOf(rules).flatMap((risk) => (risk.class === 'said' ? [] : [risk.words]));
+}
+
+/** What an approver may not see in these rules: how far they reach though they end with the grant, a phrase each. */
+export function reachesOf(rules: readonly Rule[]): string[] {
+  return risksOf(rules).flatMap((risk) => (risk.class === 'said' ? [risk.words] : []));
+}
 
 /** Whether these rules let somebody run something in a pod, or in one that he makes: he then shares its network. */
 export function letsIntoPods(rules: readonly Rule[]): boolean {
-  return rules.some(
-    ({ apiGroups, resources, verbs }) =>
-      apiGroups.some((group) => group === '' || group === '*') &&
-      resources.some(
-        (resource) =>
-          INTO_PODS.has(resource) && (resource !== 'pods' || verbs.includes('create') || verbs.includes('*')),
-      ) &&
-      // exec and attach ask for get, since Kubernetes 1.35 for create too.
-      verbs.some((verb) => WRITES.has(verb) || verb === 'get'),
+  return rules.some((rule) =>
+    rule.resources.some((resource) =>
+      DANGEROUS_RIGHTS.some(
+        (right) => right.entersPods && isWithin(right, rule.apiGroups, resource) && some(right.verbs, rule.verbs),
+      ),
+    ),
   );
 }

@@ -4,15 +4,16 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { policySchema } from '../domain/policy.ts';
+import { DANGEROUS_RIGHTS, HARMLESS_RIGHTS, READS, VERBS, WIDE_ROLES } from '../domain/rights-table.ts';
 
 /**
- * The values of the chart, whose meaning its values.yaml tells. Run as a program this writes helm/drawbridge/values.schema.json, which helm
- * holds every install against, so that the policy has one schema in chart and bot; with `--check` it only compares. Exit code 1: it differs.
+ * The values of the chart, whose meaning its values.yaml tells. Run as a program this writes the chart's generated files: values.schema.json,
+ * which helm holds every install against, and rights.json, by which its templates judge inline rules, so that chart and bot have one schema of
+ * the policy and one table of rights; with `--check` it only compares. Exit code 1: one differs.
  */
 
 /** Where the chart is. */
 export const CHART = fileURLToPath(new URL('../../helm/drawbridge', import.meta.url));
-const SCHEMA_FILE = join(CHART, 'values.schema.json');
 
 const namespace = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
 const port = z.int().min(1).max(65_535);
@@ -66,15 +67,42 @@ export type ChartValues = Pick<z.input<typeof valuesSchema>, 'policy'> & {
 };
 
 /** The content of the chart's values.schema.json. */
-export function chartSchema(): unknown {
+function chartSchema(): unknown {
   return z.toJSONSchema(valuesSchema, { io: 'input', target: 'draft-7' });
 }
 
-if (import.meta.main) {
-  const schema = JSON.parse(JSON.stringify(chartSchema()));
-  if (!process.argv.includes('--check')) await writeFile(SCHEMA_FILE, `${JSON.stringify(schema, null, 2)}\n`);
-  else if (!isDeepStrictEqual(JSON.parse(await readFile(SCHEMA_FILE, 'utf8').catch(() => 'null')), schema)) {
-    console.error('values.schema.json differs from the schemas in the sources: run npm run chart-schema');
-    process.exitCode = 1;
-  }
+/** The content of the chart's rights.json: what of the table of rights its templates ask for. */
+function chartRights(): unknown {
+  const known = new Map<string, Set<string>>();
+  for (const { groups, resources } of [...DANGEROUS_RIGHTS, ...HARMLESS_RIGHTS])
+    for (const group of groups) known.set(group, new Set([...(known.get(group) ?? []), ...resources]));
+  return {
+    dangerous: DANGEROUS_RIGHTS.map(({ class: kind, does, groups, resources, verbs }) => ({
+      class: kind,
+      does,
+      groups,
+      resources,
+      verbs,
+    })),
+    known: Object.fromEntries([...known].map(([group, resources]) => [group, [...resources].toSorted()])),
+    reads: READS,
+    verbs: VERBS,
+    wideRoles: WIDE_ROLES,
+  };
 }
+
+/** The files of the chart that are generated, with what belongs in them. */
+export function chartFiles(): Readonly<Record<string, unknown>> {
+  const plain = (content: unknown): unknown => JSON.parse(JSON.stringify(content));
+  return { 'values.schema.json': plain(chartSchema()), 'rights.json': plain(chartRights()) };
+}
+
+if (import.meta.main)
+  for (const [name, content] of Object.entries(chartFiles())) {
+    const file = join(CHART, name);
+    if (!process.argv.includes('--check')) await writeFile(file, `${JSON.stringify(content, null, 2)}\n`);
+    else if (!isDeepStrictEqual(JSON.parse(await readFile(file, 'utf8').catch(() => 'null')), content)) {
+      console.error(`${name} differs from the sources: run npm run chart-files`);
+      process.exitCode = 1;
+    }
+  }

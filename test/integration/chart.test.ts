@@ -6,7 +6,7 @@ import { parsePolicy } from '../../src/config/policy-file.ts';
 import { loadSettings } from '../../src/config/settings.ts';
 import { policySchema } from '../../src/domain/policy.ts';
 import { helm, installChart, type Rendered, renderChart, uninstallChart } from '../../src/sandbox/chart.ts';
-import { CHART, type ChartValues, chartSchema } from '../../src/sandbox/chart-values.ts';
+import { CHART, type ChartValues, chartFiles } from '../../src/sandbox/chart-values.ts';
 import { exampleValues } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { handOf } from '../support/hand.ts';
@@ -76,9 +76,12 @@ describe('the chart', () => {
     expect(await helm(['lint', CHART, '--strict', '--values', 'values.json'], values())).toContain('0 chart(s) failed');
   });
 
-  test('its schema is the one of the sources, and its values are all explained', () => {
-    const schema = JSON.parse(readFileSync(join(CHART, 'values.schema.json'), 'utf8')) as { properties: object };
-    expect(schema).toEqual(JSON.parse(JSON.stringify(chartSchema())));
+  test.each(Object.entries(chartFiles()))('its %s is the one of the sources', (name, content) => {
+    expect(JSON.parse(readFileSync(join(CHART, name), 'utf8'))).toEqual(content);
+  });
+
+  test('its values are all explained', () => {
+    const schema = chartFiles()['values.schema.json'] as { properties: object };
     const values = shipped('helm/drawbridge/values.yaml') as object;
     expect([...Object.keys(values), 'global'].toSorted()).toEqual(Object.keys(schema.properties).toSorted());
   });
@@ -119,6 +122,11 @@ describe('the chart', () => {
       /profiles.debug.namespaces: 'drawbridge' belongs to Kubernetes or to Drawbridge/,
     ],
     [
+      'a role that outlives its grant, unless that is said',
+      { 'policy.profiles.observe.clusterRole': 'edit' },
+      /profiles.observe.clusterRole: 'edit' has rights by which access outlives the grant: say acknowledgePersistence/,
+    ],
+    [
       'the workspaces namespace',
       { 'policy.profiles.debug.namespaces': ['drawbridge-workspaces'] },
       /'drawbridge-workspaces' belongs to Kubernetes or to Drawbridge/,
@@ -151,18 +159,45 @@ describe('the chart', () => {
     ['', 'configmaps', 'update'],
     ['apps', 'deployments/scale', 'patch'],
     ['rbac.authorization.k8s.io', 'roles', 'list'],
-  ])('of inline rules it takes what the policy takes, and no more: %s %s %s', async (group, resource, verb) => {
+    ['', 'secrets', 'patch'],
+    ['', 'secrets', 'deletecollection'],
+    ['', 'podtemplates', 'create'],
+    ['', 'namespaces', 'patch'],
+    ['authentication.k8s.io', 'userextras/scopes', 'impersonate'],
+    ['admissionregistration.k8s.io', 'validatingadmissionpolicybindings', 'delete'],
+    ['', 'services', 'update'],
+    ['discovery.k8s.io', 'endpointslices', 'create'],
+    ['argoproj.io', 'workflows', 'create'],
+    ['argoproj.io', 'workflows', 'get'],
+    ['', 'configmaps', 'frob'],
+    ['', 'pods/exec', 'create'],
+    ['', 'pods/portforward', 'create'],
+  ])('of inline rules it takes what the policy takes, in the same words: %s %s %s', async (group, resource, verb) => {
     const rules = [{ apiGroups: [group], resources: [resource], verbs: [verb] }];
-    const values = exampleValues({}, { 'policy.profiles.events.rules': rules });
-    const taken = policySchema.safeParse(values.policy).success;
-    const rendered = await renderChart(values).then(
-      () => true,
-      (error: unknown) => {
-        expect(String(error)).toMatch(/policy.profiles.events.rules\[0\]: .*: may only be given by a named role/);
-        return false;
-      },
+    for (const acknowledgePersistence of [false, true]) {
+      const values = exampleValues(
+        {},
+        { 'policy.profiles.events': { ...exampleValues().policy.profiles.events, rules, acknowledgePersistence } },
+      );
+      const [problem] = policySchema.safeParse(values.policy).error?.issues ?? [];
+      const rendered = await renderChart(values).then(
+        () => null,
+        (error: unknown) => String(error),
+      );
+      if (problem === undefined) expect(rendered).toBeNull();
+      else {
+        const [does = '', after] = problem.message.split(/(?: \([^)]*\))?: (?=may|say)/);
+        expect(rendered).toContain(`policy.profiles.events.rules[0]: ${does}`);
+        expect(rendered).toContain(after);
+      }
+    }
+  });
+
+  test('a group that has the resource does not excuse one that is of others', async () => {
+    const rules = [{ apiGroups: ['', 'argoproj.io'], resources: ['pods'], verbs: ['delete'] }];
+    await expect(renderChart(exampleValues({}, { 'policy.profiles.events.rules': rules }))).rejects.toThrow(
+      /changes what controllers of others may act on \(pods.argoproj.io\)/,
     );
-    expect(rendered).toBe(taken);
   });
 
   test.each(Object.entries(variants))('the bot starts with what it is given: %s', async (_name, values) => {

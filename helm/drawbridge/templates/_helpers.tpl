@@ -83,8 +83,9 @@ subjects:
 {{- end -}}
 
 {{/*
-What the chart refuses though its schema takes it. The bot would refuse these rules too (src/domain/rights.ts), but only after the
-chart had given it the rights: by them a stolen token could read credentials, or leave something behind that goes on acting.
+What the chart refuses though its schema takes it. The bot would refuse these rules too, by the same table (src/domain/rights-table.ts, of
+which rights.json is made), but only after the chart had given it the rights: by them a stolen token could read credentials, or leave
+something behind that goes on acting.
 */}}
 {{- define "drawbridge.check" -}}
 {{- $root := . -}}
@@ -103,28 +104,76 @@ chart had given it the rights: by them a stolen token could read credentials, or
 {{- fail (printf "policy.profiles.%s.namespaces: '%s' belongs to Kubernetes or to Drawbridge and is closed to every profile" $name .) -}}
 {{- end -}}
 {{- end -}}
+{{- $rights := $root.Files.Get "rights.json" | fromJson -}}
+{{- if and (has ($profile.clusterRole | default "") $rights.wideRoles) (not $profile.acknowledgePersistence) -}}
+{{- fail (printf "policy.profiles.%s.clusterRole: '%s' has rights by which access outlives the grant: say acknowledgePersistence: true if that is meant" $name $profile.clusterRole) -}}
+{{- end -}}
 {{- range $index, $rule := $profile.rules -}}
-{{- $verbs := $rule.verbs -}}
-{{- $reads := or (has "get" $verbs) (has "list" $verbs) (has "watch" $verbs) -}}
-{{- $writes := or (has "create" $verbs) (has "update" $verbs) (has "patch" $verbs) -}}
-{{- $podMakers := list "pods" "deployments" "statefulsets" "daemonsets" "replicasets" "replicationcontrollers" "jobs" "cronjobs" "podtemplates" -}}
-{{- $why := "" -}}
-{{- if has "impersonate" $verbs }}{{ $why = "impersonates others" }}{{ end -}}
-{{- if and (has "rbac.authorization.k8s.io" $rule.apiGroups) (or $writes (has "bind" $verbs) (has "escalate" $verbs)) }}{{ $why = "writes RBAC" }}{{ end -}}
-{{- range $rule.resources -}}
-{{- if and $reads (eq . "secrets") }}{{ $why = "reads secrets" }}{{ end -}}
-{{- if and $writes (eq . "serviceaccounts/token") }}{{ $why = "mints service account tokens" }}{{ end -}}
-{{- if and $writes (eq . "pods/ephemeralcontainers") }}{{ $why = "adds containers to running pods" }}{{ end -}}
-{{- if and $writes (has . $podMakers) }}{{ $why = printf "creates or changes workloads (%s)" . }}{{ end -}}
-{{- if and (hasPrefix "certificatesigningrequests" .) (or $writes (has "approve" $verbs) (has "sign" $verbs)) }}{{ $why = "makes certificates" }}{{ end -}}
-{{- if and (eq . "networkpolicies") (or $writes (has "delete" $verbs) (has "deletecollection" $verbs)) }}{{ $why = "changes network policies" }}{{ end -}}
-{{- if and $writes (has . (list "pods/status" "pods/binding")) }}{{ $why = printf "changes the labels of pods (%s)" . }}{{ end -}}
-{{- if hasPrefix "nodes/proxy" . }}{{ $why = "reaches the kubelet past admission" }}{{ end -}}
+{{- $why := include "drawbridge.risks" (list $rights $rule) | fromJson -}}
+{{- with index $why "never inline" -}}
+{{- fail (printf "policy.profiles.%s.rules[%d]: %s: may only be given by a named role, never by inline rules" $name $index (join "; " .)) -}}
 {{- end -}}
-{{- if $why -}}
-{{- fail (printf "policy.profiles.%s.rules[%d]: %s: may only be given by a named role, never by inline rules" $name $index $why) -}}
+{{- with ternary nil $why.acknowledged ($profile.acknowledgePersistence | default false) -}}
+{{- fail (printf "policy.profiles.%s.rules[%d]: %s: say acknowledgePersistence: true if that is meant" $name $index (join "; " .)) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What an inline rule amounts to, by class, as JSON: (list RIGHTS RULE). The schema has refused wildcards already. */}}
+{{- define "drawbridge.risks" -}}
+{{- $rights := index . 0 -}}
+{{- $rule := index . 1 -}}
+{{- $why := dict "never inline" list "acknowledged" list "said" list -}}
+{{- range $right := $rights.dangerous -}}
+{{- if and (include "drawbridge.meet" (list .groups $rule.apiGroups)) (include "drawbridge.meet" (list .resources $rule.resources)) (include "drawbridge.meet" (list .verbs $rule.verbs)) -}}
+{{- $_ := set $why .class (append (index $why .class) .does) -}}
+{{- end -}}
+{{- end -}}
+{{- $foreign := list -}}
+{{- $otherVerbs := list -}}
+{{- range $resource := $rule.resources -}}
+{{- $strangers := list -}}
+{{- $elsewhere := false -}}
+{{- range $group := $rule.apiGroups -}}
+{{- if and (hasKey $rights.known $group) (has $resource (get $rights.known $group)) }}{{ $elsewhere = true }}{{ else }}{{ $strangers = append $strangers $group }}{{ end -}}
+{{- end -}}
+{{- if $elsewhere -}}
+{{- range $verb := $rule.verbs -}}
+{{- if not (or (has $verb $rights.verbs) (include "drawbridge.classified" (list $rights $rule.apiGroups $resource $verb))) }}{{ $otherVerbs = append $otherVerbs (printf "%s on %s" $verb $resource) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- range $strangers -}}
+{{- if not (and $elsewhere (hasKey $rights.known .)) }}{{ $foreign = append $foreign (printf "%s.%s" $resource .) }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- $changes := list -}}
+{{- range $rule.verbs }}{{ if not (has . $rights.reads) }}{{ $changes = append $changes . }}{{ end }}{{ end -}}
+{{- if and $foreign $changes -}}
+{{- $_ := set $why "acknowledged" (append $why.acknowledged (printf "changes what controllers of others may act on (%s)" (join ", " $foreign))) -}}
+{{- end -}}
+{{- with $otherVerbs -}}
+{{- $_ := set $why "acknowledged" (append $why.acknowledged (printf "has verbs of others (%s)" (join ", " .))) -}}
+{{- end -}}
+{{- toJson $why -}}
+{{- end -}}
+
+{{/* Whether the table has the verb on the resource: (list RIGHTS GROUPS RESOURCE VERB). */}}
+{{- define "drawbridge.classified" -}}
+{{- $groups := index . 1 -}}
+{{- $resource := index . 2 -}}
+{{- $verb := index . 3 -}}
+{{- range (index . 0).dangerous -}}
+{{- if and (include "drawbridge.meet" (list .groups $groups)) (include "drawbridge.meet" (list .resources (list $resource))) (include "drawbridge.meet" (list .verbs (list $verb))) }}yes{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether one list has something of the other, or everything: (list LIST LIST). */}}
+{{- define "drawbridge.meet" -}}
+{{- $others := index . 1 -}}
+{{- range $one := index . 0 -}}
+{{- if or (eq $one "*") (has $one $others) }}yes{{ end -}}
+{{- if hasSuffix "/*" $one }}{{ range $others }}{{ if hasPrefix (trimSuffix "*" $one) . }}yes{{ end }}{{ end }}{{ end -}}
 {{- end -}}
 {{- end -}}
 
@@ -167,6 +216,15 @@ chart had given it the rights: by them a stolen token could read credentials, or
 {{- end -}}
 {{- end -}}
 {{- uniq $rules | join ",\n" -}}
+{{- end -}}
+
+{{/* The rights that no Role of the bot's own may hold, as a list. */}}
+{{- define "drawbridge.cel.neverInline" -}}
+{{- $never := list -}}
+{{- range (.Files.Get "rights.json" | fromJson).dangerous -}}
+{{- if eq .class "never inline" }}{{ $never = append $never (dict "groups" .groups "resources" .resources "verbs" .verbs | toJson) }}{{ end -}}
+{{- end -}}
+{{- $never | join ",\n" -}}
 {{- end -}}
 
 {{/* True when the rule r names what it is for. No names means all, and the empty name is that of a list. */}}

@@ -61,6 +61,15 @@ describe('a profile', () => {
     ['with scaling of the workload', inline('deployments/scale', ['patch'], ['apps'])],
     ['with a workspace', { ...debug, network: { image: 'registry.example.test/toolbox:1' } }],
     ['with an acknowledged built-in role', { ...view, clusterRole: 'edit', acknowledgePersistence: true }],
+    [
+      'with acknowledged rules that go on acting',
+      {
+        ...view,
+        clusterRole: undefined,
+        acknowledgePersistence: true,
+        rules: [{ apiGroups: [''], resources: ['services'], verbs: ['update'] }],
+      },
+    ],
     ['for all namespaces, said aloud', { ...view, namespaces: ['*'] }],
     ['of seven days', { ...view, duration: { default: '1h', maximum: '7d' } }],
   ])('%s is taken', (_, profile) => {
@@ -101,6 +110,25 @@ describe('a profile', () => {
       'with rules that read secrets',
       { ...view, clusterRole: undefined, rules: [{ apiGroups: [''], resources: ['secrets'], verbs: ['get'] }] },
       /^profiles\.it\.rules\.0: reads secrets: may only be given by a named role/,
+    ],
+    ...['patch', 'update', 'deletecollection', 'create'].map((verb): [string, object, RegExp] => [
+      `with rules that ${verb} secrets, which is answered with them`,
+      {
+        ...view,
+        clusterRole: undefined,
+        acknowledgePersistence: true,
+        rules: [{ apiGroups: [''], resources: ['secrets'], verbs: [verb] }],
+      },
+      /^profiles\.it\.rules\.0: reads secrets: may only be given by a named role/,
+    ]),
+    [
+      'with rules that go on acting',
+      {
+        ...view,
+        clusterRole: undefined,
+        rules: [{ apiGroups: [''], resources: ['services', 'pods/exec'], verbs: ['update'] }],
+      },
+      /^profiles\.it\.rules\.0: redirects traffic of others \(services\): say acknowledgePersistence: true/,
     ],
     [
       'with rules that leave a way in, even acknowledged',
