@@ -1,4 +1,4 @@
-import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
+import { Declined, Refusal, Unavailable, UnreadableMembers } from '../domain/errors.ts';
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../domain/plan.ts';
@@ -72,6 +72,8 @@ async function isVoid(world: World, grant: Grant): Promise<boolean> {
   try {
     return (await askAgainIfDifferent(world, grant)) !== null;
   } catch (error) {
+    // Who benefits is judged once more, and whoever that may be can be read again soon.
+    if (error instanceof UnreadableMembers) throw new Unavailable('Slack', error.message, { retryIn: error.retryIn });
     if (!(error instanceof Refusal)) throw error;
     const cancelled = await world.store.change(
       grant.id,

@@ -1,6 +1,7 @@
 import { approvalsMissing } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { approvalsOf, become, type Decision, type Grant } from '../domain/grant.ts';
+import { isSamePerson } from '../domain/identity.ts';
 import type { Person } from '../domain/people.ts';
 import type { World } from './ports.ts';
 import { job, noting, scheduleEnd, tell } from './steps.ts';
@@ -25,7 +26,7 @@ export async function approve(
       if (grant.digest !== seen.digest)
         throw new Refusal('digest', 'The plan has changed in this moment.', 'Look at it again, then decide.');
       // Somebody else's click came first with the same person's word: it counts once.
-      if (by !== null && approvalsOf(grant).some((d) => d.by?.user === by.user)) return null;
+      if (by !== null && approvalsOf(grant).some((d) => d.by !== null && isSamePerson(d.by, by))) return null;
       const next = { ...grant, decisions: [...grant.decisions, decision] };
       if (approvalsMissing(next) > 0) return next;
       return become(next, 'approved', { startsAt: now, expiresAt: now + grant.duration * 1000 });

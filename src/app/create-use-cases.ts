@@ -1,42 +1,44 @@
 import type { Grant } from '../domain/grant.ts';
+import { type Command, runCommand } from './command.ts';
 import { endAccess } from './end-grant.ts';
 import { askExtension, reviewExtension } from './extend-grant.ts';
 import { inspect, list, offers, status, who, workloads } from './inquire.ts';
 import type { World } from './ports.ts';
 import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './request-access.ts';
 import { reviewAccess } from './review-access.ts';
-import type { Proposal, UseCases } from './use-cases.ts';
+import type { Ask, Proposal, UseCases } from './use-cases.ts';
 import { viewOf } from './view.ts';
-import { whole } from './whole.ts';
 
 /** What people can do, over a world. */
 export function createUseCases(world: World): UseCases {
-  const viewed = async (work: (world: World) => Promise<Grant>) =>
-    viewOf(await whole(world, work), world.policies.current(), world.cluster);
+  const run = <T>(by: string, doing: string, about: Omit<Command, 'by' | 'doing'>, work: (w: World) => Promise<T>) =>
+    runCommand(world, { by, doing, ...about }, work);
+  const asking = ({ profile }: Ask) => ({ profile });
+  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster);
   const proposed = (prepared: Prepared): Proposal => ({
-    view: viewOf(prepared.grant, world.policies.current(), world.cluster),
+    view: viewed(prepared.grant),
     rule: prepared.rule,
     digest: digestOfPrepared(prepared),
   });
   return {
-    offers: (slackId) => offers(world, slackId),
-    workloads: (slackId, profile, namespace) => workloads(world, slackId, profile, namespace),
-    preview: async (slackId, ask) => proposed(await whole(world, (w) => prepareRequest(w, slackId, ask))),
-    request: (slackId, ask) => viewed((w) => requestAccess(w, slackId, ask)),
-    async requestAsShown(slackId, ask, digest) {
-      const result = await whole(world, (w) => requestAsShown(w, slackId, ask, digest));
-      return 'changed' in result
-        ? { changed: proposed(result.changed) }
-        : { requested: viewOf(result.requested, world.policies.current(), world.cluster) };
+    offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
+    workloads: (by, profile, namespace) =>
+      run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
+    preview: async (by, ask) => proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask))),
+    request: async (by, ask) => viewed(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
+    async requestAsShown(by, ask, digest) {
+      const result = await run(by, 'request', asking(ask), (w) => requestAsShown(w, by, ask, digest));
+      return 'changed' in result ? { changed: proposed(result.changed) } : { requested: viewed(result.requested) };
     },
-    review: (slackId, id, verdict, note, seen) => viewed((w) => reviewAccess(w, slackId, id, verdict, note, seen)),
-    extend: (slackId, id, seconds) => viewed((w) => askExtension(w, slackId, id, seconds)),
-    reviewExtension: (slackId, id, verdict, note, seen) =>
-      viewed((w) => reviewExtension(w, slackId, id, verdict, note, seen)),
-    revoke: (slackId, id, note) => viewed((w) => endAccess(w, slackId, id, note)),
-    list: (slackId) => list(world, slackId),
-    status: (slackId, id) => status(world, slackId, id),
-    inspect: (slackId, id) => inspect(world, slackId, id),
-    who: (slackId, namespace) => who(world, slackId, namespace),
+    review: async (by, id, verdict, note, seen) =>
+      viewed(await run(by, verdict, { id }, (w) => reviewAccess(w, by, id, verdict, note, seen))),
+    extend: async (by, id, seconds) => viewed(await run(by, 'extend', { id }, (w) => askExtension(w, by, id, seconds))),
+    reviewExtension: async (by, id, verdict, note, seen) =>
+      viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),
+    revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
+    list: (by) => run(by, 'list', {}, (w) => list(w, by)),
+    status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),
+    inspect: (by, id) => run(by, 'status', { id }, (w) => inspect(w, by, id)),
+    who: (by, namespace) => run(by, 'who', {}, (w) => who(w, by, namespace)),
   };
 }

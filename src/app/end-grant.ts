@@ -1,4 +1,3 @@
-import { mayEnd } from '../domain/decide.ts';
 import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
 import { become, type Ending, type Grant, hasEnded, type Instant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
@@ -7,7 +6,7 @@ import { hasAdmission } from '../domain/plan.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { reachLeft } from './reach.ts';
 import { alarm, job, noting, tell, tellEnd, unschedule } from './steps.ts';
-import { hear } from './who.ts';
+import { actorAndGrant, mustBeAllowed } from './who.ts';
 
 /** When an ending that does not get done is told to administrators: milliseconds after it was begun. */
 const LATE = 30_000;
@@ -16,9 +15,8 @@ const NOTEWORTHY = 5000;
 
 /** A person ends a grant, or calls a request back before anything was applied. */
 export async function endAccess(world: World, slackId: string, id: GrantId, words: string): Promise<Grant> {
-  const { policy, person, grant, facts } = await hear(world, slackId, id);
-  const allowed = mayEnd(policy, grant, person, facts);
-  if (!allowed.allowed) throw allowed.refusal;
+  const { actor: person, grant } = await actorAndGrant(world, slackId, id);
+  const allowed = await mustBeAllowed(world, { kind: 'end', grant }, { requester: grant.requester, actor: person });
   if (hasEnded(grant.state)) throw new Refusal('state', `${id} has ended already: ${grant.state}.`);
   const cancelled = await world.store.change(
     id,

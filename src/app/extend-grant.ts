@@ -1,50 +1,56 @@
-import { decideExtension, decideReview, extensionDigest } from '../domain/decide.ts';
+import { extensionDigest, type Terms } from '../domain/decide.ts';
 import { formatDuration } from '../domain/duration.ts';
 import { Refusal } from '../domain/errors.ts';
 import { become, type Decision, type Extension, type Grant, onePerPerson } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
-import { digestOfProfile } from '../domain/plan.ts';
-import { profileNamed } from '../domain/policy.ts';
+import { digestOfPlan } from '../domain/plan.ts';
+import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { mustBeSeen } from './review-access.ts';
+import { beneficiaryOf, mustBeSeen } from './review-access.ts';
 import { hasRights, job, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
-import { hear } from './who.ts';
+import { actorAndGrant, mustBeAllowed, requesterOf } from './who.ts';
 
-/** The requester asks for a longer window: decided like a request, under the policy as it is now. */
+/** The requester asks for a longer window: decided like a request, under the policy, the people and the cluster as they are now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
-  const { policy, profile, person, grant, facts } = await hear(world, slackId, id);
-  if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
-    throw new Refusal(
-      `profiles.${grant.profile}`,
-      `Profile '${grant.profile}' has changed since ${id} was approved.`,
-      'Make a new request when this one has ended.',
-    );
-  // Judged on the grant as it is when it is written: of many asks at once each sees the window that the others have made.
-  const judge = (current: Grant) => {
-    const decided = decideExtension(policy, current, person, seconds, facts, world.clock.now());
-    if (!decided.allowed) throw decided.refusal;
-    return decided;
-  };
-  let decision = judge(grant);
+  const { actor, grant } = await actorAndGrant(world, slackId, id);
+  const parties = { requester: await requesterOf(world, grant), actor };
+  const { duration, approvals, rule } = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
+  await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);
+  let isJudged = false;
   const result = await world.store.change(
     id,
     (current) => {
-      decision = judge(current);
-      const extension: Extension = { duration: decision.duration, askedAt: world.clock.now(), approvals: [] };
+      // Of many asks at once each is judged on the window that the others have made.
+      isJudged = current.state === grant.state && current.expiresAt === grant.expiresAt;
+      if (!isJudged) return null;
+      const replaces = current.extension?.duration ?? null;
+      const extension: Extension = { duration, askedAt: world.clock.now(), replaces, approvals: [] };
       return become(current, 'active', { extension });
     },
-    noting(world, 'extension-requested', person, () => ({
-      rule: decision.rule,
-      note: formatDuration(decision.duration),
-    })),
+    noting(world, 'extension-requested', actor, () => ({ rule, note: formatDuration(duration) })),
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
-  if (decision.approvals === 0) return lengthen(world, result.grant, null, decision.rule, '');
+  if (!isJudged) return askExtension(world, slackId, id, seconds);
+  if (approvals === 0) return lengthen(world, result.grant, null, approvals, rule, '');
   await tell(world, id, 'message', 'extension');
   return result.grant;
+}
+
+/**
+ * What would be prolonged is what was approved: the plan is made anew, as for a request of today.
+ * @throws Refusal when it would be another one now, or none
+ */
+async function mustGiveTheSame(world: World, grant: Grant): Promise<void> {
+  const plan = await makePlanAnew(world, grant);
+  if (digestOfPlan(plan) !== grant.digest)
+    throw new Refusal(
+      'digest',
+      `What ${grant.id} was approved for is not what would be granted now: the policy, a role, the target or the policies around it have changed since.`,
+      'Make a new request when this one has ended; its preview shows what would be granted now.',
+    );
 }
 
 /** One person's word on a longer window. */
@@ -56,45 +62,62 @@ export async function reviewExtension(
   words: string,
   seen: Seen,
 ): Promise<Grant> {
-  const { policy, profile, person: reviewer, grant, facts } = await hear(world, slackId, id);
+  const { actor: reviewer, grant } = await actorAndGrant(world, slackId, id);
   const { extension } = grant;
-  if (grant.state !== 'active' || extension === null)
+  if (grant.state !== 'active' || extension === null || (grant.expiresAt ?? 0) <= world.clock.now())
     throw new Refusal('state', `${id} waits for no longer window now.`);
   const digest = extensionDigest(grant, extension);
-  const decided = decideReview(policy, { ...grant, decisions: extension.approvals, digest }, reviewer, verdict, facts);
-  if (!decided.allowed) throw decided.refusal;
-  mustBeSeen(grant, seen, digest);
-  if (profile === undefined || digestOfProfile(profile) !== grant.plan.profileDigest)
-    throw new Refusal(
-      `profiles.${grant.profile}`,
-      `Profile '${grant.profile}' has changed since ${id} was approved: it can't be extended.`,
-    );
-  if (verdict === 'approve') {
-    mustBeAbleToGive(world);
-    return lengthen(world, grant, reviewer, decided.rule, words);
+  const parties = { requester: await beneficiaryOf(world, grant, verdict), actor: reviewer };
+  if (verdict === 'deny') {
+    const { rule } = await mustBeAllowed(world, { kind: 'deny', of: 'extension', grant }, parties);
+    mustBeSeen(grant, seen, digest);
+    return denyExtension(world, grant, reviewer, digest, rule, words);
   }
+  const { approvals, rule } = await mustBeAllowed(world, { kind: 'approve', of: 'extension', grant }, parties);
+  mustBeSeen(grant, seen, digest);
+  await mustGiveTheSame(world, grant);
+  mustBeAbleToGive(world);
+  return lengthen(world, grant, reviewer, approvals, rule, words);
+}
+
+async function denyExtension(
+  world: World,
+  seen: Grant,
+  by: Person,
+  digest: string,
+  rule: string,
+  words: string,
+): Promise<Grant> {
   const result = await world.store.change(
-    id,
+    seen.id,
     (current) =>
       current.state === 'active' && current.extension !== null && extensionDigest(current, current.extension) === digest
         ? become(current, 'active', { extension: null })
         : null,
-    noting(world, 'extension-denied', reviewer, { rule: decided.rule, note: words }),
+    noting(world, 'extension-denied', by, { rule, note: words }),
   );
-  await tell(world, id, 'message', 'extension-denied');
-  return result?.grant ?? grant;
+  await tell(world, seen.id, 'message', 'extension-denied');
+  return result?.grant ?? seen;
 }
 
-/** Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster. */
-async function lengthen(world: World, seen: Grant, by: Person | null, rule: string, words: string): Promise<Grant> {
+/**
+ * Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster.
+ * @param needed approvals, by the policy as it is now
+ */
+async function lengthen(
+  world: World,
+  seen: Grant,
+  by: Person | null,
+  needed: Terms['approvals'],
+  rule: string,
+  words: string,
+): Promise<Grant> {
   if (seen.extension === null) throw new Error(`${seen.id} has no extension`);
   const digest = extensionDigest(seen, seen.extension);
   const approval: Decision = { by, verdict: 'approve', at: world.clock.now(), rule, note: words, digest };
-  const profile = profileNamed(world.policies.current(), seen.profile);
-  const needed = by === null ? 0 : (profile?.approvals ?? 1);
-  const maximum = profile?.duration.maximum ?? 0;
   const lengthened = (grant: Grant): Grant => {
     const { extension, expiresAt } = grant;
+    // The digest binds the end of the window, so that what was judged fits the profile's maximum still.
     if (
       grant.state !== 'active' ||
       extension === null ||
@@ -103,8 +126,6 @@ async function lengthen(world: World, seen: Grant, by: Person | null, rule: stri
     )
       throw new Refusal('state', `${seen.id} waits for no such extension now.`);
     if (expiresAt <= world.clock.now()) throw new Refusal('state', `${seen.id} has reached its end.`);
-    if ((expiresAt - (grant.startsAt ?? 0)) / 1000 + extension.duration > maximum)
-      throw new Refusal(`profiles.${seen.profile}.duration.maximum`, `${seen.id} has its full length already.`);
     const approvals = onePerPerson([...extension.approvals, approval]);
     if (approvals.length < needed) return become(grant, 'active', { extension: { ...extension, approvals } });
     return become(grant, 'active', {

@@ -1,32 +1,29 @@
-import { decideReview, mayAsk } from '../domain/decide.ts';
+import { mayAsk, mayDecide } from '../domain/decide.ts';
 import { Refusal, Unavailable } from '../domain/errors.ts';
 import { type Grant, holdsAccess } from '../domain/grant.ts';
+import { isSamePerson } from '../domain/identity.ts';
 import type { GrantId } from '../domain/ids.ts';
-import type { Person } from '../domain/people.ts';
 import { digestOfPlan } from '../domain/plan.ts';
-import { isSystemNamespace, matchesNamespace, type Policy, profileNamed } from '../domain/policy.ts';
+import { isSystemNamespace, matchesNamespace } from '../domain/policy.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
 import type { Anew, Offer } from './use-cases.ts';
 import { type View, viewOf } from './view.ts';
-import { factsFor, grantNamed, personBehind } from './who.ts';
+import { answering, grantNamed, personBehind } from './who.ts';
 
 /** Questions: nothing here changes anything. */
-
-const asker = (world: World, slackId: string): Promise<Person> =>
-  personBehind(world, world.policies.current(), slackId);
 
 /** What this person may ask for, in the policy's order. */
 export async function offers(world: World, slackId: string): Promise<Offer[]> {
   const policy = world.policies.current();
-  const person = await asker(world, slackId);
+  const person = await personBehind(world, slackId);
   const existing = (await world.cluster.namespaces()).filter(
     (ns) => !isSystemNamespace(ns) && !world.cluster.closedNamespaces.includes(ns),
   );
   const all = await Promise.all(
     Object.entries(policy.profiles).map(async ([profile, p]): Promise<Offer | null> => {
       if (world.policies.disabled(profile) !== null) return null;
-      const may = mayAsk(policy, profile, person, await factsFor(world.directory, policy, p));
+      const may = await answering(world, mayAsk(policy, profile, person), 'recently');
       const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces, ns)).toSorted();
       if (!may.allowed || namespaces.length === 0) return null;
       return {
@@ -56,7 +53,7 @@ export async function workloads(
 }
 
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
-  await asker(world, slackId);
+  await personBehind(world, slackId);
   return viewOf(await grantNamed(world, id), world.policies.current(), world.cluster);
 }
 
@@ -66,7 +63,7 @@ export async function inspect(
   slackId: string,
   id: GrantId,
 ): Promise<{ readonly view: View; readonly anew: Anew | null }> {
-  await asker(world, slackId);
+  await personBehind(world, slackId);
   const grant = await grantNamed(world, id);
   const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
   return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
@@ -89,37 +86,23 @@ async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View
 /** The person's own, and those that wait for this person's decision; newest first. */
 export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[] }> {
   const policy = world.policies.current();
-  const person = await asker(world, slackId);
-  const concerns = await world.store.open((s) => s.state === 'pending' || s.requester === person.user);
+  const person = await personBehind(world, slackId);
+  const concerns = await world.store.open((s) => s.state === 'pending' || isSamePerson(s.requester, person));
   const open = concerns.toSorted((a, b) => b.createdAt - a.createdAt);
-  const view = (grant: (typeof open)[number]) => viewOf(grant, policy, world.cluster);
-  const mine = open.filter((grant) => grant.requester.user === person.user).map(view);
-  const facts = await factsOfProfiles(
-    world,
-    policy,
-    new Set(open.filter((g) => g.state === 'pending').map((g) => g.profile)),
-  );
-  const waiting = open.filter((grant) => {
-    const known = facts.get(grant.profile);
-    return (
-      grant.state === 'pending' && known !== undefined && decideReview(policy, grant, person, 'approve', known).allowed
-    );
-  });
+  const view = (grant: Grant) => viewOf(grant, policy, world.cluster);
+  const mine = open.filter((grant) => isSamePerson(grant.requester, person)).map(view);
+  const waiting: Grant[] = [];
+  for (const grant of open)
+    if (grant.state === 'pending') {
+      const may = await answering(world, mayDecide(policy, grant, person), 'recently');
+      if (may.allowed) waiting.push(grant);
+    }
   return { mine, waiting: waiting.map(view) };
-}
-
-async function factsOfProfiles(world: World, policy: Policy, profiles: ReadonlySet<string>) {
-  const known = [...profiles].filter((name) => profileNamed(policy, name) !== undefined);
-  return new Map(
-    await Promise.all(
-      known.map(async (name) => [name, await factsFor(world.directory, policy, policy.profiles[name])] as const),
-    ),
-  );
 }
 
 /** Who has access to a namespace now; soonest end first. */
 export async function who(world: World, slackId: string, namespace: string): Promise<View[]> {
-  await asker(world, slackId);
+  await personBehind(world, slackId);
   const open = await world.store.open((s) => s.namespace === namespace && holdsAccess(s.state));
   return open
     .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0))

@@ -1,13 +1,14 @@
-import { decideRequest } from '../domain/decide.ts';
+import { GRANT_LABEL } from '../domain/confinement.ts';
 import { Refusal } from '../domain/errors.ts';
-import { type Grant } from '../domain/grant.ts';
+import type { Grant } from '../domain/grant.ts';
+import type { GrantId } from '../domain/ids.ts';
 import { digestOfProfile, type Plan } from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
 import { persistenceRisks, reachesOf } from '../domain/rights.ts';
 import type { Wanted } from '../domain/target.ts';
 import { confine, type Wish } from './confine.ts';
 import type { Survey, World } from './ports.ts';
-import { factsFor, personBehind } from './who.ts';
+import { mustBeAllowed, requesterOf } from './who.ts';
 
 /** As somebody asks: the target may be a Service still. */
 type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
@@ -18,7 +19,19 @@ type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
  */
 export async function makePlan(world: World, asked: Asked, profile: Profile): Promise<Plan> {
   const survey = await world.cluster.survey(asked.target, profile);
-  return planOf(asked, profile, survey, world.cluster.workspacesNamespace);
+  return planOf(asked, profile, withoutOwn(survey, asked.id), world.cluster.workspacesNamespace);
+}
+
+/** The cluster as if the grant had put nothing into it: the plan of one that is active is made anew when it is to last longer. */
+function withoutOwn(survey: Survey, id: GrantId): Survey {
+  if (survey.cluster === null) return survey;
+  const { pods, policies } = survey.cluster;
+  const cluster = {
+    ...survey.cluster,
+    pods: pods.filter(({ labels }) => labels[GRANT_LABEL] !== id),
+    policies: policies.filter(({ metadata }) => metadata?.labels?.[GRANT_LABEL] !== id),
+  };
+  return { ...survey, cluster };
 }
 
 /**
@@ -26,17 +39,9 @@ export async function makePlan(world: World, asked: Asked, profile: Profile): Pr
  * @throws Refusal also when the policy would not take this request any more
  */
 export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
-  const policy = world.policies.current();
-  const requester = await personBehind(world, policy, grant.requester.slackId);
-  const facts = await factsFor(world.directory, policy, policy.profiles[grant.profile]);
-  const decision = decideRequest(policy, grant, requester, facts, world.cluster.closedNamespaces);
-  // Whoever reads this is an approver, and the rules speak to the requester.
-  if (!decision.allowed)
-    throw new Refusal(
-      decision.refusal.rule,
-      `The policy would not take this request any more. To the requester it would say: ${decision.refusal.message}`,
-      'Deny it, or let it time out.',
-    );
+  const requester = await requesterOf(world, grant);
+  const { profile, duration } = await mustBeAllowed(world, { kind: 'apply', grant }, { requester, actor: null });
+  if (requester instanceof Refusal) throw requester;
   const disabled = world.policies.disabled(grant.profile);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
@@ -45,9 +50,9 @@ export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
     requester,
     target: grant.target,
     profileName: grant.profile,
-    duration: grant.duration,
+    duration,
   };
-  return makePlan(world, asked, decision.profile);
+  return makePlan(world, asked, profile);
 }
 
 /** The pure half of {@link makePlan}. */

@@ -108,11 +108,20 @@ export interface Notifier {
   alarm(policy: Policy, id: GrantId | null, text: string): Promise<void>;
 }
 
+/** How old what is known of a list may be: for decisions read `now` (or in the last seconds), for offers `recently`. */
+export type Freshness = 'now' | 'recently';
+/** It can't be read, for whatever reason; when to try again, in seconds. */
+export interface Unreadable {
+  readonly retryIn: number;
+}
+
 export interface Directory {
   /** The account as Slack has it now; null when there is none. */
   account(slackId: string): Promise<Account | null>;
-  /** Slack ids of the members of a user group (S…) or channel (C…, G…); null when they can't be read, for whatever reason. */
-  members(id: string): Promise<readonly string[] | null>;
+  /** The one account of this workspace that has this e-mail address; null when there is none. */
+  accountWith(email: string): Promise<Account | null | Unreadable>;
+  /** Slack ids of the members of a user group (S…) or channel (C…, G…). */
+  members(list: string, freshness: Freshness): Promise<ReadonlySet<string> | Unreadable>;
 }
 
 export interface AuditEntry {

@@ -1,15 +1,16 @@
 import { digestOf } from '../domain/canonical.ts';
-import { type Ask, decideRequest } from '../domain/decide.ts';
+import type { Ask } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../domain/grant.ts';
+import { isSamePerson } from '../domain/identity.ts';
 import { type GrantId, newGrantId } from '../domain/ids.ts';
 import { digestOfPlan, shortDigest } from '../domain/plan.ts';
-import { profileNamed, requestTimeout } from '../domain/policy.ts';
+import { requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
 import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { job, mustBeAbleToGive, noting, tell } from './steps.ts';
-import { factsFor, personBehind } from './who.ts';
+import { mustBeAllowed, personBehind } from './who.ts';
 
 /** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
 const MOST_PENDING = 10;
@@ -21,25 +22,12 @@ export interface Prepared {
 }
 
 /**
- * What the request would be: the policy decides, and the plan is made. Refusals by the policy are in the audit, as attempts are.
+ * What the request would be: the policy decides, and the plan is made.
  * @throws Refusal, Unavailable
  */
 export async function prepareRequest(world: World, slackId: string, ask: Ask): Promise<Prepared> {
-  const policy = world.policies.current();
-  const requester = await personBehind(world, policy, slackId);
-  const facts = await factsFor(world.directory, policy, profileNamed(policy, ask.profile));
-  const decision = decideRequest(policy, ask, requester, facts, world.cluster.closedNamespaces);
-  if (!decision.allowed) {
-    await world.audit.record({
-      at: world.clock.now(),
-      event: 'refused',
-      id: null,
-      actor: { user: requester.user, slackId },
-      rule: decision.refusal.rule,
-      note: decision.refusal.message,
-    });
-    throw decision.refusal;
-  }
+  const requester = await personBehind(world, slackId);
+  const decision = await mustBeAllowed(world, { kind: 'request', ask }, { requester, actor: requester });
   const disabled = world.policies.disabled(ask.profile);
   if (disabled !== null)
     throw new Refusal(
@@ -50,7 +38,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
   mustBeAbleToGive(world, decision.approvals > 0 ? 'asking' : 'giving');
   const mine = new Set<GrantId>();
   for await (const portion of world.store.summaries())
-    for (const s of portion) if (s.state === 'pending' && s.requester === requester.user) mine.add(s.id);
+    for (const s of portion) if (s.state === 'pending' && isSamePerson(s.requester, requester)) mine.add(s.id);
   if (mine.size >= MOST_PENDING)
     throw new Refusal(
       'pending',
@@ -77,7 +65,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
     approvalsNeeded: decision.approvals,
     decisions: [],
     createdAt: now,
-    pendingUntil: now + requestTimeout(policy, decision.profile) * 1000,
+    pendingUntil: now + requestTimeout(world.policies.current(), decision.profile) * 1000,
     startsAt: null,
     expiresAt: null,
     extension: null,

@@ -1,14 +1,14 @@
-import { decideReview } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { become, type Decision, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
 import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { approve } from './approve.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import { job, mustBeAbleToGive, note, noting, tell, tellEnd, unschedule } from './steps.ts';
+import { job, mustBeAbleToGive, noting, tell, tellEnd, unschedule } from './steps.ts';
 import type { Seen } from './use-cases.ts';
-import { hear } from './who.ts';
+import { actorAndGrant, mustBeAllowed, requesterOf } from './who.ts';
 
 /** A click must come from the grant's own message, as it is now: not from a copy, an older one or another's. */
 export function mustBeSeen(grant: Grant, seen: Seen, digest: string): void {
@@ -27,6 +27,15 @@ export function mustBeSeen(grant: Grant, seen: Seen, digest: string): void {
     );
 }
 
+/** The requester as whom a word on a grant counts: looked up now where something is given. */
+export async function beneficiaryOf(
+  world: World,
+  grant: Grant,
+  verdict: 'approve' | 'deny',
+): Promise<Person | Refusal> {
+  return verdict === 'approve' ? requesterOf(world, grant) : grant.requester;
+}
+
 /** One person's word on a request that waits. Everything is looked up anew: the person, the policy, the plan. */
 export async function reviewAccess(
   world: World,
@@ -36,20 +45,14 @@ export async function reviewAccess(
   words: string,
   seen: Seen,
 ): Promise<Grant> {
-  const { policy, person: reviewer, grant, facts } = await hear(world, slackId, id);
+  const { actor: reviewer, grant } = await actorAndGrant(world, slackId, id);
   if (grant.state !== 'pending')
     throw new Refusal(
       'state',
       hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
     );
-  const decided = decideReview(policy, grant, reviewer, verdict, facts);
-  if (!decided.allowed) {
-    await note(world, grant, 'refused', reviewer, {
-      rule: decided.refusal.rule,
-      note: `${verdict}: ${decided.refusal.message}`,
-    });
-    throw decided.refusal;
-  }
+  const parties = { requester: await beneficiaryOf(world, grant, verdict), actor: reviewer };
+  const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant }, parties);
   mustBeSeen(grant, seen, grant.digest);
   if (world.clock.now() >= grant.pendingUntil)
     throw new Refusal('state', `${id} has waited too long: it is timed out.`);

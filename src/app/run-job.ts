@@ -1,6 +1,7 @@
 import { become, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
+import { readingOnce } from './command.ts';
 import { revokeGrant } from './end-grant.ts';
 import type { Job, News, World } from './ports.ts';
 import { job, noting, tell, tellEnd, unschedule, warningAt } from './steps.ts';
@@ -10,7 +11,7 @@ import { viewOf } from './view.ts';
 export async function runJob(world: World, due: Job): Promise<void> {
   switch (due.kind) {
     case 'apply':
-      return applyGrant(world, due.id);
+      return applyGrant(readingOnce(world), due.id);
     case 'revoke':
       return revokeGrant(world, due.id);
     case 'timeout':

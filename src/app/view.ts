@@ -1,4 +1,4 @@
-import { approvalsMissing, extensionDigest } from '../domain/decide.ts';
+import { approvalsMissing, extensionDigest, roomToExtend } from '../domain/decide.ts';
 import { type Grant, holdsAccess } from '../domain/grant.ts';
 import { shortDigest } from '../domain/plan.ts';
 import { type Policy, type Principals, profileNamed } from '../domain/policy.ts';
@@ -29,8 +29,6 @@ export function viewOf(
   cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
 ): View {
   const profile = profileNamed(policy, grant.profile);
-  const window =
-    grant.startsAt === null || grant.expiresAt === null ? 0 : Math.ceil((grant.expiresAt - grant.startsAt) / 1000);
   return {
     grant,
     approvers: profile?.approvers ?? null,
@@ -40,7 +38,7 @@ export function viewOf(
       holdsAccess(grant.state) && grant.state !== 'ending' ? commandsFor(grant, cluster.workspacesNamespace) : [],
     closing: closingOf(grant),
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
-    extendable: grant.state === 'active' && profile !== undefined ? Math.max(0, profile.duration.maximum - window) : 0,
+    extendable: profile === undefined ? 0 : roomToExtend(grant, profile),
   };
 }
 

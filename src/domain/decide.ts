@@ -1,8 +1,9 @@
 import { digestOf } from './canonical.ts';
 import { formatDuration } from './duration.ts';
-import { Refusal } from './errors.ts';
-import { approvalsOf, type Extension, type Grant } from './grant.ts';
-import { allowedBy, deniedBy, type Memberships, membershipsNeeded, type Person } from './people.ts';
+import { Refusal, UnreadableMembers } from './errors.ts';
+import { approvalsOf, type Decision, type Extension, type Grant, type Instant } from './grant.ts';
+import { isSamePerson } from './identity.ts';
+import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from './people.ts';
 import {
   describeDurations,
   isSystemNamespace,
@@ -27,11 +28,43 @@ export interface Ask {
   readonly reason: string;
 }
 
-/** What was looked up about people before a decision; see domain/people.ts. */
-export interface Facts {
-  readonly memberships: Memberships;
-  /** Kubernetes users of the Slack ids that deny lists name. */
-  readonly aliases: ReadonlyMap<string, string | null>;
+/** What decisions are made by, beside the people. */
+export interface Rules {
+  readonly policy: Policy;
+  /** Namespaces that no request can name: Drawbridge's own. */
+  readonly closedNamespaces: readonly string[];
+  readonly now: Instant;
+}
+
+/** Everything that is decided. `apply`: an approved request is carried out. */
+export type Act = Giving | Denial | Ending;
+/** What gives access, or more of it. */
+export type Giving =
+  | { readonly kind: 'request'; readonly ask: Ask }
+  /** `seconds` null: the profile's default, cut to what is left of its maximum. */
+  | { readonly kind: 'extend'; readonly grant: Grant; readonly seconds: number | null }
+  | Approval
+  | { readonly kind: 'apply'; readonly grant: Grant };
+export type Approval = { readonly kind: 'approve'; readonly of: Subject; readonly grant: Grant };
+export type Denial = { readonly kind: 'deny'; readonly of: Subject; readonly grant: Grant };
+export type Ending = { readonly kind: 'end'; readonly grant: Grant };
+export type Subject = 'request' | 'extension';
+
+/** Who is concerned. */
+export interface Parties {
+  /** Who benefits, as Slack and the policy say now; a refusal: that account may not act any more. Not looked at where nothing is given. */
+  readonly requester: Person | Refusal;
+  /** Who acts; null: Drawbridge, by what was approved. */
+  readonly actor: Person | null;
+}
+
+/** What the requester gets by the policy as it is now. */
+export interface Terms {
+  readonly profile: Profile;
+  /** Seconds; of an extension: how much more. */
+  readonly duration: number;
+  /** How many people must approve; 0: a condition of the policy is met. */
+  readonly approvals: number;
 }
 
 /** A decision with the rule of the policy that made it. */
@@ -39,12 +72,18 @@ export type Decided<T = unknown> =
   | ({ readonly allowed: true; readonly rule: string } & T)
   | { readonly allowed: false; readonly refusal: Refusal };
 
-const refuse = (rule: string, reason: string, remedy = ''): { allowed: false; refusal: Refusal } => ({
+type No = { readonly allowed: false; readonly refusal: Refusal };
+const refuse = (rule: string, reason: string, remedy = ''): No => ({
   allowed: false,
   refusal: new Refusal(rule, reason, remedy),
 });
+/** Who is in a list can't be read, and that decides. `what`: what is therefore not known. */
+const unread = ({ word, id, path }: Entry, retryIn: number, what: string): No => ({
+  allowed: false,
+  refusal: new UnreadableMembers(`${path} (${word}: ${id}, whose members can't be read now)`, id, retryIn, what),
+});
 
-type Why = { readonly allowed: false; readonly refusal: Refusal } | null;
+type Why = No | null;
 /** The first refusal of an ordered list of checks. */
 function firstRefusal(...checks: (() => Why)[]): Why {
   for (const check of checks) {
@@ -54,63 +93,146 @@ function firstRefusal(...checks: (() => Why)[]): Why {
   return null;
 }
 
-/** The groups and channels to look up before a request or a review of this profile is decided. */
-export function lookupsFor(policy: Policy, profile: Profile): { memberships: string[]; aliases: string[] } {
-  const lists = [profile.deny, profile.requesters, profile.approvers, policy.administrators];
+/**
+ * The one entry for every decision: may this be done now? First whether the actor may act (explicit deny before all else), then whether the
+ * requester would be given it by the policy as it is now (explicit deny first again): a stranger is not told what it says of somebody else.
+ */
+export function decide(rules: Rules, act: Giving, parties: Parties): Asking<Decided<Terms>>;
+export function decide(rules: Rules, act: Act, parties: Parties): Asking<Decided>;
+export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): Asking<Decided> {
+  if (act.kind === 'end') return yield* decideEnd(rules.policy, act.grant, actor);
+  const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
+  if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
+  const may = actor === null ? null : yield* mayAct(rules.policy, act, actor, requester);
+  if (may?.allowed === false) return may;
+  if (act.kind === 'deny') return may ?? refuse('actor', 'A denial is by a person.');
+  const given = yield* decideGift(rules, act, requester);
+  if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may?.rule ?? given.rule } : given;
+  const isActor = !(requester instanceof Refusal) && requester.slackId === actor?.slackId;
+  return isActor ? given : aboutRequester(given, act);
+}
+
+function* mayAct(
+  policy: Policy,
+  act: Exclude<Act, Ending>,
+  actor: Person,
+  requester: Person | Refusal,
+): Asking<Decided> {
+  if (act.kind === 'request' || act.kind === 'apply') return { allowed: true, rule: 'requester' };
+  const why = yield* denied(policy, act.grant.profile, actor);
+  if (why !== null) return why;
+  if (act.kind !== 'extend') return yield* mayReview(policy, act, actor, requester);
+  return isSamePerson(actor, act.grant.requester)
+    ? { allowed: true, rule: 'requester' }
+    : refuse('extend', 'Only the requester asks for a longer window.', 'Ask for a grant of your own.');
+}
+
+/** Whether whoever benefits would be given it now. */
+function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): Asking<Decided<Terms>> {
+  if (requester instanceof Refusal) return { allowed: false, refusal: requester };
+  const ask: Ask = act.kind === 'request' ? act.ask : { ...act.grant, duration: act.grant.plan.duration };
+  const asking = yield* mayAsk(rules.policy, ask.profile, requester);
+  if (!asking.allowed) return asking;
+  const profile = rules.policy.profiles[ask.profile] as Profile;
+  const duration = ask.duration ?? profile.duration.default;
+  const why = whyNot(rules, profile, ask, duration);
+  if (why !== null) return why;
+  if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
+    return yield* decideExtension(rules, profile, act, requester, asking.rule);
+  return yield* termsOfRequest(profile, act, ask, duration, requester, asking.rule);
+}
+
+function* termsOfRequest(
+  profile: Profile,
+  act: Giving,
+  ask: Ask,
+  duration: number,
+  requester: Person,
+  rule: string,
+): Asking<Decided<Terms>> {
+  const byPeople = { allowed: true, rule, profile, duration, approvals: profile.approvals } as const;
+  const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0;
+  // Who approves, or has approved, needs no condition of the policy.
+  if (act.kind !== 'request' && !isByPolicy) return byPeople;
+  const automatic = yield* automaticRule(profile, ask, duration, requester);
+  if (automatic.is === 'named') return { ...byPeople, rule: ruleOf(automatic.entry), approvals: 0 };
+  if (!isByPolicy) return byPeople;
+  return automatic.is === 'unknown'
+    ? unread(automatic.entry, automatic.retryIn, 'Whether the policy still approves this by itself is not known.')
+    : refuse(
+        `profiles.${ask.profile}.automatic`,
+        'The condition by which the policy approved this by itself is not met any more.',
+        'Ask again: people decide.',
+      );
+}
+
+function noProfile({ profiles }: Policy, act: Act, name: string): No {
+  if (act.kind === 'request')
+    return refuse(
+      'profiles',
+      `There is no profile '${name.slice(0, 63)}'.`,
+      `Profiles are: ${Object.keys(profiles).join(', ')}.`,
+    );
+  return refuse(
+    'profiles',
+    `The policy has no profile '${name}' any more.`,
+    act.kind === 'extend'
+      ? 'Make a new request when this one has ended.'
+      : 'Administrators can call it back; else it ends by itself.',
+  );
+}
+
+/** A refusal speaks to the requester; who reads it is an approver, or it goes into the record. */
+function aboutRequester({ refusal }: No, act: Act): No {
+  const isRequest = act.kind === 'apply' || (act.kind === 'approve' && act.of === 'request');
+  const what = isRequest
+    ? 'The policy would not take this request any more.'
+    : 'The policy would not give this any longer.';
+  const remedy = isRequest ? 'Deny it, or let it time out.' : 'Deny it; the window ends as it was approved.';
+  const reason = `${what} To the requester it would say: ${refusal.message}`;
   return {
-    memberships: membershipsNeeded(...lists, ...(profile.automatic ? [profile.automatic.members] : [])),
-    aliases: profile.deny.users.filter((user) => /^[UW][A-Z0-9]+$/.test(user)),
+    allowed: false,
+    refusal:
+      refusal instanceof UnreadableMembers
+        ? refusal.saying(`Whether the policy still gives this to the requester is not known.`)
+        : new Refusal(refusal.rule, reason, remedy),
   };
 }
 
-const denied = (profileName: string, profile: Profile, person: Person, facts: Facts): Why => {
-  const entry = deniedBy(profile.deny, person, facts.memberships, facts.aliases);
-  return entry === null
-    ? null
-    : refuse(
-        `profiles.${profileName}.deny (${entry})`,
-        `The policy denies profile '${profileName}' to you.`,
-        'Ask an administrator of Drawbridge.',
-      );
-};
-
-/** May this person ask for this profile at all? The first half of {@link decideRequest}: it fills the modal. */
-export function mayAsk(policy: Policy, profileName: string, person: Person, facts: Facts): Decided {
-  const profile = profileNamed(policy, profileName);
-  const rule = `profiles.${profileName}`;
-  if (profile === undefined)
-    return refuse(
-      'profiles',
-      `There is no profile '${profileName.slice(0, 63)}'.`,
-      `Profiles are: ${Object.keys(policy.profiles).join(', ')}.`,
-    );
-  const why = denied(profileName, profile, person, facts);
-  if (why !== null) return why;
-  const entry = allowedBy(profile.requesters, person, facts.memberships);
-  if (entry === null)
-    return refuse(
-      `${rule}.requesters`,
-      `Profile '${profileName}' is not yours to ask for.`,
-      '`/jit` shows what you may ask for.',
-    );
-  return { allowed: true, rule: `${rule}.requesters (${entry})` };
+function* denied(policy: Policy, name: string, person: Person): Asking<Why> {
+  const profile = policy.profiles[name] as Profile;
+  const listing = yield* deniedBy(`profiles.${name}.deny`, profile.deny, person, policy.identity);
+  if (listing.is === 'unnamed') return null;
+  if (listing.is === 'unknown')
+    return unread(listing.entry, listing.retryIn, `Whether the policy denies profile '${name}' to you is not known.`);
+  return refuse(
+    ruleOf(listing.entry),
+    `The policy denies profile '${name}' to you.`,
+    'Ask an administrator of Drawbridge.',
+  );
 }
 
-/** The verdict on a request: refused, to be approved by people, or granted by a condition of the policy (`approvals` 0). */
-export function decideRequest(
-  policy: Policy,
-  ask: Ask,
-  person: Person,
-  facts: Facts,
-  closedNamespaces: readonly string[] = [],
-): Decided<{ readonly profile: Profile; readonly duration: number; readonly approvals: number }> {
+/** May this person ask for this profile at all? The first half of a request: it fills the form. */
+export function* mayAsk(policy: Policy, name: string, person: Person): Asking<Decided> {
+  const why = yield* denied(policy, name, person);
+  if (why !== null) return why;
+  const path = `profiles.${name}.requesters`;
+  const listing = yield* allowedBy({ [path]: (policy.profiles[name] as Profile).requesters }, person);
+  return verdictOf(listing, `Whether profile '${name}' is yours to ask for is not known.`, () =>
+    refuse(path, `Profile '${name}' is not yours to ask for.`, '`/jit` shows what you may ask for.'),
+  );
+}
+
+/** An allow list's answer as a decision. `unknown`: what is not known while it can't be read. */
+function verdictOf(listing: Listing, unknown: string, no: () => No): Decided {
+  if (listing.is === 'named') return { allowed: true, rule: ruleOf(listing.entry) };
+  return listing.is === 'unknown' ? unread(listing.entry, listing.retryIn, unknown) : no();
+}
+
+function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duration: number): Why {
   const { target } = ask;
-  const asking = mayAsk(policy, ask.profile, person, facts);
-  if (!asking.allowed) return asking;
-  const profile = policy.profiles[ask.profile] as Profile;
   const path = `profiles.${ask.profile}`;
-  const duration = ask.duration ?? profile.duration.default;
-  const why = firstRefusal(
+  return firstRefusal(
     () =>
       LABEL.test(target.namespace)
         ? null
@@ -191,64 +313,64 @@ export function decideRequest(
           )
         : null,
   );
-  if (why !== null) return why;
-  const automatic = automaticRule(profile, ask, duration, person, facts);
-  return automatic === null
-    ? { allowed: true, rule: asking.rule, profile, duration, approvals: profile.approvals }
-    : { allowed: true, rule: `${path}.automatic (${automatic})`, profile, duration, approvals: 0 };
 }
 
-/** The entry by which the policy itself approves, or null. It never acknowledges what a person would have to. */
-function automaticRule(profile: Profile, ask: Ask, duration: number, person: Person, facts: Facts): string | null {
+const UNNAMED: Listing = { is: 'unnamed' };
+
+/** The entry by which the policy itself approves. It never acknowledges what a person would have to. */
+function* automaticRule(profile: Profile, ask: Ask, duration: number, person: Person): Asking<Listing> {
   const { automatic } = profile;
-  if (automatic === undefined || duration > automatic.maximum) return null;
-  if (profile.acknowledgePersistence || profile.network.allowIsolation) return null;
-  if (automatic.namespaces !== undefined && !matchesNamespace(automatic.namespaces, ask.target.namespace)) return null;
-  return allowedBy(automatic.members, person, facts.memberships);
+  if (automatic === undefined || duration > automatic.maximum) return UNNAMED;
+  if (profile.acknowledgePersistence || profile.network.allowIsolation) return UNNAMED;
+  if (automatic.namespaces !== undefined && !matchesNamespace(automatic.namespaces, ask.target.namespace))
+    return UNNAMED;
+  return yield* allowedBy({ [`profiles.${ask.profile}.automatic`]: automatic.members }, person);
 }
 
-/** May this person approve or deny this request now? Rights are as of now: nothing is read from the message. */
-export function decideReview(
+/** May this person decide on a request that waits? The first half of a review: it lists what waits for somebody. */
+export function* mayDecide(policy: Policy, grant: Grant, person: Person): Asking<Decided> {
+  const act = { kind: 'approve', of: 'request', grant } as const;
+  if (profileNamed(policy, grant.profile) === undefined) return noProfile(policy, act, grant.profile);
+  return yield* mayAct(policy, act, person, grant.requester);
+}
+
+/** Whether somebody decides, whom the policy does not deny it. Of the requester both count: who asked, and who that account is now. */
+function* mayReview(
   policy: Policy,
-  grant: Pick<Grant, 'profile' | 'requester' | 'decisions' | 'digest'>,
+  { kind, of, grant }: Approval | Denial,
   reviewer: Person,
-  verdict: 'approve' | 'deny',
-  facts: Facts,
-): Decided {
-  const profile = profileNamed(policy, grant.profile);
+  requester: Person | Refusal,
+): Asking<Decided> {
   const path = `profiles.${grant.profile}`;
-  if (profile === undefined)
-    return refuse(
-      'profiles',
-      `The policy has no profile '${grant.profile}' any more.`,
-      'The request can only be denied by an administrator or time out.',
-    );
-  const why = denied(grant.profile, profile, reviewer, facts);
-  if (why !== null) return why;
-  const self = reviewer.user === grant.requester.user;
-  if (self && !profile.selfApproval)
+  const profile = policy.profiles[grant.profile] as Profile;
+  const isOwn =
+    isSamePerson(reviewer, grant.requester) || (!(requester instanceof Refusal) && isSamePerson(reviewer, requester));
+  if (isOwn && !profile.selfApproval)
     return refuse(
       `${path}.selfApproval`,
       'Nobody decides on a request of their own.',
       'Another approver must press the button.',
     );
-  const entry = allowedBy(profile.approvers, reviewer, facts.memberships);
-  if (entry === null)
-    return refuse(
-      `${path}.approvers`,
-      `You are not an approver of profile '${grant.profile}'.`,
-      'The message of the request names those who are.',
-    );
-  const already = grant.decisions.some(
-    (d) => d.verdict === verdict && d.digest === grant.digest && d.by?.user === reviewer.user,
-  );
-  if (already)
+  if (decisionsOn(grant, of).some((d) => d.verdict === kind && d.by !== null && isSamePerson(d.by, reviewer)))
     return refuse(
       'approvals',
       'You have decided on this already: each person counts once.',
       'Another approver must press the button.',
     );
-  return { allowed: true, rule: `${path}.approvers (${entry})` };
+  const listing = yield* allowedBy({ [`${path}.approvers`]: profile.approvers }, reviewer);
+  return verdictOf(listing, `Whether you are an approver of profile '${grant.profile}' is not known.`, () =>
+    refuse(
+      `${path}.approvers`,
+      `You are not an approver of profile '${grant.profile}'.`,
+      'The message of the request names those who are.',
+    ),
+  );
+}
+
+/** What was decided on what waits now. */
+function decisionsOn(grant: Grant, of: Subject): readonly Decision[] {
+  if (of === 'extension') return grant.extension?.approvals ?? [];
+  return grant.decisions.filter((d) => d.digest === grant.digest);
 }
 
 /** How many more people must approve. */
@@ -256,70 +378,77 @@ export function approvalsMissing(grant: Grant): number {
   return Math.max(0, grant.approvalsNeeded - approvalsOf(grant).length);
 }
 
-/** May this person end the grant, or call the request back? The requester, its approvers and administrators may. */
-export function mayEnd(policy: Policy, grant: Grant, person: Person, facts: Facts): Decided {
-  if (person.user === grant.requester.user) return { allowed: true, rule: 'requester' };
-  const admin = allowedBy(policy.administrators, person, facts.memberships);
-  if (admin !== null) return { allowed: true, rule: `administrators (${admin})` };
+/**
+ * The requester, its approvers and administrators end a grant, or call the request back. No deny list keeps anybody from it, and no list is
+ * read for the requester: an end must be possible while Slack can't say who is in which group.
+ */
+function* decideEnd(policy: Policy, grant: Grant, actor: Person | null): Asking<Decided> {
+  if (actor === null) return refuse('actor', 'An end before its time is by a person.');
+  if (isSamePerson(actor, grant.requester)) return { allowed: true, rule: 'requester' };
   const profile = profileNamed(policy, grant.profile);
-  const approver = profile === undefined ? null : allowedBy(profile.approvers, person, facts.memberships);
-  if (approver !== null) return { allowed: true, rule: `profiles.${grant.profile}.approvers (${approver})` };
-  return refuse(
-    'revoke',
-    'Only the requester, an approver of the profile or an administrator ends a grant.',
-    'Ask one of them.',
+  const lists = {
+    administrators: policy.administrators,
+    ...(profile === undefined ? {} : { [`profiles.${grant.profile}.approvers`]: profile.approvers }),
+  };
+  return verdictOf(yield* allowedBy(lists, actor), 'Whether you may end this is not known.', () =>
+    refuse(
+      'revoke',
+      'Only the requester, an approver of the profile or an administrator ends a grant.',
+      'Ask one of them.',
+    ),
   );
 }
 
-/** May this grant be extended by so much? Never past the profile's maximum, counted from the start of the window. */
-export function decideExtension(
-  policy: Policy,
-  grant: Grant,
-  person: Person,
-  seconds: number | null,
-  facts: Facts,
-  now: number,
-): Decided<{ readonly approvals: number; readonly duration: number }> {
-  if (person.user !== grant.requester.user)
-    return refuse('extend', 'Only the requester asks for a longer window.', 'Ask for a grant of your own.');
+/** Seconds by which the window can still be made longer: never past the profile's maximum, counted from its start. */
+export function roomToExtend(grant: Grant, profile: Profile): number {
+  const { startsAt, expiresAt } = grant;
+  if (grant.state !== 'active' || startsAt === null || expiresAt === null) return 0;
+  return Math.max(0, profile.duration.maximum - Math.ceil((expiresAt - startsAt) / 1000));
+}
+
+function* decideExtension(
+  { now }: Rules,
+  profile: Profile,
+  act: Extract<Giving, { readonly kind: 'extend' | 'approve' }>,
+  requester: Person,
+  rule: string,
+): Asking<Decided<Terms>> {
+  const { grant } = act;
+  const path = `profiles.${grant.profile}`;
   if (grant.state !== 'active' || grant.startsAt === null || grant.expiresAt === null || grant.expiresAt <= now)
     return refuse(
       'extend',
       `Only an active grant can be extended; ${grant.id} is ${grant.state === 'active' ? 'at its end' : grant.state}.`,
       'Make a new request.',
     );
-  const asking = mayAsk(policy, grant.profile, person, facts);
-  if (!asking.allowed) return asking;
-  const profile = policy.profiles[grant.profile] as Profile;
-  const extra = seconds ?? profile.duration.default;
-  if (!Number.isSafeInteger(extra) || extra <= 0)
+  // What would be prolonged is bound to the user of the plan; the account leads to another one now.
+  if (requester.user !== grant.plan.user)
     return refuse(
-      `profiles.${grant.profile}.duration`,
+      'identity.user',
+      `The Slack account of the requester is another Kubernetes user now; ${grant.id} is ${grant.plan.user}'s.`,
+      'Make a new request when this one has ended.',
+    );
+  const room = roomToExtend(grant, profile);
+  const wanted = act.kind === 'extend' ? act.seconds : grant.extension?.duration;
+  const duration = wanted ?? Math.min(profile.duration.default, room || profile.duration.default);
+  if (!Number.isSafeInteger(duration) || duration <= 0)
+    return refuse(
+      `${path}.duration`,
       'The duration must be longer than nothing.',
       `Durations: ${describeDurations(profile)}.`,
     );
-  const length = Math.ceil((grant.expiresAt - grant.startsAt) / 1000) + extra;
-  if (length > profile.duration.maximum) {
-    const room = profile.duration.maximum - Math.ceil((grant.expiresAt - grant.startsAt) / 1000);
+  if (duration > room)
     return refuse(
-      `profiles.${grant.profile}.duration.maximum`,
-      `With ${formatDuration(extra)} more the window would be longer than the ${formatDuration(profile.duration.maximum)} that profile '${grant.profile}' allows.`,
+      `${path}.duration.maximum`,
+      `With ${formatDuration(duration)} more the window would be longer than the ${formatDuration(profile.duration.maximum)} that profile '${grant.profile}' allows.`,
       room > 0 ? `Ask for ${formatDuration(room)} at most.` : 'Make a new request when this one has ended.',
     );
-  }
-  const automatic = automaticRule(
-    profile,
-    { profile: grant.profile, target: grant.target, duration: length, reason: grant.reason },
-    length,
-    person,
-    facts,
-  );
-  return {
-    allowed: true,
-    rule: automatic === null ? asking.rule : `profiles.${grant.profile}.automatic (${automatic})`,
-    approvals: automatic === null ? profile.approvals : 0,
-    duration: extra,
-  };
+  if (act.kind !== 'extend') return { allowed: true, rule, profile, duration, approvals: profile.approvals };
+  const whole = profile.duration.maximum - room + duration;
+  const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester);
+  return automatic.is === 'named'
+    ? { allowed: true, rule: ruleOf(automatic.entry), profile, duration, approvals: 0 }
+    : { allowed: true, rule, profile, duration, approvals: profile.approvals };
 }
 
 /** What approvers of an extension agree to: the grant as it was approved, its end, and so much more. */

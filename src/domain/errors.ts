@@ -19,6 +19,29 @@ export class Refusal extends Error {
   }
 }
 
+/** A "no" only because it can't be read now who is in a list of the policy: never the policy's own no, and it may pass. */
+export class UnreadableMembers extends Refusal {
+  /** The id of the user group or channel. */
+  readonly list: string;
+  readonly retryIn: number;
+
+  /**
+   * @param retryIn seconds
+   * @param unknown what is not known while the list can't be read, one sentence
+   */
+  constructor(rule: string, list: string, retryIn: number, unknown: string) {
+    super(rule, `Who is in ${list} can't be read now. ${unknown}`, `Try again in ${Math.ceil(retryIn)} s.`);
+    this.name = 'Refusal';
+    this.list = list;
+    this.retryIn = retryIn;
+  }
+
+  /** The same, for somebody else to read. */
+  saying(unknown: string): UnreadableMembers {
+    return new UnreadableMembers(this.rule, this.list, this.retryIn, unknown);
+  }
+}
+
 /** What Drawbridge can't do without. */
 export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
 
@@ -27,12 +50,19 @@ export class Unavailable extends Error {
   readonly dependency: Dependency;
   /** True when it is certain that nothing was changed. */
   readonly untouched: boolean;
+  /** Seconds after which it said that it can be asked again; null: it said nothing. */
+  readonly retryIn: number | null;
 
-  constructor(dependency: Dependency, message: string, options?: ErrorOptions & { readonly untouched?: boolean }) {
+  constructor(
+    dependency: Dependency,
+    message: string,
+    options?: ErrorOptions & { readonly untouched?: boolean; readonly retryIn?: number },
+  ) {
     super(message, options);
     this.name = 'Unavailable';
     this.dependency = dependency;
     this.untouched = options?.untouched ?? false;
+    this.retryIn = options?.retryIn ?? null;
   }
 }
 

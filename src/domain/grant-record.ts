@@ -124,7 +124,14 @@ export const grantRecord = z.looseObject({
   pendingUntil: instant,
   startsAt: instant.nullable(),
   expiresAt: instant.nullable(),
-  extension: z.looseObject({ duration: z.number(), askedAt: instant, approvals: z.array(decision) }).nullable(),
+  extension: z
+    .looseObject({
+      duration: z.number(),
+      askedAt: instant,
+      replaces: z.number().nullable(),
+      approvals: z.array(decision),
+    })
+    .nullable(),
   ending: z
     .looseObject({
       cause: z.enum(['expired', 'revoked', 'failed']),

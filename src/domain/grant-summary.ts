@@ -8,8 +8,7 @@ export interface GrantSummary {
   readonly id: GrantId;
   readonly state: GrantState;
   readonly profile: string;
-  /** Kubernetes user. */
-  readonly requester: string;
+  readonly requester: { readonly slackId: string; readonly user: string };
   readonly namespace: string;
   /** The target is one workload, whose pods the grant follows. */
   readonly workload: boolean;
@@ -30,7 +29,7 @@ export const grantSummary = z.looseObject({
   id: z.string().refine(isGrantId),
   state: z.enum(GRANT_STATES),
   profile: z.string(),
-  requester: z.string(),
+  requester: z.looseObject({ slackId: z.string(), user: z.string() }),
   namespace: z.string(),
   workload: z.boolean(),
   pendingUntil: z.number(),
@@ -45,7 +44,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     id,
     state,
     profile,
-    requester: requester.user,
+    requester: { slackId: requester.slackId, user: requester.user },
     namespace: target.namespace,
     workload: target.workload !== undefined,
     pendingUntil,

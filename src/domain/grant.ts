@@ -1,3 +1,4 @@
+import { isSamePerson } from './identity.ts';
 import type { GrantId } from './ids.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
@@ -58,6 +59,8 @@ export interface Decision {
 export interface Extension {
   readonly duration: number;
   readonly askedAt: Instant;
+  /** The wish that it took the place of, in seconds; null: there was none. */
+  readonly replaces: number | null;
   readonly approvals: readonly Decision[];
 }
 
@@ -150,7 +153,9 @@ export function approvalsOf(grant: Grant): Decision[] {
   return onePerPerson(grant.decisions.filter((d) => d.verdict === 'approve' && d.digest === grant.digest));
 }
 
-/** Of several decisions by one Kubernetes user, the first. */
+/** Of several decisions by one person, the first. */
 export function onePerPerson(decisions: readonly Decision[]): Decision[] {
-  return decisions.filter((d, index) => decisions.findIndex((other) => other.by?.user === d.by?.user) === index);
+  const isSame = (one: Person | null, other: Person | null) =>
+    one === null || other === null ? one === other : isSamePerson(one, other);
+  return decisions.filter((d, index) => decisions.findIndex((other) => isSame(other.by, d.by)) === index);
 }

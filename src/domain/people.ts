@@ -1,5 +1,6 @@
 import { Refusal } from './errors.ts';
-import { isPersonName, type Policy, type Principals } from './policy.ts';
+import { addressOfUser, isSameUser, isSlackId, userOfAddress } from './identity.ts';
+import type { Policy, Principals } from './policy.ts';
 
 /** A Slack account as Slack tells of it (users.info), in our words. */
 export interface Account {
@@ -15,7 +16,7 @@ export interface Account {
   readonly deactivated: boolean;
 }
 
-/** Somebody who may act: a Slack account tied to exactly one Kubernetes user. Two accounts with one `user` are one person. */
+/** Somebody who may act: a Slack account tied to exactly one Kubernetes user. Which accounts are one person: `isSamePerson`. */
 export interface Person {
   readonly slackId: string;
   readonly name: string;
@@ -26,32 +27,17 @@ export interface Person {
 }
 
 /**
- * Plain addresses only: what is pasted into a user name must not be able to spell another one. No `+`: ada+2@… is the mailbox of ada@…,
- * and would be a second person.
- */
-const EMAIL = /^[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
-
-/**
  * The Kubernetes user behind a Slack account: the one override that names it, else the template over its confirmed e-mail. Null when
  * there is none or more than one. Says nothing of whether that person may act: see {@link identify}.
  */
 export function kubernetesUser(account: Account, identity: Policy['identity']): string | null {
   const overrides = identity.overrides.filter((o) => o.slack === account.slackId);
   if (overrides.length > 0) return overrides.length === 1 ? (overrides[0]?.user ?? null) : null;
-  const email = account.email.toLowerCase();
-  const [local = '', domain = ''] = email.split('@');
-  // Before lower case: it makes a plain k of the Kelvin sign, and so one address of another.
-  if (!account.emailConfirmed || !EMAIL.test(account.email)) return null;
-  if (identity.emailDomains !== undefined && !identity.emailDomains.includes(domain)) return null;
-  const user = identity.user.replaceAll('{email}', email).replaceAll('{local}', local);
-  return isPersonName(user) ? user : null;
+  return account.emailConfirmed ? userOfAddress(account.email, identity) : null;
 }
 
-/**
- * The person who acts through a Slack account.
- * @throws Refusal when the account may not act at all: a bot, guest, deactivated or another workspace's, or no single Kubernetes user
- */
-export function identify(account: Account, identity: Policy['identity']): Person {
+/** The person who acts through a Slack account, or why it may not act at all: a bot, guest, deactivated or another workspace's, or no single Kubernetes user. */
+export function identify(account: Account, identity: Policy['identity']): Person | Refusal {
   const barred: [boolean, string, string][] = [
     [account.deactivated, 'identity.deactivated', 'is deactivated'],
     [account.bot && !identity.admit.includes('bots'), 'identity.admit.bots', 'is a bot'],
@@ -64,71 +50,121 @@ export function identify(account: Account, identity: Policy['identity']): Person
   ];
   for (const [holds, rule, what] of barred)
     if (holds)
-      throw new Refusal(
+      return new Refusal(
         rule,
         `This Slack account ${what}: it may neither ask nor decide.`,
         'Ask an administrator of Drawbridge.',
       );
   const user = kubernetesUser(account, identity);
   if (user === null)
-    throw new Refusal(
+    return new Refusal(
       'identity.user',
       'Your Slack account does not lead to exactly one Kubernetes user: its e-mail address is missing, not confirmed, or not one that the policy accepts.',
       'Confirm your e-mail address in Slack, or ask an administrator for an entry in identity.overrides.',
     );
-  const groups = [...new Set([...groupsNamed(identity, '*'), ...groupsNamed(identity, user)])].toSorted();
-  return { slackId: account.slackId, name: account.name, user, groups };
+  return { slackId: account.slackId, name: account.name, user, groups: groupsOf(user, identity) };
 }
 
-/** A user name may be a word that every object knows (`constructor`), so only keys of the policy itself count. */
-function groupsNamed(identity: Policy['identity'], key: string): readonly string[] {
-  return Object.hasOwn(identity.groups, key) ? (identity.groups[key] ?? []) : [];
-}
-
-/**
- * Who is in a Slack user group or channel: Slack ids, and the Kubernetes users behind them. `null` when it can't be read, and then it counts as
- * "not in" for an allow list and as "in" for a deny list.
- */
-export type Members = { readonly slackIds: ReadonlySet<string>; readonly users: ReadonlySet<string> } | null;
-/** What was looked up for one decision: members by the id of the group or channel. What is missing counts as unreadable. */
-export type Memberships = ReadonlyMap<string, Members>;
-
-/** The ids of groups and channels that must be looked up before these principals can be judged. */
-export function membershipsNeeded(...lists: readonly Principals[]): string[] {
-  return [...new Set(lists.flatMap((list) => [...list.groups, ...list.channels]))];
-}
-
-/** The entry of an allow list that names this person (`users: ada@example.test`, `groups: S0614TZR7`), or null. Unreadable is "no". */
-export function allowedBy(list: Principals, person: Person, memberships: Memberships): string | null {
-  for (const user of list.users) if (user === person.user || user === person.slackId) return `users: ${user}`;
-  for (const [word, ids] of [
-    ['groups', list.groups],
-    ['channels', list.channels],
-  ] as const)
-    for (const id of ids) if (memberships.get(id)?.slackIds.has(person.slackId)) return `${word}: ${id}`;
-  return null;
+/** The Kubernetes groups that the policy says a user has, sorted. */
+export function groupsOf(user: string, { groups }: Policy['identity']): string[] {
+  const given = Object.entries(groups).filter(([key]) => key === '*' || isSameUser(key, user));
+  return [...new Set(given.flatMap(([, names]) => names))].toSorted();
 }
 
 /**
- * The entry of a deny list that names this person, or null. Compared by Kubernetes user, so that a second Slack account does not help;
- * `aliases` gives the Kubernetes users of Slack ids that the list names. Unreadable is "yes".
+ * What a decision must know of people before it can go on. It asks in the order in which it can be decided, and no further than it must: what
+ * it does not ask need not be looked up.
  */
-export function deniedBy(
+export type Question =
+  /** Who is in this user group (S…) or channel (C…, G…)? */
+  | { readonly about: 'members'; readonly list: string }
+  /** Which account has this e-mail address, and does it lead where it should? An address is one account in a workspace. */
+  | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean };
+
+/** Slack ids; or that they can't be read now, and when to try again (seconds). */
+export type Answer = ReadonlySet<string> | { readonly retryIn: number };
+
+/** A decision in the making: it yields questions, is given answers, and returns what was decided. */
+export type Asking<T> = Generator<Question, T, Answer>;
+
+/** An entry of a list of the policy: `profiles.debug.approvers`, `groups`, `S0614TZR7`. */
+export interface Entry {
+  readonly path: string;
+  readonly word: 'users' | 'groups' | 'channels';
+  readonly id: string;
+}
+
+/** `profiles.debug.approvers (groups: S0614TZR7)`, as refusals and the audit name it. */
+export function ruleOf({ path, word, id }: Entry): string {
+  return `${path} (${word}: ${id})`;
+}
+
+/** Whether a list names somebody. Unknown: nothing that can be read names them, and `entry` can't be read. */
+export type Listing =
+  | { readonly is: 'named'; readonly entry: Entry }
+  | { readonly is: 'unnamed' }
+  | { readonly is: 'unknown'; readonly entry: Entry; readonly retryIn: number };
+
+const UNNAMED: Listing = { is: 'unnamed' };
+
+/** Whether one of these allow lists, by their paths, names this person. Who is named as a user needs no list to be read. */
+export function allowedBy(lists: Readonly<Record<string, Principals>>, person: Person): Asking<Listing> {
+  const entries = Object.entries(lists).flatMap(([path, list]) => entriesOf(path, list));
+  return firstNaming(entries, person, new Set([person.slackId]));
+}
+
+/**
+ * Whether a deny list names this person, by whatever account. Second accounts are found by turning the identity round, never by looking up
+ * the members of a list: those that overrides tie to the same user, and the one with the address of which the template makes it.
+ */
+export function* deniedBy(
+  path: string,
   list: Principals,
   person: Person,
-  memberships: Memberships,
-  aliases: ReadonlyMap<string, string | null>,
-): string | null {
-  for (const user of list.users)
-    if (user === person.user || user === person.slackId || aliases.get(user) === person.user) return `users: ${user}`;
-  for (const [word, ids] of [
-    ['groups', list.groups],
-    ['channels', list.channels],
-  ] as const)
-    for (const id of ids) {
-      const members = memberships.get(id) ?? null;
-      if (members === null) return `${word}: ${id}, whose members can't be read now`;
-      if (members.slackIds.has(person.slackId) || members.users.has(person.user)) return `${word}: ${id}`;
-    }
-  return null;
+  identity: Policy['identity'],
+): Asking<Listing> {
+  const entries = entriesOf(path, list);
+  const accounts = new Set([person.slackId]);
+  for (const { slack, user } of identity.overrides) if (isSameUser(user, person.user)) accounts.add(slack);
+  const known = yield* firstNaming(entries, person, accounts);
+  const last = entries.findLast(({ word, id }) => word !== 'users' || isSlackId(id));
+  if (known.is !== 'unnamed' || last === undefined) return known;
+  const others = yield* accountsByAddress(person, identity);
+  if ('retryIn' in others) return { is: 'unknown', entry: last, retryIn: others.retryIn };
+  return others.size === 0 ? UNNAMED : yield* firstNaming(entries, person, others);
+}
+
+/** The account that has the address behind this person's user, where it may be another than the one that acts. */
+function* accountsByAddress(person: Person, identity: Policy['identity']): Asking<Answer> {
+  const email = addressOfUser(person.user, identity);
+  const isOwn = !identity.overrides.some(({ slack }) => slack === person.slackId);
+  // An outsider may have the address of an account of ours.
+  if (email === null || (isOwn && !identity.admit.includes('external'))) return new Set<string>();
+  const leadsHere = (account: Account) => isSameUser(kubernetesUser(account, identity) ?? '', person.user);
+  return yield { about: 'address', email, leadsHere };
+}
+
+function entriesOf(path: string, { users, groups, channels }: Principals): Entry[] {
+  const of = (word: Entry['word'], ids: readonly string[]) => ids.map((id): Entry => ({ path, word, id }));
+  return [...of('users', users), ...of('groups', groups), ...of('channels', channels)];
+}
+
+function* firstNaming(entries: readonly Entry[], person: Person, accounts: ReadonlySet<string>): Asking<Listing> {
+  const namesUser = ({ id }: Entry) => (isSlackId(id) ? accounts.has(id) : isSameUser(id, person.user));
+  const entry = entries.find((one) => one.word === 'users' && namesUser(one));
+  if (entry !== undefined) return { is: 'named', entry };
+  let unknown: Listing | undefined;
+  for (const one of entries.filter(({ word }) => word !== 'users')) {
+    const members = yield { about: 'members', list: one.id };
+    if ('retryIn' in members) unknown ??= { is: 'unknown', entry: one, retryIn: members.retryIn };
+    else if ([...accounts].some((id) => members.has(id))) return { is: 'named', entry: one };
+  }
+  return unknown ?? UNNAMED;
+}
+
+/** Makes a decision from what is known already. */
+export function concluded<T>(asking: Asking<T>, answerTo: (question: Question) => Answer): T {
+  let step = asking.next();
+  while (step.done !== true) step = asking.next(answerTo(step.value));
+  return step.value;
 }

@@ -1,5 +1,7 @@
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from './duration.ts';
+import { isPersonName } from './identity.ts';
+import { entriesThatNameNobody } from './policy-people.ts';
 import { type Rule, risksOf, WORKLOAD_KINDS } from './rights.ts';
 import { type RightClass, WIDE_ROLES } from './rights-table.ts';
 
@@ -22,11 +24,6 @@ const objectName = z
   .string()
   .max(253)
   .regex(/^[a-z0-9A-Z:._-]+$/, 'expected the name of a Kubernetes object');
-
-/** A name that RBAC and Kubernetes themselves keep for their own is never a person. */
-export function isPersonName(user: string): boolean {
-  return user.length > 0 && user.length <= 253 && !user.startsWith('system:') && !/[\s\p{C}*]/u.test(user);
-}
 
 const kubernetesUser = z.string().refine(isPersonName, 'expected a Kubernetes user name without blanks, not system:');
 const kubernetesGroup = z
@@ -235,7 +232,7 @@ function notOfAWorkload(inline: Rule, resource: string): string | null {
     .join(', ')}`;
 }
 
-export const policySchema = z.strictObject({
+const policyFields = z.strictObject({
   version: z.literal(1),
   identity: z
     .strictObject({
@@ -265,7 +262,12 @@ export const policySchema = z.strictObject({
   profiles: z.record(dnsLabel('a profile name'), profile).refine((p) => Object.keys(p).length > 0, 'has no profile'),
 });
 
-export type Policy = z.infer<typeof policySchema>;
+export const policySchema = policyFields.superRefine((policy, context) => {
+  for (const { path, message } of entriesThatNameNobody(policy))
+    context.addIssue({ code: 'custom', path: [...path], message, input: policy });
+});
+
+export type Policy = z.infer<typeof policyFields>;
 export type Profile = Policy['profiles'][string];
 export type Principals = Profile['requesters'];
 /** The policy file as a person writes it, before defaults. */
@@ -274,6 +276,17 @@ export type PolicyInput = z.input<typeof policySchema>;
 /** The profile of that name, if the policy has it. Names come from people: `constructor` is none. */
 export function profileNamed(policy: Policy, name: string): Profile | undefined {
   return Object.hasOwn(policy.profiles, name) ? policy.profiles[name] : undefined;
+}
+
+/** The ids of all user groups and channels that the policy names as lists of people. */
+export function listsOf({ administrators, profiles }: Policy): ReadonlySet<string> {
+  const lists = Object.values(profiles).flatMap(({ requesters, approvers, deny, automatic }) => [
+    requesters,
+    approvers,
+    deny,
+    ...(automatic === undefined ? [] : [automatic.members]),
+  ]);
+  return new Set([administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]));
 }
 
 /** True when a namespace fits one of the patterns (`*` stands for any characters). The chart's leash asks the same of RE2, which is linear too. */

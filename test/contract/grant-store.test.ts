@@ -54,7 +54,7 @@ function fullGrant(): Grant {
   const [decision] = sampleGrant().decisions;
   return sampleGrant({
     plan,
-    extension: { duration: 600, askedAt: 1, approvals: decision === undefined ? [] : [decision] },
+    extension: { duration: 600, askedAt: 1, replaces: 300, approvals: decision === undefined ? [] : [decision] },
     ending: {
       cause: 'revoked',
       since: 2,

@@ -8,7 +8,7 @@ import {
   SlackRefused,
   type SlackSettings,
 } from '../../src/adapters/slack/connection.ts';
-import { createDirectory } from '../../src/adapters/slack/directory.ts';
+import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports.ts';
 import type { Proposal, UseCases } from '../../src/app/use-cases.ts';
@@ -24,6 +24,7 @@ import { sampleView } from '../support/views.ts';
 /** Bolt and the adapter against the local Slack, with use cases that only remember what they were called with. */
 
 const ID = 'g-7k3fq2';
+const UNREADABLE = { retryIn: expect.any(Number) as number };
 
 interface Stub {
   readonly useCases: UseCases;
@@ -66,7 +67,8 @@ function stubUseCases(): Stub {
     request: async () => stub.view,
     requestAsShown: async () => ({ requested: stub.view }),
     review: async () => sampleView({ state: 'approved' }),
-    extend: async () => sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, approvals: [] } }),
+    extend: async () =>
+      sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, replaces: null, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
@@ -650,8 +652,8 @@ describe('the start', () => {
   it('goes on without the scopes that only memberships need: then nobody is a member', async () => {
     const here = await run('http', { scopes: necessary });
     const directory = createDirectory(here.connection, log);
-    expect(await directory.members(SRE)).toBeNull();
-    expect(await directory.members(ACCESS)).toBeNull();
+    expect(await directory.members(SRE, 'now')).toMatchObject(UNREADABLE);
+    expect(await directory.members(ACCESS, 'now')).toMatchObject(UNREADABLE);
     expect(await directory.account(ADA)).toMatchObject({ email: 'ada@example.test', emailConfirmed: true });
     await end(here);
   });
@@ -736,29 +738,71 @@ describe('the directory', () => {
     expect(await directory.account('U0GUEST')).toMatchObject({ deactivated: true });
   });
 
-  it('lists members, page by page, and says nothing when it can not', async () => {
+  it('lists members, page by page, and says when it can not', async () => {
     const { slack, connection } = here;
-    const directory = createDirectory(connection, log);
-    expect(await directory.members(SRE)).toEqual([BEN]);
-    expect(await directory.members(ACCESS)).toEqual([ADA, BEN, CY, slack.botUserId]);
+    let now = 0;
+    const directory = createDirectory(connection, log, () => (now += STAYS_FRESH.recently));
+    expect(await directory.members(SRE, 'now')).toEqual(new Set([BEN]));
+    expect(await directory.members(ACCESS, 'now')).toEqual(new Set([ADA, BEN, CY, slack.botUserId]));
     const many = Array.from({ length: 2500 }, (_, i) => `U${i}`);
     slack.control.directory.setMembers(ACCESS, many);
-    expect(await directory.members(ACCESS)).toEqual(many);
+    expect(await directory.members(ACCESS, 'now')).toEqual(new Set(many));
     slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'conversations.members' });
-    expect(await directory.members(ACCESS)).toBeNull();
+    expect(await directory.members(ACCESS, 'now')).toMatchObject(UNREADABLE);
     slack.control.directory.setGroup({ id: SRE, disabled: true });
-    expect(await directory.members(SRE)).toBeNull();
-    expect(await directory.members('S0NONE')).toBeNull();
+    expect(await directory.members(SRE, 'now')).toMatchObject(UNREADABLE);
+    expect(await directory.members('S0NONE', 'now')).toMatchObject(UNREADABLE);
   });
 
-  it('gives up within seconds while Slack limits or hangs, and waits out a short limit', async () => {
+  it('finds the one account that has an address', async () => {
     const { slack, connection } = here;
     const directory = createDirectory(connection, log);
+    expect(await directory.accountWith('ada@example.test')).toMatchObject({ slackId: ADA, emailConfirmed: true });
+    expect(await directory.accountWith('nobody@example.test')).toBeNull();
+    slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'users.lookupByEmail', times: 3 });
+    expect(await directory.accountWith('ada@example.test')).toMatchObject(UNREADABLE);
+  });
+
+  it('reads a list once for everybody who needs it in the same seconds, and never remembers a failure', async () => {
+    const { slack } = here;
+    let now = 0;
+    let calls = 0;
+    const quick: SlackConnection['quick'] = {
+      call(method, run) {
+        calls++;
+        return here.connection.quick.call(method, run);
+      },
+    };
+    const directory = createDirectory({ ...here.connection, quick }, log, () => now);
+    const read = async (freshness: 'now' | 'recently' = 'now') => {
+      const before = calls;
+      const [first, ...others] = await Promise.all([1, 2, 3].map(() => directory.members(SRE, freshness)));
+      for (const other of others) expect(other).toEqual(first);
+      return { first, calls: calls - before };
+    };
+    expect(await read()).toEqual({ first: new Set([BEN]), calls: 1 });
+    slack.control.directory.setGroup({ id: SRE, users: [BEN, CY] });
+    now += STAYS_FRESH.now - 1;
+    expect(await read()).toEqual({ first: new Set([BEN]), calls: 0 });
+    now += 1;
+    expect(await read('recently')).toEqual({ first: new Set([BEN]), calls: 0 });
+    expect(await read()).toEqual({ first: new Set([BEN, CY]), calls: 1 });
+    expect(await read('recently')).toMatchObject({ calls: 0 });
+    now += STAYS_FRESH.recently;
+    slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'usergroups.users.list' });
+    expect(await read('recently')).toMatchObject({ first: UNREADABLE, calls: 1 });
+    expect(await read('recently')).toMatchObject({ first: new Set([BEN, CY]), calls: 1 });
+  });
+
+  it('gives up within seconds while Slack limits or hangs, waits out a short limit, and says how long a longer one is', async () => {
+    const { slack, connection } = here;
+    let now = 0;
+    const directory = createDirectory(connection, log, () => (now += STAYS_FRESH.recently));
     slack.faults.next({ kind: 'ratelimited', retryAfter: 1 }, { method: 'usergroups.users.list' });
-    expect(await directory.members(SRE)).toEqual([BEN]);
+    expect(await directory.members(SRE, 'now')).toEqual(new Set([BEN]));
     slack.faults.next({ kind: 'ratelimited', retryAfter: 60 }, { method: 'usergroups.users.list' });
     const began = Date.now();
-    expect(await directory.members(SRE)).toBeNull();
+    expect(await directory.members(SRE, 'now')).toEqual({ retryIn: 60 });
     slack.faults.next({ kind: 'hang' }, { method: 'users.info', times: 2 });
     await expect(directory.account(ADA)).rejects.toThrow(Unavailable);
     expect(Date.now() - began).toBeLessThan(8000);

@@ -5,7 +5,7 @@ import { createFollower } from '../../src/app/follow-workloads.ts';
 import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
-import { admissionSpec, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
+import { admissionSpec, GRANT_LABEL, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import type { Account } from '../../src/domain/people.ts';
@@ -92,7 +92,7 @@ export function memoryCluster(now: () => number) {
   /** What a real API server would list now, with the policies of the grants that are there. */
   const snapshot = (): Cluster => {
     const named = (namespace: string, grant: Grant, spec: PolicySpec): NetworkPolicy => ({
-      metadata: { namespace, name: `drawbridge-${grant.id}` },
+      metadata: { namespace, name: `drawbridge-${grant.id}`, labels: { [GRANT_LABEL]: grant.id } },
       spec,
     });
     return {
@@ -324,7 +324,11 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     },
     directory: {
       account: async (slackId) => accounts.get(slackId) ?? null,
-      members: async (id) => members.get(id) ?? null,
+      accountWith: async (email) => [...accounts.values()].find((one) => one.email === email) ?? null,
+      async members(list) {
+        const found = members.get(list) ?? null;
+        return found === null ? { retryIn: 20 } : new Set(found);
+      },
     },
     audit: {
       async record(entry) {

@@ -69,7 +69,8 @@ export async function liveWorld(options: {
     },
     directory: {
       account: async (slackId) => people.find((one) => one.slackId === slackId) ?? null,
-      members: async () => null,
+      accountWith: async (email) => people.find((one) => one.email === email) ?? null,
+      members: async () => ({ retryIn: 20 }),
     },
     audit,
     cluster: createClusterAccess({

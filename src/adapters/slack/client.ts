@@ -45,7 +45,9 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
       for (let waits = 0; ; waits++) {
         const wait = (limitedUntil.get(method) ?? 0) - Date.now();
         if (wait > patience || (wait > 0 && waits === MOST_WAITS))
-          throw new Unavailable('Slack', `${method} is rate limited for ${Math.ceil(wait / 1000)} s`);
+          throw new Unavailable('Slack', `${method} is rate limited for ${Math.ceil(wait / 1000)} s`, {
+            retryIn: Math.ceil(wait / 1000),
+          });
         if (wait > 0) await sleep(wait);
         try {
           return await run(web);

@@ -1,20 +1,41 @@
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Directory } from '../../app/ports.ts';
+import type { Directory, Freshness, Unreadable } from '../../app/ports.ts';
+import { Unavailable } from '../../domain/errors.ts';
 import type { Account } from '../../domain/people.ts';
 import { slackError } from './client.ts';
 import type { SlackConnection, SlackIdentity } from './connection.ts';
 
 /** Members of a channel beyond this many are not read: such a channel is no list of approvers. */
 const MOST_PAGES = 25;
-const PAGE = 1000;
+/** The most that Slack takes. Source: https://docs.slack.dev/reference/methods/conversations.members (limit). */
+const PAGE = 999;
 /** Milliseconds for all pages together: somebody waits for the decision. */
 const MOST_TIME = 5000;
+/** For how long a list that was read may be used: milliseconds since its reading began. */
+export const STAYS_FRESH: Readonly<Record<Freshness, number>> = { now: 10_000, recently: 60_000 };
+/** Lists that are kept at most. */
+const MOST_LISTS = 100;
+/** Seconds after which it is worth to try again where Slack does not say so. */
+const TRY_AGAIN = 10;
 
 type User = NonNullable<webApi.UsersInfoResponse['user']>;
 
-/** Accounts and memberships as Slack has them now. Nothing is cached: rights are looked up when they are used. */
-export function createDirectory(connection: SlackConnection, log: Logger): Directory {
+interface Reading {
+  readonly begunAt: number;
+  readonly members: Promise<ReadonlySet<string> | Unreadable>;
+}
+
+/**
+ * Accounts as Slack has them now, and who is in which list, of which readings are shared: all people together may read a list 20 times a minute.
+ * Source: https://docs.slack.dev/apis/web-api/rate-limits (usergroups.users.list is Tier 2).
+ * @param now milliseconds of a clock that only goes forward
+ */
+export function createDirectory(
+  connection: SlackConnection,
+  log: Logger,
+  now: () => number = () => performance.now(),
+): Directory {
   const { quick } = connection;
 
   async function userGroup(id: string): Promise<string[]> {
@@ -42,6 +63,27 @@ export function createDirectory(connection: SlackConnection, log: Logger): Direc
     throw new Error('there are too many members');
   }
 
+  async function read(list: string): Promise<ReadonlySet<string> | Unreadable> {
+    try {
+      const found = list.startsWith('S') ? await userGroup(list) : await channel(list);
+      return new Set(found.filter((member) => member !== ''));
+    } catch (error) {
+      log.warn(
+        { list, err: error },
+        'members can not be read: nobody counts as in this list, and everybody where it denies',
+      );
+      return { retryIn: retryIn(error) };
+    }
+  }
+
+  const readings = new Map<string, Reading>();
+  function keep(list: string, reading: Reading): void {
+    readings.delete(list);
+    readings.set(list, reading);
+    for (const [other, { begunAt }] of readings)
+      if (readings.size > MOST_LISTS || begunAt + STAYS_FRESH.recently <= now()) readings.delete(other);
+  }
+
   return {
     async account(slackId) {
       const identity = await connection.identity();
@@ -55,19 +97,32 @@ export function createDirectory(connection: SlackConnection, log: Logger): Direc
       }
     },
 
-    async members(id) {
+    async accountWith(email) {
+      const identity = await connection.identity();
       try {
-        const found = id.startsWith('S') ? await userGroup(id) : await channel(id);
-        return found.filter((member) => member !== '');
+        const { user } = await quick.call('users.lookupByEmail', (web) => web.users.lookupByEmail({ email }));
+        return user === undefined ? null : accountOf(user, identity);
       } catch (error) {
-        log.warn(
-          { id, err: error },
-          'members can not be read: nobody counts as in this list, and everybody where it denies',
-        );
-        return null;
+        if (slackError(error) === 'users_not_found') return null;
+        log.warn({ err: error }, 'whose address it is can not be read: every list that denies counts as theirs');
+        return { retryIn: retryIn(error) };
       }
     },
+
+    async members(list, freshness) {
+      const known = readings.get(list);
+      if (known !== undefined && now() < known.begunAt + STAYS_FRESH[freshness]) return known.members;
+      const reading: Reading = { begunAt: now(), members: read(list) };
+      keep(list, reading);
+      const members = await reading.members;
+      if ('retryIn' in members && readings.get(list) === reading) readings.delete(list);
+      return members;
+    },
   };
+}
+
+function retryIn(error: unknown): number {
+  return (error instanceof Unavailable ? error.retryIn : null) ?? TRY_AGAIN;
 }
 
 /** The account in our words; what Slack leaves out counts against it. */

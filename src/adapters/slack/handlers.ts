@@ -13,6 +13,7 @@ import type { Logger } from 'pino';
 import type { Proposal, Seen, UseCases } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
+import { formatDuration } from '../../domain/duration.ts';
 import { touching } from '../../domain/errors.ts';
 import { ACTIONS, carried, carriedAsked, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
 import { type Message, note } from './blocks.ts';
@@ -51,6 +52,7 @@ import {
   settle,
 } from './modal.ts';
 import { sayError } from './say.ts';
+import { instead } from './standing.ts';
 
 /** What Slack sends, turned into use cases and their results into words. Handlers ack, parse, delegate, render; they hold no rules. */
 
@@ -223,11 +225,14 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     );
   }
 
-  const extended = (view: View): Message =>
-    outcomeMessage(
+  function extended(view: View): Message {
+    const { extension } = view.grant;
+    if (extension === null) return outcomeMessage(view, 'Extended.');
+    return outcomeMessage(
       view,
-      view.grant.extension === null ? 'Extended.' : 'Asked: the approvers decide on the longer window.',
+      `Asked for ${formatDuration(extension.duration)} more${instead(extension)}: the approvers decide.`,
     );
+  }
 
   function ended(view: View): Message {
     const { state } = view.grant;

@@ -43,7 +43,7 @@ export function approvalMessage(view: View): Message {
     header(title),
     askedAgain(grant),
     ...(open ? essentials(view) : [summary(grant)]),
-    ...(grant.state === 'pending' ? details(view) : []),
+    ...(grant.state === 'pending' || waitsForMore(grant) ? details(view) : []),
     remarks(grant),
     notes(grant),
     section(standing(view)),
@@ -65,11 +65,16 @@ function summary(grant: Grant): Block {
   };
 }
 
+/** A longer window is asked for: who decides on it is shown what it prolongs. */
+function waitsForMore({ state, extension }: Grant): boolean {
+  return state === 'active' && extension !== null;
+}
+
 /** Approve and Deny, for what is asked now: the request, or a longer window. Empty when nothing is. */
 function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
   const { grant } = view;
   const approving = { style: 'primary', note: noteOfDecision } as const;
-  if (grant.state === 'active' && grant.extension !== null)
+  if (waitsForMore(grant))
     return [
       button(ACTIONS.approveExtension, 'Approve extension', view, approving),
       button(ACTIONS.denyExtension, 'Deny extension', view),

@@ -1,6 +1,5 @@
 import type { Lack } from '../../app/conditions.ts';
-import { lookupsFor } from '../../domain/decide.ts';
-import type { Policy } from '../../domain/policy.ts';
+import { listsOf, type Policy } from '../../domain/policy.ts';
 import { slackError } from './client.ts';
 import { isPassing, type SlackConnection } from './connection.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
@@ -56,9 +55,7 @@ export async function lackOfChannel({ quick }: SlackConnection, id: string): Pro
 
 /** The user groups and channels of the policy that are not there, or that the bot may not read. @throws Unavailable while Slack is away */
 export async function lackOfLists({ quick }: SlackConnection, policy: Policy): Promise<Lack | null> {
-  const profiles = Object.values(policy.profiles);
-  const { groups, channels } = policy.administrators;
-  const ids = new Set([...groups, ...channels, ...profiles.flatMap((p) => lookupsFor(policy, p).memberships)]);
+  const ids = listsOf(policy);
   const missing: string[] = [];
   const wanted = [...ids].filter((id) => id.startsWith('S'));
   if (wanted.length > 0) {

@@ -5,7 +5,7 @@ import type { Grant } from '../../domain/grant.ts';
 import { ACTIONS } from './actions.ts';
 import { actions, button, context, header, type Message, message, section, small, words } from './blocks.ts';
 import { revokeButton } from './messages.ts';
-import { approvers, EMBLEM, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
+import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from './standing.ts';
 import { code, codeBlock, moment, person, utc } from './text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
@@ -50,7 +50,7 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     ],
     extension: [
       'A longer window is asked for',
-      `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more. Decide with the buttons of the message above.`,
+      `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more${grant.extension === null ? '' : instead(grant.extension)}. Decide with the buttons of the message above.`,
     ],
   }[news] as [string, string];
   return message(`${text}: ${grant.id} ${subject(grant)}`, [section(line), context(`${code(grant.id)}${whom}`)]);

@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { Directory, Notifier } from '../../app/ports.ts';
 import type { View } from '../../app/view.ts';
 import type { MessageRef } from '../../domain/grant.ts';
+import { addressOfUser, isSameUser, isSlackId } from '../../domain/identity.ts';
 import type { Policy } from '../../domain/policy.ts';
 import type { Message } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
@@ -165,7 +166,10 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
   /** Slack ids of the administrators that are named as people or in user groups. */
   async function administrators({ administrators: { users, groups }, identity }: Policy): Promise<string[]> {
     const found = new Set<string>();
-    for (const group of groups) for (const id of (await directory.members(group)) ?? []) found.add(id);
+    for (const group of groups) {
+      const members = await directory.members(group, 'recently');
+      for (const id of 'retryIn' in members ? [] : members) found.add(id);
+    }
     for (const user of users) {
       const id = await slackIdOf(user, identity).catch((error: unknown) => {
         log.error({ err: error, user }, 'an administrator is not found in Slack');
@@ -176,15 +180,13 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
     return [...found];
   }
 
-  /** Of a Slack id, an override, or a Kubernetes user whose e-mail address the template shows. */
-  async function slackIdOf(user: string, { overrides, user: template }: Policy['identity']): Promise<string | null> {
-    if (/^[UW][A-Z0-9]{2,20}$/.test(user)) return user;
-    const override = overrides.find((o) => o.user === user);
+  /** Of a Slack id, an override, or a Kubernetes user behind whom there is an e-mail address. */
+  async function slackIdOf(user: string, identity: Policy['identity']): Promise<string | null> {
+    if (isSlackId(user)) return user;
+    const override = identity.overrides.find((o) => isSameUser(o.user, user));
     if (override !== undefined) return override.slack;
-    const [before = '', after = ''] = template.split('{email}');
-    if (!template.includes('{email}') || !user.startsWith(before) || !user.endsWith(after)) return null;
-    const email = user.slice(before.length, user.length - after.length);
-    const answer = await connection.quick.call('users.lookupByEmail', (web) => web.users.lookupByEmail({ email }));
-    return answer.user?.id ?? null;
+    const email = addressOfUser(user, identity);
+    const account = email === null ? null : await directory.accountWith(email);
+    return account === null || 'retryIn' in account ? null : account.slackId;
   }
 }

@@ -1,6 +1,13 @@
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { approvalsOf, type Decision, type Grant, type GrantState, onePerPerson } from '../../domain/grant.ts';
+import {
+  approvalsOf,
+  type Decision,
+  type Extension,
+  type Grant,
+  type GrantState,
+  onePerPerson,
+} from '../../domain/grant.ts';
 import { shortDigest } from '../../domain/plan.ts';
 import type { Principals } from '../../domain/policy.ts';
 import { describeTarget } from '../../domain/target.ts';
@@ -154,12 +161,18 @@ export function remarks(grant: Grant): Block | null {
   return grant.remarks.length === 0 ? null : bullets('To know:', grant.remarks);
 }
 
+/** That a wish took the place of another, whose approvals count no more. */
+export function instead({ replaces }: Extension): string {
+  return replaces === null ? '' : `, instead of the ${formatDuration(replaces)} asked for before`;
+}
+
 export function extensionLine(grant: Grant): Block | null {
   const { extension } = grant;
   if (extension === null || grant.state !== 'active') return null;
   const so_far = onePerPerson(extension.approvals.filter((d) => d.verdict === 'approve'));
+  const until = grant.expiresAt === null ? '' : `, until ${moment(grant.expiresAt + extension.duration * 1000)}`;
   return section(
-    `⏱ *A longer window is asked for:* ${formatDuration(extension.duration)} more, asked ${moment(extension.askedAt)}.${so_far.length > 0 ? ` Approved so far by ${list(so_far)}.` : ''}`,
+    `⏱ *A longer window is asked for:* ${formatDuration(extension.duration)} more of what is shown here${until}${instead(extension)}; asked ${moment(extension.askedAt)}.${so_far.length > 0 ? ` Approved so far by ${list(so_far)}.` : ''}`,
   );
 }
 

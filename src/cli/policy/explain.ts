@@ -1,7 +1,17 @@
 import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { allowedBy, deniedBy, kubernetesUser, type Members, type Person } from '../../domain/people.ts';
+import { isSlackId } from '../../domain/identity.ts';
+import {
+  allowedBy,
+  concluded,
+  deniedBy,
+  groupsOf,
+  kubernetesUser,
+  type Person,
+  type Question,
+  ruleOf,
+} from '../../domain/people.ts';
 import {
   describeDurations,
   describeRights,
@@ -81,7 +91,7 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
 };
 
 function personNamed(policy: Policy, who: string): Person | null {
-  const slackId = /^[UW][A-Z0-9]{2,20}$/.test(who) ? who : '';
+  const slackId = isSlackId(who) ? who : '';
   const account = {
     slackId,
     name: who,
@@ -94,10 +104,7 @@ function personNamed(policy: Policy, who: string): Person | null {
   };
   const user = kubernetesUser(account, policy.identity);
   if (user === null) return null;
-  const groups = ['*', user].flatMap((key) =>
-    Object.hasOwn(policy.identity.groups, key) ? (policy.identity.groups[key] ?? []) : [],
-  );
-  return { slackId, name: who, user, groups };
+  return { slackId, name: who, user, groups: groupsOf(user, policy.identity) };
 }
 
 const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
@@ -109,8 +116,8 @@ interface Standing {
 
 /** Whether a list names the person, with what is known of memberships; the rest is said as a condition. */
 function standing(list: Principals, person: Person, known: ReadonlySet<string>): Standing {
-  const entry = allowedBy(list, person, membershipsOf(list, person, known));
-  if (entry !== null) return { verdict: 'yes', words: `yes (${entry})` };
+  const listing = concluded(allowedBy({ '': list }, person), membersAmong(known, person));
+  if (listing.is === 'named') return { verdict: 'yes', words: `yes (${listing.entry.word}: ${listing.entry.id})` };
   const others = describeOthers(list, known);
   return others === ''
     ? { verdict: 'no', words: 'no' }
@@ -124,11 +131,11 @@ function describeOthers(list: Principals, known: ReadonlySet<string>): string {
   ].join(' or ');
 }
 
-function membershipsOf(list: Principals, person: Person, known: ReadonlySet<string>): Map<string, Members> {
-  const inside: Members = { slackIds: new Set([person.slackId]), users: new Set([person.user]) };
-  const outside: Members = { slackIds: new Set(), users: new Set() };
-  return new Map([...list.groups, ...list.channels].map((id) => [id, known.has(id) ? inside : outside]));
-}
+/** Slack is not asked: in which lists the person is, was said. */
+const membersAmong =
+  (known: ReadonlySet<string>, person: Person) =>
+  (question: Question): ReadonlySet<string> =>
+    new Set(question.about === 'members' && known.has(question.list) ? [person.slackId] : []);
 
 function tell(
   policy: Policy,
@@ -137,12 +144,10 @@ function tell(
   person: Person,
   known: ReadonlySet<string>,
 ): { lines: string[]; something: boolean } {
-  const aliases = new Map(
-    policy.identity.overrides.map((override) => [override.slack, override.user] as [string, string | null]),
-  );
-  const denied = deniedBy(profile.deny, person, membershipsOf(profile.deny, person, known), aliases);
+  const deciding = deniedBy(`profiles.${name}.deny`, profile.deny, person, policy.identity);
+  const denied = concluded(deciding, membersAmong(known, person));
   const lines = [`${name}: ${describeRights(profile)}; namespaces ${profile.namespaces.join(', ')}`];
-  if (denied !== null) return { lines: [...lines, `  denied: profiles.${name}.deny (${denied})`], something: false };
+  if (denied.is === 'named') return { lines: [...lines, `  denied: ${ruleOf(denied.entry)}`], something: false };
   const asks = standing(profile.requesters, person, known);
   const approves = standing(profile.approvers, person, known);
   lines.push(`  may ask: ${asks.words}`);

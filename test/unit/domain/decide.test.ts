@@ -1,20 +1,22 @@
 import { describe, expect, it } from 'vitest';
 import {
+  type Act,
   type Ask,
   type Decided,
-  decideExtension,
-  decideRequest,
-  decideReview,
-  type Facts,
+  decide,
+  extensionDigest,
   LONGEST_REASON,
-  lookupsFor,
   mayAsk,
-  mayEnd,
+  mayDecide,
+  type Parties,
+  type Terms,
 } from '../../../src/domain/decide.ts';
-import type { Decision } from '../../../src/domain/grant.ts';
+import { Refusal } from '../../../src/domain/errors.ts';
+import type { Decision, Grant } from '../../../src/domain/grant.ts';
 import type { Person } from '../../../src/domain/people.ts';
 import { type Policy, type PolicyInput, policySchema } from '../../../src/domain/policy.ts';
 import { ADA, BEN, sampleGrant } from '../../support/grants.ts';
+import { decideWith, type Known } from '../../support/people.ts';
 
 type ProfileInput = PolicyInput['profiles'][string];
 const CY: Person = { slackId: 'U0CY', name: 'Cy', user: 'cy@example.test', groups: [] };
@@ -38,15 +40,15 @@ const policyWith = (change: Partial<ProfileInput> = {}): Policy =>
     profiles: { debug: { ...debug, ...change } },
   });
 /** Who is in which group; a group that is not given can't be read. */
-const facts = (groups: Record<string, Person[]> = {}, aliases: Record<string, string | null> = {}): Facts => ({
-  memberships: new Map(
-    Object.entries(groups).map(([id, people]) => [
-      id,
-      { slackIds: new Set(people.map((p) => p.slackId)), users: new Set(people.map((p) => p.user)) },
-    ]),
-  ),
-  aliases: new Map(Object.entries(aliases)),
-});
+const facts = (lists: Record<string, Person[]> = {}): Known => ({ lists });
+const T0 = Date.UTC(2026, 0, 5, 9);
+/** Everything by the one entry: what it decided, and which lists it asked for on the way. */
+const judge = (policy: Policy, act: Act, parties: Parties, known: Known = nobody, closedNamespaces: string[] = []) => {
+  const { decided, asked } = decideWith(decide({ policy, closedNamespaces, now: T0 + 60_000 }, act, parties), known);
+  return { decided: decided as Decided<Terms>, asked };
+};
+const decideRequest = (policy: Policy, asked: Ask, person: Person, known: Known, closed: string[] = []) =>
+  judge(policy, { kind: 'request', ask: asked }, { requester: person, actor: person }, known, closed).decided;
 const nobody = facts({ S0DEV: [], S0SRE: [], S0ONCALL: [] });
 const checkout = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } } as const;
 const ask = (change: Partial<Ask> = {}): Ask => ({
@@ -63,13 +65,11 @@ const onCall = { members: { groups: ['S0ONCALL'] }, maximum: '30m', namespaces: 
 describe('a request', () => {
   it('is refused to whom the policy denies it, whatever else allows it', () => {
     const allowed = { automatic: { ...onCall, members: { users: ['ada@example.test'] } } };
-    const denied = (deny: ProfileInput['deny'], known: Facts) =>
+    const denied = (deny: ProfileInput['deny'], known: Known) =>
       refusedBy(decideRequest(policyWith({ ...allowed, deny }), ask(), ADA, known));
     expect(denied({ users: ['ada@example.test'] }, nobody)).toBe('profiles.debug.deny (users: ada@example.test)');
-    expect(denied({ users: ['U0ADA2'] }, facts({}, { U0ADA2: 'ada@example.test' }))).toBe(
-      'profiles.debug.deny (users: U0ADA2)',
-    );
-    expect(denied({ groups: ['S0BAD'] }, facts({ S0BAD: [ADA_AGAIN] }))).toBe('profiles.debug.deny (groups: S0BAD)');
+    expect(denied({ users: ['U0ADA'] }, nobody)).toBe('profiles.debug.deny (users: U0ADA)');
+    expect(denied({ groups: ['S0BAD'] }, facts({ S0BAD: [ADA] }))).toBe('profiles.debug.deny (groups: S0BAD)');
     expect(denied({ groups: ['S0BAD'] }, nobody)).toMatch(/deny .*can't be read/);
     expect(denied({ groups: ['S0BAD'] }, facts({ S0BAD: [BEN] }))).toBeNull();
   });
@@ -138,7 +138,9 @@ describe('a request', () => {
 
   it('of somebody whom nothing names is refused, also when membership can not be read', () => {
     expect(refusedBy(decideRequest(policyWith(), ask(), BEN, nobody))).toBe('profiles.debug.requesters');
-    expect(refusedBy(decideRequest(policyWith(), ask(), BEN, facts()))).toBe('profiles.debug.requesters');
+    expect(refusedBy(decideRequest(policyWith(), ask(), BEN, facts()))).toMatch(
+      /^profiles\.debug\.requesters.*can't be read/,
+    );
   });
 
   it('never opens a namespace of Kubernetes or of Drawbridge, whatever the patterns say', () => {
@@ -182,7 +184,7 @@ describe('automatic approval', () => {
     });
   });
 
-  it.each<[string, Partial<ProfileInput>, Ask, Facts]>([
+  it.each<[string, Partial<ProfileInput>, Ask, Known]>([
     ['without the condition', {}, ask(), known],
     ['to somebody else', { automatic: onCall }, ask(), facts({ S0ONCALL: [BEN] })],
     ['when membership can not be read', { automatic: onCall }, ask(), facts()],
@@ -209,15 +211,14 @@ describe('a review', () => {
   const grant = sampleGrant({ decisions: [] });
   const review = (
     reviewer: Person,
-    options: { change?: Partial<ProfileInput>; known?: Facts; on?: typeof grant; verdict?: 'approve' | 'deny' } = {},
+    options: { change?: Partial<ProfileInput>; known?: Known; on?: typeof grant; verdict?: 'approve' | 'deny' } = {},
   ) =>
-    decideReview(
+    judge(
       policyWith(options.change),
-      options.on ?? grant,
-      reviewer,
-      options.verdict ?? 'approve',
-      options.known ?? nobody,
-    );
+      { kind: options.verdict ?? 'approve', of: 'request', grant: options.on ?? grant },
+      { requester: ADA, actor: reviewer },
+      options.known,
+    ).decided;
 
   it('is refused to whom the policy denies the profile, though it makes them an approver', () => {
     expect(refusedBy(review(BEN, { change: { deny: { users: ['ben@example.test'] } } }))).toMatch(
@@ -237,7 +238,7 @@ describe('a review', () => {
 
   it('is refused to others, also when membership can not be read, and to administrators', () => {
     expect(refusedBy(review(CY))).toBe('profiles.debug.approvers');
-    expect(refusedBy(review(CY, { known: facts() }))).toBe('profiles.debug.approvers');
+    expect(refusedBy(review(CY, { known: facts() }))).toMatch(/^profiles\.debug\.approvers.*can't be read/);
   });
 
   it.each(['approve', 'deny'] as const)('of one’s own request is refused (%s), by whatever account', (verdict) => {
@@ -265,7 +266,8 @@ describe('a review', () => {
 
 describe('an end', () => {
   const grant = sampleGrant({ state: 'active' });
-  const end = (person: Person, known = nobody, on = grant) => mayEnd(policyWith(), on, person, known);
+  const end = (person: Person, known = nobody, on = grant) =>
+    judge(policyWith(), { kind: 'end', grant: on }, { requester: on.requester, actor: person }, known).decided;
 
   it('may be made by the requester, by an approver and by an administrator', () => {
     expect(end(ADA)).toMatchObject({ allowed: true, rule: 'requester' });
@@ -287,20 +289,17 @@ describe('an end', () => {
 });
 
 describe('a longer window', () => {
-  const T0 = Date.UTC(2026, 0, 5, 9);
   const grant = sampleGrant({ state: 'active', startsAt: T0, expiresAt: T0 + 3_600_000 });
   const extend = (
     seconds: number | null,
-    options: { person?: Person; on?: typeof grant; change?: Partial<ProfileInput>; known?: Facts } = {},
+    options: { person?: Person; on?: typeof grant; change?: Partial<ProfileInput>; known?: Known } = {},
   ) =>
-    decideExtension(
+    judge(
       policyWith(options.change),
-      options.on ?? grant,
-      options.person ?? ADA,
-      seconds,
-      options.known ?? nobody,
-      T0 + 60_000,
-    );
+      { kind: 'extend', grant: options.on ?? grant, seconds },
+      { requester: ADA, actor: options.person ?? ADA },
+      options.known,
+    ).decided;
 
   it('is a new decision under the same policy', () => {
     expect(extend(1800)).toMatchObject({ allowed: true, duration: 1800, approvals: 1 });
@@ -336,19 +335,238 @@ describe('a longer window', () => {
   });
 });
 
-describe('what is looked up', () => {
-  it('is every group of the profile and of the administrators, and every Slack id that is denied', () => {
-    const policy = policyWith({
-      automatic: onCall,
-      deny: { users: ['U0BAD', 'x@example.test'], groups: ['S0BAD'], channels: ['C0BAD'] },
+describe('whoever benefits is judged', () => {
+  const active = sampleGrant({ state: 'active', startsAt: T0, expiresAt: T0 + 1_800_000 });
+  const waiting = { ...active, extension: { duration: 600, askedAt: T0, replaces: null, approvals: [] } };
+  const approved = sampleGrant({ state: 'approved' });
+  const gone = new Refusal('identity.deactivated', 'This Slack account is deactivated: it may neither ask nor decide.');
+  const moments: [string, Act, Person | null][] = [
+    ['a request', { kind: 'request', ask: ask() }, ADA],
+    ['an approval', { kind: 'approve', of: 'request', grant: sampleGrant({ decisions: [] }) }, BEN],
+    ['an ask for a longer window', { kind: 'extend', grant: active, seconds: 600 }, ADA],
+    ['an approval of a longer window', { kind: 'approve', of: 'extension', grant: waiting }, BEN],
+    ['an apply', { kind: 'apply', grant: approved }, null],
+  ];
+
+  it.each(moments)('at %s', (_, act, actor) => {
+    const refused = (change: Partial<ProfileInput>, requester: Person | Refusal = ADA) => {
+      const { decided } = judge(policyWith(change), act, { requester, actor }, { lists: { S0BAD: [ADA], S0SRE: [] } });
+      return decided.allowed ? null : decided.refusal;
+    };
+    expect(refused({ requesters: { users: ['ada@example.test'] } })).toBeNull();
+    expect(refused({ requesters: { users: ['cy@example.test'] } })).toMatchObject({
+      rule: 'profiles.debug.requesters',
     });
-    const lookups = lookupsFor(policy, policy.profiles.debug as Policy['profiles'][string]);
-    expect(lookups.memberships.toSorted()).toEqual(['C0BAD', 'S0BAD', 'S0DEV', 'S0ONCALL', 'S0SRE']);
-    expect(lookups.aliases).toEqual(['U0BAD']);
+    expect(refused({ deny: { groups: ['S0BAD'] } })).toMatchObject({ rule: 'profiles.debug.deny (groups: S0BAD)' });
+    expect(refused({}, gone)).toMatchObject({ rule: 'identity.deactivated' });
+    expect(refused({ namespaces: ['payments'] })).toMatchObject({ rule: 'profiles.debug.namespaces' });
   });
 
-  it('mayAsk agrees with the request', () => {
-    expect(mayAsk(policyWith(), 'debug', ADA, nobody).allowed).toBe(true);
-    expect(refusedBy(mayAsk(policyWith(), 'debug', BEN, nobody))).toBe('profiles.debug.requesters');
+  it.each(moments.filter(([, , actor]) => actor !== ADA))('and %s says it of the requester', (_, act, actor) => {
+    const { decided } = judge(policyWith({ deny: { users: ['U0ADA'] } }), act, { requester: ADA, actor });
+    expect(decided).toHaveProperty(
+      'refusal.message',
+      expect.stringMatching(
+        /^The policy would not .* To the requester it would say: The policy denies profile 'debug'/,
+      ),
+    );
+  });
+
+  it('though not to somebody who may not decide', () => {
+    const { decided } = judge(policyWith(), moments[1]?.[1] as Act, { requester: gone, actor: CY });
+    expect(refusedBy(decided)).toBe('profiles.debug.approvers');
+  });
+
+  it('but neither by a denial nor by an end', () => {
+    const change = { deny: { groups: ['S0BAD'] }, requesters: { users: ['cy@example.test'] } };
+    const known = facts({ S0BAD: [] });
+    for (const of of ['request', 'extension'] as const) {
+      const { decided } = judge(
+        policyWith(change),
+        { kind: 'deny', of, grant: waiting },
+        { requester: gone, actor: BEN },
+        known,
+      );
+      expect(refusedBy(decided)).toBeNull();
+    }
+    const end = judge(policyWith(change), { kind: 'end', grant: active }, { requester: gone, actor: ADA });
+    expect(refusedBy(end.decided)).toBeNull();
+  });
+
+  it('a condition of the policy by which it approved must hold when it is applied', () => {
+    const byPolicy = { kind: 'apply', grant: { ...approved, approvalsNeeded: 0 } } as const;
+    const applied = (known: Known) =>
+      judge(policyWith({ automatic: onCall }), byPolicy, { requester: ADA, actor: null }, known).decided;
+    expect(applied(facts({ S0ONCALL: [ADA] }))).toMatchObject({
+      allowed: true,
+      rule: 'profiles.debug.automatic (groups: S0ONCALL)',
+    });
+    expect(refusedBy(applied(facts({ S0ONCALL: [] })))).toBe('profiles.debug.automatic');
+    expect(applied(facts())).toHaveProperty('refusal.retryIn', 20);
+  });
+
+  it('a longer window is of the user whom it was approved for', () => {
+    const other = { ...ADA, user: 'ada.new@example.test' };
+    const policy = policyWith({ requesters: { users: ['ada@example.test', other.user] } });
+    for (const act of [
+      { kind: 'extend', grant: active, seconds: 600 },
+      { kind: 'approve', of: 'extension', grant: waiting },
+    ] as const) {
+      const actor = act.kind === 'extend' ? other : BEN;
+      expect(refusedBy(judge(policy, act, { requester: other, actor }).decided)).toBe('identity.user');
+    }
+  });
+});
+
+describe('a person is the same by Slack id or by Kubernetes user', () => {
+  const moved: Person = { ...ADA, user: 'ada.new@example.test' };
+  const everybody = { approvers: { users: ['ada@example.test', moved.user, 'ben@example.test'] } };
+  const waiting = sampleGrant({
+    state: 'active',
+    startsAt: T0,
+    expiresAt: T0 + 600_000,
+    extension: { duration: 600, askedAt: T0, replaces: null, approvals: [] },
+  });
+
+  it.each(['request', 'extension'] as const)('so nobody decides on an own %s after the address has changed', (of) => {
+    const grant = of === 'request' ? sampleGrant({ decisions: [] }) : waiting;
+    const decided = (kind: 'approve' | 'deny', actor: Person) =>
+      refusedBy(judge(policyWith(everybody), { kind, of, grant }, { requester: moved, actor }).decided);
+    for (const actor of [moved, ADA_AGAIN, { ...ADA_AGAIN, user: 'Ada@Example.test' }])
+      for (const kind of ['approve', 'deny'] as const) expect(decided(kind, actor)).toBe('profiles.debug.selfApproval');
+    // Another account has the user that the requester's account leads to now.
+    expect(decided('approve', { ...moved, slackId: 'U0ADA2' })).toBe('profiles.debug.selfApproval');
+    expect(decided('approve', BEN)).not.toBe('profiles.debug.selfApproval');
+  });
+
+  it('nobody counts twice, whichever changed', () => {
+    const benMoved = { ...BEN, user: 'ben.new@example.test' };
+    const benAgain = { ...BEN, slackId: 'U0BEN2', user: 'Ben@Example.test' };
+    const approvers = { users: [BEN.user, benMoved.user] };
+    const grant = sampleGrant({ approvalsNeeded: 2 });
+    const extension = { duration: 600, askedAt: T0, replaces: null, approvals: [] as Decision[] };
+    const by: Decision = { ...(grant.decisions[0] as Decision), digest: extensionDigest(waiting, extension) };
+    for (const actor of [BEN, benMoved, benAgain])
+      for (const act of [
+        { kind: 'approve', of: 'request', grant },
+        { kind: 'approve', of: 'extension', grant: { ...waiting, extension: { ...extension, approvals: [by] } } },
+      ] as const)
+        expect(refusedBy(judge(policyWith({ approvers }), act, { requester: ADA, actor }).decided)).toBe('approvals');
+  });
+
+  it('and everybody ends what is their own, and asks for more of it', () => {
+    const own = (actor: Person) =>
+      judge(policyWith(), { kind: 'end', grant: waiting }, { requester: ADA, actor }, facts()).decided;
+    expect(own(moved)).toMatchObject({ allowed: true, rule: 'requester' });
+    expect(own(ADA_AGAIN)).toMatchObject({ allowed: true, rule: 'requester' });
+    const more = (actor: Person) =>
+      judge(policyWith(), { kind: 'extend', grant: waiting, seconds: 60 }, { requester: ADA, actor }).decided;
+    expect(refusedBy(more(ADA_AGAIN))).toBeNull();
+  });
+});
+
+describe('a longer window that nobody gave a length', () => {
+  const grant = (minutes: number) => sampleGrant({ state: 'active', startsAt: T0, expiresAt: T0 + minutes * 60_000 });
+  const asked = (minutes: number) =>
+    judge(
+      policyWith({ duration: { default: '30m', maximum: '45m' } }),
+      { kind: 'extend', grant: grant(minutes), seconds: null },
+      { requester: ADA, actor: ADA },
+    ).decided;
+
+  it('is the default, or what is left of the maximum', () => {
+    expect(asked(10)).toMatchObject({ allowed: true, duration: 1800 });
+    expect(asked(15)).toMatchObject({ allowed: true, duration: 1800 });
+    expect(asked(30)).toMatchObject({ allowed: true, duration: 900 });
+    expect(refusedBy(asked(45))).toBe('profiles.debug.duration.maximum');
+  });
+});
+
+describe('what is looked up', () => {
+  const active = sampleGrant({ state: 'active', startsAt: T0, expiresAt: T0 + 1_800_000 });
+  const asks = (act: Act, actor: Person | null, change: Partial<ProfileInput>, known: Known = nobody) =>
+    judge(policyWith(change), act, { requester: ADA, actor }, { lists: { S0BAD: [], C0BAD: [], ...known.lists } })
+      .asked;
+  const request: Act = { kind: 'request', ask: ask() };
+  const approval: Act = { kind: 'approve', of: 'request', grant: sampleGrant({ decisions: [] }) };
+  const byGroups: Partial<ProfileInput> = {
+    deny: { groups: ['S0BAD'] },
+    requesters: { groups: ['S0DEV', 'S0DEV2'] },
+    approvers: { groups: ['S0SRE', 'S0SRE2'] },
+    automatic: onCall,
+  };
+  const known = facts({ S0DEV: [ADA], S0SRE: [BEN] });
+
+  it('is what the decision hangs on, in the order in which it can be decided', () => {
+    expect(asks(request, ADA, byGroups, facts({ ...known.lists, S0ONCALL: [] }))).toEqual([
+      'S0BAD',
+      'S0DEV',
+      'S0ONCALL',
+    ]);
+    expect(asks(approval, BEN, byGroups, known)).toEqual(['S0BAD', 'S0SRE', 'S0DEV']);
+    expect(asks({ ...approval, kind: 'deny' }, BEN, byGroups, known)).toEqual(['S0BAD', 'S0SRE']);
+    expect(asks(approval, CY, byGroups, known)).toEqual(['S0BAD', 'S0SRE', 'S0SRE2']);
+    expect(asks({ kind: 'apply', grant: sampleGrant({ state: 'approved' }) }, null, byGroups, known)).toEqual([
+      'S0BAD',
+      'S0DEV',
+    ]);
+  });
+
+  it('is nothing where a user is named, or where it is refused already', () => {
+    expect(asks(request, ADA, {})).toEqual([]);
+    expect(asks(approval, BEN, {})).toEqual([]);
+    expect(asks(request, ADA, { ...byGroups, deny: { users: ['U0ADA'], groups: ['S0BAD'] } })).toEqual([]);
+    const long = { kind: 'request', ask: ask({ duration: 1801 }) } as const;
+    expect(asks(long, ADA, byGroups, known)).toEqual(['S0BAD', 'S0DEV']);
+  });
+
+  it('is nothing for an end by the requester, and for others one list after the other', () => {
+    const end: Act = { kind: 'end', grant: active };
+    const admin = { users: ['cy@example.test'], groups: ['S0ADMIN'] };
+    const policy = policySchema.parse({
+      version: 1,
+      identity: {},
+      administrators: admin,
+      approvals: { channel: 'C0ACCESS001' },
+      profiles: { debug: { ...debug, ...byGroups, approvers: { users: ['ben@example.test'], groups: ['S0SRE'] } } },
+    });
+    const read = (actor: Person, lists: Known['lists']) =>
+      judge(policy, end, { requester: ADA, actor }, lists === undefined ? {} : { lists });
+    expect(read(ADA, {}).asked).toEqual([]);
+    expect(read(CY, {}).asked).toEqual([]);
+    expect(read(BEN, {}).asked).toEqual([]);
+    const di = { ...CY, slackId: 'U0DI', user: 'di@example.test' };
+    expect(read(di, { S0SRE: [di] })).toMatchObject({ decided: { allowed: true }, asked: ['S0ADMIN', 'S0SRE'] });
+    expect(read(di, { S0SRE: [] })).toMatchObject({ decided: { refusal: { retryIn: 20 } } });
+    expect(refusedBy(read(di, { S0SRE: [], S0ADMIN: [] }).decided)).toBe('revoke');
+  });
+
+  it('that can’t be read is told as that, with when to try again', () => {
+    const refusal = (act: Act, actor: Person, change: Partial<ProfileInput>) => {
+      const { decided } = judge(policyWith(change), act, { requester: ADA, actor }, facts());
+      return decided.allowed ? null : decided.refusal;
+    };
+    const told = {
+      message: expect.stringMatching(/^Who is in S0\w+ can't be read now\./),
+      remedy: 'Try again in 20 s.',
+    };
+    expect(refusal(request, ADA, { deny: { groups: ['S0BAD'] } })).toMatchObject(told);
+    expect(refusal(request, ADA, { requesters: { groups: ['S0DEV'] } })).toMatchObject(told);
+    expect(refusal(approval, CY, {})).toMatchObject(told);
+    const byApprover = refusal(approval, BEN, { requesters: { groups: ['S0DEV'] } });
+    expect(byApprover).toMatchObject(told);
+    expect(byApprover?.message).not.toMatch(/you/);
+    expect(refusal(approval, CY, {})?.message).toMatch(/Whether you are an approver of profile 'debug' is not known/);
+  });
+
+  it('for an offer is the first half of the decision', () => {
+    const may = (person: Person) => decideWith(mayAsk(policyWith(), 'debug', person), nobody).decided;
+    expect(may(ADA).allowed).toBe(true);
+    expect(refusedBy(may(BEN))).toBe('profiles.debug.requesters');
+    const waits = (grant: Grant, person: Person) => decideWith(mayDecide(policyWith(), grant, person), nobody).decided;
+    const grant = sampleGrant({ decisions: [] });
+    expect(waits(grant, BEN).allowed).toBe(true);
+    expect(refusedBy(waits(grant, ADA))).toBe('profiles.debug.selfApproval');
+    expect(refusedBy(waits({ ...grant, profile: 'gone' }, BEN))).toBe('profiles');
   });
 });

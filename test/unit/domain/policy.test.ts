@@ -1,9 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { isPersonName } from '../../../src/domain/identity.ts';
 import {
   describeDurations,
   describeRights,
-  isPersonName,
   isSystemNamespace,
   matchesNamespace,
   type PolicyInput,

@@ -171,13 +171,29 @@ describe('an approval message', () => {
   });
 
   it('offers the decision on a longer window, with a digest of its own', () => {
-    const extension = { duration: 600, askedAt: NOW, approvals: [] };
+    const extension = { duration: 600, askedAt: NOW, replaces: null, approvals: [] };
     const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
     const message = approvalMessage(view);
-    expect(buttonsOf(message)).toEqual([ACTIONS.approveExtension, ACTIONS.denyExtension, ACTIONS.revoke]);
-    expect(carried(controls(blocksOf(message))[0]?.element.value).digest).toBe(view.digest);
+    expect(buttonsOf(message)).toEqual([
+      ACTIONS.showAll,
+      ACTIONS.approveExtension,
+      ACTIONS.denyExtension,
+      ACTIONS.revoke,
+    ]);
+    const approving = controls(blocksOf(message)).find(({ element }) => element.action_id === ACTIONS.approveExtension);
+    expect(carried(approving?.element.value).digest).toBe(view.digest);
     expect(view.digest).not.toBe(view.grant.digest.slice(0, 12));
     expect(textOf(message)).toContain('10m more');
+    // What it prolongs.
+    expect(textOf(message)).toContain('Opens 1, closes 0');
+    expect(textOf(message)).not.toContain('instead of');
+  });
+
+  it('says that a longer window is asked for in the place of another', () => {
+    const extension = { duration: 600, askedAt: NOW, replaces: 1800, approvals: [] };
+    const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
+    expect(textOf(approvalMessage(view))).toContain('instead of the 30m asked for before');
+    expect(textOf(threadMessage(view, 'extension'))).toContain('10m more, instead of the 30m asked for before.');
   });
 
   it('mentions the approvers only while they are needed', () => {
@@ -422,7 +438,7 @@ const hostileView = fc
       reason: other,
       digest: 'a'.repeat(64),
       decisions: [decision('approve'), decision('deny')],
-      extension: { duration: 600, askedAt: NOW, approvals: [decision('approve')] },
+      extension: { duration: 600, askedAt: NOW, replaces: 300, approvals: [decision('approve')] },
       ending: {
         cause: 'revoked',
         since: NOW,

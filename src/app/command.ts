@@ -1,0 +1,79 @@
+import { Refusal } from '../domain/errors.ts';
+import type { GrantId } from '../domain/ids.ts';
+import { kubernetesUser } from '../domain/people.ts';
+import { profileNamed } from '../domain/policy.ts';
+import type { AuditEntry, Directory, World } from './ports.ts';
+import { noting } from './steps.ts';
+import { whole } from './whole.ts';
+
+/** What a person typed or pressed. */
+export interface Command {
+  readonly by: string;
+  /** For the audit: `approve`, `revoke`. */
+  readonly doing: string;
+  /** The grant that it is about. */
+  readonly id?: GrantId;
+  /** The profile that it asks for. */
+  readonly profile?: string;
+}
+
+/**
+ * Runs what a person asked for: by one policy, with each account and each list read at most once. A refusal, whoever gave it, is in the audit
+ * with whoever was refused.
+ */
+export async function runCommand<T>(world: World, command: Command, work: (world: World) => Promise<T>): Promise<T> {
+  const once = readingOnce(world);
+  try {
+    return await whole(once, work);
+  } catch (error) {
+    if (error instanceof Refusal) await once.audit.record(await entryOf(once, command, error));
+    throw error;
+  }
+}
+
+/** The world for the length of one command or job. */
+export function readingOnce(world: World): World {
+  const policy = world.policies.current();
+  const { directory } = world;
+  const remembered: Directory = {
+    account: remembering((slackId) => directory.account(slackId)),
+    accountWith: remembering((email) => directory.accountWith(email)),
+    members: remembering((list, freshness) => directory.members(list, freshness)),
+  };
+  return {
+    ...world,
+    policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
+    directory: remembered,
+  };
+}
+
+function remembering<Rest extends unknown[], T>(
+  read: (key: string, ...rest: Rest) => Promise<T>,
+): (key: string, ...rest: Rest) => Promise<T> {
+  const answers = new Map<string, Promise<T>>();
+  return (key, ...rest) => {
+    const answer = answers.get(key) ?? read(key, ...rest);
+    answers.set(key, answer);
+    return answer;
+  };
+}
+
+async function entryOf(world: World, { by, doing, id, profile }: Command, refusal: Refusal): Promise<AuditEntry> {
+  const policy = world.policies.current();
+  const account = await world.directory.account(by).catch(() => null);
+  const user = account === null ? null : kubernetesUser(account, policy.identity);
+  const grant = id === undefined ? null : await world.store.get(id).catch(() => null);
+  const about =
+    grant === null
+      ? { at: world.clock.now(), event: 'refused', id: id ?? null }
+      : noting(world, 'refused', null)(grant);
+  // A profile's name is the label of a metric: only those that exist.
+  const asked = profile !== undefined && profileNamed(policy, profile) !== undefined ? { profile } : {};
+  return {
+    ...about,
+    ...asked,
+    actor: { user: user ?? '', slackId: by },
+    rule: refusal.rule,
+    note: `${doing}: ${refusal.message}`,
+  };
+}
