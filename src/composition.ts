@@ -24,6 +24,7 @@ import { connectSlack, type SlackSettings } from './adapters/slack/connection.ts
 import { createDirectory } from './adapters/slack/directory.ts';
 import { lackOfChannel, lackOfLists, lackOfScopes } from './adapters/slack/needs.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
+import { watchEventLoop } from './adapters/telemetry/event-loop.ts';
 import { createMetrics, type Metrics } from './adapters/telemetry/metrics.ts';
 import { createAlarms } from './app/alarms.ts';
 import { type Condition, createConditions, type Lack, type Need } from './app/conditions.ts';
@@ -78,6 +79,7 @@ export async function startDrawbridge(
   write: (line: string) => void,
 ): Promise<Drawbridge> {
   const { instance } = settings;
+  const loop = watchEventLoop();
   const metrics = createMetrics({
     openGrants: () => store.summaries(),
     queueDepth: () => scheduler.depth(),
@@ -85,6 +87,7 @@ export async function startDrawbridge(
     conditions: () => conditions.list(),
     clocksAhead: () => aheadOf(clock.clocks()),
     auditWebhookLag: async () => (await feed?.lag()) ?? null,
+    loopDelay: () => loop.delay(),
   });
   const redisFailed = () => metrics.apiError('Redis');
   const redis = await connectRedis(settings.redis.reveal(), { role: 'requests', log, onFailure: redisFailed });
@@ -377,6 +380,7 @@ export async function startDrawbridge(
       await ops.close();
       redis.disconnect();
       workerRedis.disconnect();
+      loop.stop();
       giveClockBack();
     },
   };

@@ -6,7 +6,8 @@ import { digestOfProfile, type Plan } from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
 import { persistenceRisks, reachesOf } from '../domain/rights.ts';
 import type { Wanted } from '../domain/target.ts';
-import { confine, type Wish } from './confine.ts';
+import { confineAffordably } from './affordable.ts';
+import type { Wish } from './confine.ts';
 import type { Survey, World } from './ports.ts';
 import { mustBeAllowed, requesterOf } from './who.ts';
 
@@ -67,7 +68,7 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
       `Access by this profile can outlive its window: it ${persistence.join('; ')}.`,
       'An administrator must say acknowledgePersistence: true in the profile, or give less.',
     );
-  const { network, preview } = confine(wish, profile, rules, survey, workspaces);
+  const { network, preview } = confineAffordably(wish, profile, rules, survey, workspaces);
   const said = reachesOf(rules).map((words) => `The access ${words}.`);
   const { workload } = survey;
   const role =

@@ -3,14 +3,17 @@ import { GRANT_LABEL } from '../domain/confinement.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { type Connection, hasAdmission, hasGuard, type Preview, reachOf } from '../domain/plan.ts';
+import { affordable } from '../network/cost.ts';
 import { diffReachability } from '../network/diff.ts';
 import { selects } from '../network/isolation.ts';
+import { atOnce } from '../network/steps.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
 
 /** Reach as it is, held against reach as it was planned. */
 
-/** Connections of each list that are stored and shown; a record must fit into an annotation. */
+/** Connections of each list that are stored and shown, and their length as text: a record must fit into an annotation. */
 const LISTED = 50;
+const LENGTH = 20_000;
 
 /** Long lists cut, with what is needed to know the whole again. */
 export function shortened({
@@ -18,17 +21,31 @@ export function shortened({
   closes,
   reaches,
 }: Record<'opens' | 'closes' | 'reaches', readonly Connection[]>): Omit<Preview, 'isolates' | 'notes'> {
-  const rest = (list: readonly Connection[]) => Math.max(0, list.length - LISTED);
+  const listed = { opens: first(opens), closes: first(closes), reaches: first(reaches) };
   return {
-    opens: opens.slice(0, LISTED),
-    closes: closes.slice(0, LISTED),
-    reaches: reaches.slice(0, LISTED),
-    unlisted: { opens: rest(opens), closes: rest(closes), reaches: rest(reaches) },
+    ...listed,
+    unlisted: {
+      opens: opens.length - listed.opens.length,
+      closes: closes.length - listed.closes.length,
+      reaches: reaches.length - listed.reaches.length,
+    },
     complete: {
       change: digestOf({ opens: reachOf(opens), closes: reachOf(closes) }),
       reaches: digestOf(reachOf(reaches)),
     },
   };
+}
+
+function first(list: readonly Connection[]): Connection[] {
+  const listed: Connection[] = [];
+  let length = 0;
+  for (const connection of list.slice(0, LISTED)) {
+    const own = JSON.stringify(connection).length;
+    if (length + own > LENGTH) continue;
+    length += own;
+    listed.push(connection);
+  }
+  return listed;
 }
 
 /** What plans call the workspace. Not by the grant's id: what is shown before there is a request must have the digest of the request. */
@@ -88,6 +105,7 @@ export function reachDifferences(grant: Grant, cluster: Cluster, workspaces: str
 export function reachLeft(grant: Grant, cluster: Cluster, workspaces: string): readonly Connection[] {
   if (grant.plan.network.mode !== 'workspace') return [];
   const pod = workspacePod(workspaces, grant.id);
-  const unlabelled: Cluster = { ...cluster, pods: [...cluster.pods, { ...pod, labels: {} }] };
-  return diffReachability(unlabelled, { ...cluster, pods: [...cluster.pods, pod] }).opens;
+  const { cluster: counted } = atOnce(affordable(cluster, [workspaces]));
+  const unlabelled: Cluster = { ...counted, pods: [...counted.pods, { ...pod, labels: {} }] };
+  return diffReachability(unlabelled, { ...counted, pods: [...counted.pods, pod] }).opens;
 }

@@ -68,13 +68,15 @@ function vocabularyOf(policies: Iterable<Policy>, selectors: readonly LabelSelec
 
 /** The labels as the policies see them: values that no selector names are all the same to them. */
 function visibleLabels(labels: Labels, known: ReadonlyMap<string, ReadonlySet<string>>): string {
-  let text = '';
-  for (const [key, values] of known) {
-    const value = Object.hasOwn(labels, key) ? labels[key] : undefined;
-    // No label value holds these signs.
-    text += value === undefined ? '!,' : values.has(value) ? `${value},` : '*,';
+  const seen: string[] = [];
+  // By the labels, not by what is known: there may be far more of that.
+  for (const key in labels) {
+    const values = Object.hasOwn(labels, key) ? known.get(key) : undefined;
+    const value = labels[key] as string;
+    // No label holds these signs.
+    if (values) seen.push(values.has(value) ? `${key}=${value}` : `${key}=*`);
   }
-  return text;
+  return seen.sort().join();
 }
 
 /** Which stretches between block edges the addresses lie in. */

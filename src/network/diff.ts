@@ -1,12 +1,16 @@
 import { blocksOf, type PodClass } from './classes.ts';
 import { explainAllowed, notGoverned } from './connections.ts';
+import { mustBeFew } from './cost.ts';
 import { type NewIsolation, newlyIsolatedBetween } from './isolation.ts';
+import { onceForEach } from './memo.ts';
 import { type OutsideClass, outsideClasses } from './outside.ts';
+import type { Policy } from './policy.ts';
 import { isEmpty, type PortSet, subtract, union } from './portset.ts';
 import type { EndClass, Pair } from './reach.ts';
 import { whyMissed } from './reasons.ts';
 import { letterOf, type Side, type Traffic } from './side.ts';
 import { type Snapshot, takeSnapshots } from './snapshots.ts';
+import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Connection, Direction, Pod, WorkloadPeer } from './types.ts';
 import {
   connectOutside,
@@ -97,25 +101,33 @@ function gain(here: Pair, there: Pair | undefined): Change {
   return { sure, dependent: subtract(any, sure), here, there };
 }
 
+/** Whether two lists without duplicates hold the same. */
+function sameValues<T>(a: readonly T[], b: readonly T[]): boolean {
+  if (a.length !== b.length) return false;
+  if (a.every((item, index) => item === b[index])) return true;
+  const known = new Set(b);
+  return a.every((item) => known.has(item));
+}
+
 /** The connections of one cluster (`here`) that the other one (`there`) does not have. */
-function gains(
+function* gains(
   here: Snapshot,
   there: Snapshot,
   outside: readonly OutsideClass[],
   explain: (outside: 'from' | 'to' | undefined) => Explain<Change>,
-): Connection[] {
+): Steps<Connection[]> {
   const counterpart = counterparts(here, there);
+  const haveSame = onceForEach(sameValues<Policy>);
+  const gainOf = onceForEach(gain);
   const differs = (a: PodClass, b: PodClass | undefined, direction: Direction): boolean => {
     if (a !== b) return true;
-    const before = there.reach.isolating(b, direction);
-    const after = here.reach.isolating(a, direction);
-    return before.length !== after.length || before.some((policy) => !after.includes(policy));
+    return !haveSame(there.reach.isolating(b, direction), here.reach.isolating(a, direction));
   };
   const classThere = (pod: Pod): PodClass | undefined => {
     const other = counterpart(pod);
     return other && there.classify(other);
   };
-  const groups = groupByWorkload<ChangePart>(
+  const groups = yield* groupByWorkload<ChangePart>(
     here.pods,
     (pod) => {
       const [a, b] = [here.classify(pod), classThere(pod)];
@@ -130,10 +142,12 @@ function gains(
     from: EndClass,
     to: EndClass,
     before: { from: EndClass | undefined; to: EndClass | undefined },
-  ): Change => gain(here.reach.pair(from, to), before.from && before.to && there.reach.pair(before.from, before.to));
+  ): Change => gainOf(here.reach.pair(from, to), before.from && before.to && there.reach.pair(before.from, before.to));
 
   const senders = new Set(groups.filter((group) => group.parts.some((part) => part.sends)));
   const receiving = groups.filter((group) => group.parts.some((part) => part.receives));
+  mustBeFew([...senders], groups, outside);
+  mustBeFew(receiving, groups, outside);
   const between = (from: ChangePart, to: ChangePart): Change | undefined =>
     from.sends || to.receives ? change(from.here, to.here, { from: from.there, to: to.there }) : undefined;
   const toOutside = (part: ChangePart, world: OutsideClass): Change | undefined =>
@@ -144,18 +158,23 @@ function gains(
   const result: Connection[] = [];
   for (const from of groups) {
     for (const to of senders.has(from) ? groups : receiving) {
-      for (const item of connectWorkloads(from, to, between, explain(undefined))) result.push(item);
+      for (const item of yield* connectWorkloads(from, to, between, explain(undefined))) result.push(item);
     }
-    if (senders.has(from)) result.push(...connectOutside(from, outside, 'to', toOutside, explain('to')));
+    if (!senders.has(from)) continue;
+    for (const item of yield* connectOutside(from, outside, 'to', toOutside, explain('to'))) result.push(item);
   }
-  for (const to of receiving) result.push(...connectOutside(to, outside, 'from', fromOutside, explain('from')));
+  for (const to of receiving)
+    for (const item of yield* connectOutside(to, outside, 'from', fromOutside, explain('from'))) result.push(item);
   return result;
 }
 
-function diffBetween(old: Snapshot, fresh: Snapshot): Pick<ReachabilityDiff, 'opens' | 'closes' | 'pluginDependent'> {
+function* diffBetween(
+  old: Snapshot,
+  fresh: Snapshot,
+): Steps<Pick<ReachabilityDiff, 'opens' | 'closes' | 'pluginDependent'>> {
   const outside = outsideClasses(blocksOf(new Set([...old.policies, ...fresh.policies])), [...old.pods, ...fresh.pods]);
-  const opens = gains(fresh, old, outside, explainGain);
-  const closes = gains(old, fresh, outside, () => explainLoss);
+  const opens = yield* gains(fresh, old, outside, explainGain);
+  const closes = yield* gains(old, fresh, outside, () => explainLoss);
   return { opens, closes, pluginDependent: [...opens, ...closes].some((connection) => connection.pluginDependent) };
 }
 
@@ -164,9 +183,15 @@ function diffBetween(old: Snapshot, fresh: Snapshot): Pick<ReachabilityDiff, 'op
  * namespaces) counts. Only what a change can have touched is computed. A change for a part of a workload's pods is
  * listed, with `pods` saying for how many. A connection that turns from certain to plugin-dependent, or back, is listed
  * as plugin-dependent.
+ * @throws TooLarge
  */
 export function diffReachability(before: Cluster, after: Cluster): ReachabilityDiff {
-  return { ...diffBetween(...takeSnapshots(before, after)), notGoverned: notGoverned(after) };
+  return atOnce(diffInSteps(before, after));
+}
+
+/** {@link diffReachability}, step by step. */
+export function* diffInSteps(before: Cluster, after: Cluster): Steps<ReachabilityDiff> {
+  return { ...(yield* diffBetween(...(yield* takeSnapshots(before, after)))), notGoverned: notGoverned(after) };
 }
 
 export interface Preview extends ReachabilityDiff {
@@ -174,12 +199,20 @@ export interface Preview extends ReachabilityDiff {
   readonly newlyIsolated: readonly NewIsolation[];
 }
 
-/** What an approver sees of a change, computed before anything is applied. */
-export function previewChange(before: Cluster, after: Cluster): Preview {
-  const [old, fresh] = takeSnapshots(before, after);
+/**
+ * What an approver sees of a change, computed before anything is applied.
+ * @throws TooLarge
+ */
+export function* previewInSteps(before: Cluster, after: Cluster): Steps<Preview> {
+  const [old, fresh] = yield* takeSnapshots(before, after);
   return {
-    ...diffBetween(old, fresh),
+    ...(yield* diffBetween(old, fresh)),
     notGoverned: notGoverned(after),
-    newlyIsolated: newlyIsolatedBetween(old, fresh),
+    newlyIsolated: yield* newlyIsolatedBetween(old, fresh),
   };
+}
+
+/** {@link previewInSteps} in one go. */
+export function previewChange(before: Cluster, after: Cluster): Preview {
+  return atOnce(previewInSteps(before, after));
 }

@@ -2,6 +2,7 @@ import { compilePolicy, type Policy } from './policy.ts';
 import { distinct } from './reasons.ts';
 import { applying, selectsPod } from './side.ts';
 import { type Snapshot, takeSnapshots } from './snapshots.ts';
+import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Direction, NetworkPolicy, Pod, WorkloadPeer } from './types.ts';
 import { isLive } from './verdict.ts';
 import { groupByWorkload } from './workloads.ts';
@@ -50,6 +51,9 @@ export function isolatedByAll(
   return { isolated: live.length > 0 && open.length === 0, open };
 }
 
+/** Pods that are looked at in one step. */
+const IN_ONE_STEP = 50;
+
 export interface NewIsolation {
   readonly workload: WorkloadPeer;
   readonly direction: Direction;
@@ -61,30 +65,40 @@ export interface NewIsolation {
 
 /** Pods that live before and after, that nothing isolated before in a direction, and that something isolates after. */
 export function newlyIsolated(before: Cluster, after: Cluster): NewIsolation[] {
-  return newlyIsolatedBetween(...takeSnapshots(before, after));
+  return atOnce(newlyIsolatedInSteps(before, after));
+}
+
+/** {@link newlyIsolated}, step by step. */
+export function* newlyIsolatedInSteps(before: Cluster, after: Cluster): Steps<NewIsolation[]> {
+  return yield* newlyIsolatedBetween(...(yield* takeSnapshots(before, after)));
 }
 
 /** `newlyIsolated` for snapshots that are at hand. */
-export function newlyIsolatedBetween(before: Snapshot, after: Snapshot): NewIsolation[] {
+export function* newlyIsolatedBetween(before: Snapshot, after: Snapshot): Steps<NewIsolation[]> {
   const isolating = (pod: Pod, direction: Direction): readonly Policy[] =>
     after.reach.isolating(after.classify(pod), direction);
 
-  return DIRECTIONS.flatMap((direction) => {
-    const isolated = after.pods.filter((pod) => {
-      if (isolating(pod, direction).length === 0) return false;
+  const result: NewIsolation[] = [];
+  for (const direction of DIRECTIONS) {
+    const isolated: Pod[] = [];
+    for (const [index, pod] of after.pods.entries()) {
+      if (index % IN_ONE_STEP === 0) yield;
+      if (isolating(pod, direction).length === 0) continue;
       const earlier = before.find(pod);
-      return earlier && before.reach.isolating(before.classify(earlier), direction).length === 0;
-    });
-    const groups = groupByWorkload(
+      if (earlier && before.reach.isolating(before.classify(earlier), direction).length === 0) isolated.push(pod);
+    }
+    const groups = yield* groupByWorkload(
       isolated,
       (pod) => pod.name,
       (pod) => ({ pod, count: 0 }),
     );
-    return groups.map(({ workload, parts }) => ({
-      workload,
-      direction,
-      policies: distinct(parts.flatMap(({ pod }) => isolating(pod, direction)).map((policy) => policy.id)),
-      pods: distinct(parts.map(({ pod }) => pod.name)),
-    }));
-  });
+    for (const { workload, parts } of groups)
+      result.push({
+        workload,
+        direction,
+        policies: distinct(parts.flatMap(({ pod }) => isolating(pod, direction)).map((policy) => policy.id)),
+        pods: distinct(parts.map(({ pod }) => pod.name)),
+      });
+  }
+  return result;
 }

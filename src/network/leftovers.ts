@@ -1,11 +1,13 @@
 import { contains, parseCidr } from './cidr.ts';
 import { blocksOf, createClassifier } from './classes.ts';
 import { explainAllowed, governedPods, groupByClass, namespaceLabels } from './connections.ts';
+import { mustBeFew } from './cost.ts';
 import { outsideClasses } from './outside.ts';
-import { compilePolicy } from './policy.ts';
+import { compilePolicies } from './policy.ts';
 import { fromRanges, NO_PORTS, type PortSet, subtract, union } from './portset.ts';
 import { createReach, type EndClass, type Pair } from './reach.ts';
 import { matches } from './selector.ts';
+import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Connection, LabelSelector, Pod, PortRange } from './types.ts';
 import { connectOutside, connectWorkloads } from './workloads.ts';
 
@@ -17,9 +19,14 @@ export type AllowedTarget =
 /**
  * What the cluster's policies let a pod reach beyond its allowed targets, with the policies that let it as reasons. The
  * pod need not exist yet; where it does, the given one counts. Empty: it reaches its targets at most.
+ * @throws TooLarge
  */
-export function leftovers(cluster: Cluster, pod: Pod, allowedTargets: readonly AllowedTarget[]): Connection[] {
-  const policies = cluster.policies.map(compilePolicy);
+export function* leftoversInSteps(
+  cluster: Cluster,
+  pod: Pod,
+  allowedTargets: readonly AllowedTarget[],
+): Steps<Connection[]> {
+  const policies = yield* compilePolicies(cluster.policies);
   const others = governedPods(cluster).filter((other) => other.namespace !== pod.namespace || other.name !== pod.name);
   const selectors = allowedTargets.flatMap((target) => ('selector' in target ? [target.selector] : []));
   const classify = createClassifier(policies, selectors)(namespaceLabels(cluster));
@@ -43,9 +50,20 @@ export function leftovers(cluster: Cluster, pod: Pod, allowedTargets: readonly A
       .reduce<PortSet>((sum, { ports }) => union(sum, ports), NO_PORTS);
     return { ...pair, sure: subtract(pair.sure, meant), dependent: subtract(pair.dependent, meant) };
   };
-  const groups = groupByClass(others, classify);
-  return groupByClass([pod], classify).flatMap((from) => [
-    ...groups.flatMap((to) => connectWorkloads(from, to, (_, part) => beyond(part.found), explainAllowed(undefined))),
-    ...connectOutside(from, outside, 'to', (_, world) => beyond(world), explainAllowed('to')),
-  ]);
+  const groups = yield* groupByClass(others, classify);
+  const result: Connection[] = [];
+  for (const from of yield* groupByClass([pod], classify)) {
+    mustBeFew([from], groups, outside);
+    for (const to of groups)
+      for (const item of yield* connectWorkloads(from, to, (_, part) => beyond(part.found), explainAllowed(undefined)))
+        result.push(item);
+    for (const item of yield* connectOutside(from, outside, 'to', (_, world) => beyond(world), explainAllowed('to')))
+      result.push(item);
+  }
+  return result;
+}
+
+/** {@link leftoversInSteps} in one go. */
+export function leftovers(...given: Parameters<typeof leftoversInSteps>): Connection[] {
+  return atOnce(leftoversInSteps(...given));
 }

@@ -9,11 +9,11 @@ import type { OutsidePeer, Pod } from './types.ts';
 export interface OutsideClass {
   readonly id: number;
   readonly end: OutsideEnd;
+  /** The next block around this one. */
+  readonly parent: OutsideClass | undefined;
   /** The next blocks inside this one. */
   readonly children: OutsideClass[];
 }
-
-type Node = OutsideClass & { readonly end: { readonly without: Cidr[] } };
 
 /**
  * The world outside the cluster, cut where policies cut it: the trees under 0.0.0.0/0 and ::/0 (each only if a pod has
@@ -33,17 +33,39 @@ export function outsideClasses(blocks: readonly Cidr[], pods: readonly Pod[]): O
   );
 
   const classes: OutsideClass[] = [];
-  const path: Node[] = [];
+  const path: OutsideClass[] = [];
   for (const cidr of sorted) {
-    const node: Node = { id: classes.length, end: { kind: 'outside', cidr, without: [] }, children: [] };
-    while (path.length > 0 && !contains((path.at(-1) as Node).end.cidr, cidr)) path.pop();
+    while (path.length > 0 && !contains((path.at(-1) as OutsideClass).end.cidr, cidr)) path.pop();
     const parent = path.at(-1);
+    const node: OutsideClass = {
+      id: classes.length,
+      end: { kind: 'outside', cidr, whole: false },
+      parent,
+      children: [],
+    };
     parent?.children.push(node);
-    parent?.end.without.push(cidr);
     path.push(node);
     classes.push(node);
   }
   return classes;
+}
+
+/** The smallest of these classes' blocks in which this one lies; all of a family lie in its root. */
+export function innermost(classes: readonly OutsideClass[], cidr: Cidr): OutsideClass | undefined {
+  const isBefore = ({ end }: OutsideClass): boolean =>
+    end.cidr.family < cidr.family ||
+    (end.cidr.family === cidr.family &&
+      (end.cidr.first < cidr.first || (end.cidr.first === cidr.first && end.cidr.last >= cidr.last)));
+  let low = 0;
+  let high = classes.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (isBefore(classes[middle] as OutsideClass)) low = middle + 1;
+    else high = middle;
+  }
+  let found = classes[low - 1];
+  while (found && !contains(found.end.cidr, cidr)) found = found.parent;
+  return found;
 }
 
 /** Writes a set of these classes as blocks with exceptions: as few as the blocks that policies name allow. */

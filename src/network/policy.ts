@@ -1,5 +1,6 @@
 import { type Cidr, parseCidr } from './cidr.ts';
-import { ALL_PORTS, allPorts, NO_PORTS, type PortSet, portRange, union } from './portset.ts';
+import { ALL_PORTS, allPorts, NO_PORTS, type PortSet, portRange, unionAll } from './portset.ts';
+import type { Steps } from './steps.ts';
 import type {
   Direction,
   LabelSelector,
@@ -73,7 +74,7 @@ function compileRule(
 ): Rule {
   return {
     peers: peers?.length ? peers.flatMap(compilePeer) : 'any',
-    numeric: ports?.length ? ports.map(numericPorts).reduce(union) : ALL_PORTS,
+    numeric: ports?.length ? unionAll(ports.map(numericPorts)) : ALL_PORTS,
     named: (ports ?? []).flatMap((entry) =>
       typeof entry.port === 'string' ? [{ protocol: protocolOf(entry), name: entry.port }] : [],
     ),
@@ -85,14 +86,32 @@ function policyId(policy: NetworkPolicy): string {
   return `${policy.metadata?.namespace ?? ''}/${policy.metadata?.name ?? ''}`;
 }
 
+const compiled = new WeakMap<NetworkPolicy, Policy>();
+
 /**
  * Reads a policy as the API server does: policyTypes left out (or empty) means Ingress always, and Egress only if
  * there are egress rules; a listed type without rules denies all; an empty or missing `from`, `to` or `ports` allows
  * all.
  * https://kubernetes.io/docs/concepts/services-networking/network-policies/#networkpolicy-resource
+ * Each object is read once: one that is not changed afterwards.
  * @throws Error on a CIDR, protocol or selector operator that no API server accepts.
  */
 export function compilePolicy(policy: NetworkPolicy): Policy {
+  const known = compiled.get(policy) ?? compile(policy);
+  compiled.set(policy, known);
+  return known;
+}
+
+/** Policies that are compiled in one step. */
+const IN_ONE_STEP = 50;
+
+export function* compilePolicies(policies: readonly NetworkPolicy[]): Steps<Policy[]> {
+  const result: Policy[] = [];
+  for (const policy of policies) if (result.push(compilePolicy(policy)) % IN_ONE_STEP === 0) yield;
+  return result;
+}
+
+function compile(policy: NetworkPolicy): Policy {
   const spec = policy.spec ?? {};
   const types = spec.policyTypes?.length ? spec.policyTypes : ['Ingress', ...(spec.egress?.length ? ['Egress'] : [])];
   return {

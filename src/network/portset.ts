@@ -51,6 +51,61 @@ export function union(a: PortSet, b: PortSet): PortSet {
   return combine(a, b, (inA, inB) => inA || inB);
 }
 
+/** More than the last edge of the line: an interval is one number, so that many of them are sorted without comparing by a function. */
+const WIDE = 2 ** 18;
+
+/** The union of many sets, in the time of sorting their intervals. */
+export function unionAll(sets: Iterable<PortSet>): PortSet {
+  const distinct = [...new Set(sets)].filter((set) => set.length > 0);
+  if (distinct.includes(ALL_PORTS)) return ALL_PORTS;
+  const [first = NO_PORTS, second = NO_PORTS] = distinct;
+  if (distinct.length <= 2) return union(first, second);
+  const intervals = new Float64Array(distinct.reduce((sum, set) => sum + set.length / 2, 0));
+  let count = 0;
+  for (const set of distinct)
+    for (let i = 0; i < set.length; i += 2) intervals[count++] = (set[i] as number) * WIDE + (set[i + 1] as number);
+  const result: number[] = [];
+  for (const interval of intervals.sort()) {
+    const [start, end] = [Math.floor(interval / WIDE), interval % WIDE];
+    const last = result.at(-1);
+    if (last === undefined || start > last + 1) result.push(start, end);
+    else if (end > last) result[result.length - 1] = end;
+  }
+  return result;
+}
+
+/** Ports that exactly these sets (by their place in the list) have in common. */
+export interface PortPiece {
+  readonly ports: PortSet;
+  readonly sets: readonly number[];
+}
+
+/** Cuts overlapping sets into disjoint pieces, by which of them hold it; in the order of their first ports. */
+export function partition(sets: readonly PortSet[]): PortPiece[] {
+  const edges = new Float64Array(sets.reduce((sum, set) => sum + set.length, 0));
+  let count = 0;
+  // An end is an edge behind the interval. Place on the line and set, in one number.
+  for (const [index, set] of sets.entries())
+    for (let i = 0; i < set.length; i++) edges[count++] = ((set[i] as number) + (i % 2)) * sets.length + index;
+  edges.sort();
+  const pieces = new Map<string, { ports: number[]; sets: readonly number[] }>();
+  const open = new Set<number>();
+  for (let i = 0; i < edges.length; ) {
+    const at = Math.floor((edges[i] as number) / sets.length);
+    for (; i < edges.length && Math.floor((edges[i] as number) / sets.length) === at; i++) {
+      const set = (edges[i] as number) % sets.length;
+      if (!open.delete(set)) open.add(set);
+    }
+    if (open.size === 0) continue;
+    const holders = [...open].sort((a, b) => a - b);
+    const key = holders.join();
+    const piece = pieces.get(key) ?? { ports: [], sets: holders };
+    pieces.set(key, piece);
+    piece.ports.push(at, Math.floor((edges[i] as number) / sets.length) - 1);
+  }
+  return [...pieces.values()];
+}
+
 export function intersect(a: PortSet, b: PortSet): PortSet {
   if (a === b || a.length === 0 || b === ALL_PORTS) return a;
   if (b.length === 0 || a === ALL_PORTS) return b;
@@ -83,5 +138,5 @@ export function toRanges(set: PortSet): PortRange[] {
 }
 
 export function fromRanges(ranges: readonly PortRange[]): PortSet {
-  return ranges.reduce((set, { protocol, from, to }) => union(set, portRange(protocol, from, to)), NO_PORTS);
+  return unionAll(ranges.map(({ protocol, from, to }) => portRange(protocol, from, to)));
 }

@@ -1,17 +1,35 @@
+import { createBlockPorts, type RulePorts } from './block-ports.ts';
 import type { PodClass } from './classes.ts';
+import { onceForEach } from './memo.ts';
 import type { OutsideClass } from './outside.ts';
-import type { Policy } from './policy.ts';
-import { intersect } from './portset.ts';
-import { applying, type End, evaluateSide, type Side, type Traffic, traffic } from './side.ts';
+import type { Policy, Rule } from './policy.ts';
+import { intersect, NO_PORTS, type PortSet, union, unionAll } from './portset.ts';
+import {
+  allowancesOf,
+  applying,
+  namedPortsOf,
+  namesPod,
+  openSide,
+  type PodEnd,
+  type Side,
+  type Traffic,
+  traffic,
+} from './side.ts';
 import type { Direction } from './types.ts';
 
 export type EndClass = PodClass | OutsideClass;
 
-/**
- * The policies that isolate a class in one direction, and what they say of each class on the other side, once asked.
- */
+/** The policies that isolate a class in one direction, and what they say of the classes on the other side, once asked. */
 interface Profile {
   readonly policies: readonly Policy[];
+  readonly isolatedBy: readonly string[];
+  /** Rules whose peers are all there are. */
+  readonly forAny: readonly Rule[];
+  /** Rules with peers by label, with the namespaces of their policies. */
+  readonly forPods: readonly { readonly namespace: string; readonly rule: Rule }[];
+  readonly forBlocks: readonly Rule[];
+  /** What `forBlocks` admit at an address. */
+  readonly blockPorts: ReturnType<typeof createBlockPorts>;
   readonly podSides: (Side | undefined)[];
   readonly outsideSides: (Side | undefined)[];
 }
@@ -21,15 +39,24 @@ export interface Pair extends Traffic {
   readonly ingress: Side;
 }
 
-const NOWHERE: End = {
-  kind: 'pod',
-  namespace: '',
-  namespaceLabels: {},
-  labels: {},
-  addresses: [],
-  ports: [],
-  hostNetwork: false,
-};
+function profileOf(policies: readonly Policy[], direction: Direction): Profile {
+  const rules = policies.flatMap(({ namespace, rules: of }) =>
+    (of[direction] ?? []).map((rule) => ({ namespace, rule })),
+  );
+  const having = (kind: 'pods' | 'block') =>
+    rules.filter(({ rule: { peers } }) => peers !== 'any' && peers.some((peer) => peer.kind === kind));
+  const forBlocks = having('block').map(({ rule }) => rule);
+  return {
+    policies,
+    isolatedBy: policies.map((policy) => policy.id),
+    forAny: rules.filter(({ rule }) => rule.peers === 'any').map(({ rule }) => rule),
+    forPods: having('pods'),
+    forBlocks,
+    blockPorts: createBlockPorts(forBlocks),
+    podSides: [],
+    outsideSides: [],
+  };
+}
 
 /**
  * Reachability between classes: each distinct set of policies is asked once for each class, and only when somebody
@@ -40,15 +67,11 @@ export function createReach(policies: readonly Policy[]) {
   const byNamespace = Map.groupBy(policies, (policy) => policy.namespace);
   const profiles = new Map<string, Profile>();
   const assigned: Record<Direction, (Profile | undefined)[]> = { Ingress: [], Egress: [] };
+  const free: Record<Direction, Profile> = { Ingress: profileOf([], 'Ingress'), Egress: profileOf([], 'Egress') };
+  const open: Record<Direction, Side> = { Ingress: openSide('Ingress'), Egress: openSide('Egress') };
+  const portSets = new Map<string, PortSet>();
 
-  const newProfile = (policies: readonly Policy[]): Profile => ({ policies, podSides: [], outsideSides: [] });
-  const free: Record<Direction, Profile> = { Ingress: newProfile([]), Egress: newProfile([]) };
-  const open: Record<Direction, Side> = {
-    Ingress: evaluateSide('Ingress', [], NOWHERE, NOWHERE),
-    Egress: evaluateSide('Egress', [], NOWHERE, NOWHERE),
-  };
-
-  const profileOf = (found: EndClass, direction: Direction): Profile => {
+  const assign = (found: EndClass, direction: Direction): Profile => {
     if (found.end.kind === 'outside') return free[direction];
     const known = assigned[direction][found.id];
     if (known) return known;
@@ -57,40 +80,92 @@ export function createReach(policies: readonly Policy[]) {
     const own = applied.some((policy) => policy.rules.Ingress?.some((rule) => rule.named.length > 0));
     const suffix = direction === 'Ingress' && own ? `#${found.id}` : '';
     const key = `${direction} ${applied.map((policy) => numbers.get(policy)).join()}${suffix}`;
-    const profile = profiles.get(key) ?? (applied.length === 0 ? free[direction] : newProfile(applied));
+    const profile = profiles.get(key) ?? (applied.length === 0 ? free[direction] : profileOf(applied, direction));
     profiles.set(key, profile);
     assigned[direction][found.id] = profile;
     return profile;
   };
 
-  const sideOf = (direction: Direction, self: EndClass, peer: EndClass): Side => {
-    const profile = profileOf(self, direction);
+  /** Equal sets as one value: what is equal is then seen at a glance. */
+  const same = (ports: PortSet): PortSet => {
+    const key = ports.join();
+    const known = portSets.get(key) ?? ports;
+    portSets.set(key, known);
+    return known;
+  };
+
+  const makeSide = (
+    direction: Direction,
+    profile: Profile,
+    { end: peer }: EndClass,
+    destination: EndClass['end'],
+  ): Side => {
+    const portsOf = (list: readonly RulePorts[]): PortSet =>
+      unionAll(list.map(({ numeric, named }) => union(numeric, namedPortsOf(named, destination))));
+    const byLabel =
+      peer.kind === 'outside'
+        ? []
+        : profile.forPods.filter(({ namespace, rule }) => admitsByLabel(rule, namespace, peer)).map(({ rule }) => rule);
+    const byBlock =
+      peer.kind === 'outside'
+        ? [profile.blockPorts(peer.cidr)]
+        : // No address yet: it may get one inside any block.
+          peer.addresses.length === 0
+          ? profile.forBlocks
+          : peer.addresses.map(profile.blockPorts);
+    const blocks = portsOf(byBlock);
+    const others = portsOf([...profile.forAny, ...byLabel]);
+    const letter = same(union(others, blocks));
+    return {
+      direction,
+      isolatedBy: profile.isolatedBy,
+      allowances: once(() => allowancesOf(direction, profile.policies, peer, destination)),
+      letter,
+      sure: peer.kind === 'outside' ? letter : same(others),
+    };
+  };
+
+  const sideWith = (direction: Direction, self: EndClass, peer: EndClass): Side => {
+    const profile = assign(self, direction);
     if (profile.policies.length === 0) return open[direction];
     const sides = peer.end.kind === 'outside' ? profile.outsideSides : profile.podSides;
-    const known = sides[peer.id];
-    if (known) return known;
-    const destination = direction === 'Egress' ? peer.end : self.end;
-    const side = evaluateSide(direction, profile.policies, peer.end, destination);
+    const side = sides[peer.id] ?? makeSide(direction, profile, peer, direction === 'Egress' ? peer.end : self.end);
     sides[peer.id] = side;
     return side;
   };
 
+  const pairOf = onceForEach((egress: Side, ingress: Side): Pair => {
+    const letter = same(intersect(egress.letter, ingress.letter));
+    const sure =
+      egress.letter === egress.sure && ingress.letter === ingress.sure
+        ? letter
+        : same(intersect(egress.sure, ingress.sure));
+    const split = traffic(letter, sure);
+    return { sure, dependent: split.dependent === NO_PORTS ? NO_PORTS : same(split.dependent), egress, ingress };
+  });
+
   return {
-    /** The policies that isolate this class in this direction. */
-    isolating: (found: EndClass, direction: Direction): readonly Policy[] => profileOf(found, direction).policies,
+    /** The policies that isolate this class in this direction; the same list for classes that have the same ones. */
+    isolating: (found: EndClass, direction: Direction): readonly Policy[] => assign(found, direction).policies,
 
     /** What any pod of one class may do with any other pod of the other class. */
     pair(from: EndClass, to: EndClass): Pair {
-      const egress = sideOf('Egress', from, to);
-      const ingress = sideOf('Ingress', to, from);
-      const letter = intersect(egress.letter, ingress.letter);
-      const sure =
-        egress.letter === egress.sure && ingress.letter === ingress.sure
-          ? letter
-          : intersect(egress.sure, ingress.sure);
-      return { ...traffic(letter, sure), egress, ingress };
+      return pairOf(sideWith('Egress', from, to), sideWith('Ingress', to, from));
     },
   };
+}
+
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
+}
+
+/** Whether one of the rule's peers names the pod by its labels. */
+function admitsByLabel({ peers }: Rule, namespace: string, end: PodEnd): boolean {
+  return peers !== 'any' && peers.some((peer) => peer.kind === 'pods' && namesPod(peer, namespace, end));
 }
 
 export type Reach = ReturnType<typeof createReach>;

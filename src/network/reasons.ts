@@ -10,7 +10,12 @@ const word = (side: Side): string => side.direction.toLowerCase();
 
 /** The policies that allow any of these ports, by id. */
 export function allowedBy(side: Side, ports: PortSet): string[] {
-  return distinct(side.allowances.filter((item) => !isEmpty(intersect(item.ports, ports))).map((item) => item.policy));
+  return distinct(
+    side
+      .allowances()
+      .filter((item) => !isEmpty(intersect(item.ports, ports)))
+      .map((item) => item.policy),
+  );
 }
 
 /** Why these ports are open on this side. */

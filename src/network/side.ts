@@ -1,6 +1,6 @@
 import { type Cidr, contains, overlaps, parseCidr } from './cidr.ts';
 import type { BlockPeer, NamedPort, PodsPeer, Policy, Rule } from './policy.ts';
-import { ALL_PORTS, isEmpty, NO_PORTS, type PortSet, portRange, subtract, union } from './portset.ts';
+import { ALL_PORTS, isEmpty, NO_PORTS, type PortSet, portRange, subtract, union, unionAll } from './portset.ts';
 import { matches } from './selector.ts';
 import type { ContainerPort, Direction, Labels, Pod } from './types.ts';
 
@@ -15,14 +15,12 @@ export interface PodEnd {
   readonly hostNetwork: boolean;
 }
 
-/**
- * Addresses that are no pod's, a block less some inside it, taken as one: a rule admits them when it admits all of
- * them.
- */
+/** Addresses that are no pod's, taken as one: a rule admits them when it admits all of them. */
 export interface OutsideEnd {
   readonly kind: 'outside';
   readonly cidr: Cidr;
-  readonly without: readonly Cidr[];
+  /** All of the block; else without the blocks inside it that policies name. */
+  readonly whole: boolean;
 }
 
 export type End = PodEnd | OutsideEnd;
@@ -31,7 +29,6 @@ export type End = PodEnd | OutsideEnd;
 interface Allowance {
   readonly policy: string;
   readonly ports: PortSet;
-  readonly sure: boolean;
 }
 
 /**
@@ -42,7 +39,8 @@ export interface Side {
   readonly direction: Direction;
   /** Ids of the policies that isolate this end in this direction; empty when it is not isolated. */
   readonly isolatedBy: readonly string[];
-  readonly allowances: readonly Allowance[];
+  /** Computed when asked for: only reasons need it. */
+  readonly allowances: () => readonly Allowance[];
   readonly letter: PortSet;
   readonly sure: PortSet;
 }
@@ -66,27 +64,35 @@ export function applying(policies: readonly Policy[], pod: Selectable, direction
   return policies.filter((policy) => policy.rules[direction] && selectsPod(policy, pod));
 }
 
+/** How a rule meets the other end, if it does: `plugin-dependent` by an ipBlock against a pod's address. */
 type Match = 'no' | 'sure' | 'plugin-dependent';
 
-function inBlock(block: BlockPeer, cidr: Cidr, without: readonly Cidr[] = []): boolean {
-  const touches = (except: Cidr): boolean => overlaps(except, cidr) && !without.some((hole) => contains(hole, except));
-  return contains(block.cidr, cidr) && !block.except.some(touches);
+function inBlock(
+  { cidr: block, except }: BlockPeer,
+  cidr: Cidr,
+  isExcepted: (hole: Cidr, cidr: Cidr) => boolean,
+): boolean {
+  return contains(block, cidr) && !except.some((hole) => isExcepted(hole, cidr));
 }
 
-function matchPeer(peer: PodsPeer | BlockPeer, policyNamespace: string, end: End): Match {
-  if (peer.kind === 'block') {
-    if (end.kind === 'outside') return inBlock(peer, end.cidr, end.without) ? 'sure' : 'no';
-    // No address yet: it may get one inside the block.
-    const hit = end.addresses.length === 0 || end.addresses.some((address) => inBlock(peer, address));
-    return hit ? 'plugin-dependent' : 'no';
-  }
-  // "ignores hostNetwork pods when matching podSelector and namespaceSelector": the common one of the two documented
-  // ways.
-  if (end.kind === 'outside' || end.hostNetwork) return 'no';
+/**
+ * Whether a peer of a policy in this namespace names the pod by its labels. "ignores hostNetwork pods when matching
+ * podSelector and namespaceSelector": the common one of the two documented ways.
+ */
+export function namesPod(peer: PodsPeer, policyNamespace: string, end: PodEnd): boolean {
+  if (end.hostNetwork) return false;
   const inNamespace = peer.namespaceSelector
     ? matches(peer.namespaceSelector, end.namespaceLabels)
     : end.namespace === policyNamespace;
-  return inNamespace && matches(peer.podSelector, end.labels) ? 'sure' : 'no';
+  return inNamespace && matches(peer.podSelector, end.labels);
+}
+
+function matchPeer(peer: PodsPeer | BlockPeer, policyNamespace: string, end: End): Match {
+  if (peer.kind === 'pods') return end.kind === 'pod' && namesPod(peer, policyNamespace, end) ? 'sure' : 'no';
+  if (end.kind === 'outside') return inBlock(peer, end.cidr, end.whole ? overlaps : contains) ? 'sure' : 'no';
+  // No address yet: it may get one inside the block.
+  const hit = end.addresses.length === 0 || end.addresses.some((address) => inBlock(peer, address, contains));
+  return hit ? 'plugin-dependent' : 'no';
 }
 
 function matchRule(rule: Rule, policyNamespace: string, end: End): Match {
@@ -100,16 +106,47 @@ function matchRule(rule: Rule, policyNamespace: string, end: End): Match {
   return best;
 }
 
-/** A named port is whatever the destination pod calls so for that protocol; addresses outside have no names. */
-function resolveNamed({ protocol, name }: NamedPort, ports: readonly ContainerPort[]): PortSet {
-  return ports
-    .filter((port) => port.name === name && port.protocol === protocol)
-    .reduce((set, port) => union(set, portRange(protocol, port.containerPort)), NO_PORTS);
+const namedPorts = new WeakMap<readonly ContainerPort[], Map<string, PortSet>>();
+
+/** What a pod calls by each name: any number of ports for each protocol. */
+function portsByName(ports: readonly ContainerPort[]): ReadonlyMap<string, PortSet> {
+  const known = namedPorts.get(ports);
+  if (known) return known;
+  const groups = Map.groupBy(ports, ({ protocol, name }) => `${protocol} ${name ?? ''}`);
+  const found = new Map(
+    [...groups].map(([key, list]) => [key, unionAll(list.map((port) => portRange(port.protocol, port.containerPort)))]),
+  );
+  namedPorts.set(ports, found);
+  return found;
 }
 
-function rulePorts(rule: Rule, destination: End): PortSet {
-  if (rule.named.length === 0 || destination.kind === 'outside') return rule.numeric;
-  return rule.named.reduce((set, named) => union(set, resolveNamed(named, destination.ports)), rule.numeric);
+/** A named port is whatever the destination pod calls so for that protocol; addresses outside have no names. */
+export function namedPortsOf(named: readonly NamedPort[], destination: End): PortSet {
+  if (named.length === 0 || destination.kind === 'outside') return NO_PORTS;
+  const ports = portsByName(destination.ports);
+  return unionAll(named.map(({ protocol, name }) => ports.get(`${protocol} ${name}`) ?? NO_PORTS));
+}
+
+/** What an end may do that no policy isolates. */
+export function openSide(direction: Direction): Side {
+  return { direction, isolatedBy: [], allowances: () => [], letter: ALL_PORTS, sure: ALL_PORTS };
+}
+
+/** What each rule of these policies allows with `peer`, as far as it allows any. */
+export function allowancesOf(
+  direction: Direction,
+  policies: readonly Policy[],
+  peer: End,
+  destination: End,
+): (Allowance & { readonly sure: boolean })[] {
+  return policies.flatMap((policy) =>
+    (policy.rules[direction] ?? []).flatMap((rule) => {
+      const match = matchRule(rule, policy.namespace, peer);
+      if (match === 'no') return [];
+      const ports = union(rule.numeric, namedPortsOf(rule.named, destination));
+      return isEmpty(ports) ? [] : [{ policy: policy.id, ports, sure: match === 'sure' }];
+    }),
+  );
 }
 
 /**
@@ -118,24 +155,15 @@ function rulePorts(rule: Rule, destination: End): PortSet {
  * https://kubernetes.io/docs/concepts/services-networking/network-policies/#the-two-sorts-of-pod-isolation
  */
 export function evaluateSide(direction: Direction, policies: readonly Policy[], peer: End, destination: End): Side {
-  const isolatedBy = policies.map((policy) => policy.id);
-  if (policies.length === 0) return { direction, isolatedBy, allowances: [], letter: ALL_PORTS, sure: ALL_PORTS };
-  const allowances: Allowance[] = [];
-  let letter = NO_PORTS;
-  let sure = NO_PORTS;
-  for (const policy of policies) {
-    for (const rule of policy.rules[direction] ?? []) {
-      const match = matchRule(rule, policy.namespace, peer);
-      if (match === 'no') continue;
-      const ports = rulePorts(rule, destination);
-      if (isEmpty(ports)) continue;
-      allowances.push({ policy: policy.id, ports, sure: match === 'sure' });
-      letter = union(letter, ports);
-      if (match === 'sure') sure = union(sure, ports);
-    }
-  }
-  // The very same value where nothing hangs on a plugin, which spares comparing them later.
-  return { direction, isolatedBy, allowances, letter, sure: allowances.every((item) => item.sure) ? letter : sure };
+  if (policies.length === 0) return openSide(direction);
+  const allowances = allowancesOf(direction, policies, peer, destination);
+  return {
+    direction,
+    isolatedBy: policies.map((policy) => policy.id),
+    allowances: () => allowances,
+    letter: unionAll(allowances.map(({ ports }) => ports)),
+    sure: unionAll(allowances.filter(({ sure }) => sure).map(({ ports }) => ports)),
+  };
 }
 
 /** What two ends may do together: `sure` on every plugin, `dependent` by the letter only. Disjoint. */

@@ -2,6 +2,7 @@ import { createClassifier, type PodClass } from './classes.ts';
 import { governedPods, namespaceLabels } from './connections.ts';
 import { compilePolicy, type Policy } from './policy.ts';
 import { createReach, type Reach } from './reach.ts';
+import type { Steps } from './steps.ts';
 import type { Cluster, NetworkPolicy, Pod } from './types.ts';
 
 /**
@@ -42,10 +43,16 @@ function createFinder(pods: readonly Pod[]): (pod: Pod) => Pod | undefined {
   return ({ namespace, name }) => byNamespace.get(namespace)?.get(name);
 }
 
+/** Policies that are compiled in one step. */
+const IN_ONE_STEP = 50;
+
 /** Both sides of a change. */
-export function takeSnapshots(before: Cluster, after: Cluster): [before: Snapshot, after: Snapshot] {
+export function* takeSnapshots(before: Cluster, after: Cluster): Steps<[before: Snapshot, after: Snapshot]> {
   const compile = createCompiler();
-  const compiled = [before.policies.map(compile), after.policies.map(compile)];
+  const compiled: Policy[][] = [[], []];
+  for (const [index, { policies }] of [before, after].entries())
+    for (const policy of policies) if ((compiled[index]?.push(compile(policy)) ?? 0) % IN_ONE_STEP === 0) yield;
+
   const classifier = createClassifier(new Set(compiled.flat()));
   const snapshot = (cluster: Cluster, policies: readonly Policy[] = []): Snapshot => {
     const pods = governedPods(cluster);
@@ -57,5 +64,8 @@ export function takeSnapshots(before: Cluster, after: Cluster): [before: Snapsho
       reach: createReach(policies),
     };
   };
-  return [snapshot(before, compiled[0]), snapshot(after, compiled[1])];
+  yield;
+  const first = snapshot(before, compiled[0]);
+  yield;
+  return [first, snapshot(after, compiled[1])];
 }

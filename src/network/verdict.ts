@@ -60,7 +60,7 @@ export function createJudge(cluster: Pick<Cluster, 'namespaces' | 'policies'>) {
   const endOf = (end: Pod | OutsidePeer): End =>
     isPod(end)
       ? podEnd(end, namespaces.get(end.namespace) ?? {})
-      : { kind: 'outside', cidr: parseCidr(end.cidr), without: [] };
+      : { kind: 'outside', cidr: parseCidr(end.cidr), whole: true };
 
   return (from: Pod | OutsidePeer, to: Pod | OutsidePeer, port: number, protocol: Protocol): Verdict => {
     for (const end of [from, to]) {

@@ -1,8 +1,9 @@
 import { describeOutside, type OutsideClass } from './outside.ts';
-import { intersect, isEmpty, type PortSet, subtract, toRanges } from './portset.ts';
+import { type PortSet, partition, toRanges } from './portset.ts';
 import { distinct } from './reasons.ts';
 import type { Traffic } from './side.ts';
-import type { Connection, Pod, PortRange, Workload, WorkloadPeer } from './types.ts';
+import type { Steps } from './steps.ts';
+import type { Connection, Pod, PortRange, WorkloadPeer } from './types.ts';
 
 /** Pods of one workload that are equal in what is asked. */
 export interface Part {
@@ -15,6 +16,9 @@ export interface Group<P extends Part> {
   readonly parts: readonly P[];
 }
 
+/** Pods, or pairs of parts, that are looked at in one step. */
+const IN_ONE_STEP = 50;
+
 function workloadOf(pod: Pod): WorkloadPeer {
   return { namespace: pod.namespace, kind: pod.owner.kind, name: pod.owner.name };
 }
@@ -25,13 +29,14 @@ export function workloadKey({ namespace, owner }: Pod): string {
 }
 
 /** Groups pods by workload, and in it into parts: pods with equal `keyOf`. Sorted by workload. */
-export function groupByWorkload<P extends Part>(
+export function* groupByWorkload<P extends Part>(
   pods: readonly Pod[],
   keyOf: (pod: Pod) => string | number,
   create: (pod: Pod) => P,
-): Group<P>[] {
+): Steps<Group<P>[]> {
   const groups = new Map<string, { workload: WorkloadPeer; size: number; parts: Map<string | number, P> }>();
-  for (const pod of pods) {
+  for (const [index, pod] of pods.entries()) {
+    if (index % IN_ONE_STEP === 0) yield;
     const key = workloadKey(pod);
     let group = groups.get(key);
     if (!group) {
@@ -70,28 +75,16 @@ const READINGS: readonly Reading[] = ['sure', 'dependent'];
 
 /** Cuts the flows' overlapping port sets into disjoint pieces, each with the flows that hold all of it. */
 function cut<M extends { readonly flow: Traffic }>(flows: readonly M[], reading: Reading): Piece<M>[] {
-  let pieces: Piece<M>[] = [];
-  for (const member of flows) {
-    let rest = member.flow[reading];
-    if (isEmpty(rest)) continue;
-    const next: Piece<M>[] = [];
-    for (const piece of pieces) {
-      const common = intersect(piece.ports, rest);
-      const left = isEmpty(common) ? piece.ports : subtract(piece.ports, common);
-      if (isEmpty(common)) next.push(piece);
-      else if (isEmpty(left)) {
-        piece.members.push(member);
-        next.push(piece);
-      } else {
-        next.push({ ports: left, members: [...piece.members] }, { ports: common, members: [...piece.members, member] });
-      }
-      rest = subtract(rest, common);
-    }
-    if (!isEmpty(rest)) next.push({ ports: rest, members: [member] });
-    pieces = next;
-  }
-  return pieces.sort((a, b) => (a.ports[0] as number) - (b.ports[0] as number));
+  const byPorts = Map.groupBy(flows, ({ flow }) => flow[reading]);
+  const holders = [...byPorts.values()];
+  return partition([...byPorts.keys()]).map(({ ports, sets }) => ({
+    ports,
+    members: sets.flatMap((index) => holders[index] ?? []),
+  }));
 }
+
+/** Of so many different flows the reasons are told. */
+const MOST_EXPLAINED = 20;
 
 /** How a flow is said: its reasons for these ports. */
 export type Explain<F> = (flow: F, ports: PortSet) => readonly string[];
@@ -104,21 +97,12 @@ function rangesOf(ports: PortSet): readonly PortRange[] {
   return known;
 }
 
-function connection<A, B, F>(
-  from: Workload,
-  to: Workload,
-  { ports, members }: Piece<Flow<A, B, F>>,
-  explain: Explain<F>,
-  reading: Reading,
-  pods: string | undefined,
-): Connection {
-  const [only] = members;
-  const reasons =
-    members.length === 1 && only
-      ? explain(only.flow, ports)
-      : distinct(members.flatMap((member) => explain(member.flow, ports)));
-  const base = { from, to, ports: rangesOf(ports), reasons, pluginDependent: reading === 'dependent' };
-  return pods === undefined ? base : { ...base, pods };
+/** Why the flows of a piece are open, in short where they are many. */
+function reasonsOf<A, B, F>({ ports, members }: Piece<Flow<A, B, F>>, explain: Explain<F>): readonly string[] {
+  const flows = [...new Set(members.map((member) => member.flow))];
+  const reasons = distinct(flows.slice(0, MOST_EXPLAINED).flatMap((flow) => explain(flow, ports)));
+  const more = flows.length - MOST_EXPLAINED;
+  return more > 0 ? [...reasons, `and ${more} more like these`] : reasons;
 }
 
 function count(parts: Iterable<Part>): number {
@@ -148,53 +132,73 @@ function coverage<P extends Part, F>(
 }
 
 /** The connections from one workload's pods to another's (or its own: a pod's traffic to itself is left out). */
-export function connectWorkloads<P extends Part, F extends Traffic>(
+export function* connectWorkloads<P extends Part, F extends Traffic>(
   from: Group<P>,
   to: Group<P>,
   flowOf: (from: P, to: P) => F | undefined,
   explain: Explain<F>,
-): Connection[] {
+): Steps<Connection[]> {
   const flows: Flow<P, P, F>[] = [];
   for (const source of from.parts) {
-    for (const destination of to.parts) {
+    for (const [index, destination] of to.parts.entries()) {
+      if (index % IN_ONE_STEP === 0) yield;
       const flow = pairs(source, destination) > 0 && flowOf(source, destination);
       if (flow) flows.push({ from: source, to: destination, flow });
     }
   }
   return READINGS.flatMap((reading) =>
-    cut(flows, reading).map((piece) =>
-      connection(from.workload, to.workload, piece, explain, reading, coverage(from, to, piece.members)),
-    ),
+    cut(flows, reading).map((piece) => {
+      const pods = coverage(from, to, piece.members);
+      return {
+        from: from.workload,
+        to: to.workload,
+        ports: rangesOf(piece.ports),
+        reasons: reasonsOf(piece, explain),
+        pluginDependent: reading === 'dependent',
+        ...(pods === undefined ? {} : { pods }),
+      };
+    }),
   );
 }
 
 /** The connections between a workload's pods and the world outside, in the given direction. */
-export function connectOutside<P extends Part, F extends Traffic>(
+export function* connectOutside<P extends Part, F extends Traffic>(
   group: Group<P>,
   outside: readonly OutsideClass[],
   direction: 'to' | 'from',
   flowOf: (part: P, outside: OutsideClass) => F | undefined,
   explain: Explain<F>,
-): Connection[] {
+): Steps<Connection[]> {
   const flows: Flow<P, OutsideClass, F>[] = [];
   for (const part of group.parts) {
-    for (const world of outside) {
+    for (const [index, world] of outside.entries()) {
+      if (index % IN_ONE_STEP === 0) yield;
       const flow = flowOf(part, world);
       if (flow) flows.push({ from: part, to: world, flow });
     }
   }
-  return READINGS.flatMap((reading) =>
-    cut(flows, reading).flatMap(({ ports, members }) =>
-      alikeOutside(group, members).flatMap((entries) => {
+  const result: Connection[] = [];
+  for (const reading of READINGS) {
+    for (const { ports, members } of cut(flows, reading)) {
+      for (const entries of alikeOutside(group, members)) {
+        yield;
         const covered = count(new Set(entries.map((entry) => entry.from)));
-        const pods = covered === group.size ? undefined : `${covered} of ${group.size}`;
-        return describeOutside(outside, new Set(entries.map((entry) => entry.to))).map((peer) => {
-          const [from, to] = direction === 'to' ? [group.workload, peer] : [peer, group.workload];
-          return connection(from, to, { ports, members: entries }, explain, reading, pods);
-        });
-      }),
-    ),
-  );
+        const rest = {
+          ports: rangesOf(ports),
+          reasons: reasonsOf({ ports, members: entries }, explain),
+          pluginDependent: reading === 'dependent',
+          ...(covered === group.size ? {} : { pods: `${covered} of ${group.size}` }),
+        };
+        for (const peer of describeOutside(outside, new Set(entries.map((entry) => entry.to))))
+          result.push(
+            direction === 'to'
+              ? { from: group.workload, to: peer, ...rest }
+              : { from: peer, to: group.workload, ...rest },
+          );
+      }
+    }
+  }
+  return result;
 }
 
 /** Gathers addresses that the same parts reach, in the order of the addresses. */
@@ -203,9 +207,11 @@ function alikeOutside<P extends Part, F>(
   members: readonly Flow<P, OutsideClass, F>[],
 ): Flow<P, OutsideClass, F>[][] {
   const byAddress = [...members].sort((a, b) => a.to.id - b.to.id);
+  if (new Set(members.map((member) => member.from)).size === 1) return [byAddress];
+  const places = new Map(group.parts.map((part, index) => [part, index]));
   const sources = (entries: readonly Flow<P, OutsideClass, F>[]): string =>
     entries
-      .map((entry) => group.parts.indexOf(entry.from))
+      .map((entry) => places.get(entry.from) as number)
       .sort((a, b) => a - b)
       .join();
   const alike = Map.groupBy(Map.groupBy(byAddress, (member) => member.to).values(), sources);

@@ -1,4 +1,5 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import type { LoopDelay } from './event-loop.ts';
 
 /** What a scrape looks up. A source that fails leaves its metric out of that scrape. */
 export interface MetricSources {
@@ -14,6 +15,7 @@ export interface MetricSources {
   clocksAhead(): Readonly<Record<'redis' | 'kubernetes', number | null>>;
   /** Seconds since the oldest audit entry that the webhook has not taken was stored; null: there is no webhook. */
   auditWebhookLag(): Promise<number | null>;
+  loopDelay(): LoopDelay;
 }
 
 export type Outcome = 'approved' | 'denied' | 'refused' | 'timed-out' | 'cancelled';
@@ -98,6 +100,17 @@ export function createMetrics(sources: MetricSources): Metrics {
     ['of'],
     async (gauge) => {
       for (const [of, ahead] of Object.entries(sources.clocksAhead())) if (ahead !== null) gauge.set({ of }, ahead);
+    },
+  );
+
+  lookedUp(
+    'drawbridge_event_loop_delay_seconds',
+    'How late the event loop came in the last five to ten minutes: while it is held up, nothing is ended.',
+    ['quantile'],
+    async (gauge) => {
+      const { p90, p99, longest } = sources.loopDelay();
+      for (const [quantile, seconds] of Object.entries({ '0.9': p90, '0.99': p99, '1': longest }))
+        gauge.set({ quantile }, seconds);
     },
   );
 

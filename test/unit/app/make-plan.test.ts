@@ -412,3 +412,65 @@ test('a named role by which access outlives the grant needs the profile’s ackn
   expect(() => plan(profile(change), s)).toThrow(refused('acknowledgePersistence'));
   expect(plan(profile({ ...change, acknowledgePersistence: true }), s).persistence).toEqual(['reads secrets']);
 });
+
+describe('what people write into a namespace', () => {
+  const holed = (namespace: string, count: number, holes: number, port?: (index: number) => number) =>
+    Array.from({ length: count }, (_, index) =>
+      policy(
+        `policy-${index}`,
+        {
+          podSelector: {},
+          policyTypes: ['Egress'],
+          egress: [
+            {
+              to: [
+                {
+                  ipBlock: {
+                    cidr: '0.0.0.0/0',
+                    except: Array.from({ length: holes }, (__, hole) => `${index + 1}.${hole >> 8}.${hole & 255}.0/24`),
+                  },
+                },
+              ],
+              ports: [{ protocol: 'TCP', port: port?.(index) ?? 443 }],
+            },
+          ],
+        },
+        namespace,
+      ),
+    );
+  const exec = profile({
+    rules: [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['create'] }],
+    network: { mode: 'none' },
+  });
+
+  test('is shown in short: a record of it fits into an annotation', () => {
+    const { preview } = plan(exec, survey({}, holed('staging', 1, 5000)));
+    expect(preview.unlisted.reaches).toBeGreaterThan(0);
+    expect(JSON.stringify(preview).length).toBeLessThan(100_000);
+  });
+
+  test('is refused there by its amount, with what that is', () => {
+    const many = survey(
+      {},
+      holed('staging', 240, 20, (index) => 1000 + 2 * index),
+    );
+    expect(() => plan(exec, many)).toThrow(
+      /NetworkPolicies of namespace staging \(240 with 240 rules, 5,040 address blocks, 240 port ranges/,
+    );
+  });
+
+  test('hinders nobody elsewhere: it counts as open, and that is said', () => {
+    const { preview } = plan(
+      exec,
+      survey(
+        {},
+        [DENY, ...holed('greedy', 240, 20, (index) => 1000 + 2 * index)],
+        [pod('checkout-1', 'checkout'), pod('greedy-1', 'greedy', { namespace: 'greedy', ips: ['10.0.0.9'] })],
+      ),
+    );
+    expect(preview.reaches).toContainEqual(
+      expect.objectContaining({ to: { namespace: 'greedy', kind: 'Deployment', name: 'greedy' } }),
+    );
+    expect(preview.notes.join()).toContain('as if there were none: the NetworkPolicies of namespace greedy');
+  });
+});

@@ -8,6 +8,7 @@ const quiet = {
   conditions: () => [],
   auditWebhookLag: async () => null,
   clocksAhead: () => ({ redis: null, kubernetes: null }),
+  loopDelay: () => ({ p90: 0.001, p99: 0.02, longest: 0.3 }),
 };
 const ours = (body: string) => body.split('\n').filter((line) => line.startsWith('drawbridge_'));
 
@@ -28,6 +29,7 @@ describe('the metrics', () => {
       conditions: () => [{ name: 'slack channel', severity: 'degraded' }],
       auditWebhookLag: async () => 61.5,
       clocksAhead: () => ({ redis: -300.25, kubernetes: null }),
+      loopDelay: quiet.loopDelay,
     });
     metrics.decided('debug', 'approved', 'person');
     metrics.revoked('debug', 'expired', 1.5);
@@ -43,6 +45,8 @@ describe('the metrics', () => {
         'drawbridge_policy_bad 1',
         'drawbridge_condition{condition="slack channel",severity="degraded"} 1',
         'drawbridge_audit_webhook_lag_seconds 61.5',
+        'drawbridge_event_loop_delay_seconds{quantile="0.99"} 0.02',
+        'drawbridge_event_loop_delay_seconds{quantile="1"} 0.3',
         'drawbridge_clock_ahead_seconds{of="redis"} -300.25',
         'drawbridge_audit_entries_total{outcome="unchained"} 1',
         'drawbridge_audit_entries_total{outcome="lost"} 0',
@@ -72,6 +76,7 @@ describe('the metrics', () => {
       conditions: () => [],
       auditWebhookLag: async () => null,
       clocksAhead: () => ({ redis: null, kubernetes: null }),
+      loopDelay: quiet.loopDelay,
     });
     const lines = ours((await metrics.scrape()).body);
     expect(lines).toContain('drawbridge_policy_bad 0');
