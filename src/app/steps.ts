@@ -60,7 +60,7 @@ export function warningAt(world: World, grant: Grant): number {
   return expiresAt - Math.min(lead, (expiresAt - startsAt) / 2);
 }
 
-/** Schedules the end of a grant's window and the warning before it. The end comes first: nothing may exist without it. */
+/** Schedules the end of a grant's window: before anything is made, since nothing may exist without it. */
 export async function scheduleEnd(world: World, grant: Grant): Promise<void> {
   if (grant.expiresAt === null) throw new Error(`${grant.id} has no window`);
   await world.scheduler.schedule(job('revoke', grant.id), grant.expiresAt);

@@ -7,7 +7,7 @@ import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { installExample, type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { type Hand, handOf } from '../support/hand.ts';
-import { changed, KEY, keysIn, makeAll, newGrants, objectsOf } from '../support/made.ts';
+import { changed, KEY, keysIn, makeAll, newGrants, objectsOf, sealedByLaterVersion } from '../support/made.ts';
 
 describeWithCluster('the reaper', (cluster) => {
   let at: Installation;
@@ -103,6 +103,19 @@ describeWithCluster('the reaper', (cluster) => {
     expect(await run(true, ['--yes'])).toMatchObject({ code: 0 });
     expect(await left([other])).toEqual(['RoleBinding']);
     expect(await admin.remove(other)).toBe('accepted');
+  });
+
+  test('leaves to another version what that one sealed, whatever its end, and says so', async () => {
+    const keys = await keysIn(admin);
+    const objects = await forgotten((object) => sealedByLaterVersion(object, keys));
+    const { code, text } = await run();
+    expect(code).toBe(0);
+    for (const { kind, metadata } of objects)
+      expect(text).toContain(`left to the version of Drawbridge that made it: ${kind} ${metadata.namespace}/`);
+    expect(text).toContain('0 removed');
+    expect((await left(objects)).length).toBe(objects.length);
+    expect(await run(true, ['--yes'])).toMatchObject({ code: 0 });
+    expect(await left(objects)).toEqual([]);
   });
 
   test('reports what a finalizer keeps: it is in force, and its guard stays; once it is let go all goes', async () => {

@@ -1,3 +1,4 @@
+import { createHmac } from 'node:crypto';
 import { type ClusterKeys, clusterKeys } from '../../src/adapters/kubernetes/cluster-keys.ts';
 import {
   admissionPolicy,
@@ -195,6 +196,15 @@ export async function makeAll(bot: Hand, grants: Grants, context: ManifestContex
 async function must(hand: Hand, object: KubeObject): Promise<void> {
   const answer = await hand.apply(object);
   if (answer !== 'accepted') throw new Error(`${object.kind} ${object.metadata.name}: ${answer}`);
+}
+
+/** The object with the seal of a version to come, which covers nobody knows what; only its origin is as in every version. */
+export function sealedByLaterVersion(object: KubeObject, { keys: [key] }: ClusterKeys): KubeObject {
+  if (key === undefined) throw new Error('no seal key');
+  const { namespace, name } = object.metadata;
+  const covered = JSON.stringify({ kind: object.kind, mac: 'MAC', name, namespace, version: '2' });
+  const origin = createHmac('sha256', key.seal).update(`origin of a seal\n${covered}`).digest('base64url');
+  return changed(object, { 'metadata.annotations.drawbridge|internal/seal': `2.MAC.${origin}` });
 }
 
 /** The object with changes by path; a `|` in a path stands for a dot within a name. */

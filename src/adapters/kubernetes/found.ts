@@ -59,7 +59,7 @@ function proofOf(object: KubeObject, keys: ClusterKeys): Proof {
   return {
     sealed,
     orphaned: !sealed && isOrphaned(object, keys),
-    otherVersion: !sealed && isOfOtherVersion(object, keys),
+    otherVersion: isOfOtherVersion(object, keys),
     ending: sealed && (recordText(object, keys) ?? '').includes(ENDING),
   };
 }

@@ -123,7 +123,7 @@ export function directMessage(view: View, news: DirectNews): Message {
   }
 }
 
-/** The first direct message of a grant; brought up to date at its end, so that it never offers what is gone. */
+/** The direct message by which a grant begins. It is edited when the window or the pods change and when the end is confirmed: until then it may offer what has just gone. */
 export function grantedMessage(view: View): Message {
   const { grant } = view;
   const active = grant.state === 'active';

@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey } from 'node:crypto';
+import { createSecretKey } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { clusterKeys } from '../../../../src/adapters/kubernetes/cluster-keys.ts';
@@ -6,6 +6,7 @@ import { leaseJob, targetRights, workspaceJob } from '../../../../src/adapters/k
 import type { KubeObject } from '../../../../src/adapters/kubernetes/object.ts';
 import { isOfOtherVersion, isOrphaned, isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { applyingGrant } from '../../../support/grants.ts';
+import { sealedByLaterVersion } from '../../../support/made.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
 const KEY = Buffer.alloc(32, 1);
@@ -150,15 +151,7 @@ describe('a seal', () => {
     const SEAL = 'drawbridge.internal/seal';
     const withSeal = (object: KubeObject, value: string): KubeObject =>
       edited(object, ['metadata', 'annotations', SEAL], value);
-    /** As a later version would write it: by a rule of its own, but for its origin. */
-    const later = (object: KubeObject, key = KEY) => {
-      const { namespace, name } = object.metadata;
-      const covered = JSON.stringify({ kind: object.kind, mac: 'MAC', name, namespace, version: '2' });
-      const origin = createHmac('sha256', of(key).keys[0]!.seal)
-        .update(`origin of a seal\n${covered}`)
-        .digest('base64url');
-      return withSeal(seal(object, of(key)), `2.MAC.${origin}`);
-    };
+    const later = (object: KubeObject, key = KEY) => sealedByLaterVersion(object, of(key));
     const judged = (object: KubeObject) => [
       isSealed(object, of(KEY)),
       isOfOtherVersion(object, of(KEY)),
