@@ -17,7 +17,7 @@ export interface Settings {
   readonly kubernetes: { readonly kubeconfig: string | undefined; readonly context: string | undefined };
   readonly policyFile: string;
   readonly instance: string;
-  /** The first seals, all verify. */
+  /** SEAL_KEY itself: what seals, encrypts and signs is derived from it. The first writes, all read. */
   readonly sealKeys: Secret<readonly Buffer[]>;
   /** Who is sent the audit; null: nobody. */
   readonly auditWebhook: { readonly url: Secret<string>; readonly secret: Secret<string> | null } | null;
@@ -132,7 +132,7 @@ export const environmentSchema = z.object({
       return z.NEVER;
     })
     .meta({
-      description: `Keys that seal what Drawbridge makes: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first seals, all verify. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}`,
+      description: `Keys from which those of seals, of encrypted records and of the audit are derived: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first writes, all read. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}`,
       secret: true,
     }),
   AUDIT_WEBHOOK_URL: z.string().refine(isWebhookUrl, WEBHOOK_URL).optional().meta({
