@@ -5,11 +5,12 @@ import { isSamePerson } from '../domain/identity.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { digestOfPlan } from '../domain/plan.ts';
 import { isSystemNamespace, matchesNamespace } from '../domain/policy.ts';
+import { mayRead, type OpenAccess, openAccess } from '../domain/reading.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
-import type { Anew, Offer } from './use-cases.ts';
+import type { Anew, Inspected, Offer } from './use-cases.ts';
 import { type View, viewOf } from './view.ts';
-import { answering, grantNamed, personBehind } from './who.ts';
+import { answering, personBehind } from './who.ts';
 
 /** Questions: nothing here changes anything. */
 
@@ -52,21 +53,40 @@ export async function workloads(
   return world.cluster.workloads(namespace);
 }
 
+/** Everything about one, as it is on record. @throws Refusal for who may not read it */
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
-  await personBehind(world, slackId);
-  return viewOf(await grantNamed(world, id), world.policies.current(), world.cluster);
+  const seen = await seenBy(world, slackId, id);
+  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster);
+  throw new Refusal(
+    'readers',
+    `${id} is shown to its requester, to those who may decide on it or end it, and in the approvals channel.`,
+    `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
+  );
 }
 
-/** The same; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */
-export async function inspect(
+/** What this person may see of it; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */
+export async function inspect(world: World, slackId: string, id: GrantId): Promise<Inspected> {
+  const read = await seenBy(world, slackId, id);
+  if ('access' in read) return read;
+  const { grant } = read;
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
+  return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
+}
+
+/** Whoever may know nothing of it is told the same as where there is none: ids are short, and can be guessed. */
+async function seenBy(
   world: World,
   slackId: string,
   id: GrantId,
-): Promise<{ readonly view: View; readonly anew: Anew | null }> {
-  await personBehind(world, slackId);
-  const grant = await grantNamed(world, id);
-  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
-  return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
+): Promise<{ readonly grant: Grant } | { readonly access: OpenAccess }> {
+  const person = await personBehind(world, slackId);
+  const grant = await world.store.get(id);
+  if (grant !== null && (await answering(world, mayRead(world.policies.current(), grant, person), 'recently')))
+    return { grant };
+  const access = grant === null ? null : openAccess(grant);
+  if (access === null)
+    throw new Refusal('id', `There is no request or grant ${id} that you may see.`, '`/jit list` shows yours.');
+  return { access };
 }
 
 async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View): Promise<Anew> {
@@ -101,10 +121,8 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
 }
 
 /** Who has access to a namespace now; soonest end first. */
-export async function who(world: World, slackId: string, namespace: string): Promise<View[]> {
+export async function who(world: World, slackId: string, namespace: string): Promise<OpenAccess[]> {
   await personBehind(world, slackId);
   const open = await world.store.open((s) => s.namespace === namespace && holdsAccess(s.state));
-  return open
-    .toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0))
-    .map((grant) => viewOf(grant, world.policies.current(), world.cluster));
+  return open.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
 }

@@ -2,6 +2,7 @@ import type { Ask } from '../domain/decide.ts';
 import type { Refusal } from '../domain/errors.ts';
 import type { Grant, MessageRef } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
+import type { OpenAccess } from '../domain/reading.ts';
 import type { View } from './view.ts';
 
 /** A profile that a person may ask for, for the request modal. */
@@ -34,6 +35,9 @@ export type Anew =
   | { readonly kind: 'refused'; readonly refusal: Refusal }
   /** The cluster, Slack or the policy could not be asked. */
   | { readonly kind: 'unknown' };
+
+/** A grant as this person may see it: whole (`anew`: the plan of a request that waits made anew, null for others), or what everybody may know of it. */
+export type Inspected = { readonly view: View; readonly anew: Anew | null } | { readonly access: OpenAccess };
 
 /** What a decision was made on: the digest that the button carried, and the message that the button was in. */
 export interface Seen {
@@ -70,12 +74,12 @@ export interface UseCases {
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[] }>;
-  /** Everything about one, as it is on record. */
+  /** Everything about one, as it is on record, for who may read it. */
   status(slackId: string, id: GrantId): Promise<View>;
-  /** The same, and for a request that waits its plan made anew (null for others). */
-  inspect(slackId: string, id: GrantId): Promise<{ readonly view: View; readonly anew: Anew | null }>;
+  /** What this person may see of it now. */
+  inspect(slackId: string, id: GrantId): Promise<Inspected>;
   /** Who has access to a namespace now. */
-  who(slackId: string, namespace: string): Promise<View[]>;
+  who(slackId: string, namespace: string): Promise<OpenAccess[]>;
 }
 
 export type { Ask, Grant };

@@ -74,7 +74,7 @@ function stubUseCases(): Stub {
     list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
-    who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 })],
+    who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 }).grant],
   };
   const useCases = Object.fromEntries(
     (Object.keys(ordinary) as (keyof UseCases)[]).map((name) => [

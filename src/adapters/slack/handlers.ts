@@ -21,6 +21,7 @@ import { directChannel, postMessage, slackError } from './client.ts';
 import { type Command, parseCommand } from './commands.ts';
 import type { SlackConnection } from './connection.ts';
 import {
+  accessMessage,
   helpMessage,
   listMessage,
   networkMessage,
@@ -184,8 +185,8 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
   }
 
   async function inspected(user: string, id: string): Promise<Message> {
-    const { view, anew } = await useCases.inspect(user, id);
-    return statusMessage(view, anew);
+    const seen = await useCases.inspect(user, id);
+    return 'access' in seen ? accessMessage(seen.access) : statusMessage(seen.view, seen.anew);
   }
 
   async function decide(

@@ -3,6 +3,7 @@ import type { Anew } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
+import type { OpenAccess } from '../../domain/reading.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -182,19 +183,27 @@ function ownerButtons(view: View): Block | null {
 }
 
 /** One line of `/jit list` and `/jit who`. */
-function entry(view: View): Block {
-  const { grant } = view;
-  const until = grant.state === 'active' && grant.expiresAt !== null ? ` until ${moment(grant.expiresAt)}` : '';
-  return section(
-    `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${person(grant.requester)}: ${grant.state}${until}`,
-  );
+function entry(access: OpenAccess): Block {
+  const { id, state, requester, expiresAt } = access;
+  const until = state === 'active' && expiresAt !== null ? ` until ${moment(expiresAt)}` : '';
+  return section(`${EMBLEM[state]} ${code(id)} ${code(subject(access))} for ${person(requester)}: ${state}${until}`);
+}
+
+/** One grant, for who may not read all of it. */
+export function accessMessage(access: OpenAccess): Message {
+  return message(`${access.id}: ${access.state}, ${subject(access)}`, [
+    entry(access),
+    context(
+      'Reason, notes and plan are shown to its requester, to those who may decide on it or end it, and in the approvals channel.',
+    ),
+  ]);
 }
 
 /** How many entries with their buttons a message takes, beside headers and the rest. */
 const ENTRIES = 10;
 
 function entries(views: readonly View[], buttonsOf: (view: View) => Block | null): (Block | null)[] {
-  const shown = views.slice(0, ENTRIES).flatMap((view) => [entry(view), buttonsOf(view)]);
+  const shown = views.slice(0, ENTRIES).flatMap((view) => [entry(view.grant), buttonsOf(view)]);
   return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES))] : shown;
 }
 
@@ -218,13 +227,13 @@ export function listMessage({ mine, waiting }: { mine: readonly View[]; waiting:
   ]);
 }
 
-export function whoMessage(namespace: string, views: readonly View[]): Message {
+export function whoMessage(namespace: string, found: readonly OpenAccess[]): Message {
   const title = `Access to ${shorten(clean(namespace), 63)}`;
-  return message(`${title}: ${views.length}`, [
+  return message(`${title}: ${found.length}`, [
     header(title),
-    ...(views.length === 0
+    ...(found.length === 0
       ? [words('Nobody has access through Drawbridge now.')]
-      : [...views.slice(0, 40).map(entry), views.length > 40 ? context(more(views.length - 40)) : null]),
+      : [...found.slice(0, 40).map(entry), found.length > 40 ? context(more(found.length - 40)) : null]),
     context('Only what was given through Drawbridge; other role bindings are not looked at here.'),
   ]);
 }

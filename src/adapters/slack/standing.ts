@@ -17,7 +17,8 @@ import { code, fitting, moment, person } from './text.ts';
 /** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
 
 /** `debug on staging/deployment/checkout`. */
-export const subject = (grant: Grant): string => `${grant.profile} on ${describeTarget(grant.target)}`;
+export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>): string =>
+  `${profile} on ${describeTarget(target)}`;
 
 /** Approvers as the policy names them. In a new message Slack notifies the groups and accounts among them; an edit notifies nobody. */
 export function approvers({ users, groups, channels }: Principals): string {

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ACTIONS, carried } from '../../../../src/adapters/slack/actions.ts';
 import type { Message } from '../../../../src/adapters/slack/blocks.ts';
 import {
+  accessMessage,
   approvalMessage,
   helpMessage,
   listMessage,
@@ -67,7 +68,8 @@ function everything(view: View, words = ''): Message[] {
     requestedMessage(view),
     outcomeMessage(view, 'Done.'),
     listMessage({ mine: [view], waiting: [view] }),
-    whoMessage(words || 'staging', [view]),
+    whoMessage(words || 'staging', [view.grant]),
+    accessMessage(view.grant),
     grantedMessage(view),
     ...(['reminder', 'asked-again', 'extension'] as const).map((news) => threadMessage(view, news)),
     ...(['denied', 'cancelled', 'timed-out', 'warning', 'extended', 'pods', 'ended'] as const).map((news) =>
@@ -300,7 +302,29 @@ describe('lists', () => {
   it('say how many they leave out', () => {
     const many = Array.from({ length: 60 }, () => sampleView({ state: 'active', ...ended }));
     expect(textOf(listMessage({ mine: many, waiting: many }))).toContain('… and 50 more');
-    expect(textOf(whoMessage('staging', many))).toContain('… and 20 more');
+    expect(
+      textOf(
+        whoMessage(
+          'staging',
+          many.map(({ grant }) => grant),
+        ),
+      ),
+    ).toContain('… and 20 more');
+  });
+});
+
+describe('what everybody may know', () => {
+  it('is who has access where, and until when: nothing that was typed, planned or decided', () => {
+    const { grant } = sampleView({ state: 'active', ...ended, reason: 'TYPED reason', remarks: ['TYPED remark'] });
+    for (const message of [accessMessage(grant), whoMessage('staging', [grant])]) {
+      const text = textOf(message);
+      expect(text).toContain(grant.id);
+      expect(text).toContain(grant.requester.user);
+      expect(text).toContain('staging/deployment/checkout');
+      expect(text).toMatch(/active until/);
+      expect(text).not.toMatch(/TYPED|kubectl|Opens|ben@example/);
+      expect(buttonsOf(message)).toEqual([]);
+    }
   });
 });
 
