@@ -3,6 +3,7 @@ import { formatDuration } from '../domain/duration.ts';
 import { Refusal } from '../domain/errors.ts';
 import { become, type Decision, type Extension, type Grant, onePerPerson } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
+import { MOST_ASKS, tooManyAsks } from '../domain/limits.ts';
 import type { Person } from '../domain/people.ts';
 import { digestOfPlan } from '../domain/plan.ts';
 import { makePlanAnew } from './make-plan.ts';
@@ -26,8 +27,10 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
       // Of many asks at once each is judged on the window that the others have made.
       isJudged = current.state === grant.state && current.expiresAt === grant.expiresAt;
       if (!isJudged) return null;
+      const asks = (current.extension?.asks ?? 0) + 1;
+      if (asks > MOST_ASKS) throw tooManyAsks(id);
       const replaces = current.extension?.duration ?? null;
-      const extension: Extension = { duration, askedAt: world.clock.now(), replaces, approvals: [] };
+      const extension: Extension = { duration, askedAt: world.clock.now(), asks, replaces, approvals: [] };
       return become(current, 'active', { extension });
     },
     noting(world, 'extension-requested', actor, () => ({ rule, note: formatDuration(duration) })),

@@ -2,7 +2,7 @@ import type { LabelSelector, PortRef } from '../domain/confinement.ts';
 import type { Grant, Instant } from '../domain/grant.ts';
 import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
-import type { Account } from '../domain/people.ts';
+import type { Account, Person } from '../domain/people.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
 import type { ProbeVerdict } from '../domain/probe.ts';
 import type { Rule } from '../domain/rights.ts';
@@ -35,8 +35,14 @@ export type Noting = (grant: Grant) => AuditEntry;
  * is recorded before anything is done on it. Where nothing is changed, nothing is recorded.
  */
 export interface GrantStore {
-  /** False when the id is taken. */
-  create(grant: Grant, noting?: Noting): Promise<boolean>;
+  /**
+   * False when the id is taken.
+   * @param limit `person`: a request of somebody who has {@link MOST_PENDING} waiting already is refused, by Slack id or by Kubernetes user, in
+   * the very step that stores it
+   */
+  create(grant: Grant, noting?: Noting, limit?: 'person'): Promise<boolean>;
+  /** Those of a person, by Slack id or by Kubernetes user, that have not ended; in no particular order. */
+  requestedBy(person: Pick<Person, 'slackId' | 'user'>): Promise<GrantSummary[]>;
   get(id: GrantId): Promise<Grant | null>;
   /**
    * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else

@@ -1,6 +1,7 @@
 import { type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
+import { approveByPolicy, isLeftToPolicy } from './approve-by-policy.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import { alsoFollow, type Followed } from './follow-workloads.ts';
@@ -59,8 +60,8 @@ function isWhole(world: World, summary: GrantSummary, objects: readonly Found[])
 
 /** Those of these open grants for which something is to be done: they are not where they should be in the schedule, or in the cluster. */
 async function unsettled(world: World, open: readonly GrantSummary[], whole: ReadonlySet<GrantId>): Promise<GrantId[]> {
-  const timed = open.flatMap(({ id, state, posted, pendingUntil, expiresAt }) => {
-    if (state === 'pending' && posted) return [{ job: job('timeout', id), at: pendingUntil, id }];
+  const timed = open.flatMap(({ id, state, posted, automatic, pendingUntil, expiresAt }) => {
+    if (state === 'pending' && posted && !automatic) return [{ job: job('timeout', id), at: pendingUntil, id }];
     return state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [];
   });
   const settled = new Set(timed.map(({ id }) => id));
@@ -217,6 +218,7 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
     case 'pending':
       await scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
       if (grant.message === null) await tell(world, grant.id, 'message');
+      if (isLeftToPolicy(grant, now)) await approveByPolicy(world, grant);
       return;
     case 'approved':
     case 'applying':

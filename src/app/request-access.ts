@@ -2,8 +2,8 @@ import { digestOf } from '../domain/canonical.ts';
 import type { Ask } from '../domain/decide.ts';
 import { Refusal } from '../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../domain/grant.ts';
-import { isSamePerson } from '../domain/identity.ts';
-import { type GrantId, newGrantId } from '../domain/ids.ts';
+import { newGrantId } from '../domain/ids.ts';
+import { MOST_PENDING, tooManyPending } from '../domain/limits.ts';
 import { digestOfPlan, shortDigest } from '../domain/plan.ts';
 import { requestTimeout } from '../domain/policy.ts';
 import { approve } from './approve.ts';
@@ -11,9 +11,6 @@ import { makePlan } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { job, mustBeAbleToGive, noting, tell } from './steps.ts';
 import { mustBeAllowed, personBehind } from './who.ts';
-
-/** How many requests of one person may wait at once: a slip of the keyboard or a script must not flood a channel. */
-const MOST_PENDING = 10;
 
 /** A request as it would be made, with the rule by which it may be: nothing of it is stored, and nobody has been told. */
 export interface Prepared {
@@ -36,15 +33,9 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
   mustBeAbleToGive(world, decision.approvals > 0 ? 'asking' : 'giving');
-  const mine = new Set<GrantId>();
-  for await (const portion of world.store.summaries())
-    for (const s of portion) if (s.state === 'pending' && isSamePerson(s.requester, requester)) mine.add(s.id);
-  if (mine.size >= MOST_PENDING)
-    throw new Refusal(
-      'pending',
-      `You have ${mine.size} requests waiting.`,
-      'Call some back: `/jit list` has a button for each.',
-    );
+  // It is counted again where the request is stored; here it spares people a form that they can't send.
+  const mine = await world.store.requestedBy(requester);
+  if (mine.filter(({ state }) => state === 'pending').length >= MOST_PENDING) throw tooManyPending();
 
   const now = world.clock.now();
   const id = newGrantId();
@@ -115,7 +106,7 @@ export async function requestAsShown(
 /** Stores the request and asks the approvers, or lets the policy approve. Null: its id was taken, nothing has been done. */
 async function made(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
   const said = noting(world, 'requested', grant.requester, ({ reason }) => ({ rule, note: reason }));
-  if (!(await world.store.create(grant, said))) return null;
+  if (!(await world.store.create(grant, said, 'person'))) return null;
   await world.scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
   await tell(world, grant.id, 'message');
   if (grant.approvalsNeeded === 0) return approve(world, grant, null, rule, '');

@@ -128,6 +128,7 @@ export const grantRecord = z.looseObject({
     .looseObject({
       duration: z.number(),
       askedAt: instant,
+      asks: z.int(),
       replaces: z.number().nullable(),
       approvals: z.array(decision),
     })

@@ -16,6 +16,8 @@ export interface GrantSummary {
   readonly expiresAt: Instant | null;
   /** The approval message is in Slack. */
   readonly posted: boolean;
+  /** It needs no approval by people. */
+  readonly automatic: boolean;
   /** Which objects it has in the cluster, beside a lease and a RoleBinding in the target's namespace. */
   readonly has: {
     readonly role: boolean;
@@ -35,6 +37,7 @@ export const grantSummary = z.looseObject({
   pendingUntil: z.number(),
   expiresAt: z.number().nullable(),
   posted: z.boolean(),
+  automatic: z.boolean(),
   has: z.looseObject({ role: z.boolean(), guard: z.boolean(), admission: z.boolean(), workspace: z.boolean() }),
 }) satisfies z.ZodType<GrantSummary>;
 
@@ -50,6 +53,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     pendingUntil,
     expiresAt,
     posted: message !== null,
+    automatic: grant.approvalsNeeded === 0,
     has: {
       role: plan.role === null,
       guard: hasGuard(plan.network),

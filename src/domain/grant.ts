@@ -59,6 +59,8 @@ export interface Decision {
 export interface Extension {
   readonly duration: number;
   readonly askedAt: Instant;
+  /** How often it was asked for, with each new duration, since somebody answered. */
+  readonly asks: number;
   /** The wish that it took the place of, in seconds; null: there was none. */
   readonly replaces: number | null;
   readonly approvals: readonly Decision[];

@@ -54,7 +54,13 @@ function fullGrant(): Grant {
   const [decision] = sampleGrant().decisions;
   return sampleGrant({
     plan,
-    extension: { duration: 600, askedAt: 1, replaces: 300, approvals: decision === undefined ? [] : [decision] },
+    extension: {
+      duration: 600,
+      askedAt: 1,
+      asks: 2,
+      replaces: 300,
+      approvals: decision === undefined ? [] : [decision],
+    },
     ending: {
       cause: 'revoked',
       since: 2,
@@ -120,6 +126,69 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     );
     expect(made.filter(Boolean)).toHaveLength(1);
     expect((await store.get(id))?.reason).toBe(String(made.indexOf(true)));
+  });
+
+  describe('of requests of one person', () => {
+    let people = 0;
+    const somebody = () => ({ ...sampleGrant().requester, slackId: `U0P${people}`, user: `p${people++}@example.test` });
+    const ask = (requester: Grant['requester'], by: GrantStore) =>
+      by.create(sampleGrant({ id: newGrantId(), requester }), undefined, 'person').then(
+        (made) => made,
+        (error: unknown) => (error as Error).message,
+      );
+    const REFUSED = 'You have 10 requests waiting.';
+
+    it('ten wait and no more, however many come at once', async () => {
+      const requester = somebody();
+      const asked = await Promise.all(Array.from({ length: 30 }, (_, i) => ask(requester, i % 2 ? store : other)));
+      expect(asked.filter((answer) => answer === true)).toHaveLength(10);
+      expect(asked.filter((answer) => answer === REFUSED)).toHaveLength(20);
+      expect(await other.requestedBy(requester)).toHaveLength(10);
+      expect(await ask(somebody(), store)).toBe(true);
+    });
+
+    it('one that waits no more makes room, one that was adopted is not refused', async () => {
+      const requester = somebody();
+      for (let i = 0; i < 10; i++) await ask(requester, store);
+      const [first, second] = await store.requestedBy(requester);
+      expect(await ask(requester, other)).toBe(REFUSED);
+      expect(await store.create(sampleGrant({ id: newGrantId(), requester }))).toBe(true);
+      expect(await ask(requester, other)).toBe(REFUSED);
+      for (const id of [first?.id ?? '', second?.id ?? ''])
+        await store.change(id, (g) => become(g, id === first?.id ? 'denied' : 'approved'));
+      expect((await other.requestedBy(requester)).map(({ state }) => state).toSorted()).toEqual([
+        'approved',
+        ...Array.from({ length: 9 }, () => 'pending'),
+      ]);
+      expect(await ask(requester, other)).toBe(true);
+      expect(await ask(requester, other)).toBe(REFUSED);
+    });
+
+    it('counts them by the account and by the Kubernetes user, each once', async () => {
+      const one = somebody();
+      const moved = { ...one, user: `${one.user}.new` };
+      const second = { ...one, slackId: `${one.slackId}B`, user: one.user.toUpperCase() };
+      for (const requester of [one, moved, second, one, moved, second, one, moved, second])
+        expect(await ask(requester, store)).toBe(true);
+      expect(await ask(one, store)).toBe(true);
+      expect(await ask(one, other)).toBe(REFUSED);
+      expect(await other.requestedBy(one)).toHaveLength(10);
+      expect(await other.requestedBy(moved)).toHaveLength(7);
+    });
+
+    it('a limit that is reached stores nothing, and says nothing', async () => {
+      const requester = somebody();
+      for (let i = 0; i < 10; i++) await ask(requester, store);
+      const grant = sampleGrant({ id: newGrantId(), requester });
+      await expect(
+        store.create(grant, () => auditEntry('requested', { id: grant.id }), 'person'),
+      ).rejects.toMatchObject({
+        name: 'Refusal',
+        rule: 'pending',
+      });
+      expect(await store.get(grant.id)).toBeNull();
+      expect((await said()).filter(({ id }) => id === grant.id)).toEqual([]);
+    });
   });
 
   it('changes a grant and counts its revision', async () => {

@@ -68,7 +68,7 @@ function stubUseCases(): Stub {
     requestAsShown: async () => ({ requested: stub.view }),
     review: async () => sampleView({ state: 'approved' }),
     extend: async () =>
-      sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, replaces: null, approvals: [] } }),
+      sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, asks: 1, replaces: null, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view] }),

@@ -293,7 +293,8 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     policies: { current: () => policy, disabled: () => null },
     // Looked up with each call, so that a test can lose all that Redis held.
     store: {
-      create: (grant, noting) => redis.store.create(grant, noting),
+      create: (...args) => redis.store.create(...args),
+      requestedBy: (person) => redis.store.requestedBy(person),
       get: (id) => redis.store.get(id),
       change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
       summaries: () => redis.store.summaries(),

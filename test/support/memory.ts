@@ -3,6 +3,9 @@ import type { AuditEntry, Clock, GrantStore, Job, Locks, Scheduler } from '../..
 import { Refusal } from '../../src/domain/errors.ts';
 import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
 import { summaryOf } from '../../src/domain/grant-summary.ts';
+import { isSamePerson } from '../../src/domain/identity.ts';
+import { MOST_PENDING, tooManyPending } from '../../src/domain/limits.ts';
+import type { Person } from '../../src/domain/people.ts';
 
 /** A clock that stands still until it is told. */
 export function manualClock(
@@ -45,16 +48,24 @@ export function memoryStore(
     const stored = records.get(id);
     return stored === undefined ? null : (JSON.parse(stored) as Grant);
   };
+  const ofPerson = (person: Pick<Person, 'slackId' | 'user'>) =>
+    open().filter(({ requester }) => isSamePerson(requester, person));
   // A turn of the event loop between reading and writing, so that a race that Redis would show is shown here too.
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
   return {
-    async create(grant, noting) {
+    async create(grant, noting, limit) {
       await turn();
       if (records.has(grant.id)) return false;
+      const waiting = ofPerson(grant.requester).filter(({ state }) => state === 'pending').length;
+      if (limit !== undefined && waiting >= MOST_PENDING) throw tooManyPending();
       records.set(grant.id, JSON.stringify(grant));
       place(grant);
       if (noting !== undefined) say(noting(grant));
       return true;
+    },
+    async requestedBy(person) {
+      await turn();
+      return ofPerson(person).map(summaryOf);
     },
     async get(id) {
       await turn();

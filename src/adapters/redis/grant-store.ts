@@ -4,6 +4,8 @@ import { type Grant, hasEnded, type Instant } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import { MOST_PENDING, tooManyPending } from '../../domain/limits.ts';
+import type { Person } from '../../domain/people.ts';
 import type { ChainedAudit } from './audit.ts';
 import { auditKeys } from './audit-stream.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
@@ -17,11 +19,25 @@ const PORTION = 500;
 const RECORDS = 100;
 
 /**
- * KEYS: record, index of the open ones, due, outbox of the audit. ARGV: id, record, summary, when it is due (empty: never), and what goes into
- * the outbox: name (empty: nothing), entry.
+ * KEYS: record, index of the open ones, due, outbox of the audit, and what this person has asked for by Slack id and by Kubernetes user. ARGV:
+ * id, record, summary, when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; and how many may wait (empty: any
+ * number). Answers 1, 0 when the id is taken, -1 when so many wait. What has ended leaves the two sets here, so that nothing that goes wrong
+ * elsewhere counts for ever.
  */
 const CREATE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+local waiting, counted = 0, {}
+for _, asked in ipairs({KEYS[5], KEYS[6]}) do
+  for _, id in ipairs(redis.call('SMEMBERS', asked)) do
+    local summary = redis.call('HGET', KEYS[2], id)
+    if not summary then redis.call('SREM', asked, id)
+    elseif not counted[id] and cjson.decode(summary).state == 'pending' then waiting = waiting + 1 end
+    counted[id] = true
+  end
+end
+if ARGV[7] ~= '' and waiting >= tonumber(ARGV[7]) then return -1 end
+redis.call('SADD', KEYS[5], ARGV[1])
+redis.call('SADD', KEYS[6], ARGV[1])
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
@@ -29,7 +45,7 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
 return 1`;
 
 /**
- * KEYS: as above. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * KEYS: the first four of the above. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
  * due (`enter`, `move`, `stay`, `leave`), when it is due, and for the outbox: name (empty: nothing), entry. Answers 1, 0 when somebody
  * was faster, -1 when its end was claimed and it can't be moved any more.
  */
@@ -127,6 +143,12 @@ export function createGrantStore(options: {
     }
   };
 
+  /** A Kubernetes user is the same in capitals. */
+  const askedKeys = ({ slackId, user }: Pick<Person, 'slackId' | 'user'>) => [
+    `${prefix}:asked:account:${slackId}`,
+    `${prefix}:asked:user:${user.toLowerCase()}`,
+  ];
+
   const keysOf = (id: string) => [recordKey(id), indexKey, dueKey, outbox];
 
   function readSummary(id: string, stored: string): GrantSummary | null {
@@ -190,9 +212,9 @@ export function createGrantStore(options: {
   }
 
   return {
-    async create(grant, noting) {
+    async create(grant, noting, limit) {
       const entry = noting === undefined ? null : audit.prepare(noting(grant));
-      const keys = keysOf(grant.id);
+      const keys = [...keysOf(grant.id), ...askedKeys(grant.requester)];
       const made = await reaching(() =>
         redis.eval(
           CREATE,
@@ -204,8 +226,10 @@ export function createGrantStore(options: {
           String(dueOf(grant) ?? ''),
           entry?.name ?? '',
           entry?.value ?? '',
+          limit === undefined ? '' : String(MOST_PENDING),
         ),
       );
+      if (made === -1) throw tooManyPending();
       if (made !== 1) return false;
       await entry?.settle();
       return true;
@@ -243,6 +267,14 @@ export function createGrantStore(options: {
         return { grant: written, changed: true };
       }
       throw new Unavailable('Redis', `${id} was changed by others ${MOST_TRIES} times in a row`);
+    },
+
+    async requestedBy(person) {
+      const asked = await reaching(() => Promise.all(askedKeys(person).map((key) => redis.smembers(key))));
+      const ids = [...new Set(asked.flat())];
+      if (ids.length === 0) return [];
+      const stored = await reaching(() => redis.hmget(indexKey, ...ids));
+      return ids.flatMap((id, at) => readSummary(id, stored[at] ?? '') ?? []);
     },
 
     summaries,

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
+import { createAlarms } from '../../../src/app/alarms.ts';
 import { createUseCases } from '../../../src/app/create-use-cases.ts';
 import { createDueRights } from '../../../src/app/end-due.ts';
 import type { World } from '../../../src/app/ports.ts';
@@ -38,14 +39,16 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
         };
       },
     });
+  const [scheduler, audit] = [wrap(world.scheduler), wrap(world.audit)];
   return {
     world: {
       ...world,
       store: wrap(world.store),
-      scheduler: wrap(world.scheduler),
+      scheduler,
       cluster: wrap(world.cluster),
-      audit: wrap(world.audit),
+      audit,
       notifier: wrap(world.notifier),
+      alarms: createAlarms({ ...world, scheduler, audit }),
     },
     dead: () => calls >= diesAt,
   };

@@ -337,7 +337,7 @@ describe('a longer window', () => {
 
 describe('whoever benefits is judged', () => {
   const active = sampleGrant({ state: 'active', startsAt: T0, expiresAt: T0 + 1_800_000 });
-  const waiting = { ...active, extension: { duration: 600, askedAt: T0, replaces: null, approvals: [] } };
+  const waiting = { ...active, extension: { duration: 600, askedAt: T0, asks: 1, replaces: null, approvals: [] } };
   const approved = sampleGrant({ state: 'approved' });
   const gone = new Refusal('identity.deactivated', 'This Slack account is deactivated: it may neither ask nor decide.');
   const moments: [string, Act, Person | null][] = [
@@ -425,7 +425,7 @@ describe('a person is the same by Slack id or by Kubernetes user', () => {
     state: 'active',
     startsAt: T0,
     expiresAt: T0 + 600_000,
-    extension: { duration: 600, askedAt: T0, replaces: null, approvals: [] },
+    extension: { duration: 600, askedAt: T0, asks: 1, replaces: null, approvals: [] },
   });
 
   it.each(['request', 'extension'] as const)('so nobody decides on an own %s after the address has changed', (of) => {
@@ -444,7 +444,7 @@ describe('a person is the same by Slack id or by Kubernetes user', () => {
     const benAgain = { ...BEN, slackId: 'U0BEN2', user: 'Ben@Example.test' };
     const approvers = { users: [BEN.user, benMoved.user] };
     const grant = sampleGrant({ approvalsNeeded: 2 });
-    const extension = { duration: 600, askedAt: T0, replaces: null, approvals: [] as Decision[] };
+    const extension = { duration: 600, askedAt: T0, asks: 1, replaces: null, approvals: [] as Decision[] };
     const by: Decision = { ...(grant.decisions[0] as Decision), digest: extensionDigest(waiting, extension) };
     for (const actor of [BEN, benMoved, benAgain])
       for (const act of [

@@ -173,7 +173,7 @@ describe('an approval message', () => {
   });
 
   it('offers the decision on a longer window, with a digest of its own', () => {
-    const extension = { duration: 600, askedAt: NOW, replaces: null, approvals: [] };
+    const extension = { duration: 600, askedAt: NOW, asks: 1, replaces: null, approvals: [] };
     const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
     const message = approvalMessage(view);
     expect(buttonsOf(message)).toEqual([
@@ -192,7 +192,7 @@ describe('an approval message', () => {
   });
 
   it('says that a longer window is asked for in the place of another', () => {
-    const extension = { duration: 600, askedAt: NOW, replaces: 1800, approvals: [] };
+    const extension = { duration: 600, askedAt: NOW, asks: 2, replaces: 1800, approvals: [] };
     const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
     expect(textOf(approvalMessage(view))).toContain('instead of the 30m asked for before');
     expect(textOf(threadMessage(view, 'extension'))).toContain('10m more, instead of the 30m asked for before.');
@@ -462,7 +462,7 @@ const hostileView = fc
       reason: other,
       digest: 'a'.repeat(64),
       decisions: [decision('approve'), decision('deny')],
-      extension: { duration: 600, askedAt: NOW, replaces: 300, approvals: [decision('approve')] },
+      extension: { duration: 600, askedAt: NOW, asks: 1, replaces: 300, approvals: [decision('approve')] },
       ending: {
         cause: 'revoked',
         since: NOW,
