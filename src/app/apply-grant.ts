@@ -2,11 +2,12 @@ import { Declined, Refusal, Unavailable, UnreadableMembers } from '../domain/err
 import { become, type Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../domain/plan.ts';
+import { surroundingDifferences } from '../domain/plan-differences.ts';
 import { judgeVerdict, type ProbeVerdict } from '../domain/probe.ts';
 import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
-import { reachDifferences } from './reach.ts';
 import { askAgainIfDifferent } from './review-access.ts';
+import { grownRules, surroundingsNow } from './since-approval.ts';
 import { job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
@@ -122,10 +123,7 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
   const made: Grant = { ...grant, pods, workspacePod, remarks };
-  const changesReach = hasGuard(network) || hasAdmission(network);
-  const reach = async () =>
-    changesReach ? reachDifferences(made, await cluster.snapshot(), cluster.workspacesNamespace) : [];
-  if (await endIfBroken(world, made, reach)) return null;
+  if (await endIfBroken(world, made, () => changesSince(world, made))) return null;
   // The record in the lease, which a lost Redis is mended from, knows the pods as well.
   await cluster.placeLeases(made);
   const result = await store.change(
@@ -138,6 +136,16 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
     }),
   );
   return result?.changed ? result.grant : null;
+}
+
+/** What has changed of what was approved, while it was applied: around the grant's own policies, and in its named role. */
+async function changesSince(world: World, grant: Grant): Promise<string[]> {
+  const { network, surroundings } = grant.plan;
+  const [around, role] = await Promise.all([
+    hasGuard(network) || hasAdmission(network) ? surroundingsNow(world.cluster, grant) : surroundings,
+    grownRules(world.cluster, grant.plan),
+  ]);
+  return [...surroundingDifferences(surroundings, around), ...(role === null ? [] : [role])];
 }
 
 /** Says that access is there, and schedules the warning. May be said again: the notifier's job knows what was delivered. */

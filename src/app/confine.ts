@@ -1,19 +1,17 @@
 import { canonical } from '../domain/canonical.ts';
-import {
-  admissionSpec,
-  containmentSpec,
-  GRANT_LABEL,
-  guardSpec,
-  isEmptySelector,
-  type NamedPeer,
-  type PolicySpec,
-  type PortRef,
-  sourcesSpec,
-} from '../domain/confinement.ts';
+import { isEmptySelector, type NamedPeer, type PortRef } from '../domain/confinement.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
-import type { BastionPlan, Connection, ContainPlan, NetworkPlan, Preview, WorkspacePlan } from '../domain/plan.ts';
+import type {
+  BastionPlan,
+  Connection,
+  ContainPlan,
+  NetworkPlan,
+  Preview,
+  Surroundings,
+  WorkspacePlan,
+} from '../domain/plan.ts';
 import type { Profile } from '../domain/policy.ts';
 import { letsIntoPods, type Rule } from '../domain/rights.ts';
 import { describeTarget, type Target } from '../domain/target.ts';
@@ -22,10 +20,11 @@ import { previewChange } from '../network/diff.ts';
 import { isolatedByAll, newlyIsolated } from '../network/isolation.ts';
 import { layerNote } from '../network/layer.ts';
 import { type AllowedTarget, leftovers } from '../network/leftovers.ts';
-import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
+import type { Cluster, Pod } from '../network/types.ts';
 import type { Survey } from './ports.ts';
-import { foreignPolicies, NEW_WORKSPACE, shortened, workspacePod } from './reach.ts';
+import { NEW_WORKSPACE, shortened, workspacePod } from './reach.ts';
 import { portsWithin, serviceNotes } from './service-ports.ts';
+import { allowances, lasting, ownPolicies, podLabelled, podsOfPlan, rulesOf, surroundingsOf } from './surroundings.ts';
 
 /** What somebody wishes for, as far as a plan depends on it. */
 export interface Wish {
@@ -41,7 +40,6 @@ export interface Wish {
 interface Proposal {
   readonly network: NetworkPlan;
   readonly pods: readonly Pod[];
-  readonly policies: readonly NetworkPolicy[];
   readonly notes: readonly string[];
 }
 
@@ -56,7 +54,7 @@ interface Scene {
   readonly workload: NonNullable<Survey['workload']>;
   readonly service: Survey['service'];
   readonly cluster: Cluster;
-  /** The target's pods. */
+  /** The pods that the target's selector selects: its own, and others of their owner. */
   readonly pods: readonly Pod[];
   readonly workspaces: string;
   readonly unprobed: string | null;
@@ -73,37 +71,40 @@ export function confine(
   rules: readonly Rule[],
   survey: Survey,
   workspaces: string,
-): { network: NetworkPlan; preview: Preview } {
+): { network: NetworkPlan; surroundings: Surroundings; preview: Preview } {
   const confinement = profile.network;
   const path = `profiles.${wish.profileName}.network`;
-  const { cluster } = survey;
+  const { cluster, asOf } = survey;
+  const entersPods = letsIntoPods(rules);
   if (cluster === null) {
-    if (confinement.mode !== 'none' || letsIntoPods(rules)) throw new Error('the survey lacks the cluster');
+    if (confinement.mode !== 'none' || entersPods) throw new Error('the survey lacks the cluster');
     return {
       network: { mode: 'none' },
-      preview: { ...shortened({ opens: [], closes: [], reaches: [] }), isolates: [], notes: ['No network change.'] },
+      surroundings: { policies: [], isolation: [] },
+      preview: {
+        asOf,
+        ...shortened({ opens: [], closes: [], reaches: [] }),
+        isolates: [],
+        notes: ['No network change.'],
+      },
     };
   }
-  const { network, pods, policies, notes } =
+  const { network, pods, notes } =
     confinement.mode === 'none'
       ? UNCONFINED
       : MODES[confinement.mode](sceneOf(wish, path, profile, survey, workspaces));
-  const after: Cluster = { ...cluster, pods: [...cluster.pods, ...pods], policies: [...cluster.policies, ...policies] };
+  const { target } = wish;
+  const own = ownPolicies({ target, network }, wish.id, workspaces);
+  const after: Cluster = { ...cluster, pods: [...cluster.pods, ...pods], policies: [...cluster.policies, ...own] };
   const { opens, closes, newlyIsolated: now } = previewChange(cluster, after);
-  const { namespace, workload } = wish.target;
-  const reaches = letsIntoPods(rules)
-    ? connections(
-        after,
-        (of) =>
-          of.namespace === namespace &&
-          (workload === undefined || (of.kind === workload.kind && of.name === workload.name)),
-      )
-    : [];
-  const alone = lasting(cluster);
+  const targets = targetPods(cluster, target, survey);
+  const sources = new Set(targets);
+  const reaches = entersPods ? connections(after, (pod) => sources.has(pod)) : [];
+  const alone = lasting(cluster.policies);
   const isolated =
-    alone.policies.length === cluster.policies.length
+    alone.length === cluster.policies.length
       ? now
-      : newlyIsolated(alone, { ...alone, policies: [...alone.policies, ...policies] });
+      : newlyIsolated({ ...cluster, policies: alone }, { ...cluster, policies: [...alone, ...own] });
   const isolates = isolated.map(
     ({ workload: of, direction }) => `${describe(of)} (${direction === 'Egress' ? 'egress' : 'ingress'})`,
   );
@@ -113,31 +114,36 @@ export function confine(
       `This grant would close ${closes.length} connections that exist now${isolates.length > 0 ? ` and isolate ${isolates.slice(0, 3).join(', ')} for the first time` : ''}.`,
       'An administrator must say allowIsolation: true in the profile if that is meant.',
     );
-  const more = leftoversOf(network, { wish, cluster, after, opens });
+  const more = leftoversOf(network, { target, targets, pods, after, opens });
   if (more.length > 0 && confinement.strict)
     throw new Refusal(
       `${path}.strict`,
-      `Other policies let ${network.mode === 'workspace' ? 'the workspace' : 'its pods'} reach more than the profile says: ${more.slice(0, 3).map(describeEnd).join(', ')}.`,
+      `Other policies let ${network.mode === 'workspace' ? 'the workspace' : 'its pods'} reach more than the profile says: ${more.slice(0, 3).map(describeLeftover).join(', ')}.`,
       'Remove those policies, or ask an administrator.',
     );
   return {
     network,
+    surroundings: surroundingsOf(
+      podsOfPlan({ target, workload: survey.workload, network }, wish.id, workspaces),
+      cluster.policies,
+      own,
+    ),
     preview: {
+      asOf,
       ...shortened({ opens, closes, reaches }),
       isolates,
       notes: [
         ...notes,
+        ...kinNote(survey, network),
         ...(more.length > 0
           ? [
-              network.mode === 'workspace'
-                ? 'Other policies let the workspace reach more than the target: see the list.'
-                : `Other policies let the pods reach more than the profile says: ${more.slice(0, 5).map(describeEnd).join(', ')}${more.length > 5 ? ' and more' : ''}.`,
+              `Other policies let ${network.mode === 'workspace' ? 'the workspace reach more than the target' : 'the pods reach more than the profile says'}: ${more.slice(0, 5).map(describeLeftover).join(', ')}${more.length > 5 ? ' and more' : ''}.`,
             ]
           : []),
         ...(network.mode === 'workspace' && opens.length === 0
           ? ['No connection to the target would be opened: another policy of the cluster stands in the way.']
           : []),
-        ...(letsIntoPods(rules) && targetPods(cluster, wish.target, survey).some((pod) => pod.hostNetwork)
+        ...(entersPods && targets.some((pod) => pod.hostNetwork)
           ? ['Some of the pods are on the host’s network: from there all that their node reaches can be reached.']
           : []),
         ...serviceNotes(survey.service, 'ports' in network ? network.ports : []),
@@ -148,17 +154,25 @@ export function confine(
   };
 }
 
+/** The policies of a grant go by labels, and a Pod shares its own with the others of its owner. */
+function kinNote({ workload }: Survey, network: NetworkPlan): string[] {
+  if (network.mode === 'none' || workload === null || workload.kin.length === 0) return [];
+  return [
+    `Policies can't tell the pod from others of its owner (${workload.kin.slice(0, 5).join(', ')}): for the network they are the target too.`,
+  ];
+}
+
 const NODE_NOTE = 'NetworkPolicy never governs traffic between a pod and its own node.';
 
 const UNCONFINED: Proposal = {
   network: { mode: 'none' },
   pods: [],
-  policies: [],
   notes: ['No network change: whoever gets into a pod shares that pod’s network.'],
 };
 
 const MODES: Record<'workspace' | 'contain' | 'bastion', (scene: Scene) => Proposal> = { workspace, contain, bastion };
 
+/** The target's own pods. Whose they are does not matter: a Pod may be of a StatefulSet, a Job of a CronJob. */
 function targetPods(cluster: Cluster, { namespace }: Target, { workload }: Survey): Pod[] {
   const names = workload === null ? null : new Set(workload.pods.map((pod) => pod.name));
   return cluster.pods.filter((pod) => pod.namespace === namespace && (names === null || names.has(pod.name)));
@@ -190,7 +204,11 @@ function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, wor
       `The labels of ${name} also select ${workload.strangers.slice(0, 3).join(', ')}: the policies of this grant would hold for them too.`,
       'Give the workload labels of its own.',
     );
-  const pods = targetPods(cluster, wish.target, survey);
+  const kin = new Set(workload.kin);
+  const pods = [
+    ...targetPods(cluster, wish.target, survey),
+    ...cluster.pods.filter((pod) => pod.namespace === wish.target.namespace && kin.has(pod.name)),
+  ];
   const { unprobed } = survey;
   return { wish, confinement: profile.network, path, name, workload, service, cluster, pods, workspaces, unprobed };
 }
@@ -199,7 +217,6 @@ function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, wor
 function workspace(scene: Scene): Proposal {
   const { wish, confinement, path, workload, cluster, workspaces, unprobed } = scene;
   const { selector } = workload;
-  const { namespace } = wish.target;
   const { dns, strict } = confinement;
   if (strict && unprobed !== null)
     throw new Refusal(
@@ -220,14 +237,11 @@ function workspace(scene: Scene): Proposal {
     admits,
     hostAliases: aliases(wish.target, workload),
     strict,
-    foreign: foreignPolicies(cluster.policies, pod, wish.id),
+    foreign: rulesOf(allowances('workspace', lasting(cluster.policies), pod)),
   };
-  const guard = policy(workspaces, wish.id, guardSpec(wish.id, { namespace, selector, ports, dns }));
-  const admission = policy(namespace, wish.id, admissionSpec(wish.id, { selector, ports }, workspaces));
   return {
     network,
     pods: [pod],
-    policies: admits ? [guard, admission] : [guard],
     notes: unprobed === null ? [] : [`Whether this cluster enforces NetworkPolicies can't be checked: ${unprobed}.`],
   };
 }
@@ -235,15 +249,16 @@ function workspace(scene: Scene): Proposal {
 /** An egress policy on the target's own pods. */
 function contain(scene: Scene): Proposal {
   const { wish, confinement, workload, cluster, pods } = scene;
-  const { selector } = workload;
-  const { dns } = confinement;
+  const { selector, labels } = workload;
+  const { dns, strict } = confinement;
   const to = (confinement.to ?? []).map(({ ports, ...peer }) => ({ peer: namedPeer(peer), ports }));
-  const applies = !isolatedByAll(lasting(cluster), pods, 'Egress').isolated;
-  const network: ContainPlan = { mode: 'contain', selector, to, dns, applies };
+  const policies = lasting(cluster.policies);
+  const applies = !isolatedByAll({ policies }, pods, 'Egress').isolated;
+  const foreign = rulesOf(allowances('contain', policies, podLabelled(wish.target.namespace, labels)));
+  const network: ContainPlan = { mode: 'contain', selector, to, dns, applies, strict, foreign };
   return {
     network,
     pods: [],
-    policies: applies ? [policy(wish.target.namespace, wish.id, containmentSpec(selector, to, dns))] : [],
     notes: applies
       ? [
           'The containment holds for new connections of these pods, whoever opens them; it is lifted after the rights are gone.',
@@ -254,7 +269,7 @@ function contain(scene: Scene): Proposal {
 
 /** Sources of the person's own are let in to a target that is isolated. */
 function bastion(scene: Scene): Proposal {
-  const { wish, confinement, workload } = scene;
+  const { confinement, workload } = scene;
   const { selector } = workload;
   const ports = portsOf(scene);
   const from = (confinement.from ?? []).map(namedPeer);
@@ -263,24 +278,15 @@ function bastion(scene: Scene): Proposal {
   return {
     network,
     pods: [],
-    policies: admits ? [policy(wish.target.namespace, wish.id, sourcesSpec({ selector, ports }, from))] : [],
     notes: admits
       ? ['Addresses count as they arrive at the pod: a load balancer or a NodePort may put its own in their place.']
       : ['Nothing isolates the target, so its sources need no admission: there is nothing to open.'],
   };
 }
 
-/** The cluster without the policies of other grants: they go when those end, so that nothing may lean on them. */
-function lasting(cluster: Cluster): Cluster {
-  return {
-    ...cluster,
-    policies: cluster.policies.filter(({ metadata }) => !(GRANT_LABEL in (metadata?.labels ?? {}))),
-  };
-}
-
 /** Whether the target is closed for what nobody allowed, so that an admission opens this and nothing else. */
 function isIsolated({ cluster, pods, confinement, path, name }: Scene): boolean {
-  const { isolated, open } = isolatedByAll(lasting(cluster), pods, 'Ingress');
+  const { isolated, open } = isolatedByAll({ policies: lasting(cluster.policies) }, pods, 'Ingress');
   const partly = !isolated && open.length < pods.length;
   if (partly && !confinement.allowIsolation)
     throw new Refusal(
@@ -343,51 +349,71 @@ function namedPeer(peer: {
   return peer.cidr === undefined ? { namespace: peer.namespace ?? '', pods: peer.pods ?? {} } : { cidr: peer.cidr };
 }
 
-function policy(namespace: string, id: GrantId, spec: PolicySpec): NetworkPolicy {
-  return { metadata: { namespace, name: `drawbridge-${id}` }, spec };
-}
-
-/** What can be reached beyond what the profile says, because of policies of others. */
+/**
+ * What can be reached beyond what the profile says, because of policies of others: on other ports of what is meant as well.
+ * @param targets the target's own pods
+ * @param pods those of the workspace
+ */
 function leftoversOf(
   network: NetworkPlan,
-  { wish, cluster, after, opens }: { wish: Wish; cluster: Cluster; after: Cluster; opens: readonly Connection[] },
+  {
+    target,
+    targets,
+    pods,
+    after,
+    opens,
+  }: {
+    readonly target: Target;
+    readonly targets: readonly Pod[];
+    readonly pods: readonly Pod[];
+    readonly after: Cluster;
+    readonly opens: readonly Connection[];
+  },
 ): readonly Connection[] {
-  if (network.mode === 'workspace') return opens.filter((c) => !isExpected(c, wish.target, network.dns));
-  if (network.mode !== 'contain') return [];
-  const range = ({ port, protocol }: PortRef) => ({ protocol, from: port, to: port });
-  const meant: AllowedTarget[] = network.to.map(({ peer, ports }) =>
+  if (network.mode !== 'workspace' && network.mode !== 'contain') return [];
+  const meant = [...meantBy(network, target), ...(network.dns === 'cluster' ? [CLUSTER_DNS] : [])];
+  // Pods with equal labels reach the same.
+  const confined = new Map((network.mode === 'workspace' ? pods : targets).map((pod) => [canonical(pod.labels), pod]));
+  const out = [...confined.values()].flatMap((pod) => leftovers(after, pod, meant));
+  // Nothing is meant to come in to a workspace.
+  const into = network.mode === 'workspace' ? opens.filter(isIntoWorkspace) : [];
+  const found = [...out, ...into];
+  return found.filter((c, index) => found.findIndex((o) => describeLeftover(o) === describeLeftover(c)) === index);
+}
+
+const isIntoWorkspace = ({ to }: Connection): boolean => 'kind' in to && to.kind === NEW_WORKSPACE.kind;
+
+const range = ({ port, protocol }: PortRef) => ({ protocol, from: port, to: port });
+
+const CLUSTER_DNS: AllowedTarget = {
+  namespace: 'kube-system',
+  selector: { matchLabels: { 'k8s-app': 'kube-dns' } },
+  ports: (['UDP', 'TCP'] as const).map((protocol) => range({ port: 53, protocol })),
+};
+
+function meantBy(network: WorkspacePlan | ContainPlan, { namespace }: Target): AllowedTarget[] {
+  if (network.mode === 'workspace') return [{ namespace, selector: network.selector, ports: network.ports.map(range) }];
+  return network.to.map(({ peer, ports }) =>
     'cidr' in peer
       ? { cidr: peer.cidr, ports: ports.map(range) }
       : { namespace: peer.namespace, selector: { matchLabels: peer.pods }, ports: ports.map(range) },
   );
-  if (network.dns === 'cluster')
-    meant.push({
-      namespace: 'kube-system',
-      selector: { matchLabels: { 'k8s-app': 'kube-dns' } },
-      ports: (['UDP', 'TCP'] as const).map((protocol) => range({ port: 53, protocol })),
-    });
-  const pods = cluster.pods.filter(
-    (pod) =>
-      pod.namespace === wish.target.namespace &&
-      pod.owner.kind === wish.target.workload?.kind &&
-      pod.owner.name === wish.target.workload.name,
-  );
-  // Pods with equal labels reach the same.
-  const distinct = new Map(pods.map((pod) => [canonical(pod.labels), pod]));
-  const found = [...distinct.values()].flatMap((pod) => leftovers(after, pod, meant));
-  return found.filter((c, index) => found.findIndex((o) => describeEnd(o) === describeEnd(c)) === index);
-}
-
-function isExpected({ from, to }: Connection, { namespace, workload }: Target, dns: 'none' | 'cluster'): boolean {
-  if (!('name' in from) || from.kind !== NEW_WORKSPACE.kind || from.name !== NEW_WORKSPACE.name || !('name' in to))
-    return false;
-  if (to.namespace === namespace && to.kind === workload?.kind && to.name === workload.name) return true;
-  return dns === 'cluster' && to.namespace === 'kube-system';
 }
 
 const describe = (of: { namespace: string; kind: string; name: string }): string =>
   `${of.namespace}/${of.kind.toLowerCase()}/${of.name}`;
-const describeEnd = ({ to }: Connection): string => ('cidr' in to ? to.cidr : describe(to));
+const describeEnd = (end: Connection['to']): string => ('cidr' in end ? end.cidr : describe(end));
+
+/** `staging/deployment/catalog (8080/TCP)`; what comes in to a workspace with its source. */
+function describeLeftover(connection: Connection): string {
+  const { from, to, ports } = connection;
+  const words = ports.map(({ protocol, from: low, to: high }) => {
+    if (low === 1 && high === 65_535) return protocol;
+    return `${low === high ? low : `${low}-${high}`}/${protocol}`;
+  });
+  const which = [...words.slice(0, 3), ...(words.length > 3 ? ['…'] : [])].join(', ');
+  return `${isIntoWorkspace(connection) ? `from ${describeEnd(from)}` : describeEnd(to)} (${which})`;
+}
 
 /** Names for the target in the workspace's /etc/hosts: by its Services where any has an address, else by its pods, also those of a headless Service. */
 function aliases(target: Target, workload: Scene['workload']): WorkspacePlan['hostAliases'] {

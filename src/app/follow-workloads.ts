@@ -1,11 +1,15 @@
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
-import type { NetworkPolicy } from '../network/types.ts';
+import { hasAdmission, hasGuard, type IsolatedDirection, type Surroundings } from '../domain/plan.ts';
+import { describeTarget } from '../domain/target.ts';
 import { beginEnding } from './end-grant.ts';
 import { inParallel } from './in-parallel.ts';
+import { once } from './once.ts';
 import type { ClusterAccess, World } from './ports.ts';
-import { foreignPolicies, workspacePod } from './reach.ts';
+import { workspacePod } from './reach.ts';
+import { surroundingsNow } from './since-approval.ts';
 import { alarm, type Guarded, guardedBy, hasRights, noting, tell } from './steps.ts';
+import { allowances, podLabelled, rulesOf } from './surroundings.ts';
 
 /** Active grants on a workload, by the namespace of their target. */
 export type Followed = Map<string, Set<GrantId>>;
@@ -18,34 +22,25 @@ export function alsoFollow(followed: Followed, namespace: string, id: GrantId): 
 const PORTION = 100;
 const LOOKS_AT_ONCE = 8;
 
-type Look = Pick<ClusterAccess, 'podsOf' | 'strangers'>;
+type Look = Pick<ClusterAccess, 'podsOf' | 'strangers' | 'foreignPolicies'>;
 
 /**
- * What may have changed around active grants with a workload: its pods, pods that took its labels, policies that select a workspace.
- * Workloads are looked up once, however many grants there are on each.
+ * What may have changed around active grants with a workload: its pods, pods that took its labels, policies that let confined pods do more.
+ * Workloads, and the policies of a namespace, are looked up once, however many grants there are on each.
  */
 async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Guarded): Promise<void> {
   const look: Look = {
     podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
     strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
+    foreignPolicies: once((namespace) => world.cluster.foreignPolicies(namespace), String),
   };
-  let policies: Promise<readonly NetworkPolicy[]> | undefined;
-  /** Read once, and where that fails, told once. */
-  async function listPolicies(): Promise<readonly NetworkPolicy[]> {
-    let listed: readonly NetworkPolicy[] = [];
-    await guarded(async () => void (listed = await world.cluster.foreignPolicies()));
-    return listed;
-  }
   const wanted = [...ids];
   for (let i = 0; i < wanted.length; i += PORTION) {
     const grants = await world.store.records(wanted.slice(i, i + PORTION));
     await inParallel(grants, LOOKS_AT_ONCE, async (grant) => {
       if (grant.state !== 'active') return;
-      if (grant.plan.network.mode === 'workspace') {
-        policies ??= listPolicies();
-        const listed = await policies;
-        await guarded(() => lookForForeign(world, grant, listed));
-      }
+      await guarded(() => lookForForeign(world, grant, look));
+      await guarded(() => lookForIsolation(world, grant, look));
       await guarded(() => followWorkload(world, grant, look));
     });
   }
@@ -112,27 +107,53 @@ export function createFollower(
 const workloadOf = ({ target, plan: { workload, network } }: Grant): string =>
   JSON.stringify([target, workload, 'selector' in network ? network.selector : null]);
 
-/** The same question is asked once. */
-function once<T>(ask: (grant: Grant) => Promise<T>, key: (grant: Grant) => string): (grant: Grant) => Promise<T> {
-  const answers = new Map<string, Promise<T>>();
-  return (grant) => {
-    const answer = answers.get(key(grant)) ?? ask(grant);
-    answers.set(key(grant), answer);
-    return answer;
-  };
+/** Rules of others that let the confined pods of a grant do more than was known when it was approved, in policies new, changed or not. */
+async function lookForForeign(world: World, grant: Grant, look: Look): Promise<void> {
+  const { network, workload } = grant.plan;
+  if ((network.mode !== 'workspace' && network.mode !== 'contain') || workload === null) return;
+  const { workspacesNamespace } = world.cluster;
+  const [pods, pod] =
+    network.mode === 'workspace'
+      ? ['the workspace', workspacePod(workspacesNamespace, grant.id)]
+      : ['the pods', podLabelled(grant.target.namespace, workload.labels)];
+  const policies = await look.foreignPolicies(pod.namespace);
+  const fresh = allowances(network.mode, policies, pod).filter(({ rules }) =>
+    rules.some((rule) => !network.foreign.includes(rule)),
+  );
+  if (fresh.length === 0) return;
+  const names = fresh.map(({ name }) => name);
+  const what = `NetworkPolicy ${names.slice(0, 5).join(', ')} in ${pod.namespace} has begun to select ${pods} of ${grant.id}, or was changed, and lets it do more than was approved`;
+  await alarm(world, `foreign ${grant.id} ${rulesOf(fresh).join()}`, grant.id, `${what}.`);
+  if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
-/** Policies of others that have begun to select the workspace, so that it can do more than was approved. */
-async function lookForForeign(world: World, grant: Grant, policies: readonly NetworkPolicy[]): Promise<void> {
-  const { network } = grant.plan;
-  if (network.mode !== 'workspace') return;
+/**
+ * An admission lets something into pods that others isolate. Where they do so no more, it isolates the pods itself, and cuts off everybody
+ * whom it does not admit; where they never did, the approver has acknowledged that.
+ */
+async function lookForIsolation(world: World, grant: Grant, look: Look): Promise<void> {
+  const { network, surroundings } = grant.plan;
+  if (!hasGuard(network) && !hasAdmission(network)) return;
   const { workspacesNamespace } = world.cluster;
-  const found = foreignPolicies(policies, workspacePod(workspacesNamespace, grant.id), grant.id);
-  const fresh = found.filter((name) => !network.foreign.includes(name));
-  if (fresh.length === 0) return;
-  const what = `NetworkPolicy ${fresh.slice(0, 5).join(', ')} in ${workspacesNamespace} has begun to select the workspace of ${grant.id}, and lets it do more than was approved`;
-  await alarm(world, `foreign ${grant.id} ${fresh.join()}`, grant.id, `${what}.`);
-  if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
+  const { foreignPolicies } = look;
+  const now = await surroundingsNow({ foreignPolicies, workspacesNamespace }, grant);
+  const planned = newlyIsolated(surroundings);
+  const surprises = newlyIsolated(now).filter((direction) => !planned.includes(direction));
+  if (surprises.length === 0) return;
+  await beginEnding(
+    world,
+    grant.id,
+    'failed',
+    null,
+    `Nothing but ${grant.id} isolates ${describeTarget(grant.target)} any more (${surprises.join(', ').toLowerCase()}): the policies of others that did are gone.`,
+  );
+}
+
+/** The directions in which the grant alone isolates its target. */
+function newlyIsolated({ isolation }: Surroundings): IsolatedDirection[] {
+  return isolation
+    .filter(({ pods }) => pods === 'target')
+    .flatMap((target) => target.with.filter((direction) => !target.before.includes(direction)));
 }
 
 /** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */
@@ -142,7 +163,7 @@ async function lookForStrangers(world: World, grant: Grant, look: Look): Promise
   const { target, plan } = grant;
   const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
   await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant.id, `${what}.`);
-  if (plan.network.mode === 'workspace' && plan.network.strict)
+  if ('strict' in plan.network && plan.network.strict)
     await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 

@@ -3,7 +3,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { digestOfProfile, type Plan } from '../domain/plan.ts';
-import type { Profile } from '../domain/policy.ts';
+import { type Profile, roleOf } from '../domain/policy.ts';
 import { persistenceRisks, reachesOf } from '../domain/rights.ts';
 import type { Wanted } from '../domain/target.ts';
 import { confineAffordably } from './affordable.ts';
@@ -68,28 +68,25 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
       `Access by this profile can outlive its window: it ${persistence.join('; ')}.`,
       'An administrator must say acknowledgePersistence: true in the profile, or give less.',
     );
-  const { network, preview } = confineAffordably(wish, profile, rules, survey, workspaces);
+  const { network, surroundings, preview } = confineAffordably(wish, profile, rules, survey, workspaces);
   const said = reachesOf(rules).map((words) => `The access ${words}.`);
   const { workload } = survey;
-  const role =
-    profile.clusterRole !== undefined
-      ? ({ kind: 'ClusterRole', name: profile.clusterRole } as const)
-      : profile.role !== undefined
-        ? ({ kind: 'Role', name: profile.role } as const)
-        : null;
   return {
     user: wish.requester.user,
     groups: wish.requester.groups,
     profileName: wish.profileName,
     profileDigest: digestOfProfile(profile),
+    cluster: survey.clusterUid,
     target: wish.target,
     duration: wish.duration,
-    role,
+    role: roleOf(profile),
+    roleMayGrow: profile.roleMayGrow,
     rules,
-    workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
+    workload: workload === null ? null : { uid: workload.uid, selector: workload.selector, labels: workload.labels },
     pods: workload === null ? [] : workload.pods.map((pod) => pod.name).toSorted(),
     persistence,
     network,
+    surroundings,
     preview: { ...preview, notes: [...said, ...preview.notes] },
   };
 }

@@ -3,6 +3,7 @@ import type { Grant, Instant } from '../domain/grant.ts';
 import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Account, Person } from '../domain/people.ts';
+import type { Plan } from '../domain/plan.ts';
 import type { Policy, Profile } from '../domain/policy.ts';
 import type { ProbeVerdict } from '../domain/probe.ts';
 import type { Rule } from '../domain/rights.ts';
@@ -195,6 +196,10 @@ export interface FrontService {
 
 /** What a plan is made of: the target as it is now, and the cluster around it. */
 export interface Survey {
+  /** When it was made. */
+  readonly asOf: Instant;
+  /** The uid of the cluster's `kube-system`. */
+  readonly clusterUid: string;
   /** The target that was asked for; of a Service with the workload that is behind it now. */
   readonly target: Target;
   /** Null for a target that is not named by a Service. */
@@ -203,11 +208,15 @@ export interface Survey {
   readonly workload: {
     readonly uid: string;
     readonly selector: LabelSelector;
+    /** Of its pod template; of a Pod its own. */
+    readonly labels: Readonly<Record<string, string>>;
     readonly pods: readonly { readonly name: string; readonly ip: string; readonly hostNetwork: boolean }[];
     /** Ports that every pod of the target declares; of a Service, where its traffic arrives. */
     readonly ports: readonly PortRef[];
     /** Services that select exactly these pods; the one alone by which the target was named. */
     readonly services: readonly { readonly name: string; readonly clusterIP: string | null }[];
+    /** Names of other pods that the selector selects and that have the same owner: of a Pod, its siblings. */
+    readonly kin: readonly string[];
     /** Other pods that the selector selects though they belong to something else. */
     readonly strangers: readonly string[];
   } | null;
@@ -236,8 +245,10 @@ export interface ClusterAccess {
   survey(target: Wanted, profile: Profile): Promise<Survey>;
   /** What reachability is computed from, as it is now. */
   snapshot(): Promise<Cluster>;
-  /** The policies in the workspaces namespace that are not of a grant of this instance. */
-  foreignPolicies(): Promise<readonly NetworkPolicy[]>;
+  /** The policies in that namespace that are not of a grant of this instance. */
+  foreignPolicies(namespace: string): Promise<readonly NetworkPolicy[]>;
+  /** What a named role allows now; empty when there is none. */
+  rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[]>;
 
   /** Of `applying`, in this order. */
   placeLeases(grant: Grant): Promise<void>;

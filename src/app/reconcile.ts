@@ -4,6 +4,7 @@ import type { GrantId } from '../domain/ids.ts';
 import { approveByPolicy, isLeftToPolicy } from './approve-by-policy.ts';
 import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
+import { followRoles } from './follow-roles.ts';
 import { alsoFollow, type Followed } from './follow-workloads.ts';
 import type { Found, World } from './ports.ts';
 import { reap } from './reap.ts';
@@ -18,13 +19,14 @@ import { alarm, guardedBy, job, note, noting, scheduleEnd, tell, warningAt } fro
 export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<Followed> {
   const guarded = guardedBy(onFault);
   const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
-  const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map() };
+  const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map(), named: [] };
   let fault: unknown;
   for await (const portion of world.store.summaries()) {
     const whole = new Set<GrantId>();
     for (const summary of portion) {
       if (isWhole(world, summary, byGrant.get(summary.id) ?? [])) whole.add(summary.id);
       if (summary.state === 'active' && summary.workload) alsoFollow(round.followed, summary.namespace, summary.id);
+      if (summary.state === 'active' && !summary.has.role) round.named.push(summary.id);
     }
     for (const id of whole) round.odd.delete(id);
     try {
@@ -36,6 +38,7 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
   }
   for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
+  await followRoles(world, round.named, guarded);
   if (fault !== undefined) throw fault;
   return round.followed;
 }
@@ -47,6 +50,8 @@ interface Round {
   /** Open grants for which something is to be done. */
   readonly unsettled: Set<GrantId>;
   readonly followed: Followed;
+  /** Active grants of a named role. */
+  readonly named: GrantId[];
 }
 
 /** Every object of an active grant is there, by its seal, and for as long as it should be. */

@@ -2,7 +2,8 @@ import { Refusal } from '../domain/errors.ts';
 import { become, type Decision, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
-import { digestOfPlan, shortDigest } from '../domain/plan.ts';
+import { boundOf, digestOfPlan, shortDigest } from '../domain/plan.ts';
+import { differencesOf } from '../domain/plan-differences.ts';
 import { approve } from './approve.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
@@ -87,18 +88,19 @@ async function deny(world: World, seen: Grant, decision: Decision): Promise<Gran
 
 /**
  * Makes the plan anew. Where it differs from the one that was shown, the new one takes its place, earlier approvals count no more, and
- * the approvers are asked again: the changed grant. Null: the plan is the same.
+ * the approvers are asked again, with what differs: the changed grant. Null: the plan is the same.
  */
 export async function askAgainIfDifferent(world: World, grant: Grant): Promise<Grant | null> {
   const plan = await makePlanAnew(world, grant);
   const digest = digestOfPlan(plan);
   if (digest === grant.digest) {
-    // The same in all that was approved. What a digest leaves out (pods, and the addresses of the target) is taken as it is now.
+    // The same in all that is bound. What is not (connections, pods, addresses of the target) is taken as it is now.
     await world.store.change(grant.id, (current) =>
       current.state === grant.state && current.digest === digest ? { ...current, plan, pods: plan.pods } : null,
     );
     return null;
   }
+  const differences = differencesOf(boundOf(grant.plan), boundOf(plan));
   const now = world.clock.now();
   const policy = world.policies.current();
   const asked = (current: Grant): Grant | null => {
@@ -115,9 +117,7 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
       pods: plan.pods,
       // What the policy approved by itself is asked of people now: the condition was met by another plan.
       approvalsNeeded: Math.max(1, policy.profiles[grant.profile]?.approvals ?? 1),
-      remarks: [
-        'The plan has changed since it was shown (the policy, the target or the cluster is another now): asked again.',
-      ],
+      remarks: ['The plan has changed since it was shown: asked again.', ...differences],
     };
     if (current.state === 'pending') return { ...current, ...changed };
     if (current.state !== 'approved') return null;
@@ -128,7 +128,7 @@ export async function askAgainIfDifferent(world: World, grant: Grant): Promise<G
       pendingUntil: Math.max(current.pendingUntil, now + 600_000),
     });
   };
-  const said = noting(world, 'asked-again', null, { from: grant.state });
+  const said = noting(world, 'asked-again', null, { from: grant.state, note: differences.join('; ') });
   const result = await world.store.change(grant.id, asked, said);
   if (result === null || !result.changed) return result?.grant ?? grant;
   await world.scheduler.schedule(job('timeout', grant.id), result.grant.pendingUntil);

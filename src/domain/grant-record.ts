@@ -50,18 +50,21 @@ const connection = z.looseObject({
   pluginDependent: z.boolean(),
   pods: text.exactOptional(),
 });
+const direction = z.enum(['Ingress', 'Egress']);
 const plan = z.looseObject({
   user: text,
   groups: texts,
   profileName: text,
   profileDigest: text,
+  cluster: text,
   target,
   duration: z.number(),
   role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
+  roleMayGrow: z.boolean(),
   rules: z.array(
     z.looseObject({ apiGroups: texts, resources: texts, verbs: texts, resourceNames: texts.exactOptional() }),
   ),
-  workload: z.looseObject({ uid: text, selector }).nullable(),
+  workload: z.looseObject({ uid: text, selector, labels: z.record(text, text) }).nullable(),
   pods: texts,
   network: z.discriminatedUnion('mode', [
     z.looseObject({
@@ -73,8 +76,8 @@ const plan = z.looseObject({
       selector,
       admits: z.boolean(),
       hostAliases: z.array(z.looseObject({ ip: text, hostnames: texts })),
-      strict: z.boolean().default(false),
-      foreign: texts.default([]),
+      strict: z.boolean(),
+      foreign: texts,
     }),
     z.looseObject({
       mode: z.literal('contain'),
@@ -82,6 +85,8 @@ const plan = z.looseObject({
       to: z.array(z.looseObject({ peer, ports: z.array(port) })),
       dns: z.enum(['none', 'cluster']),
       applies: z.boolean(),
+      strict: z.boolean(),
+      foreign: texts,
     }),
     z.looseObject({
       mode: z.literal('bastion'),
@@ -92,15 +97,19 @@ const plan = z.looseObject({
     }),
     z.looseObject({ mode: z.literal('none') }),
   ]),
+  surroundings: z.looseObject({
+    policies: z.array(z.looseObject({ name: text, spec: text })),
+    isolation: z.array(
+      z.looseObject({ pods: z.enum(['target', 'workspace']), before: z.array(direction), with: z.array(direction) }),
+    ),
+  }),
   preview: z.looseObject({
+    asOf: instant,
     opens: z.array(connection),
     closes: z.array(connection),
-    reaches: z.array(connection).default([]),
-    isolates: texts.default([]),
-    unlisted: z
-      .looseObject({ opens: z.int(), closes: z.int(), reaches: z.int() })
-      .default({ opens: 0, closes: 0, reaches: 0 }),
-    complete: z.looseObject({ change: text, reaches: text }).default({ change: '', reaches: '' }),
+    reaches: z.array(connection),
+    isolates: texts,
+    unlisted: z.looseObject({ opens: z.int(), closes: z.int(), reaches: z.int() }),
     notes: texts,
   }),
   persistence: texts,

@@ -1,5 +1,7 @@
 import { digestOf } from './canonical.ts';
 import type { LabelSelector, NamedPeer, PortRef } from './confinement.ts';
+import { normalRules } from './coverage.ts';
+import type { Instant } from './grant.ts';
 import type { Profile } from './policy.ts';
 import type { Rule } from './rights.ts';
 import type { Target } from './target.ts';
@@ -20,8 +22,10 @@ export interface Connection {
   readonly pods?: string;
 }
 
-/** What the grant changes in reach, and what it lets a person reach: what an approver sees before deciding. */
+/** What the grant changes in reach, and what it lets a person reach, as the cluster was when it was read: shown before a decision, and not bound by it. */
 export interface Preview {
+  /** When the cluster was read. */
+  readonly asOf: Instant;
   readonly opens: readonly Connection[];
   readonly closes: readonly Connection[];
   /** What the pods that the person may get into can reach with the policies that will be in force; empty where nobody gets into a pod. */
@@ -30,8 +34,6 @@ export interface Preview {
   readonly isolates: readonly string[];
   /** Long lists are stored cut: how many connections of each are not listed. */
   readonly unlisted: { readonly opens: number; readonly closes: number; readonly reaches: number };
-  /** SHA-256 over the complete lists, by workload: of `opens` with `closes`, and of `reaches`. */
-  readonly complete: { readonly change: string; readonly reaches: string };
   /** What else must be known, one sentence each: leftovers, what is not governed, what can't be promised. */
   readonly notes: readonly string[];
 }
@@ -52,7 +54,7 @@ export interface WorkspacePlan {
   readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
   /** Fail rather than say it: leftovers, foreign policies, a cluster that does not enforce. */
   readonly strict: boolean;
-  /** Policies of others in the workspaces namespace that let the workspace do more, by name, known when the plan was made. */
+  /** Digests of the rules by which policies of others let the workspace do more, as known when the plan was made. */
   readonly foreign: readonly string[];
 }
 
@@ -64,6 +66,10 @@ export interface ContainPlan {
   readonly dns: 'none' | 'cluster';
   /** False when the pods are isolated for egress already: a further policy could only add to what they reach. */
   readonly applies: boolean;
+  /** Fail rather than say that policies of others let the pods reach more. */
+  readonly strict: boolean;
+  /** Digests of the rules by which policies of others let the pods out, as known when the plan was made. */
+  readonly foreign: readonly string[];
 }
 
 /** Sources of the person's own are admitted to the target. */
@@ -88,6 +94,20 @@ export function hasAdmission(network: NetworkPlan): boolean {
   return (network.mode === 'workspace' || network.mode === 'bastion') && network.admits;
 }
 
+export type IsolatedDirection = 'Ingress' | 'Egress';
+
+/** What policies of others say of the pods of a grant: the target's, by its pod template, and the workspace's. */
+export interface Surroundings {
+  /** Those that select these pods: `namespace/name`, and a digest of the spec. Sorted; without the policies of grants, which come and go. */
+  readonly policies: readonly { readonly name: string; readonly spec: string }[];
+  /** The directions in which these pods are isolated, without the grant's own policies and with them. */
+  readonly isolation: readonly {
+    readonly pods: 'target' | 'workspace';
+    readonly before: readonly IsolatedDirection[];
+    readonly with: readonly IsolatedDirection[];
+  }[];
+}
+
 /** Everything that a grant will be: computed before approval, shown, fixed by its digest, and computed again before it is applied. */
 export interface Plan {
   readonly user: string;
@@ -95,18 +115,27 @@ export interface Plan {
   readonly profileName: string;
   /** Digest of the profile as it is in the policy. */
   readonly profileDigest: string;
+  /** The uid of the cluster's `kube-system`. */
+  readonly cluster: string;
   readonly target: Target;
   /** Seconds. */
   readonly duration: number;
   /** The named role that is bound, or null when the rules below become a Role of the grant's own. */
   readonly role: { readonly kind: 'ClusterRole' | 'Role'; readonly name: string } | null;
-  /** What the role allows; for scope workload narrowed to the target's pods when it is written. */
+  /** Whether the named role may allow more during the grant. */
+  readonly roleMayGrow: boolean;
+  /** What the role allows, as it was when the plan was made; for scope workload narrowed to the target's pods when it is written. */
   readonly rules: readonly Rule[];
-  /** The workload's uid and the selector of its pods; null for scope namespace. */
-  readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
+  /** The workload's uid, the selector of its pods, and the labels of its pod template (of a Pod: its own); null for scope namespace. */
+  readonly workload: {
+    readonly uid: string;
+    readonly selector: LabelSelector;
+    readonly labels: Readonly<Record<string, string>>;
+  } | null;
   /** Names of the target's pods as of now. Not part of the digest: a rollout must not void an approval. */
   readonly pods: readonly string[];
   readonly network: NetworkPlan;
+  readonly surroundings: Surroundings;
   readonly preview: Preview;
   /** Why access by these rights can outlive the grant; only with the profile's acknowledgement. */
   readonly persistence: readonly string[];
@@ -117,30 +146,72 @@ export function digestOfProfile(profile: Profile): string {
   return digestOf(profile);
 }
 
+/** The grant's own objects in the network, without what others have to do with them and without addresses. */
+type BoundNetwork =
+  | Omit<WorkspacePlan, 'hostAliases' | 'foreign'>
+  | Omit<ContainPlan, 'foreign'>
+  | BastionPlan
+  | { readonly mode: 'none' };
+
 /**
- * The digest that fixes an approval: person, rights, target, duration, profile, reachability by workload, acknowledgements.
- * Never pod names, addresses or times.
+ * What an approval binds: the person, the rights by content, the target, the cluster, the duration, the profile, the grant's own network
+ * objects, the policies of others that select its pods, their isolation, and what is acknowledged. Nothing that changes by itself: no
+ * connections, names of pods, addresses or times.
  */
-export function digestOfPlan(plan: Plan): string {
-  const { pods: _pods, network, preview, ...fixed } = plan;
-  const confinement =
-    network.mode === 'workspace'
-      ? { ...network, hostAliases: [...new Set(network.hostAliases.flatMap((a) => a.hostnames))].toSorted() }
-      : network;
-  const { opens, closes, reaches, ...said } = preview;
-  return digestOf({
-    ...fixed,
-    network: confinement,
-    ...said,
-    opens: reachOf(opens),
-    closes: reachOf(closes),
-    reaches: reachOf(reaches),
-  });
+export interface Bound {
+  readonly user: string;
+  readonly groups: readonly string[];
+  readonly cluster: string;
+  readonly target: Target;
+  readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
+  readonly duration: number;
+  readonly profile: { readonly name: string; readonly digest: string };
+  readonly role: Plan['role'];
+  readonly roleMayGrow: boolean;
+  /** In one form for all lists of rules that allow the same. */
+  readonly rules: readonly Rule[];
+  readonly network: BoundNetwork;
+  readonly surroundings: Surroundings;
+  readonly acknowledged: { readonly persistence: readonly string[]; readonly isolates: readonly string[] };
 }
 
-/** Connections by workload, without what changes with each rollout. */
-export function reachOf(connections: readonly Connection[]) {
-  return connections.map(({ from, to, ports, pluginDependent }) => ({ from, to, ports, pluginDependent }));
+export function boundOf(plan: Plan): Bound {
+  const { user, groups, cluster, target, workload, duration, role, roleMayGrow, surroundings, persistence } = plan;
+  return {
+    user,
+    groups: groups.toSorted(),
+    cluster,
+    target,
+    workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
+    duration,
+    profile: { name: plan.profileName, digest: plan.profileDigest },
+    role,
+    roleMayGrow,
+    rules: normalRules(plan.rules),
+    network: boundNetwork(plan.network),
+    surroundings,
+    acknowledged: { persistence, isolates: plan.preview.isolates },
+  };
+}
+
+function boundNetwork(network: NetworkPlan): BoundNetwork {
+  switch (network.mode) {
+    case 'workspace': {
+      const { hostAliases: _, foreign: __, ...own } = network;
+      return own;
+    }
+    case 'contain': {
+      const { foreign: _, ...own } = network;
+      return own;
+    }
+    default:
+      return network;
+  }
+}
+
+/** The digest of what an approval binds ({@link boundOf}). */
+export function digestOfPlan(plan: Plan): string {
+  return digestOf(boundOf(plan));
 }
 
 /** The first characters of a digest: what buttons carry and people compare. */

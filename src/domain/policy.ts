@@ -182,12 +182,18 @@ const profile = z
     timeout: duration.optional(),
     network: network.default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false }),
     acknowledgePersistence: z.boolean().default(false),
+    roleMayGrow: z
+      .boolean()
+      .default(false)
+      .describe('a grant goes on when its named role comes to allow more than was approved'),
   })
   .superRefine((p, context) => {
     const problem = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message, input: p });
     const given = [p.clusterRole, p.role, p.rules].filter((x) => x !== undefined).length;
     if (given !== 1) problem([], 'gives exactly one of clusterRole, role and rules');
+    if (p.roleMayGrow && p.rules !== undefined)
+      problem(['roleMayGrow'], 'is about a clusterRole or role: inline rules do not grow');
     if (p.scope === 'workload' && p.rules === undefined)
       problem(['scope'], 'scope workload takes inline rules: they are narrowed to the pods of the target');
     if (p.scope === 'namespace' && p.network.mode !== 'none')
@@ -319,6 +325,12 @@ export function describeRights(p: Profile): string {
   if (p.clusterRole !== undefined) return `ClusterRole ${p.clusterRole}`;
   if (p.role !== undefined) return `Role ${p.role}`;
   return (p.rules ?? []).map((r) => `${r.verbs.join(',')} on ${r.resources.join(',')}`).join('; ');
+}
+
+/** The existing role that a profile binds; null: its rules become a Role of the grant's own. */
+export function roleOf(p: Profile): { readonly kind: 'ClusterRole' | 'Role'; readonly name: string } | null {
+  if (p.clusterRole !== undefined) return { kind: 'ClusterRole', name: p.clusterRole };
+  return p.role === undefined ? null : { kind: 'Role', name: p.role };
 }
 
 /** How long a request of this profile may wait for its decision. */

@@ -3,7 +3,7 @@ import { mustBeFew } from './cost.ts';
 import { type OutsideClass, outsideClasses } from './outside.ts';
 import { compilePolicies } from './policy.ts';
 import type { PortSet } from './portset.ts';
-import { createReach, type Pair } from './reach.ts';
+import { createReach, type EndClass, type Pair } from './reach.ts';
 import { whyAllowed } from './reasons.ts';
 import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Connection, Labels, Pod, WorkloadPeer } from './types.ts';
@@ -16,6 +16,11 @@ interface ClassPart extends Part {
 
 /** So many connections are enough where they are shown to people. */
 const MOST_FROM_SOURCES = 10_000;
+interface SendingPart extends ClassPart {
+  readonly sends: boolean;
+}
+
+const everyPod = (): boolean => true;
 
 /** Pods that NetworkPolicy governs: running ones with a network of their own. */
 export function governedPods(cluster: Pick<Cluster, 'pods'>): Pod[] {
@@ -47,38 +52,39 @@ export function groupByClass(pods: readonly Pod[], classify: (pod: Pod) => PodCl
  * pods; in the order of workloads (namespace, kind, name), each (pod, pod, port) once. hostNetwork pods are not
  * governed and not listed (`notGoverned`); a pod's traffic to itself and to its node is always allowed and not listed
  * either.
- * @param isSource only what the pods of these workloads may open; of a great many no more than anybody would read
+ * @param isSource only what these pods may open; of a great many no more than anybody would read
  * @throws TooLarge with `isSource` only
  */
-export function* connectionsInSteps(
-  cluster: Cluster,
-  isSource?: (workload: WorkloadPeer) => boolean,
-): Steps<Connection[]> {
+export function* connectionsInSteps(cluster: Cluster, isSource: (pod: Pod) => boolean = everyPod): Steps<Connection[]> {
   const policies = yield* compilePolicies(cluster.policies);
   const pods = governedPods(cluster);
   const classify = createClassifier(policies)(namespaceLabels(cluster));
   const reach = createReach(policies);
   const outside = outsideClasses(blocksOf(policies), pods);
-  const groups = yield* groupByClass(pods, classify);
-  const senders = isSource === undefined ? groups : groups.filter(({ workload }) => isSource(workload));
+  // Sources are parts of their own, so that a pod among others of its workload is not told of connections to itself.
+  const groups = yield* groupByWorkload<SendingPart>(
+    pods,
+    (pod) => `${classify(pod).id} ${isSource(pod)}`,
+    (pod) => ({ found: classify(pod), count: 0, sends: isSource(pod) }),
+  );
+  const senders = groups.filter(({ parts }) => parts.some(({ sends }) => sends));
 
   const between = explainAllowed(undefined);
   const toOutside = explainAllowed('to');
   const fromOutside = explainAllowed('from');
+  const pair = (from: SendingPart, to: EndClass): Pair | undefined =>
+    from.sends ? reach.pair(from.found, to) : undefined;
   const result: Connection[] = [];
   for (const from of senders) {
-    if (isSource !== undefined) {
+    if (isSource !== everyPod) {
       if (result.length >= MOST_FROM_SOURCES) return result;
       mustBeFew([from], groups, outside);
     }
-    for (const to of groups) {
-      const pair = (a: ClassPart, b: ClassPart) => reach.pair(a.found, b.found);
-      for (const item of yield* connectWorkloads(from, to, pair, between)) result.push(item);
-    }
-    const pair = (part: ClassPart, world: OutsideClass) => reach.pair(part.found, world);
+    for (const to of groups)
+      for (const item of yield* connectWorkloads(from, to, (a, b) => pair(a, b.found), between)) result.push(item);
     for (const item of yield* connectOutside(from, outside, 'to', pair, toOutside)) result.push(item);
   }
-  if (isSource !== undefined) return result;
+  if (isSource !== everyPod) return result;
   for (const to of groups) {
     const pair = (part: ClassPart, world: OutsideClass) => reach.pair(world, part.found);
     for (const item of yield* connectOutside(to, outside, 'from', pair, fromOutside)) result.push(item);

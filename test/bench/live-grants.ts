@@ -87,13 +87,15 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
         profileName: 'view',
         target: { namespace },
         role: { kind: 'ClusterRole', name: 'view' },
+        // The rules of these plans are not those of the role.
+        roleMayGrow: true,
         workload: null,
         pods: [],
       });
     return samplePlan({
       ...common,
       target: { namespace, workload: { kind: 'Deployment', name: 'app' } },
-      workload: { uid: uids.get(namespace) ?? '', selector: { matchLabels: { app: 'app' } } },
+      workload: { uid: uids.get(namespace) ?? '', selector: { matchLabels: { app: 'app' } }, labels: { app: 'app' } },
       pods: [],
     });
   }

@@ -12,7 +12,8 @@ import type { Account } from '../../src/domain/people.ts';
 import { shortDigest } from '../../src/domain/plan.ts';
 import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
 import type { ProbeVerdict } from '../../src/domain/probe.ts';
-import type { Cluster, NetworkPolicy } from '../../src/network/types.ts';
+import type { Rule } from '../../src/domain/rights.ts';
+import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
 /** The whole app over a world in memory: people, a cluster that knows only what matters, and time that the test passes. */
@@ -72,6 +73,11 @@ export function memoryCluster(now: () => number) {
   };
   const target = {
     uid: 'uid-1',
+    clusterUid: 'cluster-1',
+    /** Of the named role that a profile gives; null: it has rules of its own. */
+    roleRules: null as Rule[] | null,
+    /** Pods elsewhere. */
+    others: [] as Pod[],
     /** Policies of others in the workspaces namespace. */
     foreign: [] as NetworkPolicy[],
     ip: '10.0.0.1',
@@ -97,16 +103,19 @@ export function memoryCluster(now: () => number) {
     });
     return {
       namespaces: ['staging', WORKSPACES].map((name) => ({ name, labels: { 'kubernetes.io/metadata.name': name } })),
-      pods: target.pods.map((name) => ({
-        namespace: 'staging',
-        name,
-        labels: { app: 'checkout' },
-        ips: [target.ip],
-        hostNetwork: false,
-        ports: [],
-        owner: { kind: 'Deployment', name: 'checkout' },
-        phase: 'Running',
-      })),
+      pods: [
+        ...target.others,
+        ...target.pods.map((name) => ({
+          namespace: 'staging',
+          name,
+          labels: { app: 'checkout' },
+          ips: [target.ip],
+          hostNetwork: false,
+          ports: [],
+          owner: { kind: 'Deployment', name: 'checkout' },
+          phase: 'Running',
+        })),
+      ],
       policies: [
         ...target.policies,
         ...target.foreign,
@@ -128,12 +137,16 @@ export function memoryCluster(now: () => number) {
     namespaces: async () => ['staging', 'payments', 'kube-system'],
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
     snapshot: async () => snapshot(),
-    foreignPolicies: async () => [...target.foreign],
+    foreignPolicies: async (namespace) =>
+      [...target.policies, ...target.foreign].filter(({ metadata }) => metadata?.namespace === namespace),
+    rulesOf: async () => target.roleRules ?? [],
     async survey(wanted): Promise<Survey> {
       const { namespace, service } = wanted;
       const behind = target.services.get(service ?? '');
       if (service !== undefined && behind === undefined) throw new Refusal('target', `There is no Service ${service}.`);
       return {
+        asOf: now(),
+        clusterUid: target.clusterUid,
         target:
           service === undefined ? wanted : { namespace, workload: { kind: 'Deployment', name: behind ?? '' }, service },
         service:
@@ -143,12 +156,14 @@ export function memoryCluster(now: () => number) {
         workload: {
           uid: target.uid,
           selector: { matchLabels: { app: 'checkout' } },
+          labels: { app: 'checkout' },
           pods: target.pods.map((name) => ({ name, ip: target.ip, hostNetwork: false })),
           ports: [{ port: 8080, protocol: 'TCP' }],
           services: [],
+          kin: [],
           strangers: target.strangers,
         },
-        roleRules: null,
+        roleRules: target.roleRules,
         cluster: snapshot(),
         otherPolicies: [],
         unprobed: target.unprobed,
@@ -171,7 +186,7 @@ export function memoryCluster(now: () => number) {
     async giveRights(grant, pods) {
       const { lease, workspace } = of(grant.id);
       if (lease === undefined) breaches.push('rights without a lease');
-      if (workspace !== true) breaches.push('rights before the workspace');
+      if (workspace !== true && grant.plan.network.mode === 'workspace') breaches.push('rights before the workspace');
       if ((grant.expiresAt ?? 0) <= now()) breaches.push('rights after the end');
       of(grant.id).rights = pods;
     },

@@ -9,12 +9,12 @@ export const BEN: Person = { slackId: 'U0BEN', name: 'Ben', user: 'ben@example.t
 /** A preview that changes nothing, but for what a test says. */
 export function samplePreview(change: Partial<Preview> = {}): Preview {
   return {
+    asOf: Date.UTC(2026, 0, 5, 9),
     opens: [],
     closes: [],
     reaches: [],
     isolates: [],
     unlisted: { opens: 0, closes: 0, reaches: 0 },
-    complete: { change: '', reaches: '' },
     notes: [],
     ...change,
   };
@@ -27,16 +27,23 @@ export function samplePlan(change: Partial<Plan> = {}): Plan {
     groups: ADA.groups,
     profileName: 'debug',
     profileDigest: 'p'.repeat(64),
+    cluster: '22222222-2222-4222-8222-222222222222',
     target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
     duration: 1800,
     role: null,
+    roleMayGrow: false,
     rules: [
       { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] },
       { apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] },
     ],
-    workload: { uid: '11111111-1111-4111-8111-111111111111', selector: { matchLabels: { app: 'checkout' } } },
+    workload: {
+      uid: '11111111-1111-4111-8111-111111111111',
+      selector: { matchLabels: { app: 'checkout' } },
+      labels: { app: 'checkout' },
+    },
     pods: ['checkout-1'],
     network: { mode: 'none' },
+    surroundings: { policies: [], isolation: [] },
     preview: samplePreview(),
     persistence: [],
     ...change,

@@ -101,6 +101,8 @@ export function newGrants(targets: Targets, seconds = 600): Grants {
           ],
           dns: 'cluster',
           applies: true,
+          strict: false,
+          foreign: [],
         },
       }),
     }),

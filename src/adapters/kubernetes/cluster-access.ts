@@ -169,14 +169,16 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
     async survey(target, profile) {
+      const asOf = now();
       const [survey, unprobed] = await Promise.all([
         surveyor.survey(target, profile),
         profile.network.mode === 'workspace' ? prober.missing() : null,
       ]);
-      return { ...survey, unprobed };
+      return { asOf, ...survey, unprobed };
     },
     snapshot,
-    foreignPolicies: () => api.list<NetworkPolicy>('NetworkPolicy', workspacesNamespace, `!${INSTANCE_LABEL}`),
+    foreignPolicies: (namespace) => api.list<NetworkPolicy>('NetworkPolicy', namespace, `!${INSTANCE_LABEL}`),
+    rulesOf: async (role, namespace) => (await surveyor.rulesOf(role, namespace)) ?? [],
     objectsOf: (grant) => objectList(grant, options),
 
     async placeLeases(grant) {

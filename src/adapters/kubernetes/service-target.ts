@@ -64,16 +64,20 @@ export function behindService<P extends PodObject>(
   const behind = pods.filter((pod) => names.has(pod.metadata?.name ?? ''));
   const owners = [...new Map(behind.map((pod) => ownerOf(pod)).map((owner) => [owner.uid, owner])).values()];
   const [owner] = owners;
-  if (owner === undefined || owners.length > 1)
+  const kindOf = (one: Owner | undefined) => WORKLOAD_KINDS.find(({ kind }) => kind === one?.kind);
+  const onePod = `${where}/pod/${behind[0]?.metadata?.name ?? 'NAME'}`;
+  if (owner === undefined || owners.length > 1) {
+    const possible = owners.find((one) => kindOf(one) !== undefined);
     throw refusal(
       `The pods behind ${named} are of ${owners.length} workloads: ${few(owners.map(wordFor))}.`,
-      `Access is given to one of them: ask for it by name, such as \`${where}/${owner === undefined ? 'deploy/NAME' : wordFor(owner)}\`.`,
+      `Access is given to one of them: ask for it by name, such as \`${possible === undefined ? onePod : `${where}/${wordFor(possible)}`}\`.`,
     );
-  const known = WORKLOAD_KINDS.find(({ kind }) => kind === owner.kind);
+  }
+  const known = kindOf(owner);
   if (known === undefined)
     throw refusal(
       `The pods behind ${named} are kept by ${owner.kind} ${owner.name}, which can not be a target.`,
-      `Ask for one of them: \`${where}/pod/${behind[0]?.metadata?.name ?? 'NAME'}\`.`,
+      `Ask for one of them: \`${onePod}\`.`,
     );
   return { pods: behind, workload: { kind: known.kind, name: owner.name } };
 }

@@ -1,7 +1,8 @@
 import type { ClusterAccess, Survey } from '../../app/ports.ts';
 import type { LabelSelector, PortRef } from '../../domain/confinement.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Profile } from '../../domain/policy.ts';
+import type { Plan } from '../../domain/plan.ts';
+import { type Profile, roleOf } from '../../domain/policy.ts';
 import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights.ts';
 import type { Target, Wanted } from '../../domain/target.ts';
 import { type PodObject, podFromObject, type ServiceObject } from '../../network/objects.ts';
@@ -31,7 +32,10 @@ interface KubePod extends PodObject {
 }
 interface Controller {
   readonly metadata: Meta;
-  readonly spec?: { readonly selector?: LabelSelector };
+  readonly spec?: {
+    readonly selector?: LabelSelector;
+    readonly template?: { readonly metadata?: Pick<Meta, 'labels'> };
+  };
 }
 interface KubeService extends ServiceObject {
   readonly metadata: Meta;
@@ -45,7 +49,9 @@ interface Inventory {
 const LISTED: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
 
 export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
-  survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed'>>;
+  survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
+  /** What a named role allows; null: there is none. */
+  rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
   /** By name; an address that is not known yet is empty. */
   podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string }[]>;
   /** `pod NAME` of those that have these labels and are not of the workload. */
@@ -77,15 +83,18 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
         `There is no ${workload.kind} ${workload.name} in namespace ${namespace}.`,
         'Check the name; `/jit` lists what is there.',
       );
-    const owned = podsOwnedBy(found.metadata, { pods: all, replicaSets });
-    const selector =
-      workload.kind === 'Pod' ? { matchLabels: found.metadata.labels ?? {} } : (found.spec?.selector ?? {});
+    const there = { pods: all, replicaSets };
+    const owned = podsOwnedBy(found.metadata, there);
+    const isPod = workload.kind === 'Pod';
+    const selector = isPod ? { matchLabels: found.metadata.labels ?? {} } : (found.spec?.selector ?? {});
     const names = new Set(owned.map((pod) => pod.metadata.name));
+    const others = othersSelected(there, owned, selector);
     return {
       owned,
       workload: {
         uid: found.metadata.uid,
         selector,
+        labels: (isPod ? found.metadata.labels : found.spec?.template?.metadata?.labels) ?? {},
         pods: owned.map((pod) => ({
           name: pod.metadata.name,
           ip: pod.status?.podIP ?? '',
@@ -100,7 +109,8 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
             return behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name));
           })
           .map(named),
-        strangers: strangersAmong(all, names, selector),
+        kin: others.kin,
+        strangers: others.strangers,
       },
     };
   }
@@ -139,23 +149,19 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
     if (workload === undefined) return { target: { namespace }, service: null, workload: null };
     const target = { namespace, workload };
     const [there, services] = await Promise.all([
-      inventory(namespace, workload.kind === 'Deployment'),
+      inventory(namespace, hasReplicaSets(workload.kind)),
       api.list<KubeService>('Service', namespace),
     ]);
     return { target, service: null, workload: (await surveyWorkload(target, there, services)).workload };
   }
 
-  async function rulesOf(profile: Profile, namespace: string): Promise<readonly Rule[] | null> {
-    const kind = profile.clusterRole === undefined ? 'Role' : 'ClusterRole';
-    const name = profile.clusterRole ?? profile.role;
-    if (name === undefined) return null;
+  async function rulesOf(
+    { kind, name }: NonNullable<Plan['role']>,
+    namespace: string,
+  ): Promise<readonly Rule[] | null> {
     const role = await api.read<{ rules?: Partial<Rule>[] | null }>(kind, kind === 'Role' ? namespace : null, name);
-    if (role === null)
-      throw new Refusal(
-        kind,
-        `The cluster has no ${kind} ${name}, which this profile gives.`,
-        'Ask an administrator of Drawbridge.',
-      );
+    if (role === null) return null;
+    // Rules on URLs that are no resources give nothing by a RoleBinding.
     return (role.rules ?? [])
       .filter((rule) => (rule.resources ?? []).length > 0)
       .map((rule) => ({
@@ -166,12 +172,32 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
       }));
   }
 
+  async function rulesGivenBy(profile: Profile, namespace: string): Promise<readonly Rule[] | null> {
+    const role = roleOf(profile);
+    if (role === null) return null;
+    const rules = await rulesOf(role, namespace);
+    if (rules === null)
+      throw new Refusal(
+        role.kind,
+        `The cluster has no ${role.kind} ${role.name}, which this profile gives.`,
+        'Ask an administrator of Drawbridge.',
+      );
+    return rules;
+  }
+
   async function surroundings(): Promise<Pick<Survey, 'cluster' | 'otherPolicies'>> {
     const [cluster, otherPolicies] = await Promise.all([readSnapshot(api), readOtherPolicies(api)]);
     return { cluster, otherPolicies };
   }
 
+  async function clusterUid(): Promise<string> {
+    const system = await api.read<{ metadata: Meta }>('Namespace', null, 'kube-system');
+    if (system === null) throw new Error('the cluster has no namespace kube-system');
+    return system.metadata.uid;
+  }
+
   return {
+    rulesOf,
     async namespaces() {
       const all = await api.list<{ metadata: Meta }>('Namespace', null);
       return all
@@ -199,14 +225,15 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
           'Check the name; `/jit` lists what you may ask for.',
         );
       const opensPorts = profile.network.mode === 'workspace' || profile.network.mode === 'bastion';
-      const [found, [roleRules, around]] = await Promise.all([
+      const [uid, found, [roleRules, around]] = await Promise.all([
+        clusterUid(),
         surveyTarget(target, opensPorts),
-        rulesOf(profile, target.namespace).then(async (rules) => {
+        rulesGivenBy(profile, target.namespace).then(async (rules) => {
           const matters = profile.network.mode !== 'none' || letsIntoPods(profile.rules ?? rules ?? []);
           return [rules, matters ? await surroundings() : { cluster: null, otherPolicies: [] }] as const;
         }),
       ]);
-      return { ...found, roleRules, ...around };
+      return { clusterUid: uid, ...found, roleRules, ...around };
     },
     async podsOfTarget(target, uid) {
       const { workload, namespace } = target;
@@ -214,16 +241,16 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
       const found = await api.read<Controller>(workload.kind, namespace, workload.name);
       // Another workload of the same name is not what was approved: its pods are nobody's business.
       if (found === null || found.metadata.uid !== uid) return [];
-      const owned = podsOwnedBy(found.metadata, await inventory(namespace, workload.kind === 'Deployment'));
+      const owned = podsOwnedBy(found.metadata, await inventory(namespace, hasReplicaSets(workload.kind)));
       return owned
         .map((pod) => ({ name: pod.metadata.name, ip: pod.status?.podIP ?? '' }))
         .toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     async strangersTo({ workload, namespace }, uid, selector) {
       if (workload === undefined) return [];
-      const there = await inventory(namespace, workload.kind === 'Deployment');
+      const there = await inventory(namespace, hasReplicaSets(workload.kind));
       const owned = podsOwnedBy({ namespace, uid, name: workload.name }, there);
-      return strangersAmong(there.pods, new Set(owned.map((pod) => pod.metadata.name)), selector);
+      return othersSelected(there, owned, selector).strangers;
     },
   };
 }
@@ -254,10 +281,28 @@ function named({ metadata, spec }: KubeService): { name: string; clusterIP: stri
   return { name: metadata.name, clusterIP: ip === 'None' || ip === '' ? null : ip };
 }
 
-function strangersAmong(all: readonly KubePod[], owned: ReadonlySet<string>, selector: LabelSelector): string[] {
-  return all
-    .filter((pod) => !owned.has(pod.metadata.name) && matches(selector, pod.metadata.labels ?? {}))
-    .map((pod) => `pod ${pod.metadata.name}`);
+/** Whether ReplicaSets may stand between pods of such a target and their owner. */
+const hasReplicaSets = (kind: WorkloadKind): boolean => kind === 'Deployment' || kind === 'Pod';
+
+/** Other pods that the selector selects, by whether what is on top of them is on top of one of these pods too. */
+function othersSelected(
+  there: Inventory,
+  owned: readonly KubePod[],
+  selector: LabelSelector,
+): { kin: string[]; strangers: string[] } {
+  const names = new Set(owned.map((pod) => pod.metadata.name));
+  const owners = new Set(owned.map((pod) => ownerOf(pod, there).uid));
+  const others = there.pods.filter(
+    ({ metadata }) => !names.has(metadata.name) && matches(selector, metadata.labels ?? {}),
+  );
+  const isKin = (pod: KubePod) => owners.has(ownerOf(pod, there).uid);
+  return {
+    kin: others
+      .filter(isKin)
+      .map((pod) => pod.metadata.name)
+      .toSorted(),
+    strangers: others.filter((pod) => !isKin(pod)).map((pod) => `pod ${pod.metadata.name}`),
+  };
 }
 
 /** Ports that every pod declares: what a workload serves, whatever pod answers. */

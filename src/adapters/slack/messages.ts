@@ -3,11 +3,14 @@ import type { Anew } from '../../app/use-cases.ts';
 import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../domain/grant.ts';
+import { boundOf } from '../../domain/plan.ts';
+import { differencesOf } from '../../domain/plan-differences.ts';
 import type { OpenAccess } from '../../domain/reading.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
   type Block,
+  bullets,
   button,
   context,
   divider,
@@ -130,6 +133,7 @@ export function statusMessage(view: View, anew: Anew | null = null): Message {
   return message(`${grant.id}: ${grant.state}, ${subject(grant)}`, [
     header(`${EMBLEM[grant.state]} ${grant.id}: ${TITLE[grant.state].toLowerCase()}`),
     anew === null ? null : freshness(anew),
+    changed ? bullets('What differs:', differencesOf(boundOf(grant.plan), boundOf(shown.grant.plan))) : null,
     ...essentials(shown),
     // All of a plan is shown from the record, where this one is not.
     ...details(shown, changed),

@@ -46,14 +46,18 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     ],
     'asked-again': [
       'Asked again: the plan has changed',
-      '🔁 The plan has changed since it was approved, so nothing was opened. The message above shows the plan as it is now: please decide on that.',
+      '🔁 The plan has changed since it was shown, so nothing was opened. The message above shows the plan as it is now: please decide on that.',
     ],
     extension: [
       'A longer window is asked for',
       `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more${grant.extension === null ? '' : instead(grant.extension)}. Decide with the buttons of the message above.`,
     ],
   }[news] as [string, string];
-  return message(`${text}: ${grant.id} ${subject(grant)}`, [section(line), context(`${code(grant.id)}${whom}`)]);
+  return message(`${text}: ${grant.id} ${subject(grant)}`, [
+    section(line),
+    news === 'asked-again' ? remarks(grant) : null,
+    context(`${code(grant.id)}${whom}`),
+  ]);
 }
 
 /** What the requester gets as a direct message. */

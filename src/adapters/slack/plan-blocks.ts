@@ -5,7 +5,7 @@ import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS } from './actions.ts';
 import { type Block, bullets, button, context, section, small, words } from './blocks.ts';
 import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
-import { code, codeBlock, fitting, LIMITS, markup, more, person } from './text.ts';
+import { code, codeBlock, fitting, LIMITS, markup, moment, more, person, utc } from './text.ts';
 
 /** The plan of a grant, as an approver reads it. */
 
@@ -44,7 +44,9 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
     (list) => preview[list].length + preview.unlisted[list],
   );
   const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
-  const head = markup(`*Network:* ${confinement(grant.plan)}. Opens ${opens}, closes ${closes}.${inside}`);
+  const head = markup(
+    `*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${confinement(grant.plan)}. Opens ${opens}, closes ${closes}.${inside}`,
+  );
   return [
     {
       type: 'section',

@@ -412,7 +412,7 @@ describe('reach, as it is in the cluster', () => {
     await app.run();
     const ended = await app.grant(id);
     expect(ended.state).toBe('failed');
-    expect(ended.ending?.note).toContain('reach is not what was approved');
+    expect(ended.ending?.note).toContain('policy drawbridge-workspaces/generous selects the pods now');
     expect(app.cluster.held.size).toBe(0);
     expect(app.alarms.join()).toContain(id);
   });

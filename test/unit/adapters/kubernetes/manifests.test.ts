@@ -134,6 +134,8 @@ describe('objects of a grant', () => {
         to: [{ peer: { cidr: '10.0.0.0/8' }, ports: PORTS }],
         dns: 'cluster',
         applies: true,
+        strict: false,
+        foreign: [],
       },
       guardPolicy,
     ],

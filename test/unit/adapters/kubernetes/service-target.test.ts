@@ -74,6 +74,20 @@ describe('a Service as a target', () => {
       /staging\/deployment\/checkout/,
     ],
     [
+      'is in front of several, of which one can be a target',
+      service(),
+      [pod('a', { owner: owner('Rollout', 'shop') }), pod('b')],
+      /2 workloads: rollout\/shop, deployment\/checkout/,
+      /such as `staging\/deployment\/checkout`/,
+    ],
+    [
+      'is in front of several, of which none can be a target',
+      service(),
+      [pod('a', { owner: owner('Rollout', 'shop') }), pod('b', { owner: owner('Rollout', 'shop-canary') })],
+      /2 workloads/,
+      /such as `staging\/pod\/a`/,
+    ],
+    [
       'is in front of two workloads of one name, as one was made anew',
       service(),
       [pod('a'), pod('b', { owner: { ...CHECKOUT, uid: 'uid-of-another' } })],

@@ -1,0 +1,116 @@
+import { canonical } from './canonical.ts';
+
+/**
+ * Which rules of RBAC allow what others allow, compared as the API server compares them: wildcards are words, and stand for all words.
+ * Source: https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+ */
+
+/** A rule as the API has it: on resources, or (of a ClusterRole) on URLs that are no resources. */
+export interface AnyRule {
+  readonly apiGroups?: readonly string[];
+  readonly resources?: readonly string[];
+  readonly verbs: readonly string[];
+  readonly resourceNames?: readonly string[];
+  readonly nonResourceURLs?: readonly string[];
+}
+
+/** One verb on one resource, or on one URL. */
+type Atom =
+  | { readonly verb: string; readonly url: string }
+  | {
+      readonly verb: string;
+      readonly group: string;
+      readonly resource: string;
+      /** Undefined: all names. */
+      readonly name?: string;
+    };
+
+function atomsOf({ apiGroups = [], resources = [], verbs, resourceNames = [], nonResourceURLs = [] }: AnyRule): Atom[] {
+  // An empty list of names means all names, like none.
+  const names = resourceNames.length === 0 ? [{}] : resourceNames.map((name) => ({ name }));
+  return verbs.flatMap((verb) => [
+    ...nonResourceURLs.map((url) => ({ verb, url: url.replace(/\*+$/, '*') })),
+    ...apiGroups.flatMap((group) =>
+      resources.flatMap((resource) => names.map((name) => ({ verb, group, resource, ...name }))),
+    ),
+  ]);
+}
+
+const coversWord = (word: string, other: string): boolean => word === other || word === '*';
+
+/** `*` is every resource with every subresource, `*` with `/scale` that subresource of every resource; `pods/*` means nothing but itself. */
+function coversResource(resource: string, other: string): boolean {
+  if (coversWord(resource, other)) return true;
+  const slash = other.indexOf('/');
+  return slash !== -1 && resource === `*${other.slice(slash)}`;
+}
+
+/** Stars at the end of a URL stand for whatever follows. */
+const coversUrl = (url: string, other: string): boolean =>
+  url === other || (url.endsWith('*') && other.startsWith(url.slice(0, -1)));
+
+function covers(atom: Atom, other: Atom): boolean {
+  if (!coversWord(atom.verb, other.verb)) return false;
+  if ('url' in atom || 'url' in other) return 'url' in atom && 'url' in other && coversUrl(atom.url, other.url);
+  return (
+    coversWord(atom.group, other.group) &&
+    coversResource(atom.resource, other.resource) &&
+    (atom.name === undefined || atom.name === other.name)
+  );
+}
+
+/** Whether an atom can cover another than itself. */
+const isWide = (atom: Atom): boolean =>
+  atom.verb === '*' ||
+  ('url' in atom
+    ? atom.url.endsWith('*')
+    : atom.group === '*' || atom.resource.startsWith('*') || atom.name === undefined);
+
+/** Answers whether one of these atoms covers another. */
+function coveredBy(atoms: readonly Atom[]): (other: Atom) => boolean {
+  const same = new Set(atoms.map(canonical));
+  const wide = atoms.filter(isWide);
+  return (other) => same.has(canonical(other)) || wide.some((atom) => covers(atom, other));
+}
+
+/** What `now` allows and `before` did not, a rule for each resource; empty: nothing. */
+export function growth(before: readonly AnyRule[], now: readonly AnyRule[]): AnyRule[] {
+  const isCovered = coveredBy(before.flatMap(atomsOf));
+  return rulesOf(now.flatMap(atomsOf).filter((atom) => !isCovered(atom)));
+}
+
+/** The same rules in one form: each verb once, sorted, nothing that another rule allows anyway. Equal where two lists allow the same. */
+export function normalRules<R extends AnyRule>(rules: readonly R[]): R[] {
+  const atoms = [...new Map(rules.flatMap(atomsOf).map((atom) => [canonical(atom), atom])).values()];
+  const wide = atoms.filter(isWide);
+  return rulesOf(atoms.filter((atom) => !wide.some((other) => other !== atom && covers(other, atom)))) as R[];
+}
+
+/** One rule for what has the same resource (or URL) and names, with all its verbs. */
+function rulesOf(atoms: readonly Atom[]): AnyRule[] {
+  const place = (atom: Atom) =>
+    'url' in atom
+      ? { nonResourceURLs: [atom.url] }
+      : {
+          apiGroups: [atom.group],
+          resources: [atom.resource],
+          ...(atom.name === undefined ? {} : { resourceNames: [atom.name] }),
+        };
+  return [...Map.groupBy(atoms, (atom) => canonical(place(atom)))]
+    .toSorted(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, same]) => ({ ...place(same[0] as Atom), verbs: [...new Set(same.map(({ verb }) => verb))].toSorted() }));
+}
+
+/** `get, list pods/log`, `delete deployments (apps) named checkout`. */
+export function describeRule({
+  apiGroups = [],
+  resources = [],
+  verbs,
+  resourceNames,
+  nonResourceURLs = [],
+}: AnyRule): string {
+  const groups = apiGroups.filter((group) => group !== '');
+  const what = [...resources, ...nonResourceURLs].join(', ');
+  const names = resourceNames === undefined ? '' : ` named ${resourceNames.join(', ')}`;
+  return `${verbs.join(', ')} ${what}${groups.length > 0 ? ` (${groups.join(', ')})` : ''}${names}`;
+}

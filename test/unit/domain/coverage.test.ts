@@ -1,0 +1,158 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { type AnyRule, describeRule, growth, normalRules } from '../../../src/domain/coverage.ts';
+
+const GROUPS = ['', 'apps'];
+const RESOURCES = ['pods', 'secrets', 'deployments'];
+const SUBRESOURCES = ['scale', 'log'];
+const VERBS = ['get', 'list'];
+const NAMES = ['a', 'b'];
+/** What no rule names: what a wildcard reaches and a list does not. */
+const OTHER = 'other';
+
+/** One thing that somebody asks for, as the authorizer of the API server gets it. */
+interface Request {
+  readonly verb: string;
+  readonly group?: string;
+  readonly resource?: string;
+  readonly subresource?: string;
+  readonly name?: string;
+  readonly path?: string;
+}
+
+/**
+ * The authorizer, rule by rule, from its documentation and not from the code under test.
+ * https://kubernetes.io/docs/reference/access-authn-authz/rbac/
+ */
+function allows(rules: readonly AnyRule[], request: Request): boolean {
+  return rules.some(({ verbs, apiGroups = [], resources = [], resourceNames = [], nonResourceURLs = [] }) => {
+    if (!verbs.includes('*') && !verbs.includes(request.verb)) return false;
+    const { path } = request;
+    if (path !== undefined)
+      return nonResourceURLs.some((url) =>
+        url.endsWith('*') ? path.startsWith(url.replace(/\*+$/, '')) : url === path,
+      );
+    const full = request.subresource === undefined ? request.resource : `${request.resource}/${request.subresource}`;
+    return (
+      (apiGroups.includes('*') || apiGroups.includes(request.group ?? '')) &&
+      resources.some(
+        (r) => r === '*' || r === full || (request.subresource !== undefined && r === `*/${request.subresource}`),
+      ) &&
+      (resourceNames.length === 0 || resourceNames.includes(request.name ?? ''))
+    );
+  });
+}
+
+const REQUESTS: Request[] = [...VERBS, OTHER].flatMap((verb) => [
+  ...['/healthz', '/healthz/etcd', '/metrics', '/', `/${OTHER}`].map((path) => ({ verb, path })),
+  ...[...GROUPS, OTHER].flatMap((group) =>
+    [...RESOURCES, OTHER].flatMap((resource) =>
+      // `*` is asked for by nobody but a test: `pods/*` is a word like others.
+      [undefined, ...SUBRESOURCES, '*', OTHER].flatMap((subresource) =>
+        ['', ...NAMES, OTHER].map((name) => ({
+          verb,
+          group,
+          resource,
+          name,
+          ...(subresource === undefined ? {} : { subresource }),
+        })),
+      ),
+    ),
+  ),
+]);
+
+const some = <T>(values: readonly T[], options: { minLength?: number } = { minLength: 1 }) =>
+  fc.subarray([...values], options);
+const resourceRule = fc.record<AnyRule>(
+  {
+    apiGroups: some([...GROUPS, '*']),
+    resources: some([...RESOURCES, 'pods/log', 'deployments/scale', 'pods/*', '*/scale', '*']),
+    verbs: some([...VERBS, '*']),
+    resourceNames: some(NAMES, { minLength: 0 }),
+  },
+  { requiredKeys: ['apiGroups', 'resources', 'verbs'] },
+);
+const urlRule = fc.record<AnyRule>({
+  nonResourceURLs: some(['/healthz', '/healthz/*', '/metrics', '*', '**']),
+  verbs: some([...VERBS, '*']),
+});
+const rules = fc.array(fc.oneof({ weight: 4, arbitrary: resourceRule }, urlRule), { maxLength: 4 });
+
+describe('what a role allows more than another', () => {
+  test('is something exactly when somebody may do what they could not', () => {
+    fc.assert(
+      fc.property(rules, rules, (before, now) => {
+        const gained = REQUESTS.filter((request) => allows(now, request) && !allows(before, request));
+        const grown = growth(before, now);
+        expect(grown.length > 0).toBe(gained.length > 0);
+        // And it names all of that.
+        for (const request of gained) expect(allows(grown, request)).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test('is nothing when it only says the same otherwise, or allows less', () => {
+    fc.assert(
+      fc.property(rules, rules, (first, second) => {
+        expect(growth([...first, ...second], [...second, ...first])).toEqual([]);
+        expect(growth([...first, ...second], second)).toEqual([]);
+      }),
+    );
+  });
+
+  test.each<[string, AnyRule, AnyRule, string[]]>([
+    ['a verb', r('', 'pods', 'get'), r('', 'pods', 'get', 'delete'), ['delete pods']],
+    ['a resource', r('', 'pods', 'get'), { ...r('', 'pods', 'get'), resources: ['pods', 'secrets'] }, ['get secrets']],
+    ['a group', r('', 'events', 'get'), r('events.k8s.io', 'events', 'get'), ['get events (events.k8s.io)']],
+    ['a subresource', r('', 'pods', 'get'), r('', 'pods/log', 'get'), ['get pods/log']],
+    ['all names', { ...r('', 'pods', 'get'), resourceNames: ['a'] }, r('', 'pods', 'get'), ['get pods']],
+    [
+      'another name',
+      { ...r('', 'pods', 'get'), resourceNames: ['a'] },
+      { ...r('', 'pods', 'get'), resourceNames: ['a', 'b'] },
+      ['get pods named b'],
+    ],
+    ['a wildcard for a list', r('', 'pods', 'get', 'list'), r('', 'pods', '*'), ['* pods']],
+    ['`pods/*` is no wildcard', r('', 'pods/*', 'get'), r('', 'pods/log', 'get'), ['get pods/log']],
+    ['nothing below a wildcard', r('*', '*', '*'), r('apps', 'deployments/scale', 'update'), []],
+    ['nothing below `*/scale`', r('apps', '*/scale', 'get'), r('apps', 'deployments/scale', 'get'), []],
+    ['what `*/scale` is not', r('apps', '*/scale', 'get'), r('apps', 'deployments', 'get'), ['get deployments (apps)']],
+    [
+      'a URL',
+      { nonResourceURLs: ['/healthz'], verbs: ['get'] },
+      { nonResourceURLs: ['/healthz/*'], verbs: ['get'] },
+      ['get /healthz/*'],
+    ],
+  ])('for instance: %s', (_what, before, now, words) => {
+    expect(growth([before], [now]).map(describeRule)).toEqual(words);
+  });
+});
+
+describe('rules in their one form', () => {
+  test('are equal exactly where the same is allowed', () => {
+    fc.assert(
+      fc.property(rules, rules, (a, b) => {
+        const isSame = REQUESTS.every((request) => allows(a, request) === allows(b, request));
+        expect(JSON.stringify(normalRules(a)) === JSON.stringify(normalRules(b))).toBe(isSame);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
+  test('allow what they allowed, and do not change again', () => {
+    fc.assert(
+      fc.property(rules, (list) => {
+        const normal = normalRules(list);
+        for (const request of REQUESTS) expect(allows(normal, request)).toBe(allows(list, request));
+        expect(normalRules(normal)).toEqual(normal);
+        expect(normalRules([...list, ...normal].toReversed())).toEqual(normal);
+      }),
+      { numRuns: 100 },
+    );
+  });
+});
+
+function r(group: string, resource: string, ...verbs: string[]): AnyRule {
+  return { apiGroups: [group], resources: [resource], verbs };
+}
