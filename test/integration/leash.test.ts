@@ -16,7 +16,7 @@ import { exampleValues, installExample, type Targets } from '../support/chart.ts
 import { describeWithCluster } from '../support/cluster.ts';
 import { ADA, applyingGrant } from '../support/grants.ts';
 import { type Hand, handOf, pathOf } from '../support/hand.ts';
-import { changed, IMAGE, KEY, type Made, makeAll, newGrants, objectsOf } from '../support/made.ts';
+import { changed, IMAGE, KEY, type Made, makeAll, NO_LEASE, newGrants, objectsOf } from '../support/made.ts';
 import { bystander, clusterWide, defaultDeny, deployment } from '../support/workloads.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -75,7 +75,7 @@ describeWithCluster('the leash', (cluster) => {
           }[];
         };
         const ours = items.filter(({ metadata }) => metadata.name.startsWith(`${at.release}-`));
-        expect(ours).toHaveLength(7);
+        expect(ours).toHaveLength(8);
         expect(
           ours.map(({ status }) => [status?.observedGeneration, status?.typeChecking?.expressionWarnings]),
         ).toEqual(ours.map(({ metadata }) => [metadata.generation, undefined]));
@@ -90,6 +90,8 @@ describeWithCluster('the leash', (cluster) => {
     const label = (name: string) => `metadata.labels.drawbridge|internal/${name}`;
     const pod = (field: string) => `spec.template.spec.${field}`;
     const container = (field: string) => pod(`containers.0.${field}`);
+    const NO_OTHER_FIELDS = /has the fields that Drawbridge gives it, and no others/;
+    const OWNER = { apiVersion: 'batch/v1', kind: 'Job', name: 'x', uid: NO_LEASE };
     const NO_PROBE = /no init container but the probe of a workspace, exactly as/;
     const theProbe = () =>
       (fresh().workspace.spec as { template: { spec: { initContainers: object[] } } }).template.spec.initContainers[0];
@@ -515,6 +517,109 @@ describeWithCluster('the leash', (cluster) => {
         'new',
       ],
 
+      ...(
+        [
+          ['another command', container('command'), ['nc', '-l', '80'], /with this command and this DNS/],
+          ['a longer command', container('command'), ['sleep', 'infinity', 'x'], /with this command and this DNS/],
+          ['no command', container('command'), undefined, /with this command and this DNS/],
+          ['arguments', container('args'), ['-c', 'true'], NO_OTHER_FIELDS],
+          ['a variable', container('env'), [{ name: 'A', value: 'b' }], NO_OTHER_FIELDS],
+          ['another folder', container('workingDir'), '/tmp', NO_OTHER_FIELDS],
+          ['an open input', container('stdin'), true, NO_OTHER_FIELDS],
+          ['a port of its node', container('ports'), [{ containerPort: 80, hostPort: 80 }], NO_OTHER_FIELDS],
+          ['a container that begins again', container('restartPolicy'), 'Never', NO_OTHER_FIELDS],
+          ['more rights in the container', container('securityContext.capabilities.add'), ['NET_RAW'], NO_OTHER_FIELDS],
+          ['another user', pod('securityContext.runAsUser'), 1000, NO_OTHER_FIELDS],
+          ['kernel settings', pod('securityContext.sysctls'), [{ name: 'a', value: 'b' }], NO_OTHER_FIELDS],
+          ['another scheduler', pod('schedulerName'), 'mine', NO_OTHER_FIELDS],
+          ['a name in DNS', pod('hostname'), 'checkout', NO_OTHER_FIELDS],
+          ['processes that see each other', pod('shareProcessNamespace'), true, NO_OTHER_FIELDS],
+          ['passwords for images', pod('imagePullSecrets'), [{ name: 's' }], NO_OTHER_FIELDS],
+          [
+            'a DNS server of its own',
+            pod('dnsConfig'),
+            { nameservers: ['198.51.100.1'] },
+            /with this command and this DNS/,
+          ],
+          ['the DNS of the node', pod('dnsPolicy'), 'Default', /with this command and this DNS/],
+          ['more memory', container('resources.limits.memory'), '64Gi', /within the resources/],
+          ['a disk without end', container('resources.limits.ephemeral-storage'), undefined, /within the resources/],
+          ['Services in its environment', pod('enableServiceLinks'), true, /within the resources/],
+          [
+            'failures that do not count',
+            'spec.podFailurePolicy',
+            { rules: [{ action: 'Ignore', onPodConditions: [{ type: 'DisruptionTarget', status: 'True' }] }] },
+            /the fields that Drawbridge gives it/,
+          ],
+          ['an index', 'spec.completionMode', 'Indexed', /the fields that Drawbridge gives it/],
+          ['a success of its own', 'spec.podReplacementPolicy', 'Failed', /the fields that Drawbridge gives it/],
+          ['an owner', 'metadata.ownerReferences', [OWNER], /nothing owns it/],
+          ['a label more', 'metadata.labels.app', 'x', /labels of its grant and no others/],
+          ['an annotation of others', 'metadata.annotations.example|test/a', 'b', /annotations drawbridge.internal/],
+          [
+            'a pod of another instance',
+            'spec.template.metadata.labels.drawbridge|internal/instance',
+            'x',
+            /carries the labels/,
+          ],
+        ] as const
+      ).map(
+        ([name, field, value, refusal]): Row => [
+          `workspace: ${name}`,
+          'workspace',
+          () => ({ [field]: value }),
+          refusal,
+          'new',
+        ],
+      ),
+      ...(
+        [
+          ['a command', container('command'), ['sleep'], /one container that never starts/],
+          [
+            'names of its own',
+            pod('hostAliases'),
+            [{ ip: '10.0.0.7', hostnames: ['x'] }],
+            /one container that never starts/,
+          ],
+          ['a variable', container('env'), [{ name: 'A', value: 'b' }], NO_OTHER_FIELDS],
+          ['labels of a pod', 'spec.template.metadata.labels', { app: 'checkout' }, /carries the labels/],
+          ['an end of its own', pod('activeDeadlineSeconds'), 5, NO_OTHER_FIELDS],
+        ] as const
+      ).map(
+        ([name, field, value, refusal]): Row => [`lease: ${name}`, 'lease', () => ({ [field]: value }), refusal, 'new'],
+      ),
+      [
+        'binding: a name beside its own',
+        'binding',
+        () => ({ 'metadata.name': 'SUFFIX-more' }),
+        /named drawbridge-ID/,
+        'new',
+      ],
+      ['role: a name beside its own', 'role', () => ({ 'metadata.name': 'SUFFIX-more' }), /named drawbridge-ID/, 'new'],
+      [
+        'guard: a name beside its own',
+        'guard',
+        () => ({ 'metadata.name': 'SUFFIX-more' }),
+        /named drawbridge-ID/,
+        'new',
+      ],
+      ['binding: for nobody yet', 'binding', () => ({ subjects: [] }), /for one person/, 'new'],
+      ['binding: for a name of blanks', 'binding', () => ({ 'subjects.0.name': 'ada ben' }), /named without blanks/],
+      ['binding: for a name that is everybody', 'binding', () => ({ 'subjects.0.name': '*' }), /named without blanks/],
+      ['guard: a port by name', 'guard', () => ({ 'spec.egress.0.ports.0.port': 'http' }), /names each port/],
+      [
+        'guard: out to a second target',
+        'guard',
+        () => ({ 'spec.egress.1.to.0.podSelector.matchLabels': { app: 'x' } }),
+        /lets out to pods that a profile/,
+      ],
+      [
+        'guard: out to what only other modes cover',
+        'guard',
+        () => ({ 'spec.egress.0.to.0.namespaceSelector.matchLabels.kubernetes|io/metadata|name': targets.team }),
+        /lets out to pods that a profile/,
+      ],
+      ['guard: owned', 'guard', () => ({ 'metadata.ownerReferences': [OWNER] }), /confines is owned by nothing/],
       ['guard: all pods', 'guard', () => ({ 'spec.podSelector': {} }), /selects the pod of its grant/],
       [
         'guard: the pods of another grant',
@@ -642,7 +747,32 @@ describeWithCluster('the leash', (cluster) => {
         () => ({ 'spec.egress.1.ports.0.port': 8080 }),
         /contained to what a profile/,
       ],
-      ['containment: out on all ports', 'containment', () => ({ 'spec.egress.0.ports': undefined }), /names each port/],
+      [
+        'containment: out on all ports',
+        'containment',
+        () => ({ 'spec.egress.0.ports': undefined }),
+        /contained to what a profile/,
+      ],
+      [
+        'containment: out to nothing, where the profile names something',
+        'containment',
+        () => ({ 'spec.egress': [] }),
+        /contained to what a profile/,
+      ],
+      [
+        'containment: without the peer that the profile names last',
+        'containment',
+        () => ({ 'spec.egress': (fresh().containment.spec as { egress: object[] }).egress.slice(0, -1) }),
+        /contained to what a profile/,
+      ],
+      [
+        'containment: owned by a lease, with which it would go first',
+        'containment',
+        () => ({
+          'metadata.ownerReferences': [OWNER],
+        }),
+        /confines is owned by nothing/,
+      ],
       ['containment: out to everywhere', 'containment', () => ({ 'spec.egress': [{}] }), /contained to what a profile/],
       [
         'containment: lets somebody in as well',

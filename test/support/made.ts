@@ -71,7 +71,7 @@ export function newGrants(targets: Targets, seconds = 600): Grants {
         network: {
           mode: 'workspace',
           image: IMAGE,
-          command: ['sleep', '600'],
+          command: ['sleep', 'infinity'],
           ports: [{ port: 8080, protocol: 'TCP' }],
           dns: 'cluster',
           selector,

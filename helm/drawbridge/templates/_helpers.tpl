@@ -179,6 +179,22 @@ something behind that goes on acting.
 
 {{/* Pieces of CEL. Names and lists from the values become literals as JSON, which CEL reads as it is. */}}
 
+{{/* Any value as a literal of CEL, which wants the values of one map or list to be of one type: dyn is one. */}}
+{{- define "drawbridge.cel.literal" -}}
+{{- if kindIs "map" . -}}
+{ {{- range $index, $key := keys . | sortAlpha }}{{ if $index }}, {{ end }}{{ $key | toJson }}: dyn({{ include "drawbridge.cel.literal" (get $ $key) }}){{ end -}} }
+{{- else if kindIs "slice" . -}}
+[ {{- range $index, $item := . }}{{ if $index }}, {{ end }}dyn({{ include "drawbridge.cel.literal" $item }}){{ end -}} ]
+{{- else -}}
+{{ toJson . }}
+{{- end -}}
+{{- end -}}
+
+{{/* True when an object has no other fields than these: (list "expression" (list "field" ...)). */}}
+{{- define "drawbridge.cel.onlyFields" -}}
+dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
+{{- end -}}
+
 {{/* A regular expression for a list of namespace patterns: [staging, team-*] -> ^(staging|team-.*)$ */}}
 {{- define "drawbridge.namespaces" -}}
 {{- printf "^(%s)$" (join "|" . | replace "*" ".*") -}}
@@ -237,9 +253,43 @@ r.?resourceNames.orValue([]).size() > 0 && r.?resourceNames.orValue([]).all(n, n
 ({{ . }}.?matchLabels.orValue({}).size() > 0 || {{ . }}.?matchExpressions.orValue([]).exists(e, e.operator in ['In', 'Exists']))
 {{- end -}}
 
+{{/* A port as the bot writes it. */}}
+{{- define "drawbridge.port" -}}
+{{ dict "port" (int .port) "protocol" (.protocol | default "TCP") | toJson }}
+{{- end -}}
+
+{{/* A peer that a profile names, as the bot writes it. */}}
+{{- define "drawbridge.peer" -}}
+{{- if .cidr -}}
+{{ dict "ipBlock" (dict "cidr" .cidr) | toJson }}
+{{- else -}}
+{{ dict "namespaceSelector" (dict "matchLabels" (dict "kubernetes.io/metadata.name" .namespace)) "podSelector" (dict "matchLabels" .pods) | toJson }}
+{{- end -}}
+{{- end -}}
+
+{{/* The egress rule to the DNS of the cluster, as the bot writes it. */}}
+{{- define "drawbridge.dns" -}}
+{{- $to := dict "namespace" "kube-system" "pods" (dict "k8s-app" "kube-dns") -}}
+{{- $ports := list (dict "port" 53 "protocol" "UDP") (dict "port" 53 "protocol" "TCP") -}}
+{{ dict "to" (list (include "drawbridge.peer" $to | fromJson)) "ports" $ports | toJson }}
+{{- end -}}
+
+{{/* True when all ports of a rule are among those of a profile; any, where it names none, or some by a name: (list NETWORK "rule"). */}}
+{{- define "drawbridge.cel.portsOfProfile" -}}
+{{- $named := false -}}
+{{- $ports := list -}}
+{{- range (index . 0).ports -}}
+{{- if kindIs "string" .port }}{{ $named = true }}{{ else }}{{ $ports = append $ports (include "drawbridge.port" . | fromJson) }}{{ end -}}
+{{- end -}}
+{{- if or $named (not $ports) -}}
+true
+{{- else -}}
+{{ index . 1 }}.?ports.orValue([]).all(port, dyn(port) in {{ include "drawbridge.cel.literal" $ports }})
+{{- end -}}
+{{- end -}}
+
 {{/*
-Modes contain and bastion name peers in the policy. These are CEL expressions over all profiles of the mode: true when the egress rules
-(the sources) of the object are among those that one profile names for this namespace.
+What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them, true when the object is as one of them says for this namespace.
 */}}
 {{- define "drawbridge.cel.egressOfProfiles" -}}
 {{- $any := list -}}
@@ -248,11 +298,11 @@ Modes contain and bastion name peers in the policy. These are CEL expressions ov
 {{- $rules := list -}}
 {{- range .network.to -}}
 {{- $ports := list -}}
-{{- range .ports }}{{ $ports = append $ports (printf "(port.port == %d && port.protocol == %s)" (int .port) (.protocol | default "TCP" | toJson)) }}{{ end -}}
-{{- $rules = append $rules (printf "e.?to.orValue([]).size() == 1 && e.to.all(p, %s) && e.?ports.orValue([]).all(port, %s)" (include "drawbridge.cel.peer" .) (join " || " $ports)) -}}
+{{- range .ports }}{{ $ports = append $ports (include "drawbridge.port" . | fromJson) }}{{ end -}}
+{{- $rules = append $rules (dict "to" (list (include "drawbridge.peer" . | fromJson)) "ports" $ports) -}}
 {{- end -}}
-{{- if eq (.network.dns | default "none") "cluster" }}{{ $rules = append $rules (include "drawbridge.cel.dns" .) }}{{ end -}}
-{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.egress.all(e, %s))" (include "drawbridge.namespaces" .namespaces | toJson) (ternary (printf "(%s)" (join ")\n || (" $rules)) "false" (gt (len $rules) 0))) -}}
+{{- if eq (.network.dns | default "none") "cluster" }}{{ $rules = append $rules (include "drawbridge.dns" . | fromJson) }}{{ end -}}
+{{- $any = append $any (printf "(request.namespace.matches(%s) && dyn(variables.egress) == %s)" (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.literal" $rules)) -}}
 {{- end -}}
 {{- end -}}
 {{- $any | uniq | join "\n|| " | default "false" -}}
@@ -263,28 +313,38 @@ Modes contain and bastion name peers in the policy. These are CEL expressions ov
 {{- range .Values.policy.profiles -}}
 {{- if eq (include "drawbridge.mode" .) "bastion" -}}
 {{- $peers := list -}}
-{{- range .network.from }}{{ $peers = append $peers (include "drawbridge.cel.peer" .) }}{{ end -}}
-{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.ingress.all(i, i.?from.orValue([]).all(p, (%s))))" (include "drawbridge.namespaces" .namespaces | toJson) (join ")\n || (" $peers)) -}}
+{{- range .network.from }}{{ $peers = append $peers (include "drawbridge.peer" . | fromJson) }}{{ end -}}
+{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.ingress.all(i, has(i.from) && dyn(i.from) == %s && %s))" (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.literal" $peers) (include "drawbridge.cel.portsOfProfile" (list .network "i"))) -}}
 {{- end -}}
 {{- end -}}
 {{- $any | uniq | join "\n|| " | default "false" -}}
 {{- end -}}
 
-{{/* True when the peer p is exactly this one of a profile. */}}
-{{- define "drawbridge.cel.peer" -}}
-{{- if .cidr -}}
-p.?ipBlock.?cidr.orValue('') == {{ .cidr | toJson }}
-{{- else -}}
-!has(p.ipBlock) && p.?namespaceSelector.?matchLabels.orValue({}) == {'kubernetes.io/metadata.name': {{ .namespace | toJson }}}
- && p.?podSelector.?matchLabels.orValue({}) == {{ .pods | toJson }}
- && p.?podSelector.?matchExpressions.orValue([]).size() == 0
+{{/* True when a profile has a workspace for targets in this namespace, which reach them on these ports: (list ROOT "namespace" "rule" DNS). */}}
+{{- define "drawbridge.cel.workspaceOfProfiles" -}}
+{{- $namespace := index . 1 -}}
+{{- $rule := index . 2 -}}
+{{- $dns := index . 3 -}}
+{{- $any := list -}}
+{{- range (index . 0).Values.policy.profiles -}}
+{{- if and (eq (include "drawbridge.mode" .) "workspace") (or (not $dns) (eq (.network.dns | default "none") "cluster")) -}}
+{{- $any = append $any (printf "(%s.matches(%s) && %s)" $namespace (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.portsOfProfile" (list .network $rule))) -}}
 {{- end -}}
+{{- end -}}
+({{ include "drawbridge.cel.covered" (list (index . 0) $namespace) }}
+&& ({{ $any | uniq | join "\n|| " | default "false" }}))
 {{- end -}}
 
-{{/* True when the egress rule e is the one to the cluster's DNS. */}}
-{{- define "drawbridge.cel.dns" -}}
-e.?to.orValue([]).size() == 1 && e.to.all(p, p.?namespaceSelector.?matchLabels.orValue({}) == {'kubernetes.io/metadata.name': 'kube-system'}
- && p.?podSelector.?matchLabels.orValue({}) == {'k8s-app': 'kube-dns'}) && e.?ports.orValue([]).all(port, port.?port.orValue(0) == 53)
+{{/* The workspaces of profiles, as the bot makes them: a list of image, command and dns. */}}
+{{- define "drawbridge.cel.workspaces" -}}
+{{- $workspaces := list -}}
+{{- range .Values.policy.profiles -}}
+{{- if eq (include "drawbridge.mode" .) "workspace" -}}
+{{- $command := .network.command | default (list "sleep" "infinity") -}}
+{{- $workspaces = append $workspaces (dict "image" .network.image "command" $command "dns" (.network.dns | default "none")) -}}
+{{- end -}}
+{{- end -}}
+{{ include "drawbridge.cel.literal" (uniq $workspaces) }}
 {{- end -}}
 
 {{/* The images of workspaces in the policy, as a JSON list. */}}
@@ -306,10 +366,26 @@ c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | t
 && c.?workingDir.orValue('/app') == '/app'
 && c.?terminationMessagePath.orValue('/dev/termination-log') == '/dev/termination-log'
 && c.?terminationMessagePolicy.orValue('File') == 'File'
-&& c.?securityContext.?readOnlyRootFilesystem.orValue(false)
-{{- range list "env" "envFrom" "volumeMounts" "volumeDevices" "lifecycle" "livenessProbe" "readinessProbe" "startupProbe" "ports" "restartPolicy" "restartPolicyRules" "stdin" "stdinOnce" "tty" }}
-&& !has(c.{{ . }})
-{{- end }}
+&& has(c.securityContext) && dyn(c.securityContext) == {{ include "drawbridge.cel.restricted" true }}
+&& has(c.resources) && dyn(c.resources) == {{ include "drawbridge.cel.resources" . }}
+&& {{ include "drawbridge.cel.onlyFields" (list "c" (list "name" "image" "imagePullPolicy" "command" "args" "workingDir" "terminationMessagePath" "terminationMessagePolicy" "securityContext" "resources")) }}
+{{- end -}}
+
+{{/* The constants of src/adapters/kubernetes/manifests.ts: what pods and containers of the bot may do, and use. */}}
+{{- define "drawbridge.cel.restrictedPod" -}}
+{{ include "drawbridge.cel.literal" (dict "runAsNonRoot" true "runAsUser" 65532 "runAsGroup" 65532 "seccompProfile" (dict "type" "RuntimeDefault")) }}
+{{- end -}}
+
+{{- define "drawbridge.cel.restricted" -}}
+{{- $context := dict "allowPrivilegeEscalation" false "capabilities" (dict "drop" (list "ALL")) -}}
+{{- if . }}{{ $_ := set $context "readOnlyRootFilesystem" true }}{{ end -}}
+{{ include "drawbridge.cel.literal" $context }}
+{{- end -}}
+
+{{- define "drawbridge.cel.resources" -}}
+{{- $requests := dict "cpu" "10m" "memory" "32Mi" "ephemeral-storage" "0" -}}
+{{- $limits := dict "cpu" "1" "memory" "512Mi" "ephemeral-storage" "1Gi" -}}
+{{ include "drawbridge.cel.literal" (dict "requests" $requests "limits" $limits) }}
 {{- end -}}
 
 {{/* The head of a policy of the leash: it concerns bot and reaper alone, and refuses what it can't evaluate. */}}
@@ -323,7 +399,8 @@ matchConditions:
 {{/* True when the object ends with its lease: it has no other owner, since a second one would keep it. */}}
 {{- define "drawbridge.cel.ownedByLease" -}}
 object.metadata.?ownerReferences.orValue([]).size() == 1
-&& object.metadata.ownerReferences.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && o.name == 'drawbridge-' + variables.grant)
+&& object.metadata.ownerReferences.all(o, o.apiVersion == 'batch/v1' && o.kind == 'Job' && o.name == 'drawbridge-' + variables.grant
+  && !o.?controller.orValue(false) && !o.?blockOwnerDeletion.orValue(false))
 {{- end -}}
 
 {{/* The binding that puts a ValidatingAdmissionPolicy into force: (list ROOT "name of the policy"). */}}

@@ -150,7 +150,11 @@ export function admissionPolicy(grant: Grant, context: ManifestContext, lease: L
   };
 }
 
-const WORKSPACE_RESOURCES = { requests: { cpu: '10m', memory: '32Mi' }, limits: { cpu: '1', memory: '512Mi' } };
+/** It asks for no disk: a node that does not count its disk would take no pod that does. */
+const WORKSPACE_RESOURCES = {
+  requests: { cpu: '10m', memory: '32Mi', 'ephemeral-storage': '0' },
+  limits: { cpu: '1', memory: '512Mi', 'ephemeral-storage': '1Gi' },
+};
 
 /** Runs before the workspace, in its pod and under its guard; the chart's leash knows it field by field. */
 function probeContainer({ image, args }: Probe) {
