@@ -190,6 +190,18 @@ export async function startDrawbridge(
   for (const need of [
     { name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) },
     { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
+    {
+      name: 'leash',
+      severity: 'degraded',
+      refuses: 'giving',
+      every: 600_000,
+      again: 30_000,
+      untilKnown: lackOfLeash('it has not been tried yet'),
+      look: async () => {
+        const doubt = await cluster.tryLeash();
+        return doubt === null ? null : lackOfLeash(doubt);
+      },
+    },
     { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
     {
       name: 'slack token',
@@ -424,6 +436,12 @@ async function lackOfProfiles(
 /** An alarm of what is missing, and one that it is there again, each until the other. */
 const lackKey = ({ name, lacks, detail = '' }: Condition) => `lack ${name} ${lacks} ${detail}`;
 const againKey = (name: string) => `no lack ${name}`;
+
+/** @param doubt why the leash does not hold */
+const lackOfLeash = (doubt: string): Lack => ({
+  lacks: `the leash on Drawbridge in this cluster does not hold: ${doubt}`,
+  todo: "It grants nothing until that is mended; grants end as ever. Look at the chart's ValidatingAdmissionPolicies and their bindings, and at the service account of the bot.",
+});
 
 /** Seconds. */
 function aheadOf({ own, redis, kubernetes }: Clocks): Record<'redis' | 'kubernetes', number | null> {

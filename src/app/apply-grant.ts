@@ -8,7 +8,7 @@ import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { askAgainIfDifferent } from './review-access.ts';
 import { grownRules, surroundingsNow } from './since-approval.ts';
-import { job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
+import { hindranceTo, job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
@@ -21,7 +21,7 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
   const approved = await world.store.get(id);
   if (approved === null) return;
   if (approved.state === 'approved') {
-    leaveWhileInDoubt(world);
+    leaveWhileHindered(world);
     if (await isVoid(world, approved)) return;
   }
   const started = await world.store.change(
@@ -52,20 +52,24 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
 
 /** What people are told of a grant that could not be applied. */
 function reasonOf(error: unknown): string {
-  if (error instanceof Refusal || (error instanceof Unavailable && error.dependency === 'Clock')) return error.message;
+  if (error instanceof Refusal || error instanceof Hindered) return error.message;
   if (mayPass(error)) return 'The cluster did not answer, or the workspace did not start, in time.';
   return error instanceof Declined
     ? `The cluster did not take it: ${error.words.slice(0, 300)}`
     : 'The cluster did not take it.';
 }
 
-/**
- * Nothing is given by a clock that is wrong: another replica may have a better one.
- * @throws Unavailable, so that the job is run again, here or there
- */
-function leaveWhileInDoubt(world: World): void {
-  const doubt = world.clock.doubt();
-  if (doubt !== null) throw new Unavailable('Clock', `Nothing is granted while ${doubt}.`);
+/** Nothing may be given now: the job is run again, here or by another replica, which may have a better clock. */
+class Hindered extends Unavailable {}
+
+/** @throws Hindered while the time is in doubt, or something that giving needs is missing */
+function leaveWhileHindered(world: World): void {
+  const hindrance = hindranceTo(world, 'giving');
+  if (hindrance !== null)
+    throw new Hindered(
+      hindrance.rule === 'clock' ? 'Clock' : 'Kubernetes',
+      `Nothing is granted while ${hindrance.why}.`,
+    );
 }
 
 /** The plan is made once more just before it is applied. True: it is not to be applied now. */
@@ -102,7 +106,7 @@ class Stopped extends Error {}
 async function put(world: World, grant: Grant): Promise<Grant | null> {
   const { cluster, store } = world;
   const goOn = async () => {
-    leaveWhileInDoubt(world);
+    leaveWhileHindered(world);
     if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
       throw new Stopped();
   };

@@ -27,6 +27,8 @@ export interface Need extends Kind {
   readonly every: number;
   /** Milliseconds between two looks while something is, or while it is not known; default: ten seconds. */
   readonly again?: number;
+  /** What is taken to be missing until the first look that finds out: it refuses, and is not told. Default: nothing. */
+  readonly untilKnown?: Lack;
   /** What is missing; null: nothing. Throws when that can't be found out now: what was found the last time counts then. */
   look(): Promise<Lack | null>;
 }
@@ -64,7 +66,7 @@ export function createConditions(options: {
   readonly unknown: (name: string, error: unknown) => void;
 }): Conditions {
   const { now, tell } = options;
-  const needs: { readonly need: Need; due: Instant; looking: Promise<void> | null }[] = [];
+  const needs: { readonly need: Need; due: Instant; looking: Promise<void> | null; known: boolean }[] = [];
   const conditions = new Map<string, Condition>();
 
   function report(kind: Kind, lack: Lack | null): void {
@@ -93,17 +95,22 @@ export function createConditions(options: {
       options.unknown(need.name, error);
     }
     entry.due = now() + (known && lack === null ? need.every : (need.again ?? AGAIN));
-    if (known) report(need, lack);
+    if (!known) return;
+    entry.known = true;
+    report(need, lack);
   }
 
   return {
-    add: (need) => void needs.push({ need, due: Number.NEGATIVE_INFINITY, looking: null }),
+    add: (need) => void needs.push({ need, due: Number.NEGATIVE_INFINITY, looking: null, known: false }),
     report,
     list: () => [...conditions.values()],
-    hindrance: (to) =>
-      [...conditions.values()].find(
-        ({ refuses }) => refuses === 'giving' || (refuses === 'asking' && to === 'asking'),
-      ) ?? null,
+    hindrance(to) {
+      const untried = needs.flatMap(({ need, known }) =>
+        known || need.untilKnown === undefined ? [] : [{ ...need, ...need.untilKnown, since: now() }],
+      );
+      const hinders = ({ refuses }: Kind) => refuses === 'giving' || (refuses === 'asking' && to === 'asking');
+      return [...conditions.values(), ...untried].find(hinders) ?? null;
+    },
     async tend(all = false) {
       const at = now();
       await Promise.all(

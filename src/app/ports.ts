@@ -238,6 +238,11 @@ export interface ClusterAccess {
   readonly closedNamespaces: readonly string[];
   /** What the bot lacks to give this profile, a phrase each; empty: it can. */
   missingRights(profile: Profile): Promise<string[]>;
+  /**
+   * Why the leash, which keeps a stolen token from more than the policy gives, does not hold here: one phrase; null: it does.
+   * @throws Unavailable when the API server does not answer
+   */
+  tryLeash(): Promise<string | null>;
   namespaces(): Promise<string[]>;
   /** What can be a target there: workloads, and Services (kind `Service`) that select pods. */
   workloads(namespace: string): Promise<{ kind: string; name: string }[]>;

@@ -134,6 +134,7 @@ export function memoryCluster(now: () => number) {
     workspacesNamespace: WORKSPACES,
     closedNamespaces: [WORKSPACES, 'drawbridge'],
     missingRights: async () => [],
+    tryLeash: async () => null,
     namespaces: async () => ['staging', 'payments', 'kube-system'],
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
     snapshot: async () => snapshot(),

@@ -55,6 +55,8 @@ export interface Api {
    */
   remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<'absent' | 'removed' | 'kept'>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
+  /** Makes an object in its namespace without keeping it. Null: the API server would take it; else why not. */
+  dryRun(object: KubeObject): Promise<ApiError | null>;
   /** Discovery: the API groups that are served, each with its versions as `group/version`. */
   groups(): Promise<{ name: string; versions: string[] }[]>;
   /** Discovery: the kinds of one `group/version`; none when it is not served (any more). */
@@ -170,6 +172,16 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       return answer.kind === 'Status' ? 'removed' : 'kept';
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
+    async dryRun(object) {
+      const where = `${path(object.kind as Kind, object.metadata.namespace)}?dryRun=All`;
+      try {
+        await must(call(HttpMethod.POST, where, object), where);
+        return null;
+      } catch (error) {
+        if (error instanceof ApiError) return error;
+        throw error;
+      }
+    },
     async groups() {
       const { groups } = await must(
         call<{ groups: { name: string; versions: { groupVersion: string }[] }[] }>(HttpMethod.GET, '/apis'),

@@ -10,6 +10,7 @@ import type { NetworkPolicy } from '../../network/types.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
+import { tryLeash } from './leash.ts';
 import {
   admissionPolicy,
   guardNamespace,
@@ -166,6 +167,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     workspacesNamespace,
     closedNamespaces: [workspacesNamespace, ...(options.ownNamespace === null ? [] : [options.ownNamespace])],
     missingRights: (profile) => missingRights(api, profile),
+    tryLeash: () => tryLeash(api, options),
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
     async survey(target, profile) {

@@ -46,6 +46,31 @@ function world() {
 }
 
 describe('what is needed', () => {
+  it('refuses, untold, until somebody has found out, where that is said', async () => {
+    const { conditions, need, pass, told } = world();
+    const leash = need({ name: 'leash', refuses: 'giving', untilKnown: NO_BOT });
+    need({ name: 'lists', refuses: 'giving' });
+    expect(conditions.hindrance('giving')).toMatchObject({ name: 'leash', ...NO_BOT });
+    expect(conditions.list()).toEqual([]);
+    leash.answer = new Error('no answer');
+    await pass(0);
+    expect(conditions.hindrance('asking')).toMatchObject({ name: 'leash', ...NO_BOT });
+    leash.answer = null;
+    await pass(10);
+    expect(conditions.hindrance('giving')).toBeNull();
+    leash.answer = new Error('no answer');
+    await pass(600);
+    expect([conditions.hindrance('giving'), told]).toEqual([null, []]);
+  });
+
+  it('refuses nothing that it does not say, also until it is known', () => {
+    const { conditions, need } = world();
+    need({ name: 'channel', refuses: 'asking', untilKnown: NO_BOT });
+    need({ name: 'lists', untilKnown: NO_BOT });
+    expect(conditions.hindrance('giving')).toBeNull();
+    expect(conditions.hindrance('asking')).toMatchObject({ name: 'channel' });
+  });
+
   it('is looked at at once, then seldom while it is there, and often while it is missing', async () => {
     const { conditions, need, pass } = world();
     const redis = need();

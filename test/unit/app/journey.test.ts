@@ -824,3 +824,75 @@ describe('while the time is in doubt', () => {
     expect(app.cluster.held.size).toBe(0);
   });
 });
+
+describe('while the leash does not hold', () => {
+  const LEASH = { name: 'leash', severity: 'degraded', refuses: 'giving' } as const;
+  const slip = () =>
+    app.conditions.report(LEASH, { lacks: 'the leash does not hold: it lets a RoleBinding pass', todo: 'Look at it.' });
+
+  test('nobody gets anything, and it is said why', async () => {
+    const waiting = await pending();
+    const id = await active();
+    await app.useCases.extend(ada, id, 600);
+    slip();
+    await expect(app.request()).rejects.toEqual(refusal('leash'));
+    await expect(app.request()).rejects.toThrow(/since the leash does not hold: it lets a RoleBinding pass/);
+    await expect(app.useCases.review(ben, waiting, 'approve', '', await app.seen(waiting))).rejects.toEqual(
+      refusal('leash'),
+    );
+    expect(await app.grant(waiting)).toMatchObject({ state: 'pending', decisions: [] });
+    const { extension, expiresAt } = await app.grant(id);
+    const seen = { digest: shortDigest(extensionDigest(await app.grant(id), extension as never)), message: null };
+    await expect(app.useCases.reviewExtension(ben, id, 'approve', '', seen)).rejects.toEqual(refusal('leash'));
+    await expect(app.useCases.extend(ada, id, 60)).rejects.toEqual(refusal('leash'));
+    expect(await app.grant(id)).toMatchObject({ expiresAt, extension });
+  });
+
+  test('what was approved waits until it holds again', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    slip();
+    await app.run();
+    expect((await app.grant(id)).state).toBe('approved');
+    expect(app.cluster.held.size).toBe(0);
+    app.conditions.report(LEASH, null);
+    app.clock.pass(5);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('active');
+  });
+
+  test('a grant that is being applied gets no rights; when that lasts, it is taken down and says why', async () => {
+    const id = await pending();
+    await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
+    const { startWorkspace } = app.cluster.access;
+    app.cluster.access.startWorkspace = async (grant) => {
+      slip();
+      return startWorkspace(grant);
+    };
+    for (let i = 0; i < 15; i++) {
+      await app.run();
+      expect(app.cluster.hasRights(id)).toBe(false);
+      app.clock.pass(5);
+    }
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({
+      state: 'failed',
+      ending: { note: expect.stringContaining('the leash does not hold') as string },
+    });
+    expect(app.cluster.held.size).toBe(0);
+  });
+
+  test('it is denied, revoked and ended as ever', async () => {
+    const waiting = await pending();
+    const [first, second] = [await active(), await active()];
+    slip();
+    await app.useCases.review(ben, waiting, 'deny', '', await app.seen(waiting));
+    await app.useCases.revoke(ada, first, '');
+    await app.run();
+    app.clock.pass(30 * 60);
+    await app.run();
+    const states = await Promise.all([waiting, first, second].map(async (id) => (await app.grant(id)).state));
+    expect(states).toEqual(['denied', 'revoked', 'expired']);
+    expect(app.cluster.held.size).toBe(0);
+  });
+});

@@ -1,0 +1,76 @@
+import { GRANT_LABEL } from '../../domain/confinement.ts';
+import { newGrantId } from '../../domain/ids.ts';
+import type { Api } from './api.ts';
+import { INSTANCE_LABEL, type ManifestContext, objectName } from './manifests.ts';
+import type { KubeObject } from './object.ts';
+
+/** Whom the leash must let nobody give access to: a name of Kubernetes' own, and nobody's. */
+const NOBODY = 'system:leash-test';
+const RBAC = 'rbac.authorization.k8s.io';
+
+/**
+ * What each policy of the leash must refuse and no other refuses before it, by the end of the policy's name. The bot may make all of it by
+ * RBAC (`system:basic-user` holds what everybody has), in the namespace that it may always write in.
+ */
+function forbidden({ instance, workspacesNamespace: namespace }: ManifestContext): Record<string, KubeObject> {
+  const id = newGrantId();
+  const name = objectName(id);
+  const labels = { 'app.kubernetes.io/managed-by': 'drawbridge', [GRANT_LABEL]: id, [INSTANCE_LABEL]: instance };
+  const metadata = { name, namespace, labels };
+  const ownedBy = (owner: string) => ({
+    ownerReferences: [
+      { apiVersion: 'batch/v1', kind: 'Job', name: owner, uid: '00000000-0000-4000-8000-000000000000' },
+    ],
+  });
+  const container = { name: 'lease', image: 'example.test/none:1' };
+  return {
+    'leash-rolebindings': {
+      apiVersion: `${RBAC}/v1`,
+      kind: 'RoleBinding',
+      metadata: { ...metadata, ...ownedBy(name) },
+      roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'system:basic-user' },
+      subjects: [{ apiGroup: RBAC, kind: 'User', name: NOBODY }],
+    },
+    'leash-roles': {
+      apiVersion: `${RBAC}/v1`,
+      kind: 'Role',
+      metadata: { ...metadata, ...ownedBy(name) },
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+    },
+    'leash-jobs': {
+      apiVersion: 'batch/v1',
+      kind: 'Job',
+      metadata,
+      spec: { parallelism: 0, template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+    },
+    'leash-networkpolicies': {
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
+      metadata,
+      spec: { podSelector: {}, policyTypes: ['Ingress'] },
+    },
+    // Of no grant: what is not labelled.
+    leash: {
+      apiVersion: `${RBAC}/v1`,
+      kind: 'Role',
+      metadata: { name: 'drawbridge-', namespace, ...ownedBy('drawbridge-') },
+      rules: [],
+    },
+  };
+}
+
+/**
+ * Tries by dry runs what the chart's leash must refuse. Null: all of it was refused, by the policy that must. Else what was not, one phrase:
+ * a leash that names another account than the bot's refuses nothing, and says nothing.
+ * @throws Unavailable when the API server does not answer
+ */
+export async function tryLeash(api: Api, context: ManifestContext): Promise<string | null> {
+  for (const [policy, object] of Object.entries(forbidden(context))) {
+    const refusal = await api.dryRun(object);
+    if (refusal === null)
+      return `the API server lets it write a ${object.kind} that the policy *-${policy} must refuse`;
+    if (!new RegExp(`ValidatingAdmissionPolicy '[^']*-${policy}' .*denied request`).test(refusal.words))
+      return `a ${object.kind} that the policy *-${policy} must refuse was refused by something else: ${refusal.words.slice(0, 300)}`;
+  }
+  return null;
+}
