@@ -202,6 +202,181 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
     });
   });
 
+  describe('what the chart has made', () => {
+    /** May edit everything in all namespaces, as people in many clusters may. */
+    let editor: Hand;
+    const ours = /^403 .*This belongs to Drawbridge \(release /;
+    const named = (apiVersion: string, kind: string, namespace: string, name: string) => ({
+      apiVersion,
+      kind,
+      metadata: { namespace, name },
+    });
+    const canary = () => named('apps/v1', 'Deployment', at.workspacesNamespace, `${at.release}-canary`);
+    const bots = (apiVersion: string, kind: string, suffix = '') =>
+      named(apiVersion, kind, at.namespace, `${at.serviceAccount}${suffix}`);
+    const pod = (namespace: string, spec: object = {}) => {
+      const plain = bystander(namespace) as KubeObject & { spec: object };
+      return { ...plain, metadata: { namespace, name: 'walker' }, spec: { ...plain.spec, ...spec } };
+    };
+    const dry = (path: string) => `${path}?dryRun=All`;
+    const merge = 'application/merge-patch+json';
+
+    beforeAll(async () => {
+      editor = await handOfUser('everywhere@example.test', 'edit');
+      await vi.waitFor(async () => expect(await editor.create(pod(targets.staging), true)).toBe('accepted'), {
+        timeout: 5000,
+      });
+    });
+
+    type Deed = [string, (hand: Hand) => Promise<string>];
+    const deny = () =>
+      named('networking.k8s.io/v1', 'NetworkPolicy', at.workspacesNamespace, `${at.release}-default-deny`);
+    const deeds: Deed[] = [
+      ['delete the default deny', (hand) => hand.call('DELETE', dry(pathOf(deny())))],
+      [
+        'open the default deny',
+        (hand) => hand.call('PATCH', dry(pathOf(deny())), { spec: { policyTypes: ['Ingress'] } }, merge),
+      ],
+      [
+        'open the workspaces by a policy beside it',
+        (hand) =>
+          hand.create(
+            {
+              ...deny(),
+              metadata: { namespace: at.workspacesNamespace, name: 'open' },
+              spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{}] },
+            } as KubeObject,
+            true,
+          ),
+      ],
+      ['put a pod beside the workspaces', (hand) => hand.create(pod(at.workspacesNamespace), true)],
+      ['take the canary away', (hand) => hand.call('DELETE', dry(pathOf(canary())))],
+      ['make the canary deaf', (hand) => hand.call('PATCH', dry(pathOf(canary())), { spec: { replicas: 0 } }, merge)],
+      [
+        'scale the canary to nothing',
+        (hand) => hand.call('PATCH', dry(`${pathOf(canary())}/scale`), { spec: { replicas: 0 } }, merge),
+      ],
+      [
+        'put a Service before the canary',
+        (hand) =>
+          hand.create(
+            {
+              ...named('v1', 'Service', at.workspacesNamespace, 'front'),
+              spec: { ports: [{ port: 80 }], selector: { a: 'b' } },
+            } as KubeObject,
+            true,
+          ),
+      ],
+      [
+        'rewrite the policy',
+        (hand) => hand.call('PATCH', dry(pathOf(bots('v1', 'ConfigMap'))), { data: { 'policy.yaml': '' } }, merge),
+      ],
+      [
+        'disown the policy’s ConfigMap',
+        (hand) => hand.call('PATCH', dry(pathOf(bots('v1', 'ConfigMap'))), { metadata: { labels: null } }, merge),
+      ],
+      ['delete the bot', (hand) => hand.call('DELETE', dry(pathOf(bots('apps/v1', 'Deployment'))))],
+      [
+        'scale the bot to nothing',
+        (hand) =>
+          hand.call('PATCH', dry(`${pathOf(bots('apps/v1', 'Deployment'))}/scale`), { spec: { replicas: 0 } }, merge),
+      ],
+      [
+        'suspend the reaper',
+        (hand) =>
+          hand.call('PATCH', dry(pathOf(bots('batch/v1', 'CronJob', '-reaper'))), { spec: { suspend: true } }, merge),
+      ],
+      [
+        'mint the bot’s token',
+        (hand) =>
+          hand.call('POST', dry(`${pathOf(bots('v1', 'ServiceAccount'))}/token`), {
+            apiVersion: 'authentication.k8s.io/v1',
+            kind: 'TokenRequest',
+            spec: {},
+          }),
+      ],
+      [
+        'change the bot’s account',
+        (hand) => hand.call('PATCH', dry(pathOf(bots('v1', 'ServiceAccount'))), { metadata: { labels: null } }, merge),
+      ],
+      [
+        'run a pod as the bot',
+        (hand) => hand.create(pod(at.namespace, { serviceAccountName: at.serviceAccount }), true),
+      ],
+      [
+        'run a Job as the reaper',
+        (hand) =>
+          hand.create(
+            {
+              ...named('batch/v1', 'Job', at.namespace, 'walker'),
+              spec: {
+                template: {
+                  spec: { ...pod('').spec, restartPolicy: 'Never', serviceAccountName: `${at.serviceAccount}-reaper` },
+                },
+              },
+            } as KubeObject,
+            true,
+          ),
+      ],
+    ];
+
+    test.each(deeds)('not to be touched by whoever may edit everywhere: %s', async (_what, deed) => {
+      // So it is the installation that is closed, and not the deed that fails; and who may do everything may upgrade.
+      expect(await deed(operator)).toBe('accepted');
+      expect(await deed(editor)).toMatch(ours);
+    });
+
+    test('nor all policies there at once', async () => {
+      expect(await editor.call('DELETE', dry(pathOf(deny(), true)))).toMatch(/^403 .*This belongs to Drawbridge/);
+    });
+
+    test('nobody goes into the pods of the bot either', async () => {
+      const path = `/api/v1/namespaces/${at.namespace}/pods/${at.serviceAccount}-abcde/exec?command=id&stdout=1`;
+      expect(await editor.call('POST', path)).toMatch(ours);
+      expect(await operator.call('POST', path)).toMatch(/^404 /);
+    });
+
+    test('what others have beside the bot stays theirs', async () => {
+      const beside = named('v1', 'ConfigMap', at.namespace, 'beside') as KubeObject;
+      expect(await editor.create(beside)).toBe('accepted');
+      expect(await editor.patch(beside, { data: { a: 'b' } })).toBe('accepted');
+      expect(await editor.create(pod(at.namespace), true)).toBe('accepted');
+      expect(await editor.remove(beside)).toBe('accepted');
+    });
+
+    test('nodes can be drained', async () => {
+      const evict = {
+        apiVersion: 'policy/v1',
+        kind: 'Eviction',
+        metadata: { name: 'bystander', namespace: at.workspacesNamespace },
+      };
+      const path = `/api/v1/namespaces/${at.workspacesNamespace}/pods/bystander/eviction?dryRun=All`;
+      expect(await editor.call('POST', path, evict)).toBe('accepted');
+    });
+
+    test('whoever may manage the installation changes it, as a pipeline does', async () => {
+      const RBAC = 'rbac.authorization.k8s.io';
+      const [, deed] = deeds.find(([what]) => what === 'rewrite the policy') as Deed;
+      expect(await deed(editor)).toMatch(ours);
+      await cluster.apply([
+        {
+          apiVersion: `${RBAC}/v1`,
+          kind: 'Role',
+          metadata: { namespace: at.namespace, name: 'manager' },
+          rules: [{ apiGroups: ['drawbridge.internal'], resources: ['installations'], verbs: ['manage'] }],
+        },
+        {
+          apiVersion: `${RBAC}/v1`,
+          kind: 'RoleBinding',
+          metadata: { namespace: at.namespace, name: 'manager' },
+          roleRef: { apiGroup: RBAC, kind: 'Role', name: 'manager' },
+          subjects: [user('everywhere@example.test')],
+        },
+      ]);
+      await vi.waitFor(async () => expect(await deed(editor)).toBe('accepted'), { timeout: 5000 });
+    });
+  });
+
   describe('the controllers of Kubernetes do their work', () => {
     const everything = async (grant: string) =>
       (

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ManifestContext } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
-import { isPersonName } from '../../src/domain/policy.ts';
+import { isPersonName } from '../../src/domain/identity.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { installExample, type Targets } from '../support/chart.ts';
