@@ -1,8 +1,9 @@
 import { mayAsk, mayDecide } from '../domain/decide.ts';
 import { Refusal, Unavailable } from '../domain/errors.ts';
 import { type Grant, holdsAccess } from '../domain/grant.ts';
-import { isSamePerson } from '../domain/identity.ts';
+import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
+import type { Person } from '../domain/people.ts';
 import { digestOfPlan } from '../domain/plan.ts';
 import { isSystemNamespace, matchesNamespace } from '../domain/policy.ts';
 import { mayRead, type OpenAccess, openAccess } from '../domain/reading.ts';
@@ -13,6 +14,9 @@ import { type View, viewOf } from './view.ts';
 import { answering, personBehind } from './who.ts';
 
 /** Questions: nothing here changes anything. */
+
+/** How many records are read at once. */
+const PAGE = 50;
 
 /** What this person may ask for, in the policy's order. */
 export async function offers(world: World, slackId: string): Promise<Offer[]> {
@@ -103,21 +107,33 @@ async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View
   }
 }
 
-/** The person's own, and those that wait for this person's decision; newest first. */
-export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[] }> {
+const newestFirst = (one: { readonly createdAt: number }, other: { readonly createdAt: number }): number =>
+  other.createdAt - one.createdAt;
+
+/** The person's own, and those that wait for this person's decision: of these the newest, `more` where there may be others. */
+export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }> {
   const policy = world.policies.current();
   const person = await personBehind(world, slackId);
-  const concerns = await world.store.open((s) => s.state === 'pending' || isSamePerson(s.requester, person));
-  const open = concerns.toSorted((a, b) => b.createdAt - a.createdAt);
+  const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
+  const waiting = await waitingFor(world, person);
   const view = (grant: Grant) => viewOf(grant, policy, world.cluster);
-  const mine = open.filter((grant) => isSamePerson(grant.requester, person)).map(view);
-  const waiting: Grant[] = [];
-  for (const grant of open)
-    if (grant.state === 'pending') {
-      const may = await answering(world, mayDecide(policy, grant, person), 'recently');
-      if (may.allowed) waiting.push(grant);
-    }
-  return { mine, waiting: waiting.map(view) };
+  return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
+}
+
+/** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */
+async function waitingFor(world: World, person: Person): Promise<{ grants: Grant[]; more: boolean }> {
+  const policy = world.policies.current();
+  const pending = new Map<GrantId, GrantSummary>();
+  for await (const portion of world.store.summaries())
+    for (const summary of portion) if (summary.state === 'pending') pending.set(summary.id, summary);
+  const ids = [...pending.values()].toSorted(newestFirst).map(({ id }) => id);
+  const grants: Grant[] = [];
+  let read = 0;
+  for (; read < ids.length && grants.length < PAGE; read += PAGE)
+    for (const grant of (await world.store.records(ids.slice(read, read + PAGE))).toSorted(newestFirst))
+      if (grant.state === 'pending' && (await answering(world, mayDecide(policy, grant, person), 'recently')).allowed)
+        grants.push(grant);
+  return { grants, more: read < ids.length };
 }
 
 /** Who has access to a namespace now; soonest end first. */

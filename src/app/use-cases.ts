@@ -72,8 +72,8 @@ export interface UseCases {
   reviewExtension(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
   /** Ends a grant, or calls a request back. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
-  /** The person's own, and those that wait for this person's decision; open ones, newest first. */
-  list(slackId: string): Promise<{ mine: View[]; waiting: View[] }>;
+  /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
+  list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
   /** Everything about one, as it is on record, for who may read it. */
   status(slackId: string, id: GrantId): Promise<View>;
   /** What this person may see of it now. */

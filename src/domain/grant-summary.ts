@@ -12,6 +12,7 @@ export interface GrantSummary {
   readonly namespace: string;
   /** The target is one workload, whose pods the grant follows. */
   readonly workload: boolean;
+  readonly createdAt: Instant;
   readonly pendingUntil: Instant;
   readonly expiresAt: Instant | null;
   /** The approval message is in Slack. */
@@ -34,6 +35,7 @@ export const grantSummary = z.looseObject({
   requester: z.looseObject({ slackId: z.string(), user: z.string() }),
   namespace: z.string(),
   workload: z.boolean(),
+  createdAt: z.number(),
   pendingUntil: z.number(),
   expiresAt: z.number().nullable(),
   posted: z.boolean(),
@@ -42,7 +44,7 @@ export const grantSummary = z.looseObject({
 }) satisfies z.ZodType<GrantSummary>;
 
 export function summaryOf(grant: Grant): GrantSummary {
-  const { id, state, profile, requester, target, pendingUntil, expiresAt, message, plan } = grant;
+  const { id, state, profile, requester, target, createdAt, pendingUntil, expiresAt, message, plan } = grant;
   return {
     id,
     state,
@@ -50,6 +52,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     requester: { slackId: requester.slackId, user: requester.user },
     namespace: target.namespace,
     workload: target.workload !== undefined,
+    createdAt,
     pendingUntil,
     expiresAt,
     posted: message !== null,

@@ -71,7 +71,7 @@ function stubUseCases(): Stub {
       sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, asks: 1, replaces: null, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
-    list: async () => ({ mine: [stub.view], waiting: [stub.view] }),
+    list: async () => ({ mine: [stub.view], waiting: [stub.view], more: false }),
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 }).grant],
@@ -552,7 +552,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     });
     stub.does.list = async () => {
       await slow;
-      return { mine: [], waiting: [] };
+      return { mine: [], waiting: [], more: false };
     };
     await slack.control.command(ADA, ACCESS, '/jit', 'list');
     await slack.control.waitFor(() => stub.calls.length === 1);

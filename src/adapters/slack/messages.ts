@@ -206,17 +206,29 @@ export function accessMessage(access: OpenAccess): Message {
 /** How many entries with their buttons a message takes, beside headers and the rest. */
 const ENTRIES = 10;
 
-function entries(views: readonly View[], buttonsOf: (view: View) => Block | null): (Block | null)[] {
+function entries(views: readonly View[], buttonsOf: (view: View) => Block | null, isMore = false): (Block | null)[] {
   const shown = views.slice(0, ENTRIES).flatMap((view) => [entry(view.grant), buttonsOf(view)]);
-  return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES))] : shown;
+  return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES, isMore))] : shown;
 }
 
-export function listMessage({ mine, waiting }: { mine: readonly View[]; waiting: readonly View[] }): Message {
-  return message(`${mine.length} of yours, ${waiting.length} waiting for you`, [
+export function listMessage({
+  mine,
+  waiting,
+  more: isMore,
+}: {
+  mine: readonly View[];
+  waiting: readonly View[];
+  more: boolean;
+}): Message {
+  return message(`${mine.length} of yours, ${waiting.length}${isMore ? ' or more' : ''} waiting for you`, [
     header('Waiting for your decision'),
     ...(waiting.length === 0
       ? [words('Nothing waits for you.')]
-      : entries(waiting, (view) => actions(button(ACTIONS.look, 'Look and decide', view, { style: 'primary' })))),
+      : entries(
+          waiting,
+          (view) => actions(button(ACTIONS.look, 'Look and decide', view, { style: 'primary' })),
+          isMore,
+        )),
     divider,
     header('Your requests and grants'),
     ...(mine.length === 0

@@ -105,8 +105,8 @@ export function fitting(lines: readonly string[], most: number, atMost: number =
   return kept;
 }
 
-export function more(count: number): string {
-  return `… and ${count} more`;
+export function more(count: number, atLeast = false): string {
+  return `… and ${count}${atLeast ? ' or' : ''} more`;
 }
 
 const MEMBER = /^[UW][A-Z0-9]{2,20}$/;

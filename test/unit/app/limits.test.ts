@@ -180,3 +180,54 @@ describe('something that is missing', () => {
     expect(await approve()).toBe('made');
   });
 });
+
+describe('lists', () => {
+  /** So many requests of many people wait, and are read as few as it takes. */
+  async function crowd(count: number) {
+    const app = appWorld();
+    const { grant } = await app.request();
+    const { records } = app.world.store;
+    const read: number[] = [];
+    for (let i = 1; i < count; i++)
+      await app.world.store.create({
+        ...grant,
+        id: `g-${String(i)
+          .replaceAll(/./g, (digit) => 'abcdefghjk'[Number(digit)] ?? '')
+          .padStart(6, 'm')}`,
+        requester: { ...grant.requester, slackId: `U0P${i}`, user: `p${i}@example.test` },
+        createdAt: grant.createdAt + (i % 7) * 1000 + i,
+      });
+    const store = {
+      ...app.world.store,
+      open: async () => {
+        throw new Error('all records were read');
+      },
+      records: (ids: readonly string[]) => {
+        read.push(ids.length);
+        return records(ids);
+      },
+    };
+    const useCases = createUseCases({ ...app.world, store });
+    return { app, read, list: (by: string) => useCases.list(by) };
+  }
+
+  it('read the newest of what waits by the page, and no more pages than are shown', async () => {
+    const { read, list } = await crowd(230);
+    const { waiting, mine, more } = await list(PEOPLE.ben);
+    expect([waiting.length, mine.length, more]).toEqual([50, 0, true]);
+    expect(read).toEqual([0, 50]);
+    const times = waiting.map(({ grant }) => grant.createdAt);
+    expect(times).toEqual(times.toSorted((a, b) => b - a));
+    expect(times[0]).toBe(Math.max(...times));
+  });
+
+  it('have all where that is little, and one’s own in any case', async () => {
+    const { read, list, app } = await crowd(40);
+    const own = await list(PEOPLE.ada);
+    expect([own.waiting.length, own.mine.length, own.more]).toEqual([0, 1, false]);
+    expect(read).toEqual([1, 40]);
+    await app.request(PEOPLE.ben);
+    const { waiting, mine, more } = await list(PEOPLE.cy);
+    expect([waiting.length, mine.length, more]).toEqual([41, 0, false]);
+  });
+});

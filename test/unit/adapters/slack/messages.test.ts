@@ -67,7 +67,7 @@ function everything(view: View, words = ''): Message[] {
     networkMessage(view, 1000),
     requestedMessage(view),
     outcomeMessage(view, 'Done.'),
-    listMessage({ mine: [view], waiting: [view] }),
+    listMessage({ mine: [view], waiting: [view], more: false }),
     whoMessage(words || 'staging', [view.grant]),
     accessMessage(view.grant),
     grantedMessage(view),
@@ -296,12 +296,20 @@ describe('direct messages', () => {
 
 describe('lists', () => {
   it('let people look before they decide', () => {
-    expect(buttonsOf(listMessage({ mine: [], waiting: [sampleView()] }))).toEqual([ACTIONS.look]);
+    expect(buttonsOf(listMessage({ mine: [], waiting: [sampleView()], more: false }))).toEqual([ACTIONS.look]);
+  });
+
+  it('say when more may wait than were looked at', () => {
+    const title = (more: boolean) => listMessage({ mine: [], waiting: [sampleView()], more }).text;
+    expect([title(false), title(true)]).toEqual([
+      '0 of yours, 1 waiting for you',
+      '0 of yours, 1 or more waiting for you',
+    ]);
   });
 
   it('say how many they leave out', () => {
     const many = Array.from({ length: 60 }, () => sampleView({ state: 'active', ...ended }));
-    expect(textOf(listMessage({ mine: many, waiting: many }))).toContain('… and 50 more');
+    expect(textOf(listMessage({ mine: many, waiting: many, more: false }))).toContain('… and 50 more');
     expect(
       textOf(
         whoMessage(
