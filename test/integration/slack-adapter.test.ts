@@ -233,6 +233,18 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     await told(slack, ADA, 'Access to staging');
   });
 
+  it('shows who may not read all of a grant who has access where, and no button', async () => {
+    const { slack, stub } = here;
+    const { id, state, requester, profile, target } = sampleView({ state: 'active' }).grant;
+    stub.does.inspect = async () => ({
+      access: { id, state, requester, profile, target, expiresAt: Date.now() + 60_000 },
+    });
+    await slack.control.command(ADA, ACCESS, '/jit', `status ${id}`);
+    const message = await told(slack, ADA, 'Reason, notes and plan are shown to');
+    expect(textOf(message)).toContain(requester.user);
+    expect(message.blocks?.filter(({ type }) => type === 'actions')).toEqual([]);
+  });
+
   it('tells refusals and faults in words that are safe', async () => {
     const { slack, stub } = here;
     stub.does.request = async () => {

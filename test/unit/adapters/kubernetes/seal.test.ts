@@ -100,6 +100,7 @@ describe('a seal', () => {
     ['another canary', (pod: Pod) => void (pod.initContainers[0]!.args = ['--canary=tcp:203.0.113.9:8080'])],
     ['a service account', (pod: Pod) => void (pod.serviceAccountName = 'admin')],
     ['its token', (pod: Pod) => void (pod.automountServiceAccountToken = true)],
+    ['its token, which a pod has that says nothing of it', (pod: Pod) => void delete pod.automountServiceAccountToken],
     ['the host network', (pod: Pod) => void (pod.hostNetwork = true)],
     ['a volume', (pod: Pod) => void (pod.volumes = [{ name: 'host', hostPath: { path: '/' } }])],
     ['another host alias', (pod: Pod) => void (pod.hostAliases = [{ ip: '203.0.113.9', hostnames: ['checkout'] }])],
