@@ -2,9 +2,9 @@ import { Refusal } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { kubernetesUser } from '../domain/people.ts';
 import { profileNamed } from '../domain/policy.ts';
-import type { AuditEntry, Directory, World } from './ports.ts';
+import type { Directory, World } from './ports.ts';
 import { noting } from './steps.ts';
-import { whole } from './whole.ts';
+import { trackingWrites } from './tracking-writes.ts';
 
 /** What a person typed or pressed. */
 export interface Command {
@@ -24,9 +24,9 @@ export interface Command {
 export async function runCommand<T>(world: World, command: Command, work: (world: World) => Promise<T>): Promise<T> {
   const once = readingOnce(world);
   try {
-    return await whole(once, work);
+    return await trackingWrites(once, work);
   } catch (error) {
-    if (error instanceof Refusal) await once.audit.record(await entryOf(once, command, error));
+    if (error instanceof Refusal) await auditRefusal(once, command, error);
     throw error;
   }
 }
@@ -58,7 +58,7 @@ function remembering<Rest extends unknown[], T>(
   };
 }
 
-async function entryOf(world: World, { by, doing, id, profile }: Command, refusal: Refusal): Promise<AuditEntry> {
+export async function auditRefusal(world: World, { by, doing, id, profile }: Command, refusal: Refusal): Promise<void> {
   const policy = world.policies.current();
   const account = await world.directory.account(by).catch(() => null);
   const user = account === null ? null : kubernetesUser(account, policy.identity);
@@ -69,11 +69,11 @@ async function entryOf(world: World, { by, doing, id, profile }: Command, refusa
       : noting(world, 'refused', null)(grant);
   // A profile's name is the label of a metric: only those that exist.
   const asked = profile !== undefined && profileNamed(policy, profile) !== undefined ? { profile } : {};
-  return {
+  await world.audit.record({
     ...about,
     ...asked,
     actor: { user: user ?? '', slackId: by },
     rule: refusal.rule,
     note: `${doing}: ${refusal.message}`,
-  };
+  });
 }

@@ -1,5 +1,5 @@
 import type { Grant } from '../domain/grant.ts';
-import { type Command, runCommand } from './command.ts';
+import { auditRefusal, type Command, readingOnce, runCommand } from './command.ts';
 import { endAccess } from './end-grant.ts';
 import { askExtension, reviewExtension } from './extend-grant.ts';
 import { inspect, list, offers, status, who, workloads } from './inquire.ts';
@@ -39,6 +39,7 @@ export function createUseCases(world: World): UseCases {
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
     status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),
     inspect: (by, id) => run(by, 'status', { id }, (w) => inspect(w, by, id)),
+    turnAway: (by, doing, refusal) => auditRefusal(readingOnce(world), { by, doing }, refusal),
     who: (by, namespace) => run(by, 'who', {}, (w) => who(w, by, namespace)),
   };
 }

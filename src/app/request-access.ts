@@ -83,7 +83,7 @@ export function digestOfPrepared({ grant }: Prepared): string {
  */
 export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
   const prepared = await prepareRequest(world, slackId, ask);
-  return (await made(world, prepared)) ?? requestAccess(world, slackId, ask);
+  return (await storeRequest(world, prepared)) ?? requestAccess(world, slackId, ask);
 }
 
 /**
@@ -99,12 +99,12 @@ export async function requestAsShown(
 ): Promise<{ readonly requested: Grant } | { readonly changed: Prepared }> {
   const prepared = await prepareRequest(world, slackId, ask);
   if (digestOfPrepared(prepared) !== shown) return { changed: prepared };
-  const requested = await made(world, prepared);
+  const requested = await storeRequest(world, prepared);
   return requested === null ? requestAsShown(world, slackId, ask, shown) : { requested };
 }
 
 /** Stores the request and asks the approvers, or lets the policy approve. Null: its id was taken, nothing has been done. */
-async function made(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
+async function storeRequest(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
   const said = noting(world, 'requested', grant.requester, ({ reason }) => ({ rule, note: reason }));
   if (!(await world.store.create(grant, said, 'person'))) return null;
   await world.scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);

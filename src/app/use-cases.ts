@@ -78,6 +78,8 @@ export interface UseCases {
   status(slackId: string, id: GrantId): Promise<View>;
   /** What this person may see of it now. */
   inspect(slackId: string, id: GrantId): Promise<Inspected>;
+  /** Puts into the audit that somebody was refused before it could be known what they wanted. */
+  turnAway(slackId: string, doing: string, refusal: Refusal): Promise<void>;
   /** Who has access to a namespace now. */
   who(slackId: string, namespace: string): Promise<OpenAccess[]>;
 }

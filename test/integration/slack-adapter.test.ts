@@ -74,6 +74,7 @@ function stubUseCases(): Stub {
     list: async () => ({ mine: [stub.view], waiting: [stub.view], more: false }),
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
+    turnAway: async () => {},
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 }).grant],
   };
   const useCases = Object.fromEntries(
@@ -437,6 +438,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
     expect(shownTo(ADA)).toContain('not one that Drawbridge knows');
     expect(stub.calls.some(([name]) => name === 'requestAsShown')).toBe(false);
+    expect(stub.calls).toContainEqual(['turnAway', ADA, MODALS.confirm, expect.objectContaining({ rule: 'message' })]);
   });
 
   it('works a preview out for longer than Slack waits; a refusal then leads back to what was typed', async () => {

@@ -1,6 +1,6 @@
+import { coalesced } from '../../app/coalesced.ts';
 import { inParallel } from '../../app/in-parallel.ts';
 import type { ClusterAccess } from '../../app/ports.ts';
-import { shared } from '../../app/shared.ts';
 import { GRANT_LABEL } from '../../domain/confinement.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
@@ -60,7 +60,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const keysOf = createClusterKeys(api, options.sealKeys);
   const apply = async (object: KubeObject) => api.apply(seal(object, await keysOf()));
-  const snapshot = shared(() => readSnapshot(api));
+  const snapshot = coalesced(() => readSnapshot(api));
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
   async function until<T>(limit: number, what: string, probe: () => Promise<T | null>): Promise<T> {

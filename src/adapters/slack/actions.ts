@@ -79,7 +79,12 @@ export type Asked = z.infer<typeof asked>;
 /** What the modal for a denial's note is about. */
 export type Denial = z.infer<typeof denial>;
 
-const STALE = 'That button is not one that Drawbridge knows.';
+/** A button or form that carries nothing of ours: an old one, or somebody else's. */
+export class StrangeControl extends Refusal {
+  constructor(remedy = '') {
+    super('message', 'That button is not one that Drawbridge knows.', remedy);
+  }
+}
 
 /** The value of a button on a grant. */
 export function carry(
@@ -95,7 +100,7 @@ export function carry(
   });
 }
 
-/** @throws Refusal when it is no value of ours */
+/** @throws StrangeControl when it is no value of ours */
 export function carried(value: unknown): Carried {
   return parsed(button, value);
 }
@@ -106,7 +111,7 @@ export function carryAsked(what: Asked): string {
   return text.length > LIMITS.metadata ? '' : text;
 }
 
-/** @throws Refusal when it is none of ours */
+/** @throws StrangeControl when it is none of ours */
 export function carriedAsked(metadata: unknown): Asked {
   return parsed(asked, metadata);
 }
@@ -115,7 +120,7 @@ export function carryDenial(about: Denial): string {
   return JSON.stringify(about);
 }
 
-/** @throws Refusal when it is none of ours */
+/** @throws StrangeControl when it is none of ours */
 export function carriedDenial(metadata: unknown): Denial {
   return parsed(denial, metadata);
 }
@@ -129,11 +134,11 @@ const container = z.object({
 
 /**
  * The message that a clicked button was in, from what Slack says of it; null when only the one person saw it.
- * @throws Refusal when Slack says nothing of it: a decision must be tied to what was seen
+ * @throws StrangeControl when Slack says nothing of it: a decision must be tied to what was seen
  */
 export function messageOf(payload: unknown): z.infer<typeof message> | null {
   const where = container.safeParse(payload);
-  if (!where.success) throw new Refusal('message', STALE);
+  if (!where.success) throw new StrangeControl();
   if (where.data.is_ephemeral === true) return null;
   return parsed(message, JSON.stringify({ channel: where.data.channel_id, ts: where.data.message_ts }));
 }
@@ -146,6 +151,6 @@ function parsed<T extends z.ZodType>(schema: T, text: unknown): z.output<T> {
     json = null;
   }
   const result = schema.safeParse(json);
-  if (!result.success) throw new Refusal('message', STALE, 'Use `/jit list`.');
+  if (!result.success) throw new StrangeControl('Use `/jit list`.');
   return result.data;
 }

@@ -15,7 +15,16 @@ import type { View } from '../../app/view.ts';
 import type { Ask } from '../../domain/decide.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { touching } from '../../domain/errors.ts';
-import { ACTIONS, carried, carriedAsked, carriedDenial, LONGEST_NOTE, MODALS, messageOf } from './actions.ts';
+import {
+  ACTIONS,
+  carried,
+  carriedAsked,
+  carriedDenial,
+  LONGEST_NOTE,
+  MODALS,
+  messageOf,
+  StrangeControl,
+} from './actions.ts';
 import { type Message, note } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
 import { type Command, parseCommand } from './commands.ts';
@@ -52,7 +61,7 @@ import {
   type StateValues,
   settle,
 } from './modal.ts';
-import { sayError } from './say.ts';
+import { saidMessage, sayError } from './say.ts';
 import { instead } from './standing.ts';
 
 /** What Slack sends, turned into use cases and their results into words. Handlers ack, parse, delegate, render; they hold no rules. */
@@ -123,7 +132,8 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     try {
       await work();
     } catch (error) {
-      await answer(where, note(sayError(error, doing, log).text));
+      if (error instanceof StrangeControl) await useCases.turnAway(where.user, doing, error);
+      await answer(where, saidMessage(sayError(error, doing, log)));
     }
   }
 
@@ -384,7 +394,10 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
           const triggerId = 'trigger_id' in body ? body.trigger_id : undefined;
           const outcome = twice('view', triggerId)
             .then((again) => (again ? SENT_ALREADY : work(body.user.id, view)))
-            .catch((error: unknown): Outcome => failed(valuesOf(view), error, callbackId));
+            .catch(async (error: unknown): Promise<Outcome> => {
+              if (error instanceof StrangeControl) await useCases.turnAway(body.user.id, callbackId, error);
+              return failed(valuesOf(view), error, callbackId);
+            });
           const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
           if (timely !== 'late')
             await acknowledge(

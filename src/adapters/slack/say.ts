@@ -1,13 +1,22 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Refusal, Unavailable } from '../../domain/errors.ts';
+import { Refusal, Unavailable, UnreadableMembers } from '../../domain/errors.ts';
 import { IllegalTransition } from '../../domain/grant.ts';
+import { type Message, message, note, section } from './blocks.ts';
+import { escape, mentionOfList } from './text.ts';
 
 /** What a person may read of an error, as plain words; the rest goes to the log. */
 export interface Said {
   readonly text: string;
   /** The refusal, where it was one: its rule says which field of a form it belongs to. */
   readonly refusal: Refusal | null;
+}
+
+/** The same for one person alone; a list that can't be read is named as Slack names it. */
+export function saidMessage({ text, refusal }: Said): Message {
+  if (!(refusal instanceof UnreadableMembers)) return note(text);
+  const { list } = refusal;
+  return message(text, [section(escape(text).replace(`Who is in ${list} `, `Who is in ${mentionOfList(list)} `))]);
 }
 
 /**

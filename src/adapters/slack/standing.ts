@@ -12,7 +12,7 @@ import { shortDigest } from '../../domain/plan.ts';
 import type { Principals } from '../../domain/policy.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
-import { code, fitting, moment, person } from './text.ts';
+import { code, fitting, mentionOfList, moment, person } from './text.ts';
 
 /** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
 
@@ -23,8 +23,8 @@ export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>):
 /** Approvers as the policy names them. In a new message Slack notifies the groups and accounts among them; an edit notifies nobody. */
 export function approvers({ users, groups, channels }: Principals): string {
   const names = [
-    ...groups.map((id) => `<!subteam^${id}>`),
-    ...channels.map((id) => `members of <#${id}>`),
+    ...groups.map(mentionOfList),
+    ...channels.map((id) => `members of ${mentionOfList(id)}`),
     ...users.map((user) => (/^[UW][A-Z0-9]{2,20}$/.test(user) ? `<@${user}>` : code(user))),
   ];
   return fitting(names, 1500, 20).join(', ') || 'nobody';

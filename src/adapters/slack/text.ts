@@ -116,6 +116,11 @@ export function person({ slackId, user }: Pick<Person, 'slackId' | 'user'>): str
   return MEMBER.test(slackId) ? `<@${slackId}> (${code(user)})` : code(user);
 }
 
+/** A user group or channel of the policy, by the name that it has in Slack. The ids are checked by the policy's schema. */
+export function mentionOfList(id: string): string {
+  return id.startsWith('S') ? `<!subteam^${id}>` : `<#${id}>`;
+}
+
 /** A point in time in the reader's own time zone; UTC where Slack can't do that. */
 export function moment(at: Instant): string {
   const iso = new Date(at).toISOString();

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
+import { Refusal } from '../../../src/domain/errors.ts';
 import type { PolicyInput } from '../../../src/domain/policy.ts';
 import { account, appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
 
@@ -263,6 +264,18 @@ describe('every refusal is in the audit, once', () => {
       ...Array.from({ length: 2 }, () => ['profiles.debug.approvers', id, 'cy@example.test']),
     ]);
     expect(refusals()[0]).toMatchObject({ profile: 'debug', requester: 'ada@example.test' });
+  });
+
+  test('of a button that is none of ours, as the adapter met it', async () => {
+    await app.useCases.turnAway(cy, 'approve', new Refusal('message', 'That button is not one that Drawbridge knows.'));
+    expect(refusals()).toMatchObject([
+      {
+        rule: 'message',
+        id: null,
+        actor: { user: 'cy@example.test', slackId: cy },
+        note: expect.stringMatching(/^approve: /),
+      },
+    ]);
   });
 
   test('of a request, its preview, a look, and of an account that may not act', async () => {

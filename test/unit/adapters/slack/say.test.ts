@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { sayError } from '../../../../src/adapters/slack/say.ts';
-import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
+import { saidMessage, sayError } from '../../../../src/adapters/slack/say.ts';
+import { Refusal, Unavailable, UnreadableMembers } from '../../../../src/domain/errors.ts';
 import { IllegalTransition } from '../../../../src/domain/grant.ts';
 
 function listening() {
@@ -18,6 +18,27 @@ describe('what a person reads of an error', () => {
       text: 'Not yours to ask for. Ask Cy. (Rule: profiles.debug.requesters)',
       refusal,
     });
+  });
+
+  it('names a list that can not be read as Slack does, to that person alone', () => {
+    const { log } = listening();
+    const said = (list: string) =>
+      saidMessage(
+        sayError(
+          new UnreadableMembers('profiles.debug.approvers', list, 19.2, 'Whether <you> are one is not known.'),
+          'approve',
+          log,
+        ),
+      );
+    expect(said('S0SRE')).toMatchObject({
+      text: expect.stringMatching(/^Who is in S0SRE can't be read now\. .* Try again in 20 s\. \(Rule: /),
+      blocks: [
+        { text: { type: 'mrkdwn', text: expect.stringMatching(/^Who is in <!subteam\^S0SRE> can't .*&lt;you&gt;/) } },
+      ],
+    });
+    expect(said('C0ENG').blocks).toMatchObject([{ text: { text: expect.stringContaining('in <#C0ENG> can') } }]);
+    const other = new Refusal('target', 'Who is in S0SRE <!here>');
+    expect(saidMessage(sayError(other, 'x', log)).blocks).toMatchObject([{ text: { type: 'plain_text' } }]);
   });
 
   it('is the dependency that is away, and not its secrets', () => {

@@ -1,5 +1,5 @@
 /** One at a time: whoever asks while one runs gets the next one with all others, so that each sees what was there when it asked. */
-export function shared<T>(work: () => Promise<T>): () => Promise<T> {
+export function coalesced<T>(work: () => Promise<T>): () => Promise<T> {
   let running: Promise<T> | undefined;
   let next: Promise<T> | undefined;
   return function ask(): Promise<T> {

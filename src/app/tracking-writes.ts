@@ -5,7 +5,7 @@ import type { GrantStore, World } from './ports.ts';
  * Runs what a person asked for. Where a dependency fails on the way, the error says whether anything had been recorded before: if not, nothing
  * was done, and nothing will be.
  */
-export async function whole<T>(world: World, work: (world: World) => Promise<T>): Promise<T> {
+export async function trackingWrites<T>(world: World, work: (world: World) => Promise<T>): Promise<T> {
   let touched = false;
   const written = async <R>(write: Promise<R>, hasChanged: (result: R) => boolean): Promise<R> => {
     try {

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { World } from '../../../src/app/ports.ts';
-import { whole } from '../../../src/app/whole.ts';
+import { trackingWrites } from '../../../src/app/tracking-writes.ts';
 import { Refusal, Unavailable } from '../../../src/domain/errors.ts';
 import { sampleGrant } from '../../support/grants.ts';
 import { memoryStore } from '../../support/memory.ts';
@@ -13,8 +13,8 @@ const worldOf = (change: Partial<World['store']> = {}) => ({ store: { ...memoryS
 const certain = (untouched: boolean) => ({ name: 'Unavailable', untouched });
 
 test('a fault before anything is recorded has touched nothing, whoever failed', async () => {
-  await expect(whole(worldOf(), failing(false))).rejects.toMatchObject(certain(true));
-  await expect(whole(worldOf({ create: failing(true) }), (w) => w.store.create(grant))).rejects.toMatchObject(
+  await expect(trackingWrites(worldOf(), failing(false))).rejects.toMatchObject(certain(true));
+  await expect(trackingWrites(worldOf({ create: failing(true) }), (w) => w.store.create(grant))).rejects.toMatchObject(
     certain(true),
   );
 });
@@ -22,7 +22,7 @@ test('a fault before anything is recorded has touched nothing, whoever failed', 
 test('a write without an answer may have been made', async () => {
   for (const change of [{ create: failing(false) }, { change: failing(false) }])
     await expect(
-      whole(worldOf(change), async (w) => {
+      trackingWrites(worldOf(change), async (w) => {
         await w.store.create(grant);
         await w.store.change(grant.id, (g) => g);
       }),
@@ -31,12 +31,12 @@ test('a write without an answer may have been made', async () => {
 
 test('a fault after a change is no word that nothing was done, even of a Redis that refuses now', async () => {
   const world = worldOf();
-  const create = whole(world, async (w) => {
+  const create = trackingWrites(world, async (w) => {
     await w.store.create(grant);
     return failing(true)();
   });
   await expect(create).rejects.toMatchObject(certain(false));
-  const changed = whole(world, async (w) => {
+  const changed = trackingWrites(world, async (w) => {
     await w.store.change(grant.id, (g) => ({ ...g, reason: 'another' }));
     return failing(true)();
   });
@@ -46,13 +46,13 @@ test('a fault after a change is no word that nothing was done, even of a Redis t
 test('what changed nothing, and what is no fault of a dependency, stays as it is', async () => {
   const world = worldOf();
   await world.store.create(grant);
-  const unchanged = whole(world, async (w) => {
+  const unchanged = trackingWrites(world, async (w) => {
     await w.store.create(grant);
     await w.store.change(grant.id, () => null);
     return failing(false)();
   });
   await expect(unchanged).rejects.toMatchObject(certain(true));
   const refusal = new Refusal('id', 'no');
-  await expect(whole(world, async () => Promise.reject(refusal))).rejects.toBe(refusal);
-  expect(await whole(world, async (w) => w.store.get(grant.id))).toEqual(grant);
+  await expect(trackingWrites(world, async () => Promise.reject(refusal))).rejects.toBe(refusal);
+  expect(await trackingWrites(world, async (w) => w.store.get(grant.id))).toEqual(grant);
 });
