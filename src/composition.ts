@@ -31,6 +31,7 @@ import { type Condition, createConditions, type Lack, type Need } from './app/co
 import { createUseCases } from './app/create-use-cases.ts';
 import { createDueRights } from './app/end-due.ts';
 import { createFollower } from './app/follow-workloads.ts';
+import { endForLeavers } from './app/leavers.ts';
 import { createLookout } from './app/lookout.ts';
 import type { ClusterAccess, World } from './app/ports.ts';
 import { reconcile } from './app/reconcile.ts';
@@ -52,6 +53,8 @@ const LOOK_AT_CLOCKS_EVERY = 10_000;
 const TEND_EVERY = 5000;
 /** Milliseconds between two looks at what seldom goes away while nothing is missing. */
 const RARELY = 600_000;
+/** Milliseconds between two looks for people who have left while something of theirs is open. */
+const LOOK_FOR_LEAVERS_EVERY = 600_000;
 /** Milliseconds between two looks at the audit chain; its head is printed with each. */
 const LOOK_AT_AUDIT_EVERY = 60_000;
 /** Seconds that the audit webhook may lag before administrators are told. */
@@ -255,6 +258,18 @@ export async function startDrawbridge(
     }
   }
 
+  /** One replica looks in each span of time. */
+  async function tendLeavers(): Promise<void> {
+    const notLooked = (error: unknown) => log.warn({ err: error }, 'who has left could not be looked at');
+    try {
+      const span = Math.floor(Date.now() / LOOK_FOR_LEAVERS_EVERY);
+      if (await store.firstTime(`leavers ${span}`, (2 * LOOK_FOR_LEAVERS_EVERY) / 1000))
+        await endForLeavers(world, notLooked);
+    } catch (error) {
+      notLooked(error);
+    }
+  }
+
   let doubted: string | null = null;
   /** That the clocks are in doubt is told, and that they are not any more. */
   async function tendClock(): Promise<void> {
@@ -283,6 +298,8 @@ export async function startDrawbridge(
   await tendAudit();
   await tendClock();
   const auditTimer = setInterval(() => void tendAudit(), LOOK_AT_AUDIT_EVERY);
+  void tendLeavers();
+  const leaversTimer = setInterval(() => void tendLeavers(), LOOK_FOR_LEAVERS_EVERY);
   const webhook =
     settings.auditWebhook === null || feed === null
       ? null
@@ -380,6 +397,7 @@ export async function startDrawbridge(
     async stop() {
       clearInterval(timer);
       clearInterval(auditTimer);
+      clearInterval(leaversTimer);
       clearInterval(clockTimer);
       clearInterval(conditionsTimer);
       podWatch.stop();

@@ -2,7 +2,7 @@ import { Refusal } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { kubernetesUser } from '../domain/people.ts';
 import { profileNamed } from '../domain/policy.ts';
-import type { Directory, World } from './ports.ts';
+import type { Directory, Freshness, World } from './ports.ts';
 import { noting } from './steps.ts';
 import { trackingWrites } from './tracking-writes.ts';
 
@@ -36,9 +36,9 @@ export function readingOnce(world: World): World {
   const policy = world.policies.current();
   const { directory } = world;
   const remembered: Directory = {
-    account: remembering((slackId) => directory.account(slackId)),
-    accountWith: remembering((email) => directory.accountWith(email)),
-    members: remembering((list, freshness) => directory.members(list, freshness)),
+    account: remembering((slackId: string) => directory.account(slackId)),
+    accountWith: remembering((email: string) => directory.accountWith(email)),
+    members: remembering((list: string, freshness: Freshness) => directory.members(list, freshness)),
   };
   return {
     ...world,
@@ -47,12 +47,11 @@ export function readingOnce(world: World): World {
   };
 }
 
-function remembering<Rest extends unknown[], T>(
-  read: (key: string, ...rest: Rest) => Promise<T>,
-): (key: string, ...rest: Rest) => Promise<T> {
+function remembering<Args extends string[], T>(read: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
   const answers = new Map<string, Promise<T>>();
-  return (key, ...rest) => {
-    const answer = answers.get(key) ?? read(key, ...rest);
+  return (...args) => {
+    const key = args.join(' ');
+    const answer = answers.get(key) ?? read(...args);
     answers.set(key, answer);
     return answer;
   };

@@ -18,23 +18,34 @@ export async function endAccess(world: World, slackId: string, id: GrantId, word
   const { actor: person, grant } = await actorAndGrant(world, slackId, id);
   const allowed = await mustBeAllowed(world, { kind: 'end', grant }, { requester: grant.requester, actor: person });
   if (hasEnded(grant.state)) throw new Refusal('state', `${id} has ended already: ${grant.state}.`);
+  return endNow(world, grant, person, allowed.rule, words);
+}
+
+/** Ends a grant, or calls a request back before anything was applied. */
+export async function endNow(
+  world: World,
+  { id, state }: Grant,
+  by: Person | null,
+  rule: string,
+  words: string,
+): Promise<Grant> {
   const cancelled = await world.store.change(
     id,
     (current) =>
       current.state === 'pending' || current.state === 'approved'
         ? become(current, 'cancelled', {
             endedAt: world.clock.now(),
-            ending: endingOf(world, 'revoked', person, words),
+            ending: endingOf(world, 'revoked', by, words),
           })
         : null,
-    noting(world, 'cancelled', person, { from: grant.state, rule: allowed.rule, note: words }),
+    noting(world, 'cancelled', by, { from: state, rule, note: words }),
   );
   if (cancelled?.changed) {
     await tellEnd(world, cancelled.grant);
     await unschedule(world, cancelled.grant);
     return cancelled.grant;
   }
-  return beginEnding(world, id, 'revoked', person, words);
+  return beginEnding(world, id, 'revoked', by, words);
 }
 
 const endingOf = (

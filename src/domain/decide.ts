@@ -399,6 +399,20 @@ function* decideEnd(policy: Policy, grant: Grant, actor: Person | null): Asking<
   );
 }
 
+/**
+ * Why somebody may not keep what is open: the account is deactivated, or the policy denies them the profile, as whom they are now or were when
+ * they asked. Null: nothing that can be read says so.
+ */
+export function* decideStay(policy: Policy, grant: Grant, requester: Person | Refusal): Asking<Refusal | null> {
+  if (requester instanceof Refusal && requester.rule === 'identity.deactivated') return requester;
+  if (profileNamed(policy, grant.profile) === undefined) return null;
+  for (const person of [requester, grant.requester]) {
+    const why = person instanceof Refusal ? null : yield* denied(policy, grant.profile, person);
+    if (why !== null && !(why.refusal instanceof UnreadableMembers)) return why.refusal;
+  }
+  return null;
+}
+
 /** Seconds by which the window can still be made longer: never past the profile's maximum, counted from its start. */
 export function roomToExtend(grant: Grant, profile: Profile): number {
   const { startsAt, expiresAt } = grant;

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import { Refusal } from '../../../src/domain/errors.ts';
+import { endForLeavers } from '../../../src/app/leavers.ts';
+import { Refusal, Unavailable } from '../../../src/domain/errors.ts';
 import type { PolicyInput } from '../../../src/domain/policy.ts';
 import { account, appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
 
@@ -188,6 +189,12 @@ describe('a longer window is planned anew', () => {
     });
   });
 
+  test('is not given in the moment in which the window ends', async () => {
+    const { id, seen } = await waiting();
+    app.clock.set((await app.grant(id)).expiresAt ?? 0);
+    await expect(app.useCases.reviewExtension(ben, id, 'approve', '', seen)).rejects.toEqual(refusal(/^state$/));
+  });
+
   test('that takes the place of another says so', async () => {
     const { id } = await waiting();
     await expect(app.useCases.extend(ada, id, 300)).resolves.toMatchObject({
@@ -369,5 +376,58 @@ describe('people are looked up as few times as a decision needs', () => {
     app.members.set('S0LEAD', [cy]);
     await app.useCases.revoke(cy, id, '');
     expect((await app.grant(id)).state).toBe('ending');
+  });
+});
+
+describe('who leaves loses what is open', () => {
+  const look = async () => {
+    await endForLeavers(app.world, (error) => {
+      throw error;
+    });
+    await app.run();
+  };
+
+  test.each(CHANGES.slice(0, 2))(
+    'somebody %s: grants end, requests are called back, and people are told',
+    async (_, change, rule) => {
+      const open = await active();
+      const wished = await pending();
+      const approved = (await app.request()).grant.id;
+      await app.useCases.review(ben, approved, 'approve', '', { ...(await app.seen(approved)), message: null });
+      const others = (await app.request(ben)).grant.id;
+      change();
+      await look();
+      expect((await app.grant(open)).state).toBe('revoked');
+      expect(app.cluster.held.size).toBe(0);
+      for (const id of [wished, approved]) expect((await app.grant(id)).state).toBe('cancelled');
+      expect((await app.grant(others)).state).toBe('pending');
+      expect(
+        app.alarms.filter((text) => [open, wished].some((id) => text.startsWith(`${id} is ended: `))),
+      ).toHaveLength(2);
+      expect(app.told).toContainEqual({ id: open, news: 'ended', state: 'revoked' });
+      expect(app.audit.find(({ event, id }) => event === 'cancelled' && id === wished)?.rule).toContain(rule);
+    },
+  );
+
+  test('but not who is no requester any more, nor by what can not be read', async () => {
+    const id = await active();
+    app.setPolicy(policyWith({ requesters: { users: ['ben@example.test'] }, deny: { groups: ['S0UNREAD'] } }));
+    await look();
+    expect((await app.grant(id)).state).toBe('active');
+    app.world.directory.account = async () => {
+      throw new Unavailable('Slack', 'users.info is rate limited for 20 s');
+    };
+    await look();
+    expect((await app.grant(id)).state).toBe('active');
+  });
+
+  test('and who is denied as whom they asked loses it though the account leads elsewhere now', async () => {
+    const id = await active();
+    app.accounts.set(ada, { ...account(ada, 'ada'), emailConfirmed: false });
+    await look();
+    expect((await app.grant(id)).state).toBe('active');
+    app.setPolicy(policyWith({ deny: { users: ['ada@example.test'] } }));
+    await look();
+    expect((await app.grant(id)).state).toBe('revoked');
   });
 });
