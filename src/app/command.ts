@@ -2,7 +2,8 @@ import { Refusal } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { kubernetesUser } from '../domain/people.ts';
 import { profileNamed } from '../domain/policy.ts';
-import type { Directory, Freshness, World } from './ports.ts';
+import { once } from './once.ts';
+import type { Directory, World } from './ports.ts';
 import { noting } from './steps.ts';
 import { trackingWrites } from './tracking-writes.ts';
 
@@ -22,11 +23,11 @@ export interface Command {
  * with whoever was refused.
  */
 export async function runCommand<T>(world: World, command: Command, work: (world: World) => Promise<T>): Promise<T> {
-  const once = readingOnce(world);
+  const own = readingOnce(world);
   try {
-    return await trackingWrites(once, work);
+    return await trackingWrites(own, work);
   } catch (error) {
-    if (error instanceof Refusal) await auditRefusal(once, command, error);
+    if (error instanceof Refusal) await auditRefusal(own, command, error);
     throw error;
   }
 }
@@ -36,24 +37,23 @@ export function readingOnce(world: World): World {
   const policy = world.policies.current();
   const { directory } = world;
   const remembered: Directory = {
-    account: remembering((slackId: string) => directory.account(slackId)),
-    accountWith: remembering((email: string) => directory.accountWith(email)),
-    members: remembering((list: string, freshness: Freshness) => directory.members(list, freshness)),
+    account: once(
+      (slackId) => directory.account(slackId),
+      (slackId) => slackId,
+    ),
+    accountWith: once(
+      (email) => directory.accountWith(email),
+      (email) => email,
+    ),
+    members: once(
+      (list, freshness) => directory.members(list, freshness),
+      (list, freshness) => `${list} ${freshness}`,
+    ),
   };
   return {
     ...world,
     policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
     directory: remembered,
-  };
-}
-
-function remembering<Args extends string[], T>(read: (...args: Args) => Promise<T>): (...args: Args) => Promise<T> {
-  const answers = new Map<string, Promise<T>>();
-  return (...args) => {
-    const key = args.join(' ');
-    const answer = answers.get(key) ?? read(...args);
-    answers.set(key, answer);
-    return answer;
   };
 }
 

@@ -5,7 +5,8 @@ import { become, type Decision, type Extension, type Grant, onePerPerson } from 
 import type { GrantId } from '../domain/ids.ts';
 import { MOST_ASKS, tooManyAsks } from '../domain/limits.ts';
 import type { Person } from '../domain/people.ts';
-import { digestOfPlan } from '../domain/plan.ts';
+import { boundOf, digestOfPlan } from '../domain/plan.ts';
+import { differencesOf } from '../domain/plan-differences.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { beneficiaryOf, mustBeSeen } from './review-access.ts';
@@ -51,7 +52,7 @@ async function mustGiveTheSame(world: World, grant: Grant): Promise<void> {
   if (digestOfPlan(plan) !== grant.digest)
     throw new Refusal(
       'digest',
-      `What ${grant.id} was approved for is not what would be granted now: the policy, a role, the target or the policies around it have changed since.`,
+      `What ${grant.id} was approved for is not what would be granted now: ${differencesOf(boundOf(grant.plan), boundOf(plan)).join('; ')}.`,
       'Make a new request when this one has ended; its preview shows what would be granted now.',
     );
 }

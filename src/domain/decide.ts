@@ -1,7 +1,7 @@
 import { digestOf } from './canonical.ts';
 import { formatDuration } from './duration.ts';
 import { Refusal, UnreadableMembers } from './errors.ts';
-import { approvalsOf, type Decision, type Extension, type Grant, type Instant } from './grant.ts';
+import { approvalsOf, type Decision, type Extension, type Grant, holdsAccess, type Instant } from './grant.ts';
 import { isSamePerson } from './identity.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from './people.ts';
 import {
@@ -151,7 +151,7 @@ function* termsOfRequest(
   rule: string,
 ): Asking<Decided<Terms>> {
   const byPeople = { allowed: true, rule, profile, duration, approvals: profile.approvals } as const;
-  const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0;
+  const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
   const automatic = yield* automaticRule(profile, ask, duration, requester);

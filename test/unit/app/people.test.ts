@@ -123,6 +123,18 @@ describe('whoever benefits is judged at every decision', () => {
     expect(await app.grant(grant.id)).toMatchObject({ state: 'cancelled' });
   });
 
+  test('and a longer window of it is for people to decide then', async () => {
+    app.setPolicy(policyWith({ automatic: { members: { groups: ['S0CALL'] }, maximum: '1h' } }));
+    app.members.set('S0CALL', [ada]);
+    const { grant } = await app.request();
+    await app.run();
+    app.members.set('S0CALL', []);
+    const { digest } = await app.useCases.extend(ada, grant.id, 600);
+    expect(await app.grant(grant.id)).toMatchObject({ state: 'active', duration: 1800, extension: { duration: 600 } });
+    await app.useCases.reviewExtension(ben, grant.id, 'approve', '', { digest, message: null });
+    expect(await app.grant(grant.id)).toMatchObject({ duration: 2400 });
+  });
+
   test('a list that can not be read at apply only delays it', async () => {
     app.setPolicy(policyWith({ requesters: { groups: ['S0DEV'] } }));
     app.members.set('S0DEV', [ada]);
@@ -161,6 +173,12 @@ describe('a longer window is planned anew', () => {
     change();
     await expect(app.useCases.extend(ada, id, 600)).rejects.toMatchObject({ name: 'Refusal' });
     expect(await app.grant(id)).toMatchObject({ extension: null });
+  });
+
+  test('and the refusal says what differs', async () => {
+    const id = await active();
+    app.cluster.target.uid = 'uid-2';
+    await expect(app.useCases.extend(ada, id, 600)).rejects.toThrow(/was deleted and made again/);
   });
 
   test.each(grows)('and one %s when it is approved', async (_, change) => {
