@@ -83,6 +83,9 @@ const unread = ({ word, id, path }: Entry, retryIn: number, what: string): No =>
   refusal: new UnreadableMembers(`${path} (${word}: ${id}, whose members can't be read now)`, id, retryIn, what),
 });
 
+/** What only a person does. */
+const NOBODY = refuse('actor', 'Drawbridge does not do that by itself.');
+
 type Why = No | null;
 /** The first refusal of an ordered list of checks. */
 function firstRefusal(...checks: (() => Why)[]): Why {
@@ -103,11 +106,10 @@ export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): 
   if (act.kind === 'end') return yield* decideEnd(rules.policy, act.grant, actor);
   const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
   if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
-  const may = actor === null ? null : yield* mayAct(rules.policy, act, actor, requester);
-  if (may?.allowed === false) return may;
-  if (act.kind === 'deny') return may ?? refuse('actor', 'A denial is by a person.');
+  const may = yield* mayAct(rules.policy, act, actor, requester);
+  if (!may.allowed || act.kind === 'deny') return may;
   const given = yield* decideGift(rules, act, requester);
-  if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may?.rule ?? given.rule } : given;
+  if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may.rule } : given;
   const isActor = !(requester instanceof Refusal) && requester.slackId === actor?.slackId;
   return isActor ? given : aboutRequester(given, act);
 }
@@ -115,10 +117,11 @@ export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): 
 function* mayAct(
   policy: Policy,
   act: Exclude<Act, Ending>,
-  actor: Person,
+  actor: Person | null,
   requester: Person | Refusal,
 ): Asking<Decided> {
   if (act.kind === 'request' || act.kind === 'apply') return { allowed: true, rule: 'requester' };
+  if (actor === null) return NOBODY;
   const why = yield* denied(policy, act.grant.profile, actor);
   if (why !== null) return why;
   if (act.kind !== 'extend') return yield* mayReview(policy, act, actor, requester);
@@ -383,7 +386,7 @@ export function approvalsMissing(grant: Grant): number {
  * read for the requester: an end must be possible while Slack can't say who is in which group.
  */
 function* decideEnd(policy: Policy, grant: Grant, actor: Person | null): Asking<Decided> {
-  if (actor === null) return refuse('actor', 'An end before its time is by a person.');
+  if (actor === null) return NOBODY;
   if (isSamePerson(actor, grant.requester)) return { allowed: true, rule: 'requester' };
   const profile = profileNamed(policy, grant.profile);
   const lists = {

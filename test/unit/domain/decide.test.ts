@@ -377,6 +377,18 @@ describe('whoever benefits is judged', () => {
     expect(refusedBy(decided)).toBe('profiles.debug.approvers');
   });
 
+  it('and nothing but an apply is done by nobody', () => {
+    const acts: Act[] = [
+      { kind: 'approve', of: 'request', grant: sampleGrant({ decisions: [] }) },
+      { kind: 'approve', of: 'extension', grant: waiting },
+      { kind: 'deny', of: 'request', grant: sampleGrant({ decisions: [] }) },
+      { kind: 'extend', grant: active, seconds: 600 },
+      { kind: 'end', grant: active },
+    ];
+    for (const act of acts)
+      expect(refusedBy(judge(policyWith(), act, { requester: ADA, actor: null }).decided)).toBe('actor');
+  });
+
   it('but neither by a denial nor by an end', () => {
     const change = { deny: { groups: ['S0BAD'] }, requesters: { users: ['cy@example.test'] } };
     const known = facts({ S0BAD: [] });
