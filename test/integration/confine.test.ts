@@ -406,7 +406,7 @@ describeWithCluster('what confines a grant, from the cluster as it is', (kube) =
       });
 
     test('a pod of a StatefulSet, and a Job of a CronJob', async () => {
-      const namespace = await staged(set, cronJob, defaultDeny, letOut('db'), letOut('nightly'));
+      const namespace = await staged(set, cronJob, letOut('db'), letOut('nightly'));
       expect((await kube.kubectl(['-n', namespace, 'create', 'job', 'nightly-1', '--from=cronjob/nightly'])).code).toBe(
         0,
       );

@@ -115,6 +115,13 @@ describe.each(Object.entries(MODES))('what happens elsewhere, in mode %s', (_mod
     expect(await app.useCases.requestAsShown(ada, asked, digest)).toHaveProperty('requested');
   });
 
+  test('does not keep it from being extended', async () => {
+    const id = await active();
+    jobElsewhere();
+    await app.useCases.extend(ada, id, 600);
+    expect((await app.grant(id)).extension).toMatchObject({ duration: 600 });
+  });
+
   test('is shown as of the time at which the cluster was read', async () => {
     const id = await pending();
     const { asOf } = (await app.grant(id)).plan.preview;
@@ -227,6 +234,16 @@ describe('a named role, during the grant', () => {
     expect(app.alarms.join()).toContain(
       `ClusterRole view allows more than was approved: + get secrets. ${id} is ended.`,
     );
+  });
+
+  test('that has come to allow more is not prolonged, and the person is told what differs', async () => {
+    const id = await active(true);
+    app.cluster.target.roleRules = [...VIEW, SECRETS];
+    app.setPolicy(named({ acknowledgePersistence: true }));
+    await expect(app.useCases.extend(ada, id, 600)).rejects.toMatchObject({
+      name: 'Refusal',
+      message: expect.stringContaining('ClusterRole view: + get secrets') as string,
+    });
   });
 
   test('that allows less, or is gone, is no incident', async () => {

@@ -266,6 +266,29 @@ describe('words', () => {
   });
 });
 
+describe('a plan of which something bound has changed', () => {
+  const remarks = ['The plan has changed since it was shown: asked again.', 'policy staging/allow-web was changed'];
+  const view = sampleView({ remarks });
+
+  it('is asked again in the message and its thread, with what differs since it was shown', () => {
+    for (const message of [approvalMessage(view), threadMessage(view, 'asked-again')]) {
+      expect(textOf(message)).toContain('since it was shown');
+      expect(textOf(message)).toContain('policy staging/allow-web was changed');
+    }
+    expect(textOf(threadMessage(view, 'asked-again'))).not.toContain('since it was approved');
+    expect(textOf(threadMessage(view, 'reminder'))).not.toContain('allow-web');
+  });
+
+  it('is looked at with what differs', () => {
+    const other = sampleView({ plan: { ...WORKSPACE_PLAN, duration: 60 } });
+    expect(textOf(statusMessage(view, { kind: 'changed', view: other }))).toContain('how long: was 30m, is 1m');
+  });
+
+  it('is shown with the connections as of the time when the cluster was read', () => {
+    expect(textOf(approvalMessage(view))).toMatch(/Network, as of\* <!date\^\d+\^/);
+  });
+});
+
 describe('direct messages', () => {
   it('tell what to run and offer to end it, while it is there', () => {
     const message = directMessage(sampleView({ state: 'active', ...ended, endedAt: null }), 'granted');
