@@ -73,6 +73,9 @@ interface Change {
   /** Of a RoleBinding, the key of its Role in `tracks`; null: it binds a ClusterRole, which stays. */
   readonly role: string | null;
   readonly expiresAt: number | null;
+  /** What it says of its grant. */
+  readonly requester: string;
+  readonly profile: string;
 }
 
 /** Of one object, by its name: all that was done to it, in order. An object that was made anew goes on in the same list. */
@@ -149,6 +152,8 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
       subjects: gone ? [] : subjects,
       role: responseObject?.roleRef?.kind === 'Role' ? `roles ${namespace}/${responseObject.roleRef.name}` : null,
       expiresAt: expires === undefined ? null : Date.parse(expires),
+      requester: annotations['drawbridge.internal/requester'] ?? '',
+      profile: annotations['drawbridge.internal/profile'] ?? '',
     });
     track.lines.push(
       `${event.stageTimestamp} ${event.verb} ${key} ${code} by ${event.user.username.replace('system:serviceaccount:', '')}${gone ? ' -> gone' : ''}${resource === 'rolebindings' && !gone ? ` -> subjects [${subjects.join()}] until ${expires ?? '?'}` : ''}`,

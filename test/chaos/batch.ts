@@ -5,6 +5,7 @@ import type { Answer } from '../../src/sandbox/slack/index.ts';
 import type { AuditLog } from './audit-log.ts';
 import {
   type Batch,
+  type Change,
   type DecisionStep,
   type Edit,
   factsOf,
@@ -12,10 +13,12 @@ import {
   isMeantToBeGranted,
   mayDecide,
   PEOPLE,
+  profileNamed,
   type Who,
 } from './histories.ts';
 import type { Installation } from './installation.ts';
 import { isEnd } from './slack-view.ts';
+import { type Changed, createChanges } from './slots.ts';
 import { calmDown, strike } from './storm.ts';
 
 /** Runs one batch: people act in Slack, faults strike, and everything is waited for. Writes down what was done; judges nothing. */
@@ -40,6 +43,8 @@ export interface Request {
   readonly deeds: Deed[];
   /** What the administrator did to its objects. */
   readonly edits: { readonly at: number; readonly what: Edit }[];
+  /** What an approval binds, or the requester is by, was changed under it. */
+  readonly changes: Changed[];
 }
 
 export interface Ran {
@@ -83,6 +88,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   const began = Date.now();
   const requests: Request[] = [];
   const kept: string[] = [];
+  const changes = createChanges({ admin, directory: control.directory, namespace: on.namespaces.slots });
   let steps = 0;
 
   async function waitFor<T>(look: () => T | undefined | false, ms: number): Promise<T | null> {
@@ -183,11 +189,21 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     return now !== undefined && (now === 'active' || now === 'ending' || isEnd(now));
   }
 
+  /** Changes what this history is to have changed at this time. */
+  async function change(request: Request, when: Change['when']): Promise<void> {
+    const planned = request.history.change;
+    if (planned?.when !== when) return;
+    await sleep(planned.after);
+    steps += 1;
+    request.changes.push(await changes.make(planned, request.reason));
+  }
+
   async function extend(request: Request, id: string): Promise<void> {
     const { extension, requester } = request.history;
     if (extension === null) return;
     await sleep(extension.after);
     await command(request, requester, 'extend', `extend ${id} ${extension.seconds}s`, extension.seconds);
+    await change(request, 'extending');
     if (extension.verdict === 'deny') await command(request, extension.by, 'deny', `deny ${id}`);
     else await insist(() => press(request, id, extension.by, 'approveExtension'));
   }
@@ -261,12 +277,12 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     const target = [namespaceOf(history), ...history.target.split('/').slice(1)].join('/');
     for (let attempt = 0; attempt < ATTEMPTS && Date.now() < began + LAST_ATTEMPT_MS; attempt++) {
       const reason = `${history.name}t${attempt}`;
-      const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [] };
+      const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [], changes: [] };
       requests.push(request);
       const later: Promise<void>[] = [];
       const { acked } = await type(
         history.requester,
-        `request ${history.profile} ${target} ${history.seconds}s ${reason}`,
+        `request ${profileNamed(history)} ${target} ${history.seconds}s ${reason}`,
       );
       if (history.again !== null) later.push(deliverAgain(history.requester, reason, history.again));
       const id = await waitFor(() => slack.idsOf(reason)[0], acked ? SEEN_MS : UNHEARD_MS);
@@ -280,16 +296,19 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   async function accompany(request: Request, id: string): Promise<boolean> {
     const { history } = request;
     const isEarly = history.revoke?.early === true;
+    await change(request, 'waiting');
     const active = waitFor(() => isSettled(id) && (slack.standing(id)?.standing ?? ''), ACTIVE_MS);
     await Promise.all([
       ...history.decisions.map((step) => decide(request, id, step)),
       ...(isEarly ? [revoke(request, id)] : []),
       active.then(async (standing) => {
         if (standing !== 'active') return;
-        await Promise.all([extend(request, id), ...(isEarly ? [] : [revoke(request, id)])]);
+        await Promise.all([extend(request, id), change(request, 'active'), ...(isEarly ? [] : [revoke(request, id)])]);
       }),
       edit(request, id),
     ]);
+    // Nobody else will: it would wait until it times out.
+    if (!isMeantToBeGranted(history) && history.change !== null && isPending(id)) await callBack(request, id);
     const wasActive = slack.said.some((said) => said.id === id && said.inMessage && said.standing === 'active');
     return wasActive || isEarly || !isMeantToBeGranted(history);
   }
@@ -325,6 +344,12 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     return (await world.grantObjects()).map((object) => `${object} is left`);
   }
 
+  /** The requester does, or an administrator in the place of one who may not act any more. */
+  async function callBack(request: Request, id: string): Promise<void> {
+    const by = request.history.change === null ? request.history.requester : 'dee';
+    await insist(() => command(request, by, 'revoke', `revoke ${id}`));
+  }
+
   const calledBack = new Set<string>();
   /** What is asked again waits for longer than a batch does. */
   async function callBackAskedAgain(): Promise<void> {
@@ -332,7 +357,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
       for (const id of slack.idsOf(request.reason)) {
         if (!isAskedAgain(id) || calledBack.has(id)) continue;
         calledBack.add(id);
-        await insist(() => command(request, request.history.requester, 'revoke', `revoke ${id}`));
+        await callBack(request, id);
       }
   }
 
@@ -365,6 +390,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
       await sleep(300);
       unfinished = await open();
     }
+    await changes.undo();
     return { batch, requests, steps: steps + batch.faults.length, unfinished, nudged };
   } finally {
     clearInterval(reading);

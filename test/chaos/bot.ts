@@ -1,15 +1,22 @@
 import { registerHooks } from 'node:module';
 
 /**
- * The bot of the chaos run: src/main.ts as it is, but three of its adapters (and, for a planted fault, one rule) come from wrapped.ts,
- * which can kill this process between any two writes. Nothing in src knows of it.
+ * The bot of the chaos run: src/main.ts as it is, but three of its adapters come from wrapped-*.ts, which can kill this process between any two
+ * writes; and so does, for some planted faults, the module in which they are. Nothing in src knows of it.
  */
 const HERE = new URL('./', import.meta.url).href;
+const PLANTED: Partial<Record<string, Readonly<Record<string, string>>>> = {
+  'anyone-approves': { '/src/domain/decide.ts': './wrapped-decide.ts' },
+  'unjudged-extension': { '/src/domain/decide.ts': './wrapped-decide.ts' },
+  'deaf-digest': { '/src/domain/plan.ts': './wrapped-plan.ts' },
+  'nervous-digest': { '/src/domain/plan.ts': './wrapped-plan.ts' },
+  'role-grows': { '/src/app/since-approval.ts': './wrapped-since-approval.ts' },
+};
 const WRAPPED: Record<string, string> = {
   '/src/adapters/kubernetes/api.ts': './wrapped-api.ts',
   '/src/adapters/redis/grant-store.ts': './wrapped-store.ts',
   '/src/adapters/queue/scheduler.ts': './wrapped-scheduler.ts',
-  ...(process.env['CHAOS_PLANT'] === 'anyone-approves' ? { '/src/domain/decide.ts': './wrapped-decide.ts' } : {}),
+  ...PLANTED[process.env['CHAOS_PLANT'] ?? ''],
 };
 
 registerHooks({

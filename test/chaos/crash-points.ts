@@ -31,5 +31,9 @@ export const PLANTS = {
   'guard-last': 'P3',
   'early-word': 'P7',
   'anyone-approves': 'P1',
+  'deaf-digest': 'P4',
+  'nervous-digest': 'P4',
+  'unjudged-extension': 'P1',
+  'role-grows': 'P4',
 } as const;
 export type Plant = keyof typeof PLANTS;

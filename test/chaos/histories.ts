@@ -15,6 +15,10 @@ export const PEOPLE = {
   eve: someone('eve'),
   fay: someone('fay'),
   gus: someone('gus'),
+  ivy: someone('ivy'),
+  jon: someone('jon'),
+  liz: someone('liz'),
+  max: someone('max'),
   ben: someone('ben'),
   hal: someone('hal'),
   /** In the approvers' group, and denied by the policy. */
@@ -26,6 +30,18 @@ export const PEOPLE = {
 export type Who = keyof typeof PEOPLE;
 const EVERYBODY = Object.values(PEOPLE);
 const ids = (...names: Who[]) => names.map((name) => PEOPLE[name].id);
+
+/**
+ * Where something that an approval binds, or somebody's right to ask, changes under a request or a grant. Each slot has a target, a profile
+ * with a role, and a requester of its own, so that no history is asked again for the change of another one.
+ */
+export const SLOTS = ['ivy', 'jon', 'liz', 'max'] as const satisfies readonly Who[];
+/** The user group of those who may ask for the profile of a slot. */
+export const groupOf = (slot: number) => `S0LOOK000${slot}`;
+/** The profile of the last slot says that its role may grow. */
+export const mayGrow = (slot: number) => slot === SLOTS.length - 1;
+/** Whoever is in it is denied by the policy. */
+export const DENIED_GROUP = 'S0CONTRACT';
 
 /** The ids of groups and channels are those of policy.example.yaml. */
 export function chaosWorkspace(): { users: Person[]; channels: Channel[]; userGroups: UserGroup[] } {
@@ -40,7 +56,8 @@ export function chaosWorkspace(): { users: Person[]; channels: Channel[]; userGr
       { id: 'S0ADMIN001', handle: 'drawbridge-admins', users: ids('dee') },
       { id: 'S0ONCALL01', handle: 'oncall', users: ids('ben') },
       { id: 'S0PAYMENTS', handle: 'payments', users: ids('ada', 'dee') },
-      { id: 'S0CONTRACT', handle: 'contractors', users: ids('kim') },
+      { id: DENIED_GROUP, handle: 'contractors', users: ids('kim') },
+      ...SLOTS.map((who, slot) => ({ id: groupOf(slot), handle: `look-${slot}`, users: ids(who) })),
     ],
   };
 }
@@ -109,6 +126,15 @@ export const PROFILES = {
     automatic: [],
     guard: null,
   },
+  /** One for each slot, which see. */
+  look: {
+    targets: ['slots'],
+    requesters: SLOTS,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+  },
 } as const satisfies Record<string, ProfileFacts>;
 export type ProfileName = keyof typeof PROFILES;
 export const factsOf = (profile: ProfileName): ProfileFacts => PROFILES[profile];
@@ -139,6 +165,26 @@ export const EDITS = [
 /** What a cluster administrator does to the objects of a grant. `keep`: a finalizer, taken away at the end of the batch. */
 export type Edit = (typeof EDITS)[number];
 
+/**
+ * What is changed, and when: while the request waits and before anybody decides, while the grant is active, or while an extension of it waits.
+ * Policies and roles are bound by an approval; the others take from the requester what makes them one.
+ */
+export const CHANGES = [
+  { what: 'add-policy', when: 'waiting' },
+  { what: 'change-policy', when: 'waiting' },
+  { what: 'grow-role', when: 'waiting' },
+  { what: 'grow-role', when: 'active' },
+  { what: 'deactivate', when: 'waiting' },
+  { what: 'deny', when: 'waiting' },
+  { what: 'leave', when: 'waiting' },
+  { what: 'deactivate', when: 'extending' },
+  { what: 'deny', when: 'extending' },
+  { what: 'leave', when: 'extending' },
+] as const;
+export type Change = (typeof CHANGES)[number];
+/** Whether an approval binds it; else it is about the requester. */
+export const isBound = ({ what }: Pick<Change, 'what'>): boolean => what.endsWith('-policy') || what === 'grow-role';
+
 export interface History {
   readonly name: string;
   /** Milliseconds since the batch began. */
@@ -161,7 +207,13 @@ export interface History {
   readonly revoke: { readonly after: number; readonly early: boolean; readonly by: Who } | null;
   /** Milliseconds since the RoleBinding appeared. */
   readonly edit: { readonly after: number; readonly what: Edit } | null;
+  /** Milliseconds since the message was seen, since the grant was said to be active, or since the extension was asked for. */
+  readonly change: (Change & { readonly slot: number; readonly after: number }) | null;
 }
+
+/** As people type it, and as the policy has it. */
+export const profileNamed = ({ profile, change }: Pick<History, 'profile' | 'change'>): string =>
+  profile === 'look' ? `look-${change?.slot}` : profile;
 
 export type Fault =
   | { readonly kind: 'kill'; readonly bots: readonly number[]; readonly down: number }
@@ -220,6 +272,8 @@ function createRandom(seed: number): Random {
 
 /** Faults are begun up to here: milliseconds since the batch began. Requests come in the first half of it, and live through the rest. */
 const STORM_MS = 22_000;
+/** Of the histories so many have something changed under them, while there are slots. */
+const CHANGING = 0.3;
 const REQUESTS_MS = 10_000;
 const FIRST_FAULT_MS = 3000;
 
@@ -227,7 +281,12 @@ const FIRST_FAULT_MS = 3000;
 export function drawBatch(seed: number, index: number, size: number): Batch {
   const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b));
   const name = `s${seed}b${index}`;
-  const histories = Array.from({ length: size }, (_, i) => drawHistory(random, `${name}h${i}`));
+  let slot = 0;
+  const histories = Array.from({ length: size }, (_, i) =>
+    slot < SLOTS.length && random.chance(CHANGING)
+      ? drawChanging(random, `${name}h${i}`, slot++, random.pick(CHANGES))
+      : drawHistory(random, `${name}h${i}`),
+  );
   // Every fourth is left in peace: lateness without faults is measured there.
   const calm = index % 4 === 2;
   const faults = calm ? [] : drawFaults(random);
@@ -243,18 +302,40 @@ export const mayDecide = ({ profile, requester }: History, who: Who): boolean =>
 
 /** Enough people approve, and nobody who may denies: without faults it is granted. */
 export function isMeantToBeGranted(history: History): boolean {
-  const { profile, decisions } = history;
+  const { profile, decisions, change } = history;
+  if (change?.when === 'waiting' && !isBound(change)) return false;
   const counting = decisions.filter((step) => mayDecide(history, step.by));
   const approving = new Set(counting.flatMap((step) => (step.verdict === 'approve' ? [step.by] : [])));
   return approving.size >= factsOf(profile).approvals && counting.every((step) => step.verdict === 'approve');
 }
 
+/** Faults of the code that show only where something changes under a request, a grant or an extension. */
+const PROVOKED_BY: Partial<Record<Plant, (change: Change) => boolean>> = {
+  'deaf-digest': (change) => change.when === 'waiting' && isBound(change),
+  'unjudged-extension': ({ when }) => when === 'extending',
+  'role-grows': ({ when }) => when === 'active',
+};
+const PROFILES_OF: Partial<Record<Plant, readonly ProfileName[]>> = {
+  'guard-last': ['troubleshoot', 'shell'],
+  // What it opens and closes is about every pod of the cluster.
+  'nervous-digest': ['shell'],
+};
+
 /** A batch in which this fault of the code must show, whatever the seed. */
 export function drawPlanted(plant: Plant, seed: number): Batch {
   const random = createRandom(seed);
   const name = `s${seed}b0`;
-  const profiles: readonly ProfileName[] =
-    plant === 'guard-last' ? ['troubleshoot', 'shell'] : ['view', 'debug', 'own-tools'];
+  const provokes = PROVOKED_BY[plant];
+  if (provokes !== undefined) {
+    const changes = CHANGES.filter(provokes);
+    const histories = SLOTS.map((_, slot) =>
+      drawChanging(random, `${name}h${slot}`, slot, changes[slot % changes.length] ?? CHANGES[0]),
+    );
+    return { name, histories, faults: [], storm: 0, patient: true };
+  }
+  const profiles = PROFILES_OF[plant] ?? (['view', 'debug', 'own-tools'] as const);
+  // Time for the cluster to change in.
+  const [soonest, latest] = plant === 'nervous-digest' ? ([3000, 5000] as const) : ([0, 500] as const);
   const histories = Array.from({ length: 12 }, (_, i): History => {
     const profile = random.pick(profiles);
     const requester = random.pick(engineers.filter((who) => who !== 'ben'));
@@ -271,7 +352,8 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       extension: null,
       revoke: plant === 'early-word' ? { after: 300, early: false, by: requester } : null,
       edit: null,
-      decisions: [{ after: random.between(0, 500), by, verdict: 'approve', twice: false, again: null }],
+      change: null,
+      decisions: [{ after: random.between(soonest, latest), by, verdict: 'approve', twice: false, again: null }],
     };
   });
   // All that one bot was about to apply stays as it is; the other has no cause to look at it before its next look around.
@@ -322,6 +404,36 @@ function drawHistory(random: Random, name: string): History {
         }
       : null,
     edit: random.chance(0.15) ? { after: random.between(0, 2500), what: random.pick(EDITS) } : null,
+    change: null,
+  };
+}
+
+/** How long such a grant lasts, in seconds: a role that has grown is noticed in it, and an extension is decided on when lists have been read anew. */
+const CHANGING_SECONDS = { waiting: [6, 14], active: [55, 55], extending: [28, 32] } as const;
+
+/** One who would be granted what they ask for, if nothing changed. */
+function drawChanging(random: Random, name: string, slot: number, change: Change): History {
+  const isPolicy = change.what.endsWith('-policy');
+  const profile = isPolicy ? random.pick(['debug', 'troubleshoot', 'shell', 'own-tools'] as const) : 'look';
+  const requester = isPolicy ? random.pick(engineers) : (SLOTS[slot] ?? SLOTS[0]);
+  const by = random.pick(rightOnes(profile, requester));
+  const [shortest, longest] = CHANGING_SECONDS[change.when];
+  return {
+    name,
+    at: random.between(0, change.when === 'waiting' ? REQUESTS_MS : REQUESTS_MS / 3),
+    requester,
+    profile,
+    target: isPolicy ? `slots/deploy/slot-${slot}` : 'slots',
+    seconds: random.between(shortest, longest),
+    again: random.chance(0.12) ? random.between(0, 6000) : null,
+    decisions: [{ after: random.between(0, 1000), by, verdict: 'approve', twice: random.chance(0.25), again: null }],
+    extension:
+      change.when === 'extending'
+        ? { after: random.between(0, 1000), seconds: random.between(8, 15), by, verdict: 'approve' }
+        : null,
+    revoke: null,
+    edit: null,
+    change: { ...change, slot, after: random.between(0, 1500) },
   };
 }
 
@@ -438,9 +550,9 @@ function drawFault(random: Random): Fault {
 
 /** The steps of one history and the faults of its batch, a line each. */
 export function tellSteps(history: History, batch: Batch): string[] {
-  const { decisions, extension, revoke, edit } = history;
+  const { decisions, extension, revoke, edit, change } = history;
   return [
-    `${history.name}: ${history.requester} asks for ${history.profile} ${history.target} ${history.seconds}s at ${history.at} ms${history.again === null ? '' : `, delivered again ${history.again} ms later`}`,
+    `${history.name}: ${history.requester} asks for ${profileNamed(history)} ${history.target} ${history.seconds}s at ${history.at} ms${history.again === null ? '' : `, delivered again ${history.again} ms later`}`,
     ...decisions.map(
       (d) =>
         `  +${d.after} ms ${d.by} ${d.verdict}s${d.twice ? ' twice' : ''}${d.again === null ? '' : `, delivered again ${d.again} ms later`}`,
@@ -450,6 +562,7 @@ export function tellSteps(history: History, batch: Batch): string[] {
       : [`  active +${extension.after} ms: ${extension.seconds}s more, ${extension.by} ${extension.verdict}s`]),
     ...(revoke === null ? [] : [`  ${revoke.early ? 'asked' : 'active'} +${revoke.after} ms: ${revoke.by} revokes`]),
     ...(edit === null ? [] : [`  bound +${edit.after} ms: the administrator does ${edit.what}`]),
+    ...(change === null ? [] : [`  ${change.when} +${change.after} ms: ${change.what} of slot ${change.slot}`]),
     `faults of ${batch.name}: ${batch.faults.map(({ at, fault }) => `${at} ms ${JSON.stringify(fault)}`).join('; ') || 'none'}`,
   ];
 }

@@ -13,6 +13,7 @@ import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { chaosWorkspace } from './histories.ts';
 import { type SlackView, viewSlack } from './slack-view.ts';
+import { slotObjects, slotProfiles, workload } from './slots.ts';
 
 const MAIN = fileURLToPath(new URL('./bot.ts', import.meta.url));
 const ACCESS = 'C0ACCESS001';
@@ -38,7 +39,7 @@ export interface Installation {
   readonly redis: Redis;
   readonly slack: SlackView;
   readonly victims: readonly Victim[];
-  readonly namespaces: Readonly<Record<'staging' | 'payments' | 'open', string>>;
+  readonly namespaces: Readonly<Record<'staging' | 'payments' | 'open' | 'slots', string>>;
   readonly workspaces: string;
   /** Times in which something was broken on purpose, to which recovery is added by the judge. */
   readonly faulty: { readonly from: number; to: number; readonly what: string }[];
@@ -58,11 +59,16 @@ export async function install(options: {
   readonly log: (line: string) => void;
 }): Promise<Installation> {
   const { cluster, plant, log } = options;
-  const open = `open-${randomBytes(3).toString('hex')}`;
-  await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: open } }, probe(open)]);
+  const suffix = randomBytes(3).toString('hex');
+  const [open, slots] = [`open-${suffix}`, `slots-${suffix}`];
+  await cluster.apply([
+    ...[open, slots].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+    workload(open, 'probe', 2),
+    ...slotObjects(slots),
+  ]);
   const kubelet = await markRunning({
     kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
-    namespaces: [open],
+    namespaces: [open, slots],
     podCidr: `10.${200 + ((randomBytes(1)[0] ?? 0) % 50)}.0.0/24`,
   });
   const world = await startWorld({
@@ -78,10 +84,13 @@ export async function install(options: {
         delete profile.timeout;
         profile.duration = { default: '5s', maximum: '1h' };
       }
-      const { shell } = policy.profiles;
-      if (shell?.network === undefined) throw new Error('the example policy has no profile shell');
+      const { view, debug, troubleshoot, shell, 'own-tools': ownTools } = policy.profiles;
+      if (!view || !debug || !troubleshoot || !ownTools || !shell?.network)
+        throw new Error('the example policy lacks a profile');
       shell.namespaces = [open];
       shell.network.allowIsolation = true;
+      for (const profile of [debug, troubleshoot, shell, ownTools]) profile.namespaces.push(slots);
+      Object.assign(policy.profiles, slotProfiles(slots, view.approvers));
     },
   });
   const proxy = await startApiProxy(cluster.url, join(cluster.dir, 'pki'));
@@ -180,7 +189,7 @@ export async function install(options: {
     redis,
     slack: viewSlack(world.slack.control.log(), ACCESS),
     victims,
-    namespaces: { ...world.namespaces, open },
+    namespaces: { ...world.namespaces, open, slots },
     workspaces: world.installation.workspacesNamespace,
     faulty,
     dead,
@@ -193,26 +202,6 @@ export async function install(options: {
       await proxy.stop();
       await world.stop();
       await kubelet.stop();
-    },
-  };
-}
-
-/** A workload that nothing isolates. */
-function probe(namespace: string): object {
-  const labels = { app: 'probe' };
-  return {
-    apiVersion: 'apps/v1',
-    kind: 'Deployment',
-    metadata: { namespace, name: 'probe', labels },
-    spec: {
-      replicas: 2,
-      selector: { matchLabels: labels },
-      template: {
-        metadata: { labels },
-        spec: {
-          containers: [{ name: 'probe', image: 'registry.k8s.io/pause:3.10', ports: [{ containerPort: 8080 }] }],
-        },
-      },
     },
   };
 }

@@ -1,12 +1,13 @@
-import { type AuditLog, type Span, spansOf } from './audit-log.ts';
+import { type AuditLog, type Span, spansOf, type Track } from './audit-log.ts';
 import type { Deed, Ran, Request } from './batch.ts';
-import { factsOf, PEOPLE, tellSteps } from './histories.ts';
+import { factsOf, PEOPLE, profileNamed, tellSteps } from './histories.ts';
 import type { Installation } from './installation.ts';
+import { judgeChanges, tellChange } from './judge-changes.ts';
 import type { OwnAudit, OwnEntry } from './own-audit.ts';
-import { GONE, isEnd, NEVER, type Said, type Standing } from './slack-view.ts';
+import { GONE, isEnd, NEVER, type Said, type SlackView, type Standing } from './slack-view.ts';
 
 /**
- * Holds what was promised (P1, P2, P3, P5, P7) against the API server's audit log, what people pressed, and what was said in Slack. Nothing
+ * Holds what was promised (P1 to P5, P7) against the API server's audit log, what people pressed, and what was said in Slack. Nothing
  * here believes Drawbridge's own records: its audit is judged by the same.
  */
 
@@ -27,7 +28,7 @@ const MENDED_MS = 10_000;
 const LATENESS_SLACK = 1000;
 
 export interface Violation {
-  readonly promise: 'P1' | 'P2' | 'P3' | 'P5' | 'P7';
+  readonly promise: 'P1' | 'P2' | 'P3' | 'P4' | 'P5' | 'P7';
   readonly reason: string;
   readonly text: string;
   /** What is known of it: steps, lines of the audit log, words. */
@@ -42,6 +43,8 @@ export interface Verdict {
   readonly granted: number;
   /** Grants whose entries in Drawbridge's own audit were held against the API server's log. */
   readonly audited: number;
+  /** Requests that were asked again, because what an approval binds had changed, and though nothing had. */
+  readonly askedAgain: { forCause: number; forNothing: number };
   /** Of requests: by the last word of their message; `lost` were pending, or over and not told, when Redis lost its data. */
   readonly ends: Map<Standing | 'lost' | 'unheard', number>;
   /** Worst lateness in milliseconds, and how many were measured. */
@@ -61,6 +64,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
   const tracks = [...audit.tracks.values()].filter((track) => ours.has(track.namespace));
   const botUser = `system:serviceaccount:${on.world.installation.namespace}:`;
   const requests = new Map(ran.requests.map((request) => [request.reason, request]));
+  const askedAgain: Verdict['askedAgain'] = { forCause: 0, forNothing: 0 };
   let grants = 0;
   let audited = 0;
   const granted = new Set<string>();
@@ -83,6 +87,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
         ...tellSteps(request.history, ran.batch),
         ...request.deeds.map((deed) => `${iso(deed.at)} ${deed.by} did ${deed.what}`),
         ...request.edits.map((edit) => `${iso(edit.at)} the administrator did ${edit.what}`),
+        ...request.changes.map((change) => `${iso(change.from)} to ${iso(change.to)} ${tellChange(change)}`),
         ...on.faulty
           .filter((fault) => fault.to > request.typedAt)
           .map((fault) => `${iso(fault.from)} to ${iso(fault.to)} fault: ${fault.what}`),
@@ -92,6 +97,8 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     });
   }
 
+  const unshown = grantsNotShown(tracks, ran.requests, slack);
+
   for (const request of ran.requests) {
     const { history, deeds, edits } = request;
     const facts = factsOf(history.profile);
@@ -99,7 +106,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     const bySomebodyAllowed = (deed: Deed) => (allowed as readonly string[]).includes(deed.by);
     const isAutomatic = facts.automatic.includes(history.requester) && history.target.startsWith('staging');
     const lost = on.flushes.some((flush) => flush >= request.typedAt - 1000);
-    const ids = new Set(slack.idsOf(request.reason));
+    const ids = new Set([...slack.idsOf(request.reason), ...(unshown.get(request) ?? [])]);
     if (ids.size === 0) count(ends, 'unheard');
     if (ids.size > 1 && !lost) accuse('P5', request, [...ids].join(), 'one request became several');
 
@@ -110,6 +117,8 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
         grants += 1;
         granted.add(history.name);
       }
+
+      const first = Math.min(...made.map((span) => span.from));
 
       // P1: a decision by somebody allowed, pressed before the API server was asked.
       for (const span of made) {
@@ -127,7 +136,6 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
       }
 
       // P2: no window longer than what was decided, and nothing in force after it.
-      const first = Math.min(...made.map((span) => span.from));
       const asked = deeds.filter((deed) => deed.what === 'extend');
       const extended = asked.reduce(
         (sum, deed) =>
@@ -169,11 +177,13 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
 
       // P3: the guard is there before the binding, and after it.
       if (facts.guard !== null && made.length > 0) {
-        const namespace = facts.guard === 'workspaces' ? on.workspaces : on.namespaces.open;
+        const isOpen = facts.guard === 'target' && history.change === null;
+        const around = history.change === null ? on.namespaces.open : on.namespaces.slots;
+        const namespace = facts.guard === 'workspaces' ? on.workspaces : around;
         const guards = tracks
           .filter((track) => track.resource === 'networkpolicies' && track.namespace === namespace)
           // The pods of a containment are everybody's: one that is there confines all.
-          .filter((track) => facts.guard === 'target' || track.id === id)
+          .filter((track) => isOpen || track.id === id)
           .flatMap((track) => spansOf(track, isThere));
         const wasEdited = edits.some((edit) => edit.what === 'delete-guard');
         for (const span of made) {
@@ -182,6 +192,13 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
             accuse('P3', request, id, `bound in ${span.track.namespace} without its guard from ${iso(hole)}`);
         }
       }
+
+      // P1, P4: what was changed under it.
+      const timesAsked = own.entriesOf(id).filter(({ event }) => event === 'asked-again').length;
+      const around = ran.requests.filter((one) => one.history === history).flatMap((one) => one.changes);
+      const under = judgeChanges({ on, request, around, id, made, timesAsked, isAllowed: bySomebodyAllowed });
+      if (under.isAskedAgain) askedAgain[under.isForNothing ? 'forNothing' : 'forCause'] += 1;
+      for (const { promise, text } of under.found) accuse(promise, request, id, text);
 
       // P5: one binding in each namespace, one end.
       const byNamespace = Map.groupBy(made, (span) => span.track.namespace);
@@ -250,18 +267,9 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     }
   }
 
-  // Of no request at all.
-  for (const track of tracks.filter((one) => one.resource === 'rolebindings')) {
-    const reason = slack.reasonOf(track.id) ?? '';
-    const [any] = ran.requests;
-    if (
-      track.changes.some(({ subjects }) => subjects.length > 0) &&
-      !/^s-?\d+b\d+h\d+t\d+$/.test(reason) &&
-      any !== undefined
-    )
-      accuse('P1', any, track.id, `bound for the reason "${reason}", which nobody typed`);
-  }
   const [first] = ran.requests;
+  if (first !== undefined)
+    for (const id of unshown.get(null) ?? []) accuse('P1', first, id, 'was bound, and nobody had asked for it');
   if (first !== undefined)
     for (const problem of own.problems) accuse('P5', first, 'audit', `the chain of the audit: ${problem}`);
   for (const left of ran.unfinished) {
@@ -269,7 +277,34 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     const request = requests.get(slack.reasonOf(id) ?? '') ?? ran.requests[0];
     if (request !== undefined) accuse('P2', request, id, `at the end: ${left}`);
   }
-  return { violations, grants, granted: granted.size, audited, ends, lateness };
+  return { violations, grants, granted: granted.size, audited, askedAgain, ends, lateness };
+}
+
+/**
+ * Grants that were bound and never shown in Slack, by the request of which they must be; null: nobody had asked for such a one. Redis may have
+ * lost a request that the policy had approved by itself before its message was posted.
+ */
+function grantsNotShown(
+  tracks: readonly Track[],
+  requests: readonly Request[],
+  slack: SlackView,
+): Map<Request | null, string[]> {
+  const began = Math.min(...requests.map((request) => request.typedAt));
+  const found = new Map<Request | null, string[]>();
+  for (const { id, resource, changes } of tracks) {
+    const bound = changes.find((change) => change.subjects.length > 0);
+    if (resource !== 'rolebindings' || bound === undefined || bound.asked < began || slack.reasonOf(id) !== undefined)
+      continue;
+    const request = requests.findLast(
+      ({ history, reason, typedAt }) =>
+        typedAt <= bound.asked &&
+        slack.idsOf(reason).length === 0 &&
+        PEOPLE[history.requester].user === bound.requester &&
+        profileNamed(history) === bound.profile,
+    );
+    found.set(request ?? null, [...(found.get(request ?? null) ?? []), id]);
+  }
+  return found;
 }
 
 /** One grant's entries in Drawbridge's audit, against what was said and what the API server saw of its bindings. */

@@ -1,9 +1,11 @@
+import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
 import { type Ran, runBatch } from './batch.ts';
+import { startChurn } from './churn.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
 import { type Batch, drawBatch, drawPlanted } from './histories.ts';
 import { type Installation, install } from './installation.ts';
@@ -76,6 +78,8 @@ async function run(
   const violations: Violation[] = [];
   const audit = await openAuditLog(cluster.auditLogPath);
   const admin = await openApi(cluster.adminKubeconfig);
+  const suffix = randomBytes(3).toString('hex');
+  const churn = await startChurn(cluster, { namespaces: [`batch-${suffix}`, `web-${suffix}`] });
   const work = async () => {
     while (queue.length > 0) await workOn(await install({ cluster, plant, log }));
   };
@@ -109,6 +113,8 @@ async function run(
   try {
     await Promise.all(Array.from({ length: Math.min(worlds, batches.length) }, work));
   } finally {
+    report.churned(churn.count);
+    await churn.stop();
     admin.close();
     await audit.close();
   }

@@ -1,4 +1,5 @@
 import type { Ran } from './batch.ts';
+import { CHANGES, type Change } from './histories.ts';
 import type { Installation } from './installation.ts';
 import type { Verdict } from './judge.ts';
 
@@ -18,6 +19,9 @@ export function createReport() {
       add('grants', verdict.grants);
       add('granted', verdict.granted);
       add('audited', verdict.audited);
+      add('forCause', verdict.askedAgain.forCause);
+      add('forNothing', verdict.askedAgain.forNothing);
+      for (const { what, when } of ran.requests.flatMap(({ changes }) => changes)) add(changeOf({ what, when }), 1);
       add('faults', ran.batch.faults.length);
       add('violations', verdict.violations.length);
       add('nudged', ran.nudged ? 1 : 0);
@@ -26,6 +30,9 @@ export function createReport() {
         worst[kind].worst = Math.max(worst[kind].worst, verdict.lateness[kind].worst);
         worst[kind].of += verdict.lateness[kind].of;
       }
+    },
+    churned(count: number): void {
+      add('churn', count);
     },
     /** What an installation has been through, once it is done. */
     close(on: Installation): void {
@@ -47,6 +54,13 @@ export function createReport() {
         ['calls to the API server that met a fault', get('api')],
         ['calls to Slack that met a fault', get('slack')],
         ["edits of the grants' objects by an administrator", get('edits')],
+        ['changes elsewhere in the cluster meanwhile', get('churn')],
+        [
+          'what was changed under requests and grants',
+          CHANGES.map((change) => `${changeOf(change)} ${get(changeOf(change))}`).join(', '),
+        ],
+        ['asked again because something bound had changed', get('forCause')],
+        ['asked again though nothing bound had changed', get('forNothing')],
         ['grants made / histories that got one', `${get('grants')} / ${get('granted')}${percent('granted')}`],
         ["grants whose entries in Drawbridge's audit were held against it", get('audited')],
         [
@@ -67,3 +81,5 @@ export function createReport() {
     },
   };
 }
+
+const changeOf = ({ what, when }: Pick<Change, 'what' | 'when'>) => `${what} (${when})`;

@@ -42,8 +42,8 @@ export interface SlackView {
   reasonOf(id: string): string | undefined;
   /** What the message of a request says now. */
   standing(id: string): Said | undefined;
-  /** Grants whose message said that the plan has changed and that they are asked again. */
-  readonly askedAgain: ReadonlySet<string>;
+  /** Each time that the message of a waiting request said that it is asked again, by the grant's id: when, and all that it said. */
+  readonly askedAgain: ReadonlyMap<string, readonly { readonly at: number; readonly blocks: string }[]>;
   /** Calls of the app that met a planned fault. */
   readonly faults: number;
 }
@@ -60,7 +60,7 @@ export function viewSlack(log: readonly LogEntry[], channel: string): SlackView 
   const ids = new Map<string, string[]>();
   const reasons = new Map<string, string>();
   const standings = new Map<string, Said>();
-  const askedAgain = new Set<string>();
+  const askedAgain = new Map<string, { at: number; blocks: string }[]>();
   let next = 0;
   let faults = 0;
 
@@ -80,7 +80,8 @@ export function viewSlack(log: readonly LogEntry[], channel: string): SlackView 
     said.push(one);
     if (!inMessage) return;
     standings.set(id, one);
-    if (blocks.includes('asked again')) askedAgain.add(id);
+    if (standing === 'pending' && blocks.includes('asked again'))
+      askedAgain.set(id, [...(askedAgain.get(id) ?? []), { at, blocks }]);
     const { ok, ts } = (answer ?? {}) as { ok?: boolean; ts?: string };
     if (what === 'chat.postMessage' && ok === true && ts !== undefined)
       messages.set(id, [...(messages.get(id) ?? []), ts]);

@@ -1,9 +1,28 @@
-import { decide as real } from '../../src/domain/decide.ts';
+import { type Act, type Decided, type Parties, type Rules, decide as real } from '../../src/domain/decide.ts';
+import type { Asking } from '../../src/domain/people.ts';
+import { PLANT } from './crash.ts';
 
 export * from '../../src/domain/decide.ts';
 
 /** Planted: whoever presses Approve may. */
-export const decide = ((rules, act, parties) =>
-  act.kind === 'approve'
+function anyoneApproves(rules: Rules, act: Act, parties: Parties): Asking<Decided> {
+  return act.kind === 'approve'
     ? real(rules, { kind: 'apply', grant: act.grant }, { ...parties, actor: null })
-    : real(rules, act, parties)) as typeof real;
+    : real(rules, act, parties);
+}
+
+/** Planted: where a longer window is approved its approver is judged, and not whoever gets it. */
+function* unjudgedExtension(rules: Rules, act: Act, parties: Parties): Asking<Decided> {
+  const isApproval = act.kind === 'approve' && act.of === 'extension';
+  // The plan of an active grant is made anew only for its extension.
+  if (!isApproval && !(act.kind === 'apply' && act.grant.state === 'active')) return yield* real(rules, act, parties);
+  const { grant } = act;
+  const profile = rules.policy.profiles[grant.profile];
+  const duration = isApproval ? grant.extension?.duration : grant.plan.duration;
+  const given = { allowed: true, rule: 'planted', profile, duration, approvals: profile?.approvals } as const;
+  if (!isApproval) return given;
+  const may = yield* real(rules, { kind: 'deny', of: 'extension', grant }, parties);
+  return may.allowed ? given : may;
+}
+
+export const decide = (PLANT === 'anyone-approves' ? anyoneApproves : unjudgedExtension) as typeof real;
