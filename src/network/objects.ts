@@ -54,7 +54,7 @@ export interface PodObject {
 }
 
 /** A ReplicaSet or Job (anything that stands between a pod and its workload). */
-interface OwnerObject {
+export interface OwnerObject {
   readonly kind?: string | undefined;
   readonly metadata?: ObjectMeta | undefined;
 }

@@ -37,6 +37,7 @@ export interface Bot {
  * Starts a bot and waits until it is ready. It ends with this process at the latest.
  * @param options.env its settings; OPS_PORT is chosen here
  * @param options.main what is run in the place of src/main.ts
+ * @param options.cgroup its file `cgroup.procs`: the process is in it from its beginning, since Node sizes its heap by it
  * @param options.waitReady false: return as soon as the process runs, ready or not (Slack or the cluster may be away)
  * @throws Error with the end of its log when it ends instead, or is not ready within a minute
  */
@@ -47,8 +48,9 @@ export async function startBotProcess(options: {
   readonly cwd: string;
   readonly main?: string;
   readonly waitReady?: boolean;
+  readonly cgroup?: string;
 }): Promise<Bot> {
-  const { name, env, logFile, cwd, main = MAIN, waitReady = true } = options;
+  const { name, env, logFile, cwd, main = MAIN, waitReady = true, cgroup } = options;
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined));
   let current: Supervised;
   let opsUrl: string;
@@ -57,7 +59,10 @@ export async function startBotProcess(options: {
     const port = await freePort();
     opsUrl = `http://127.0.0.1:${port}`;
     // As in the image, and in `npm start`.
-    const run = supervised(process.execPath, ['--max-semi-space-size=8', main], {
+    const command = [process.execPath, '--max-semi-space-size=8', main];
+    const [program = '', ...args] =
+      cgroup === undefined ? command : ['sh', '-c', 'echo $$ > "$0" && exec "$@"', cgroup, ...command];
+    const run = supervised(program, args, {
       cwd,
       logFile,
       // Nothing of the environment of whoever runs this but where programs and the home are.

@@ -68,6 +68,8 @@ export interface BotOptions {
   readonly main?: string;
   /** False: don't wait until it is ready. */
   readonly waitReady?: boolean;
+  /** The file `cgroup.procs` of a cgroup that it is to run in. */
+  readonly cgroup?: string;
 }
 
 /**

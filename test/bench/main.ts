@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import { ack } from './ack.ts';
 import { approve } from './approve.ts';
+import { memory } from './big.ts';
 import { expiry } from './expiry.ts';
 import { type Figure, machine, type Row, table } from './figures.ts';
 import { idle } from './idle.ts';
@@ -12,7 +13,7 @@ import { start } from './start.ts';
 
 /* `npm run bench [-- NAME...]`: the performance table. Exit code: 0 measured, whatever the figures; 1 a row could not be; 2 wrong arguments. */
 
-const ROWS: readonly Row[] = [approve, expiry, mass, ack, start, idle, leases, poll, network];
+const ROWS: readonly Row[] = [approve, expiry, mass, ack, start, idle, leases, poll, network, memory];
 const HELP = `Usage: npm run bench [-- NAME...]
 
 Measures on real parts, each row on a control plane, Redis, Slack and bot of its own, and prints one table. Without a name: all rows but node.

@@ -22,7 +22,10 @@ export interface BenchStage {
   readonly botUser: string;
   readonly kubernetes: string;
   /** Starts the bot; answers it and how many milliseconds passed until it was ready. */
-  startBot(env?: Readonly<Record<string, string | undefined>>): Promise<{ bot: Bot; readyAfter: number }>;
+  startBot(
+    env?: Readonly<Record<string, string | undefined>>,
+    cgroup?: string,
+  ): Promise<{ bot: Bot; readyAfter: number }>;
 }
 
 /** What the cluster does to itself is not looked at. */
@@ -79,12 +82,13 @@ export async function onStage<T>(
       namespaces,
       botUser: `system:serviceaccount:${namespace}:${serviceAccount}`,
       kubernetes: (body as { gitVersion: string }).gitVersion,
-      async startBot(env = {}) {
+      async startBot(env = {}, cgroup) {
         const began = performance.now();
         const bot = await world.startBot({
           name: `bot-${world.bots.size}`,
           waitReady: false,
           env: { ...profiled(), ...env },
+          ...(cgroup === undefined ? {} : { cgroup }),
         });
         while (!(await bot.ready())) {
           if (performance.now() - began > READY_MS) throw new Error(`the bot is not ready; see ${bot.logFile}`);

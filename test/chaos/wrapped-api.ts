@@ -1,4 +1,4 @@
-import { createApi as create } from '../../src/adapters/kubernetes/api.ts';
+import { createApi as create, type Kind, type ListOptions } from '../../src/adapters/kubernetes/api.ts';
 import { crashing } from './crash.ts';
 import { altered, believed, denied, lies, reordered, unaltered } from './plants.ts';
 
@@ -15,7 +15,10 @@ export const createApi: typeof create = (config, onCall) => {
       const [seen] = found === null ? [] : believed([found]);
       return seen === undefined ? null : unaltered(seen);
     },
-    list: async <T>(...args: Parameters<typeof api.list>) => believed(await api.list<T>(...args)).map(unaltered),
+    list<T, R = T>(kind: Kind, namespace: string | null, options: ListOptions<T, R> = {}) {
+      const { keep = (page) => page as readonly unknown[] as R[] } = options;
+      return api.list<T, R>(kind, namespace, { ...options, keep: (page) => keep(believed([...page]).map(unaltered)) });
+    },
     create: async <T>(kind: Parameters<typeof api.create>[0], object: unknown) =>
       denied(kind, await api.create<T>(kind, object)),
     apply: (object) => reordered(object, apply),

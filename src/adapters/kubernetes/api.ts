@@ -29,6 +29,9 @@ export type Kind = keyof typeof PLACES;
 /** How long one call may take: milliseconds. */
 const TIMEOUT = 10_000;
 const PAGE = 500;
+/** So often a list begins anew because its pages were no longer kept by the API server (410). */
+const TRIES = 3;
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 const MANAGER = 'drawbridge';
 
 /** The API server answered, and the answer is no. `status` is the HTTP status. */
@@ -42,10 +45,23 @@ export class ApiError extends Declined {
   }
 }
 
+export interface ListOptions<T, R> {
+  /** Of labels. */
+  readonly selector?: string;
+  /** Only `metadata` is asked for. */
+  readonly metadataOnly?: boolean;
+  /**
+   * What is kept of a page. All pages of one list are asked for with the same function, which may remember; a list that begins anew asks
+   * again for what it had.
+   */
+  readonly keep?: (page: readonly T[]) => readonly R[] | Promise<readonly R[]>;
+}
+
 /** A call that may be made: the answer is parsed JSON. */
 export interface Api {
   read<T = KubeObject>(kind: Kind, namespace: string | null, name: string): Promise<T | null>;
-  list<T = KubeObject>(kind: Kind, namespace: string | null, selector?: string): Promise<T[]>;
+  /** In pages, of which no more is kept than `keep` says. Without a namespace: of all of them. */
+  list<T = KubeObject, R = T>(kind: Kind, namespace: string | null, options?: ListOptions<T, R>): Promise<R[]>;
   /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. */
   apply(object: KubeObject): Promise<KubeObject>;
   mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
@@ -83,9 +99,10 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     signal: AbortSignal,
     body?: unknown,
     contentType = 'application/json',
+    accept = 'application/json',
   ) {
     const context = new RequestContext(`${config.getCurrentCluster()?.server ?? ''}${where}`, method);
-    context.setHeaderParam('Accept', 'application/json');
+    context.setHeaderParam('Accept', accept);
     if (body !== undefined) {
       context.setHeaderParam('Content-Type', contentType);
       context.setBody(JSON.stringify(body));
@@ -102,8 +119,14 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     }
   }
 
-  async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
-    const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType);
+  async function call<T>(
+    method: HttpMethod,
+    where: string,
+    body?: unknown,
+    contentType?: string,
+    accept?: string,
+  ): Promise<T | null> {
+    const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType, accept);
     const status = answer.httpStatusCode;
     onCall(status);
     const text = await answer.body.text().catch((error: unknown) => {
@@ -123,26 +146,46 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     return value;
   }
 
+  async function listOnce<T, R>(
+    kind: Kind,
+    namespace: string | null,
+    { selector, metadataOnly = false, keep = (page) => page as readonly unknown[] as R[] }: ListOptions<T, R>,
+  ): Promise<R[]> {
+    const kept: R[] = [];
+    let next: string | undefined;
+    do {
+      const query = new URLSearchParams({ limit: String(PAGE) });
+      if (selector !== undefined) query.set('labelSelector', selector);
+      if (next) query.set('continue', next);
+      const where = `${path(kind, namespace)}?${query.toString()}`;
+      const accept = metadataOnly ? METADATA_ONLY : undefined;
+      const { items, metadata } = await must(
+        call<{ items: T[] | null; metadata: { continue?: string } }>(
+          HttpMethod.GET,
+          where,
+          undefined,
+          undefined,
+          accept,
+        ),
+        kind,
+      );
+      // Of nothing the API server makes null where only metadata is asked for.
+      for (const item of await keep(items ?? [])) kept.push(item);
+      next = metadata.continue;
+    } while (next);
+    return kept;
+  }
+
   return {
     read: (kind, namespace, name) => call(HttpMethod.GET, path(kind, namespace, name)),
-    async list<T>(kind: Kind, namespace: string | null, selector?: string) {
-      const items: T[] = [];
-      let next: string | undefined;
-      do {
-        const query = new URLSearchParams({ limit: String(PAGE) });
-        if (selector !== undefined) query.set('labelSelector', selector);
-        if (next) query.set('continue', next);
-        const page = await must(
-          call<{ items: T[]; metadata: { continue?: string } }>(
-            HttpMethod.GET,
-            `${path(kind, namespace)}?${query.toString()}`,
-          ),
-          kind,
-        );
-        items.push(...page.items);
-        next = page.metadata.continue;
-      } while (next);
-      return items;
+    async list<T, R>(kind: Kind, namespace: string | null, options: ListOptions<T, R> = {}) {
+      for (let left = TRIES - 1; ; left--)
+        try {
+          return await listOnce(kind, namespace, options);
+        } catch (error) {
+          // The pages are of one moment, which the API server remembers for some minutes only.
+          if (!(error instanceof ApiError && error.status === 410) || left === 0) throw error;
+        }
     },
     apply(object) {
       const { kind, metadata } = object;

@@ -6,7 +6,6 @@ import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
-import type { NetworkPolicy } from '../../network/types.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
@@ -28,10 +27,11 @@ import {
 } from './manifests.ts';
 import type { KubeObject } from './object.ts';
 import { createProber, type ProbedPod, probeIn } from './probe.ts';
+import { keepPolicies } from './projection.ts';
 import { withRecord } from './record.ts';
 import { type Access, isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isOfOtherVersion, isSealed, seal } from './seal.ts';
-import { readSnapshot } from './snapshot.ts';
+import { readCluster } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 
 /** How many RoleBindings are deleted at once when many are due: beyond it the API server only lets them wait. */
@@ -56,11 +56,11 @@ export interface ClusterOptions extends ManifestContext {
 /** The cluster, over a real API server. Every write is a server-side apply of a sealed object, so that each step may run again. */
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const { api, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
-  const surveyor = createSurveyor(api);
+  const snapshot = coalesced(() => readCluster(api));
+  const surveyor = createSurveyor(api, snapshot);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const keysOf = createClusterKeys(api, options.sealKeys);
   const apply = async (object: KubeObject) => api.apply(seal(object, await keysOf()));
-  const snapshot = coalesced(() => readSnapshot(api));
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
   async function until<T>(limit: number, what: string, probe: () => Promise<T | null>): Promise<T> {
@@ -100,7 +100,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   }
 
   async function workspacePods(id: GrantId): Promise<ProbedPod[]> {
-    return api.list<ProbedPod>('Pod', workspacesNamespace, `${GRANT_LABEL}=${id}`);
+    return api.list<ProbedPod>('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` });
   }
 
   const targetPods = async (grant: Grant) =>
@@ -179,7 +179,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return { asOf, ...survey, unprobed };
     },
     snapshot,
-    foreignPolicies: (namespace) => api.list<NetworkPolicy>('NetworkPolicy', namespace, `!${INSTANCE_LABEL}`),
+    foreignPolicies: (namespace) =>
+      api.list('NetworkPolicy', namespace, { selector: `!${INSTANCE_LABEL}`, keep: keepPolicies }),
     rulesOf: async (role, namespace) => (await surveyor.rulesOf(role, namespace)) ?? [],
     objectsOf: (grant) => objectList(grant, options),
 

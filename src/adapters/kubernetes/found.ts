@@ -8,7 +8,7 @@ import type { Api, Kind } from './api.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { EXPIRES_AT, INSTANCE_LABEL } from './manifests.ts';
 import type { KubeObject } from './object.ts';
-import { recordText } from './record.ts';
+import { RECORD, recordText } from './record.ts';
 import { isOfOtherVersion, isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
@@ -30,25 +30,30 @@ type Proof = Pick<Found, 'sealed' | 'orphaned' | 'otherVersion' | 'ending'>;
  */
 export function createFinder(api: Api, instance: string, keysOf: () => Promise<ClusterKeys>): () => Promise<Found[]> {
   let known = { at: 0, proofs: new Map<string, Proof>() };
-  // Lists leave the kind out of their items.
-  const list = async (kind: Kind) =>
-    (await api.list(kind, null, `${INSTANCE_LABEL}=${instance}`)).map((object) => ({ ...object, kind }));
-
   return async function find() {
     const keys = await keysOf();
-    const lists = await Promise.all(KINDS.map(list));
     // An etcd that is restored from a backup counts its versions from there again.
     const before = performance.now() - known.at < REMEMBERED ? known.proofs : null;
     const proofs = new Map<string, Proof>();
-    const found: Found[] = [];
-    for (const object of lists.flat()) {
-      if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
-      const { uid = '', resourceVersion = '' } = object.metadata;
-      const version = `${uid} ${resourceVersion}`;
-      const proof = before?.get(version) ?? proofOf(object, keys);
-      if (uid !== '' && resourceVersion !== '') proofs.set(version, proof);
-      found.push(asFound(object, proof, keys));
+    async function judge(kind: Kind, page: readonly KubeObject[]): Promise<Found[]> {
+      const found: Found[] = [];
+      for (const listed of page) {
+        if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
+        // Lists leave the kind out of their items.
+        const object = { ...listed, kind };
+        const { uid = '', resourceVersion = '' } = object.metadata;
+        const version = `${uid} ${resourceVersion}`;
+        const proof = before?.get(version) ?? proofOf(object, keys);
+        if (uid !== '' && resourceVersion !== '') proofs.set(version, proof);
+        found.push(asFound(object, proof, keys));
+      }
+      return found;
     }
+    const selector = `${INSTANCE_LABEL}=${instance}`;
+    const lists = KINDS.map((kind) =>
+      api.list(kind, null, { selector, keep: (page: readonly KubeObject[]) => judge(kind, page) }),
+    );
+    const found = (await Promise.all(lists)).flat();
     known = { at: performance.now(), proofs };
     return found;
   };
@@ -69,6 +74,13 @@ function asFound(object: KubeObject, proof: Proof, keys: ClusterKeys): Found {
   const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
   const label = labels?.[GRANT_LABEL] ?? '';
   const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
+  const record = annotations?.[RECORD];
+  // Of the whole object no more is kept until the end of the look.
+  const lease: KubeObject = {
+    apiVersion: object.apiVersion,
+    kind: object.kind,
+    metadata: { namespace, name, annotations: record === undefined ? {} : { [RECORD]: record } },
+  };
   return {
     kind: object.kind,
     namespace,
@@ -77,7 +89,7 @@ function asFound(object: KubeObject, proof: Proof, keys: ClusterKeys): Found {
     id: isGrantId(label) ? label : null,
     ...proof,
     expiresAt: (proof.sealed || proof.orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
-    record: () => (proof.sealed ? grantOf(recordText(object, keys)) : null),
+    record: () => (proof.sealed ? grantOf(recordText(lease, keys)) : null),
     deleting: deletionTimestamp !== undefined,
   };
 }

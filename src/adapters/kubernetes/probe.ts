@@ -68,7 +68,7 @@ export function createProber(options: {
 
   /** The canaries that are Ready, by address, and since when: milliseconds. */
   async function canaries(): Promise<{ flag: string; since: number }[]> {
-    const pods = await api.list<CanaryPod>('Pod', workspacesNamespace, CANARY);
+    const pods = await api.list<CanaryPod>('Pod', workspacesNamespace, { selector: CANARY });
     return pods.flatMap(({ metadata, spec, status }) => {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       const port = spec.containers[0]?.ports?.[0]?.containerPort;

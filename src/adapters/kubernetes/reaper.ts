@@ -33,15 +33,20 @@ export function createReaperCluster(options: {
     async remove({ kind, namespace, name, uid }) {
       if ((await api.remove(kind as Kind, namespace, name, uid)) !== 'kept') return true;
       const there = async () =>
-        (await api.list<{ metadata: { uid: string } }>(kind as Kind, namespace, `${INSTANCE_LABEL}=${instance}`)).some(
-          (o) => o.metadata.uid === uid,
-        );
+        (
+          await api.list<{ metadata: { uid: string } }>(kind as Kind, namespace, {
+            selector: `${INSTANCE_LABEL}=${instance}`,
+            metadataOnly: true,
+          })
+        ).some((o) => o.metadata.uid === uid);
       return within(PATIENCE.object, async () => !(await there()));
     },
     workspaceGone: (id) =>
       within(
         PATIENCE.pod,
-        async () => (await api.list('Pod', workspacesNamespace, `${GRANT_LABEL}=${id}`)).length === 0,
+        async () =>
+          (await api.list('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}`, metadataOnly: true }))
+            .length === 0,
       ),
   };
 }

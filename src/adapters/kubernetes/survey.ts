@@ -5,31 +5,16 @@ import type { Plan } from '../../domain/plan.ts';
 import { type Profile, roleOf } from '../../domain/policy.ts';
 import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights.ts';
 import type { Target, Wanted } from '../../domain/target.ts';
-import { type PodObject, podFromObject, type ServiceObject } from '../../network/objects.ts';
+import { podFromObject, type ServiceObject } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
+import type { Cluster } from '../../network/types.ts';
 import type { Api } from './api.ts';
 import { readOtherPolicies } from './other-policies.ts';
+import { type KubePod, keepMeta, keepPods, type Meta } from './projection.ts';
 import { behindService, mustBeSame, type Owner, portsOfService } from './service-target.ts';
-import { readSnapshot } from './snapshot.ts';
 
 /** Reading the cluster: targets, their pods, and what reachability is computed from. */
 
-interface Meta {
-  readonly name: string;
-  readonly namespace: string;
-  readonly uid: string;
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly deletionTimestamp?: string;
-  readonly ownerReferences?: readonly {
-    readonly kind: string;
-    readonly name: string;
-    readonly uid: string;
-    readonly controller?: boolean;
-  }[];
-}
-interface KubePod extends PodObject {
-  readonly metadata: Meta;
-}
 interface Controller {
   readonly metadata: Meta;
   readonly spec?: {
@@ -48,7 +33,10 @@ interface Inventory {
 
 const LISTED: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
 
-export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
+export function createSurveyor(
+  api: Api,
+  snapshot: () => Promise<Cluster>,
+): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
   survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
   /** What a named role allows; null: there is none. */
   rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
@@ -57,10 +45,15 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
   /** `pod NAME` of those that have these labels and are not of the workload. */
   strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
 } {
+  const servicesIn = (namespace: string) =>
+    api.list('Service', namespace, { keep: keepMeta<KubeService>(({ spec }) => (spec === undefined ? {} : { spec })) });
+
   async function inventory(namespace: string, withReplicaSets: boolean): Promise<Inventory> {
     const [pods, replicaSets] = await Promise.all([
-      api.list<KubePod>('Pod', namespace),
-      withReplicaSets ? api.list<Controller>('ReplicaSet', namespace) : [],
+      api.list('Pod', namespace, { keep: keepPods() }),
+      withReplicaSets
+        ? api.list('ReplicaSet', namespace, { metadataOnly: true, keep: keepMeta<Controller>(() => ({})) })
+        : [],
     ]);
     const running = pods.filter(
       (pod) =>
@@ -150,7 +143,7 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
     const target = { namespace, workload };
     const [there, services] = await Promise.all([
       inventory(namespace, hasReplicaSets(workload.kind)),
-      api.list<KubeService>('Service', namespace),
+      servicesIn(namespace),
     ]);
     return { target, service: null, workload: (await surveyWorkload(target, there, services)).workload };
   }
@@ -186,7 +179,7 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
   }
 
   async function surroundings(): Promise<Pick<Survey, 'cluster' | 'otherPolicies'>> {
-    const [cluster, otherPolicies] = await Promise.all([readSnapshot(api), readOtherPolicies(api)]);
+    const [cluster, otherPolicies] = await Promise.all([snapshot(), readOtherPolicies(api)]);
     return { cluster, otherPolicies };
   }
 
@@ -199,18 +192,25 @@ export function createSurveyor(api: Api): Pick<ClusterAccess, 'namespaces' | 'wo
   return {
     rulesOf,
     async namespaces() {
-      const all = await api.list<{ metadata: Meta }>('Namespace', null);
+      const all = await api.list('Namespace', null, {
+        metadataOnly: true,
+        keep: keepMeta<{ metadata: Meta }>(() => ({})),
+      });
       return all
         .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
         .map(({ metadata }) => metadata.name);
     },
     async workloads(namespace) {
       const lists = await Promise.all(
-        LISTED.map(async (kind) =>
-          (await api.list<Controller>(kind, namespace)).map(({ metadata }) => ({ kind, name: metadata.name })),
+        LISTED.map(
+          async (kind) =>
+            await api.list(kind, namespace, {
+              metadataOnly: true,
+              keep: (page: readonly Controller[]) => page.map(({ metadata }) => ({ kind, name: metadata.name })),
+            }),
         ),
       );
-      const services = (await api.list<KubeService>('Service', namespace)).filter(
+      const services = (await servicesIn(namespace)).filter(
         ({ spec }) => spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0,
       );
       return [...lists.flat(), ...services.map(({ metadata }) => ({ kind: 'Service', name: metadata.name }))].toSorted(

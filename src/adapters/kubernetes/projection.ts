@@ -1,0 +1,122 @@
+import type { PodObject } from '../../network/objects.ts';
+import type { NetworkPolicy, Pod } from '../../network/types.ts';
+
+/**
+ * What decisions need of the objects of a list, in the shape in which the API has them. All else is dropped page by page: of the 6 KB of a pod
+ * some 300 bytes matter.
+ */
+
+export interface OwnerReference {
+  readonly kind: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly controller?: boolean;
+}
+
+export interface Meta {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly deletionTimestamp?: string;
+  readonly ownerReferences?: readonly OwnerReference[];
+}
+
+export interface KubePod extends PodObject {
+  readonly metadata: Meta;
+}
+
+type Intern = <T>(value: T) => T;
+
+/** Equal values become one. For one list: it is forgotten with that. */
+export function createIntern(): Intern {
+  const known = new Map<string, unknown>();
+  return <T>(value: T): T => {
+    const key = JSON.stringify(value);
+    if (!known.has(key)) known.set(key, value);
+    return known.get(key) as T;
+  };
+}
+
+/** Without the members that are undefined. */
+const present = <T extends object>(members: { readonly [K in keyof T]: T[K] | undefined }): T =>
+  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
+
+function projectMeta({ name, namespace, uid, labels, deletionTimestamp, ownerReferences }: Meta, intern: Intern): Meta {
+  const owners = ownerReferences?.map(({ kind, name, uid, controller }) =>
+    present<OwnerReference>({ kind, name, uid, controller }),
+  );
+  return present<Meta>({
+    name,
+    namespace: intern(namespace),
+    uid,
+    labels: labels && intern(labels),
+    deletionTimestamp,
+    ownerReferences: owners && intern(owners),
+  });
+}
+
+type Container = NonNullable<NonNullable<PodObject['spec']>['containers']>[number];
+
+const projectContainers = (containers: readonly Container[] | undefined): Container[] | undefined =>
+  containers
+    ?.filter(({ ports }) => (ports ?? []).length > 0)
+    .map(({ ports, restartPolicy }) =>
+      present<Container>({
+        restartPolicy,
+        ports: ports?.map(({ name, containerPort, protocol }) => ({ name, containerPort, protocol })),
+      }),
+    );
+
+/** For the pages of one list of pods. */
+export function keepPods(): (page: readonly KubePod[]) => KubePod[] {
+  const intern = createIntern();
+  return (page) =>
+    page.map(({ metadata, spec = {}, status = {} }) => ({
+      metadata: projectMeta(metadata, intern),
+      spec: intern(
+        present<NonNullable<PodObject['spec']>>({
+          hostNetwork: spec.hostNetwork,
+          containers: projectContainers(spec.containers),
+          initContainers: projectContainers(spec.initContainers),
+        }),
+      ),
+      status: present<NonNullable<PodObject['status']>>({
+        phase: status.phase && intern(status.phase),
+        podIP: status.podIP,
+        podIPs: status.podIPs?.map(({ ip }) => ({ ip })),
+        hostIP: status.hostIP && intern(status.hostIP),
+        hostIPs: status.hostIPs && intern(status.hostIPs),
+      }),
+    }));
+}
+
+/** For the pages of one list of pods that are judged for reachability. */
+export function internPods(): (pods: readonly Pod[]) => Pod[] {
+  const intern = createIntern();
+  return (pods) =>
+    pods.map(({ namespace, labels, ports, nodeIPs = [], owner, phase, ...own }) => ({
+      ...own,
+      namespace: intern(namespace),
+      labels: intern(labels),
+      ports: intern(ports),
+      nodeIPs: intern(nodeIPs),
+      owner: intern(owner),
+      phase: intern(phase),
+    }));
+}
+
+/** For the pages of one list of which the metadata matters, and what `more` says. */
+export function keepMeta<T extends { readonly metadata: Meta }>(
+  more: (object: T) => Omit<T, 'metadata'>,
+): (page: readonly T[]) => (Omit<T, 'metadata'> & { readonly metadata: Meta })[] {
+  const intern = createIntern();
+  return (page) => page.map((object) => ({ ...more(object), metadata: projectMeta(object.metadata, intern) }));
+}
+
+export function keepPolicies(page: readonly NetworkPolicy[]): NetworkPolicy[] {
+  return page.map(({ metadata: { name, namespace, labels } = {}, spec }) => ({
+    metadata: present<NonNullable<NetworkPolicy['metadata']>>({ name, namespace, labels }),
+    ...(spec === undefined ? {} : { spec }),
+  }));
+}

@@ -1,0 +1,169 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { KubeConfig } from '@kubernetes/client-node';
+import { expect, onTestFinished, test } from 'vitest';
+import { createApi } from '../../../../src/adapters/kubernetes/api.ts';
+import { readCluster } from '../../../../src/adapters/kubernetes/snapshot.ts';
+
+type Answer = { readonly status?: number; readonly body: unknown };
+
+/** An API over a server that answers as told, with the requests that it got. */
+async function apiOver(answer: (url: URL, request: IncomingMessage) => Answer) {
+  const asked: string[] = [];
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? '', 'http://api');
+    asked.push(`${url.pathname.split('/').at(-1)}${url.searchParams.get('continue') ?? ''}`);
+    const { status = 200, body } = answer(url, request);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+  onTestFinished(() => void server.close());
+  const config = new KubeConfig();
+  config.loadFromOptions({
+    clusters: [
+      { name: 'c', server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, skipTLSVerify: true },
+    ],
+    users: [{ name: 'u' }],
+    contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
+    currentContext: 'x',
+  });
+  return { api: createApi(config), asked };
+}
+
+const page = (items: readonly unknown[], next?: string): Answer => ({
+  body: { items, metadata: next === undefined ? {} : { continue: next } },
+});
+const gone: Answer = { status: 410, body: { kind: 'Status', message: 'The provided continue parameter is too old' } };
+
+test('a list is read page by page, and only what is kept of each is held', async () => {
+  const { api, asked } = await apiOver((url) =>
+    url.searchParams.get('continue') === null ? page([{ a: 1 }, { a: 2 }], '-2') : page([{ a: 3 }]),
+  );
+  const pages: number[] = [];
+  const kept = await api.list<{ a: number }, number>('Pod', null, {
+    keep(items) {
+      pages.push(items.length);
+      return items.map(({ a }) => a).filter((a) => a !== 2);
+    },
+  });
+  expect(kept).toEqual([1, 3]);
+  expect(pages).toEqual([2, 1]);
+  expect(asked).toEqual(['pods', 'pods-2']);
+});
+
+test('a list whose pages are no longer there begins anew, and has nothing twice', async () => {
+  let isForgotten = true;
+  const { api, asked } = await apiOver((url) => {
+    if (url.searchParams.get('continue') === null) return page(['one'], '-2');
+    if (!isForgotten) return page(['two']);
+    isForgotten = false;
+    return gone;
+  });
+  expect(await api.list('Pod', null)).toEqual(['one', 'two']);
+  expect(asked).toEqual(['pods', 'pods-2', 'pods', 'pods-2']);
+});
+
+test('a list that is never whole fails in the end', async () => {
+  const { api, asked } = await apiOver((url) =>
+    url.searchParams.get('continue') === null ? page(['one'], '-2') : gone,
+  );
+  await expect(api.list('Pod', null)).rejects.toMatchObject({ status: 410 });
+  expect(asked).toHaveLength(6);
+});
+
+test('another refusal is not tried again', async () => {
+  const { api, asked } = await apiOver(() => ({ status: 403, body: { message: 'pods is forbidden' } }));
+  await expect(api.list('Pod', null)).rejects.toMatchObject({ status: 403 });
+  expect(asked).toEqual(['pods']);
+});
+
+test('a list of nothing, which has no items, is empty', async () => {
+  const { api } = await apiOver(() => ({ body: { items: null, metadata: {} } }));
+  expect(await api.list('Job', null, { metadataOnly: true, keep: (items) => items.map(() => 1) })).toEqual([]);
+});
+
+test('where metadata is enough, nothing else is asked for', async () => {
+  const accepts: (string | undefined)[] = [];
+  const { api } = await apiOver((_, { headers }) => {
+    accepts.push(headers.accept);
+    return page([]);
+  });
+  await api.list('ReplicaSet', null, { metadataOnly: true });
+  await api.list('ReplicaSet', null, { selector: 'a=b' });
+  expect(accepts[0]).toContain('as=PartialObjectMetadataList');
+  expect(accepts[1]).toBe('application/json');
+});
+
+/** A pod as a controller makes it: mostly of what no decision reads. */
+const pod = (index: number) => ({
+  metadata: {
+    name: `checkout-${index}`,
+    namespace: 'staging',
+    uid: `0b8e5c0e-0000-4000-8000-${String(index).padStart(12, '0')}`,
+    labels: { app: 'checkout', 'pod-template-hash': 'abc' },
+    annotations: { note: 'x'.repeat(3000) },
+    managedFields: [{ manager: 'y'.repeat(1000) }],
+    ownerReferences: [{ kind: 'ReplicaSet', name: 'checkout-abc', uid: 'r', controller: true }],
+  },
+  spec: {
+    containers: [
+      { name: 'app', env: [{ name: 'A', value: 'z'.repeat(1500) }], ports: [{ name: 'http', containerPort: 8080 }] },
+    ],
+  },
+  status: {
+    phase: 'Running',
+    podIP: `10.0.${index >> 8}.${index & 255}`,
+    podIPs: [{ ip: `10.0.${index >> 8}.${index & 255}` }],
+    hostIP: '192.168.0.1',
+    hostIPs: [{ ip: '192.168.0.1' }],
+  },
+});
+
+test('of a pod some 300 bytes are held, and it is counted to what is on top of it', async () => {
+  const COUNT = 10_000;
+  const { api } = await apiOver((url) => {
+    const from = Number(url.searchParams.get('continue') ?? 0);
+    switch (url.pathname) {
+      case '/api/v1/pods':
+        return page(
+          Array.from({ length: 500 }, (_, i) => pod(from + i)),
+          from + 500 < COUNT ? String(from + 500) : undefined,
+        );
+      case '/apis/apps/v1/replicasets':
+        return page([
+          {
+            metadata: {
+              name: 'checkout-abc',
+              namespace: 'staging',
+              ownerReferences: [{ kind: 'Deployment', name: 'checkout', uid: 'd', controller: true }],
+            },
+          },
+        ]);
+      default:
+        return page([]);
+    }
+  });
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  collect();
+  const before = process.memoryUsage().heapUsed;
+  const cluster = await readCluster(api);
+  collect();
+  const each = (process.memoryUsage().heapUsed - before) / COUNT;
+  expect(cluster.pods).toHaveLength(COUNT);
+  expect(cluster.pods[9999]).toEqual({
+    namespace: 'staging',
+    name: 'checkout-9999',
+    labels: { app: 'checkout', 'pod-template-hash': 'abc' },
+    ips: ['10.0.39.15'],
+    hostNetwork: false,
+    nodeIPs: ['192.168.0.1'],
+    ports: [{ name: 'http', containerPort: 8080, protocol: 'TCP' }],
+    owner: { kind: 'Deployment', name: 'checkout' },
+    phase: 'Running',
+  });
+  expect(cluster.pods[0]?.labels).toBe(cluster.pods[1]?.labels);
+  expect(each).toBeLessThan(400);
+});
