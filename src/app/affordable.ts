@@ -1,6 +1,6 @@
 import { Refusal } from '../domain/errors.ts';
 import { affordable, TooLarge } from '../network/cost.ts';
-import { atOnce } from '../network/steps.ts';
+import type { Steps } from '../network/steps.ts';
 import { confine } from './confine.ts';
 
 type Confined = ReturnType<typeof confine>;
@@ -10,23 +10,25 @@ type Confined = ReturnType<typeof confine>;
  * left out where they are too many: its people can hinder nobody else.
  * @throws Refusal also when the policies of the target's namespace, or those that select workspaces, are too many
  */
-export function confineAffordably(...[wish, profile, rules, survey, workspaces]: Parameters<typeof confine>): Confined {
-  if (survey.cluster === null) return confine(wish, profile, rules, survey, workspaces);
+export function* confineAffordably(
+  ...[wish, profile, rules, survey, workspaces]: Parameters<typeof confine>
+): Confined {
+  if (survey.cluster === null) return yield* confine(wish, profile, rules, survey, workspaces);
   const path = `profiles.${wish.profileName}.network`;
   const needed = [wish.target.namespace, workspaces];
-  const { cluster, tooLarge } = atOnce(affordable(survey.cluster, needed));
+  const { cluster, tooLarge } = yield* affordable(survey.cluster, needed);
   for (const namespace of needed) {
     const what = tooLarge.get(namespace);
     if (what !== undefined) throw refusal(path, what);
   }
-  const confined = orRefuse(path, () => confine(wish, profile, rules, { ...survey, cluster }, workspaces));
+  const confined = yield* orRefuse(path, confine(wish, profile, rules, { ...survey, cluster }, workspaces));
   const notes = [...tooLarge.values()].map((what) => `Not counted, as if there were none: ${what}. They are too many.`);
   return { ...confined, preview: { ...confined.preview, notes: [...confined.preview.notes, ...notes] } };
 }
 
-function orRefuse<T>(path: string, compute: () => T): T {
+function* orRefuse<T>(path: string, steps: Steps<T>): Steps<T> {
   try {
-    return compute();
+    return yield* steps;
   } catch (error) {
     if (error instanceof TooLarge) throw refusal(path, error.message);
     throw error;

@@ -145,11 +145,16 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
 /** What has changed of what was approved, while it was applied: around the grant's own policies, and in its named role. */
 async function changesSince(world: World, grant: Grant): Promise<string[]> {
   const { network, surroundings } = grant.plan;
-  const [around, role] = await Promise.all([
+  const [around, role, gone] = await Promise.all([
     hasGuard(network) || hasAdmission(network) ? surroundingsNow(world.cluster, grant) : surroundings,
     grownRules(world.cluster, grant.plan),
+    grant.pods.length === 0 ? world.cluster.targetGone(grant) : null,
   ]);
-  return [...surroundingDifferences(surroundings, around), ...(role === null ? [] : [role])];
+  return [
+    ...surroundingDifferences(surroundings, around),
+    ...(role === null ? [] : [role]),
+    ...(gone === null ? [] : [`what was approved is gone: ${gone}`]),
+  ];
 }
 
 /** Says that access is there, and schedules the warning. May be said again: the notifier's job knows what was delivered. */

@@ -1,4 +1,3 @@
-import { canonical } from '../domain/canonical.ts';
 import { isEmptySelector, type NamedPeer, type PortRef } from '../domain/confinement.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
@@ -15,12 +14,13 @@ import type {
 import type { Profile } from '../domain/policy.ts';
 import { letsIntoPods, type Rule } from '../domain/rights.ts';
 import { describeTarget, type Target } from '../domain/target.ts';
-import { connections } from '../network/connections.ts';
-import { previewChange } from '../network/diff.ts';
-import { isolatedByAll, newlyIsolated } from '../network/isolation.ts';
+import { connectionsInSteps } from '../network/connections.ts';
+import { previewInSteps } from '../network/diff.ts';
+import { isolatedByAll, newlyIsolatedInSteps, selects } from '../network/isolation.ts';
 import { layerNote } from '../network/layer.ts';
-import { type AllowedTarget, leftovers } from '../network/leftovers.ts';
-import type { Cluster, Pod } from '../network/types.ts';
+import { type AllowedTarget, leftoversInSteps } from '../network/leftovers.ts';
+import type { Steps } from '../network/steps.ts';
+import type { Cluster, NetworkPolicy, Pod } from '../network/types.ts';
 import type { Survey } from './ports.ts';
 import { NEW_WORKSPACE, shortened, workspacePod } from './reach.ts';
 import { portsWithin, serviceNotes } from './service-ports.ts';
@@ -65,13 +65,13 @@ interface Scene {
  * @param rules what the grant allows: whoever gets into a pod shares its network, so that is shown in every mode
  * @throws Refusal for what a NetworkPolicy can't hold, and for what the profile does not accept
  */
-export function confine(
+export function* confine(
   wish: Wish,
   profile: Profile,
   rules: readonly Rule[],
   survey: Survey,
   workspaces: string,
-): { network: NetworkPlan; surroundings: Surroundings; preview: Preview } {
+): Steps<{ network: NetworkPlan; surroundings: Surroundings; preview: Preview }> {
   const confinement = profile.network;
   const path = `profiles.${wish.profileName}.network`;
   const { cluster, asOf } = survey;
@@ -96,15 +96,15 @@ export function confine(
   const { target } = wish;
   const own = ownPolicies({ target, network }, wish.id, workspaces);
   const after: Cluster = { ...cluster, pods: [...cluster.pods, ...pods], policies: [...cluster.policies, ...own] };
-  const { opens, closes, newlyIsolated: now } = previewChange(cluster, after);
+  const { opens, closes, newlyIsolated: now } = yield* previewInSteps(cluster, after);
   const targets = targetPods(cluster, target, survey);
   const sources = new Set(targets);
-  const reaches = entersPods ? connections(after, (pod) => sources.has(pod)) : [];
+  const reaches = entersPods ? yield* connectionsInSteps(after, (pod) => sources.has(pod)) : [];
   const alone = lasting(cluster.policies);
   const isolated =
     alone.length === cluster.policies.length
       ? now
-      : newlyIsolated({ ...cluster, policies: alone }, { ...cluster, policies: [...alone, ...own] });
+      : yield* newlyIsolatedInSteps({ ...cluster, policies: alone }, { ...cluster, policies: [...alone, ...own] });
   const isolates = isolated.map(
     ({ workload: of, direction }) => `${describe(of)} (${direction === 'Egress' ? 'egress' : 'ingress'})`,
   );
@@ -114,7 +114,7 @@ export function confine(
       `This grant would close ${closes.length} connections that exist now${isolates.length > 0 ? ` and isolate ${isolates.slice(0, 3).join(', ')} for the first time` : ''}.`,
       'An administrator must say allowIsolation: true in the profile if that is meant.',
     );
-  const more = leftoversOf(network, { target, targets, pods, after, opens });
+  const more = yield* leftoversOf(network, { target, targets, pods, after, opens });
   if (more.length > 0 && confinement.strict)
     throw new Refusal(
       `${path}.strict`,
@@ -354,7 +354,7 @@ function namedPeer(peer: {
  * @param targets the target's own pods
  * @param pods those of the workspace
  */
-function leftoversOf(
+function* leftoversOf(
   network: NetworkPlan,
   {
     target,
@@ -369,16 +369,31 @@ function leftoversOf(
     readonly after: Cluster;
     readonly opens: readonly Connection[];
   },
-): readonly Connection[] {
+): Steps<readonly Connection[]> {
   if (network.mode !== 'workspace' && network.mode !== 'contain') return [];
   const meant = [...meantBy(network, target), ...(network.dns === 'cluster' ? [CLUSTER_DNS] : [])];
-  // Pods with equal labels reach the same.
-  const confined = new Map((network.mode === 'workspace' ? pods : targets).map((pod) => [canonical(pod.labels), pod]));
-  const out = [...confined.values()].flatMap((pod) => leftovers(after, pod, meant));
+  // Pods that the same policies select reach the same.
+  const confined = new Map<string, Pod>();
+  for (const pod of network.mode === 'workspace' ? pods : targets) {
+    yield;
+    confined.set(selecting(after.policies, pod), pod);
+  }
+  const found = new Map<string, Connection>();
+  for (const pod of confined.values())
+    for (const connection of yield* leftoversInSteps(after, pod, meant))
+      found.set(describeLeftover(connection), connection);
   // Nothing is meant to come in to a workspace.
-  const into = network.mode === 'workspace' ? opens.filter(isIntoWorkspace) : [];
-  const found = [...out, ...into];
-  return found.filter((c, index) => found.findIndex((o) => describeLeftover(o) === describeLeftover(c)) === index);
+  if (network.mode === 'workspace')
+    for (const connection of opens.filter(isIntoWorkspace)) found.set(describeLeftover(connection), connection);
+  return [...found.values()];
+}
+
+/** The policies that select a pod, as one text. */
+function selecting(policies: readonly NetworkPolicy[], pod: Pod): string {
+  return policies
+    .filter((policy) => selects(policy, pod))
+    .map(({ metadata }) => metadata?.name)
+    .join();
 }
 
 const isIntoWorkspace = ({ to }: Connection): boolean => 'kind' in to && to.kind === NEW_WORKSPACE.kind;

@@ -3,6 +3,7 @@ import { become, type Ending, type Grant, hasEnded, type Instant } from '../doma
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { hasAdmission } from '../domain/plan.ts';
+import { inPortions } from './in-portions.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { reachLeft } from './reach.ts';
 import { alarm, job, noting, tell, tellEnd, unschedule } from './steps.ts';
@@ -155,7 +156,8 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
 async function stillAdmitted(world: World, grant: Grant): Promise<string[]> {
   if (grant.plan.network.mode !== 'workspace') return [];
   const now = await world.cluster.snapshot();
-  return reachLeft(grant, now, world.cluster.workspacesNamespace).flatMap((connection) => [...connection.reasons]);
+  const left = await inPortions(reachLeft(grant, now, world.cluster.workspacesNamespace));
+  return left.flatMap((connection) => [...connection.reasons]);
 }
 
 /**

@@ -22,7 +22,7 @@ export function alsoFollow(followed: Followed, namespace: string, id: GrantId): 
 const PORTION = 100;
 const LOOKS_AT_ONCE = 8;
 
-type Look = Pick<ClusterAccess, 'podsOf' | 'strangers' | 'foreignPolicies'>;
+type Look = Pick<ClusterAccess, 'podsOf' | 'targetGone' | 'strangers' | 'foreignPolicies'>;
 
 /**
  * What may have changed around active grants with a workload: its pods, pods that took its labels, policies that let confined pods do more.
@@ -31,6 +31,7 @@ type Look = Pick<ClusterAccess, 'podsOf' | 'strangers' | 'foreignPolicies'>;
 async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Guarded): Promise<void> {
   const look: Look = {
     podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
+    targetGone: once((grant) => world.cluster.targetGone(grant), workloadOf),
     strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
     foreignPolicies: once((namespace) => world.cluster.foreignPolicies(namespace), String),
   };
@@ -170,10 +171,17 @@ async function lookForStrangers(world: World, grant: Grant, look: Look): Promise
 /** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names. */
 async function followWorkload(world: World, grant: Grant, look: Look): Promise<void> {
   if ((grant.expiresAt ?? 0) <= world.clock.now()) return;
-  await lookForStrangers(world, grant, look);
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((name, index) => name === b[index]);
-  if (same(await look.podsOf(grant), grant.pods)) return;
+  const now = await look.podsOf(grant);
+  const gone = now.length === 0 ? await look.targetGone(grant) : null;
+  if (gone !== null) {
+    // Its name leads to something else now, or may at any moment; its labels as well, by which policies of the grant go.
+    await beginEnding(world, grant.id, 'revoked', null, `What was approved is gone: ${gone}. Ask again.`);
+    return;
+  }
+  await lookForStrangers(world, grant, look);
+  if (same(now, grant.pods)) return;
   const changed = await world.locks.exclusively(grant.id, async () => {
     const current = await world.store.get(grant.id);
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;

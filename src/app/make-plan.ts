@@ -2,12 +2,15 @@ import { GRANT_LABEL } from '../domain/confinement.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
+import { nothingGiven } from '../domain/narrowed-rules.ts';
 import { digestOfProfile, type Plan } from '../domain/plan.ts';
 import { type Profile, roleOf } from '../domain/policy.ts';
 import { persistenceRisks, reachesOf } from '../domain/rights.ts';
 import type { Wanted } from '../domain/target.ts';
+import { atOnce, type Steps } from '../network/steps.ts';
 import { confineAffordably } from './affordable.ts';
 import type { Wish } from './confine.ts';
+import { inPortions } from './in-portions.ts';
 import type { Survey, World } from './ports.ts';
 import { mustBeAllowed, requesterOf } from './who.ts';
 
@@ -20,7 +23,7 @@ type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
  */
 export async function makePlan(world: World, asked: Asked, profile: Profile): Promise<Plan> {
   const survey = await world.cluster.survey(asked.target, profile);
-  return planOf(asked, profile, withoutOwn(survey, asked.id), world.cluster.workspacesNamespace);
+  return inPortions(planInSteps(asked, profile, withoutOwn(survey, asked.id), world.cluster.workspacesNamespace));
 }
 
 /** The cluster as if the grant had put nothing into it: the plan of one that is active is made anew when it is to last longer. */
@@ -56,8 +59,12 @@ export async function makePlanAnew(world: World, grant: Grant): Promise<Plan> {
   return makePlan(world, asked, profile);
 }
 
-/** The pure half of {@link makePlan}. */
-export function planOf(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Plan {
+/** The pure half of {@link makePlan}, in one go. */
+export function planOf(...given: Parameters<typeof planInSteps>): Plan {
+  return atOnce(planInSteps(...given));
+}
+
+function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Steps<Plan> {
   const wish: Wish = { ...asked, target: survey.target };
   const rules = profile.rules ?? survey.roleRules ?? [];
   const path = `profiles.${wish.profileName}`;
@@ -68,9 +75,19 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
       `Access by this profile can outlive its window: it ${persistence.join('; ')}.`,
       'An administrator must say acknowledgePersistence: true in the profile, or give less.',
     );
-  const { network, surroundings, preview } = confineAffordably(wish, profile, rules, survey, workspaces);
-  const said = reachesOf(rules).map((words) => `The access ${words}.`);
   const { workload } = survey;
+  const role = roleOf(profile);
+  const running = workload?.pods.map((pod) => pod.name) ?? [];
+  const pods = [...running, ...(workload?.ended ?? [])].toSorted();
+  const { network, surroundings, preview } = yield* confineAffordably(wish, profile, rules, survey, workspaces);
+  if (workload !== null && role === null && profile.network.mode !== 'workspace') {
+    const nothing = nothingGiven(rules, wish.target, { ...workload, running });
+    if (nothing !== null) throw new Refusal('target', nothing.reason, nothing.remedy);
+  }
+  const said = [
+    ...reachesOf(rules).map((words) => `The access ${words}.`),
+    ...(running.length === 0 && pods.length > 0 ? ['All its pods have ended: what is left are their logs.'] : []),
+  ];
   return {
     user: wish.requester.user,
     groups: wish.requester.groups,
@@ -79,11 +96,11 @@ export function planOf(asked: Asked, profile: Profile, survey: Survey, workspace
     cluster: survey.clusterUid,
     target: wish.target,
     duration: wish.duration,
-    role: roleOf(profile),
+    role,
     roleMayGrow: profile.roleMayGrow,
     rules,
     workload: workload === null ? null : { uid: workload.uid, selector: workload.selector, labels: workload.labels },
-    pods: workload === null ? [] : workload.pods.map((pod) => pod.name).toSorted(),
+    pods,
     persistence,
     network,
     surroundings,

@@ -210,7 +210,12 @@ export interface Survey {
     readonly selector: LabelSelector;
     /** Of its pod template; of a Pod its own. */
     readonly labels: Readonly<Record<string, string>>;
+    /** Those that run. */
     readonly pods: readonly { readonly name: string; readonly ip: string; readonly hostNetwork: boolean }[];
+    /** Names of those that have ended and are still there: their logs can be read. */
+    readonly ended: readonly string[];
+    /** How many pods it is to have, where it says so. */
+    readonly replicas: number | null;
     /** Ports that every pod of the target declares; of a Service, where its traffic arrives. */
     readonly ports: readonly PortRef[];
     /** Services that select exactly these pods; the one alone by which the target was named. */
@@ -273,6 +278,8 @@ export interface ClusterAccess {
   extend(grant: Grant): Promise<void>;
   /** The pods that the target has now. */
   podsOf(grant: Grant): Promise<string[]>;
+  /** Why the target has no pods and never will: what was approved is not there any more. A phrase; null: it is there. */
+  targetGone(grant: Grant): Promise<string | null>;
   /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
   strangers(grant: Grant): Promise<string[]>;
 

@@ -3,8 +3,8 @@ import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Connection, Preview } from '../domain/plan.ts';
 import { affordable } from '../network/cost.ts';
-import { diffReachability } from '../network/diff.ts';
-import { atOnce } from '../network/steps.ts';
+import { diffInSteps } from '../network/diff.ts';
+import type { Steps } from '../network/steps.ts';
 import type { Cluster, Pod } from '../network/types.ts';
 
 /** What a grant has to do with reach: the lists that are shown, the pod of a workspace, and what is left after its end. */
@@ -63,10 +63,10 @@ export function workspacePod(workspaces: string, id: GrantId): Pod {
 }
 
 /** What a pod with the label of this grant would reach, or be reached by, more than one without: nothing, once the grant has ended. */
-export function reachLeft(grant: Grant, cluster: Cluster, workspaces: string): readonly Connection[] {
+export function* reachLeft(grant: Grant, cluster: Cluster, workspaces: string): Steps<readonly Connection[]> {
   if (grant.plan.network.mode !== 'workspace') return [];
   const pod = workspacePod(workspaces, grant.id);
-  const { cluster: counted } = atOnce(affordable(cluster, [workspaces]));
+  const { cluster: counted } = yield* affordable(cluster, [workspaces]);
   const unlabelled: Cluster = { ...counted, pods: [...counted.pods, { ...pod, labels: {} }] };
-  return diffReachability(unlabelled, { ...counted, pods: [...counted.pods, pod] }).opens;
+  return (yield* diffInSteps(unlabelled, { ...counted, pods: [...counted.pods, pod] })).opens;
 }

@@ -15,6 +15,7 @@ import { digestOfPlan, type Plan } from '../../src/domain/plan.ts';
 import { surroundingDifferences } from '../../src/domain/plan-differences.ts';
 import { type PolicyInput, policySchema } from '../../src/domain/policy.ts';
 import type { Wanted } from '../../src/domain/target.ts';
+import { atOnce } from '../../src/network/steps.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { ADA, applyingGrant, BEN, samplePlan } from '../support/grants.ts';
@@ -298,10 +299,10 @@ describeWithCluster('what confines a grant, from the cluster as it is', (kube) =
     await cluster.lowerGuard(grant);
     await cluster.dropLeases(grant);
     expect(await cluster.remains(grant)).toEqual([]);
-    const left = reachLeft(grant, await cluster.snapshot(), workspaces);
+    const left = atOnce(reachLeft(grant, await cluster.snapshot(), workspaces));
     expect(left.flatMap(({ reasons }) => reasons).join()).toContain('imitation');
     await kube.kubectl(['-n', namespace, 'delete', 'networkpolicy', 'imitation']);
-    expect(reachLeft(grant, await cluster.snapshot(), workspaces)).toEqual([]);
+    expect(atOnce(reachLeft(grant, await cluster.snapshot(), workspaces))).toEqual([]);
   });
 
   describe('a target is its pods, whoever owns them', () => {

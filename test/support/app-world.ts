@@ -88,6 +88,7 @@ export function memoryCluster(now: () => number) {
     probe: { target: 'answers', canary: 'silent' } as ProbeVerdict | null,
     unprobed: null as string | null,
     strangers: [] as string[],
+    gone: null as string | null,
     policies: [
       {
         metadata: { namespace: 'staging', name: 'default-deny' },
@@ -162,6 +163,8 @@ export function memoryCluster(now: () => number) {
           ports: [{ port: 8080, protocol: 'TCP' }],
           services: [],
           kin: [],
+          ended: [],
+          replicas: null,
           strangers: target.strangers,
         },
         roleRules: target.roleRules,
@@ -200,6 +203,7 @@ export function memoryCluster(now: () => number) {
       of(grant.id).lease = grant;
     },
     podsOf: async () => target.pods,
+    targetGone: async () => target.gone,
     strangers: async () => target.strangers,
     async narrowRights(grant, pods) {
       if (of(grant.id).rights !== undefined) of(grant.id).rights = pods;

@@ -10,7 +10,7 @@ export interface ClusterSize {
 }
 
 /** Calls of the API server at once. */
-const AT_ONCE = 32;
+const AT_ONCE = 16;
 
 /** The namespaces that {@link fillCluster} makes, covered by the profiles of a bench. */
 export const bigNamespace = (index: number): string => `bench-${index}`;
@@ -47,11 +47,16 @@ async function each(count: number, work: (index: number) => Promise<void>): Prom
 
 const post = (api: Api, path: string, object: object): Promise<void> => must(api, 'POST', path, object);
 
-async function must(api: Api, method: string, path: string, body: object, type?: string): Promise<void> {
-  const answer = await api.call(method, path, body, type);
+/** A busy API server may take longer than the harness waits: what was made all the same is there then (409). */
+async function must(api: Api, method: string, path: string, body: object, type?: string, tries = 5): Promise<void> {
+  const answer = await api.call(method, path, body, type).catch((error: unknown) => {
+    if (tries === 1) throw error;
+    return null;
+  });
   // A namespace takes pods once a controller has made its default service account.
-  if (answer.status === 403) return must(api, method, path, body, type);
-  if (answer.status >= 300) throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
+  if (answer === null || answer.status === 403) return must(api, method, path, body, type, answer ? tries : tries - 1);
+  if (answer.status >= 300 && answer.status !== 409)
+    throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
 
 /** Paused, so that no ReplicaSet is made of it. */

@@ -106,6 +106,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const targetPods = async (grant: Grant) =>
     grant.plan.workload === null ? [] : surveyor.podsOfTarget(grant.target, grant.plan.workload.uid);
 
+  const runningPods = async (grant: Grant) => (await targetPods(grant)).filter(({ hasEnded }) => !hasEnded);
+
   async function gone(kind: Kind, namespace: string, name: string): Promise<void> {
     if ((await api.remove(kind, namespace, name)) === 'kept')
       await until(PATIENCE.rights, `${kind} ${namespace}/${name} goes`, async () =>
@@ -198,7 +200,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const existing = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
       const probe =
         existing === null
-          ? await prober.probeFor(await targetPods(grant), network.mode === 'workspace' ? network.ports : [])
+          ? await prober.probeFor(await runningPods(grant), network.mode === 'workspace' ? network.ports : [])
           : probeIn(existing);
       await apply(workspaceJob(grant, options, startOf(existing), probe));
       const pod = await until(PATIENCE.start, 'the workspace starts', async () => {
@@ -265,6 +267,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
     podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
+    targetGone: async ({ target, plan }) =>
+      plan.workload === null ? null : surveyor.whyGone(target, plan.workload.uid),
     async strangers({ plan: { network, workload }, target }) {
       if (network.mode === 'none' || workload === null) return [];
       const look = () => surveyor.strangersTo(target, workload.uid, network.selector);

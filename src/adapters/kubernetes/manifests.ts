@@ -1,7 +1,8 @@
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
 import { approvalsOf, type Grant, type Instant } from '../../domain/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
-import { type Rule, WORKLOAD_KINDS } from '../../domain/rights.ts';
+import { narrowedRules } from '../../domain/narrowed-rules.ts';
+import type { Rule } from '../../domain/rights.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
 import { LEASE } from './seal.ts';
@@ -212,19 +213,6 @@ export function workspaceJob(grant: Grant, context: ManifestContext, since: Inst
       },
     },
   };
-}
-
-/** Rules narrowed to one workload: pods by name, the workload's own kind by its name. A rule that would name no pod is left out: no names means all. */
-export function narrowedRules(rules: readonly Rule[], target: Grant['target'], pods: readonly string[]): Rule[] {
-  const kind = WORKLOAD_KINDS.find((k) => k.kind === target.workload?.kind);
-  return rules.flatMap((rule) =>
-    rule.resources.flatMap((resource) => {
-      const base = resource.split('/')[0];
-      const names = base === 'pods' ? pods.toSorted() : base === kind?.resource ? [target.workload?.name ?? ''] : [];
-      if (names.length === 0) return [];
-      return [{ apiGroups: [...rule.apiGroups], resources: [resource], verbs: [...rule.verbs], resourceNames: names }];
-    }),
-  );
 }
 
 /** What the requester may do with the workspace pod. Since Kubernetes 1.35 exec over WebSocket needs `create` beside `get`. */

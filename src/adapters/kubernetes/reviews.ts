@@ -1,9 +1,10 @@
 import type { Lack } from '../../app/conditions.ts';
 import type { Grant } from '../../domain/grant.ts';
+import { narrowedRules } from '../../domain/narrowed-rules.ts';
 import type { Profile } from '../../domain/policy.ts';
 import type { Rule } from '../../domain/rights.ts';
 import { type Api, ApiError } from './api.ts';
-import { narrowedRules, objectName } from './manifests.ts';
+import { objectName } from './manifests.ts';
 
 /** One thing that somebody may do, as an authorizer is asked. */
 export interface Access {

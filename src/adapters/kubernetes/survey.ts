@@ -18,6 +18,7 @@ import { behindService, mustBeSame, type Owner, portsOfService } from './service
 interface Controller {
   readonly metadata: Meta;
   readonly spec?: {
+    readonly replicas?: number;
     readonly selector?: LabelSelector;
     readonly template?: { readonly metadata?: Pick<Meta, 'labels'> };
   };
@@ -25,9 +26,11 @@ interface Controller {
 interface KubeService extends ServiceObject {
   readonly metadata: Meta;
 }
-/** The pods of a namespace that run, and the ReplicaSets that may stand between them and their Deployments: of one moment. */
+/** The pods of a namespace, and the ReplicaSets that may stand between them and their Deployments: of one moment. */
 interface Inventory {
+  /** Those that run. */
   readonly pods: readonly KubePod[];
+  readonly ended: readonly KubePod[];
   readonly replicaSets: readonly Controller[];
 }
 
@@ -40,8 +43,10 @@ export function createSurveyor(
   survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
   /** What a named role allows; null: there is none. */
   rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
-  /** By name; an address that is not known yet is empty. */
-  podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string }[]>;
+  /** By name, also those that have ended; an address that is not known yet is empty. */
+  podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string; hasEnded: boolean }[]>;
+  /** What became of the workload with this uid; null: it is there. */
+  whyGone(target: Target, uid: string): Promise<string | null>;
   /** `pod NAME` of those that have these labels and are not of the workload. */
   strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
 } {
@@ -55,16 +60,14 @@ export function createSurveyor(
         ? api.list('ReplicaSet', namespace, { metadataOnly: true, keep: keepMeta<Controller>(() => ({})) })
         : [],
     ]);
-    const running = pods.filter(
-      (pod) =>
-        !['Succeeded', 'Failed'].includes(pod.status?.phase ?? '') && pod.metadata.deletionTimestamp === undefined,
-    );
-    return { pods: running, replicaSets };
+    const there = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
+    const hasEnded = ({ status }: KubePod) => ['Succeeded', 'Failed'].includes(status?.phase ?? '');
+    return { pods: there.filter((pod) => !hasEnded(pod)), ended: there.filter(hasEnded), replicaSets };
   }
 
   async function surveyWorkload(
     target: Target,
-    { pods: all, replicaSets }: Inventory,
+    there: Inventory,
     services: readonly KubeService[],
   ): Promise<{ workload: NonNullable<Survey['workload']>; owned: readonly KubePod[] }> {
     const { namespace, workload } = target;
@@ -76,7 +79,8 @@ export function createSurveyor(
         `There is no ${workload.kind} ${workload.name} in namespace ${namespace}.`,
         'Check the name; `/jit` lists what is there.',
       );
-    const there = { pods: all, replicaSets };
+    if (found.metadata.deletionTimestamp !== undefined)
+      throw beingDeleted(`${workload.kind} ${workload.name} in namespace ${namespace}`);
     const owned = podsOwnedBy(found.metadata, there);
     const isPod = workload.kind === 'Pod';
     const selector = isPod ? { matchLabels: found.metadata.labels ?? {} } : (found.spec?.selector ?? {});
@@ -93,12 +97,14 @@ export function createSurveyor(
           ip: pod.status?.podIP ?? '',
           hostNetwork: pod.spec?.hostNetwork ?? false,
         })),
+        ended: podsOwnedBy(found.metadata, { ...there, pods: there.ended }).map((pod) => pod.metadata.name),
+        replicas: found.spec?.replicas ?? null,
         ports: portsInCommon(owned),
         services: services
           .filter(({ spec }) => {
             const wanted = spec?.selector ?? {};
             if (Object.keys(wanted).length === 0) return false;
-            const behind = all.filter((pod) => matches({ matchLabels: wanted }, pod.metadata.labels ?? {}));
+            const behind = there.pods.filter((pod) => matches({ matchLabels: wanted }, pod.metadata.labels ?? {}));
             return behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name));
           })
           .map(named),
@@ -121,6 +127,8 @@ export function createSurveyor(
         `There is no Service ${name} in namespace ${namespace}.`,
         'Check the name; `/jit` lists what is there.',
       );
+    if (service.metadata.deletionTimestamp !== undefined)
+      throw beingDeleted(`Service ${name} in namespace ${namespace}`);
     const there = await inventory(namespace, true);
     const behind = behindService(service, there.pods, (pod) => ownerOf(pod, there));
     const target = { namespace, workload: behind.workload, service: name };
@@ -206,24 +214,28 @@ export function createSurveyor(
           async (kind) =>
             await api.list(kind, namespace, {
               metadataOnly: true,
-              keep: (page: readonly Controller[]) => page.map(({ metadata }) => ({ kind, name: metadata.name })),
+              keep: (page: readonly Controller[]) =>
+                page.filter(isLasting).map(({ metadata }) => ({ kind, name: metadata.name })),
             }),
         ),
       );
       const services = (await servicesIn(namespace)).filter(
-        ({ spec }) => spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0,
+        ({ spec, metadata }) =>
+          isLasting({ metadata }) && spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0,
       );
       return [...lists.flat(), ...services.map(({ metadata }) => ({ kind: 'Service', name: metadata.name }))].toSorted(
         (a, b) => (a.name < b.name ? -1 : 1),
       );
     },
     async survey(target, profile) {
-      if ((await api.read('Namespace', null, target.namespace)) === null)
+      const namespace = await api.read('Namespace', null, target.namespace);
+      if (namespace === null)
         throw new Refusal(
           'target',
           `There is no namespace ${target.namespace} in the cluster.`,
           'Check the name; `/jit` lists what you may ask for.',
         );
+      if (namespace.metadata.deletionTimestamp !== undefined) throw beingDeleted(`Namespace ${target.namespace}`);
       const opensPorts = profile.network.mode === 'workspace' || profile.network.mode === 'bastion';
       const [uid, found, [roleRules, around]] = await Promise.all([
         clusterUid(),
@@ -241,10 +253,21 @@ export function createSurveyor(
       const found = await api.read<Controller>(workload.kind, namespace, workload.name);
       // Another workload of the same name is not what was approved: its pods are nobody's business.
       if (found === null || found.metadata.uid !== uid) return [];
-      const owned = podsOwnedBy(found.metadata, await inventory(namespace, hasReplicaSets(workload.kind)));
-      return owned
-        .map((pod) => ({ name: pod.metadata.name, ip: pod.status?.podIP ?? '' }))
-        .toSorted((a, b) => (a.name < b.name ? -1 : 1));
+      const there = await inventory(namespace, hasReplicaSets(workload.kind));
+      const named = (pods: readonly KubePod[], hasEnded: boolean) =>
+        podsOwnedBy(found.metadata, { ...there, pods }).map(({ metadata, status }) => ({
+          name: metadata.name,
+          ip: status?.podIP ?? '',
+          hasEnded,
+        }));
+      return [...named(there.pods, false), ...named(there.ended, true)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    async whyGone({ workload, namespace }, uid) {
+      if (workload === undefined) return null;
+      const found = await api.read<Controller>(workload.kind, namespace, workload.name);
+      const name = `${workload.kind} ${workload.name} in namespace ${namespace}`;
+      if (found === null) return `${name} was deleted`;
+      return found.metadata.uid === uid ? null : `${name} was deleted, and another has its name`;
     },
     async strangersTo({ workload, namespace }, uid, selector) {
       if (workload === undefined) return [];
@@ -254,6 +277,11 @@ export function createSurveyor(
     },
   };
 }
+
+const isLasting = ({ metadata }: { readonly metadata: Meta }): boolean => metadata.deletionTimestamp === undefined;
+
+const beingDeleted = (what: string): Refusal =>
+  new Refusal('target', `${what} is being deleted.`, 'Ask again when it has been made anew.');
 
 function controllerOf(meta: Meta): Owner | undefined {
   return meta.ownerReferences?.find((owner) => owner.controller);

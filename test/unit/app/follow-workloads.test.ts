@@ -85,3 +85,29 @@ test('a grant that has ended is left alone, and the fault of one is not that of 
   expect(await podsOf(sound)).toEqual(['checkout-7']);
   expect(await podsOf(broken)).not.toEqual(['checkout-7']);
 });
+
+test('a grant ends whose workload was deleted, and does not follow another of its name', async () => {
+  const id = await active();
+  app.cluster.target.pods = [];
+  app.cluster.target.gone = 'Deployment checkout in namespace staging was deleted, and another has its name';
+  app.cluster.target.strangers = ['pod checkout-new'];
+  await follower.follow(followedNow(id));
+  expect(faults).toEqual([]);
+  expect(await app.grant(id)).toMatchObject({
+    state: 'ending',
+    ending: {
+      cause: 'revoked',
+      by: null,
+      note: expect.stringMatching(/gone: .*another has its name. Ask again/) as string,
+    },
+  });
+  // The pods of the other one are not somebody's who took labels.
+  expect(app.alarms).toEqual([]);
+});
+
+test('a workload that has no pods for a while keeps its grant', async () => {
+  const id = await active();
+  app.cluster.target.pods = [];
+  await follower.follow(followedNow(id));
+  expect(await app.grant(id)).toMatchObject({ state: 'active', pods: [] });
+});

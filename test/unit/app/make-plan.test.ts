@@ -49,6 +49,8 @@ function survey(
       labels: { app: 'checkout' },
       pods: [{ name: 'checkout-1', ip: '10.0.0.1', hostNetwork: false }],
       ports: [{ port: 8080, protocol: 'TCP' }],
+      ended: [],
+      replicas: 1,
       services: [],
       kin: [],
       strangers: [],
@@ -705,5 +707,39 @@ describe('what people write into a namespace', () => {
       expect.objectContaining({ to: { namespace: 'greedy', kind: 'Deployment', name: 'greedy' } }),
     );
     expect(preview.notes.join()).toContain('as if there were none: the NetworkPolicies of namespace greedy');
+  });
+});
+
+describe('a target without running pods', () => {
+  const pods = (resource: string, verb = 'get') => [{ apiGroups: [''], resources: [resource], verbs: [verb] }];
+  const at = (rules: Profile['rules'], change: Parameters<typeof survey>[0]) =>
+    plan({ ...profile({ network: { mode: 'none' } }), rules }, survey({ pods: [], ...change }));
+
+  test('that is scaled to 0 is refused where rights are for pods alone', () => {
+    expect(() => at(pods('pods/log'), { replicas: 0 })).toThrow(/scaled to 0/);
+    expect(() => at(pods('pods'), { replicas: 2 })).toThrow(/has no pod/);
+  });
+
+  test('can be scaled up, where that is what is asked for', () => {
+    const scale = [{ apiGroups: ['apps'], resources: ['deployments/scale'], verbs: ['patch'] }];
+    expect(at([...pods('pods'), ...scale], { replicas: 0 }).pods).toEqual([]);
+  });
+
+  test('whose pods have ended has their logs, by name, and that is said', () => {
+    const { pods: named, preview } = at([...pods('pods/log'), ...pods('pods/exec', 'create')], {
+      ended: ['checkout-9'],
+    });
+    expect(named).toEqual(['checkout-9']);
+    expect(preview.notes.join()).toContain('All its pods have ended');
+  });
+
+  test('whose pods have ended is refused where only running ones are of use', () => {
+    expect(() => at(pods('pods/exec', 'create'), { ended: ['checkout-9'] })).toThrow(/have ended/);
+  });
+
+  test('of which some run names those that have ended too, and says nothing', () => {
+    const { pods: named, preview } = plan(profile({ network: { mode: 'none' } }), survey({ ended: ['checkout-0'] }));
+    expect(named).toEqual(['checkout-0', 'checkout-1']);
+    expect(preview.notes.join()).not.toContain('have ended');
   });
 });

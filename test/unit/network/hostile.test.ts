@@ -193,7 +193,7 @@ function drive<T>(steps: Steps<T>): { longest: number; value: T } {
   }
 }
 
-const isCheckout = ({ name }: { readonly name: string }): boolean => name === 'checkout';
+const isCheckout = ({ owner }: Pod): boolean => owner.name === 'checkout';
 const CONTAINED: Spec = {
   podSelector: { matchLabels: { app: 'checkout' } },
   policyTypes: ['Egress'],

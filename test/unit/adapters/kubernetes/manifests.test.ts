@@ -6,7 +6,6 @@ import {
   deadlineSeconds,
   guardPolicy,
   leaseJob,
-  narrowedRules,
   objectList,
   targetRights,
   workspaceJob,
@@ -16,6 +15,7 @@ import { withRecord } from '../../../../src/adapters/kubernetes/record.ts';
 import { seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/confinement.ts';
 import type { Grant } from '../../../../src/domain/grant.ts';
+import { narrowedRules } from '../../../../src/domain/narrowed-rules.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
