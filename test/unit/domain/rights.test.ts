@@ -144,6 +144,23 @@ describe('rights by which access outlives its grant', () => {
     expect(persistenceRisks([given])).toEqual([]);
   });
 
+  it('are found in every subresource of everything', () => {
+    expect(persistenceRisks([rule('', '*', 'create')])).toContain('mints service account tokens');
+    expect(reachesOf([rule('', '*', 'create')])).toContainEqual(expect.stringMatching(/^enters containers/));
+  });
+
+  it('are found though a rule has other groups and verbs too', () => {
+    expect(persistenceRisks([{ ...rule('', 'secrets', 'get'), apiGroups: ['apps', ''] }])).toEqual(['reads secrets']);
+    expect(persistenceRisks([rule('apps', 'deployments', 'get', 'patch')])).toEqual([
+      'creates or changes workloads (deployments)',
+    ]);
+    expect(persistenceRisks([rule('argoproj.io', 'workflows', 'get', 'create')])).toEqual([
+      'changes what controllers of others may act on (workflows.argoproj.io)',
+    ]);
+    // What one group has, the other need not have.
+    expect(persistenceRisks([{ ...rule('', 'secrets', 'frob'), apiGroups: ['', 'apps'] }])).toEqual(['reads secrets']);
+  });
+
   it('are found in any rule, each named once', () => {
     const rules = [rule('', 'pods', 'get'), rule('', 'secrets', 'get'), rule('', 'secrets', 'list')];
     expect(persistenceRisks(rules)).toEqual(['reads secrets']);
@@ -220,6 +237,12 @@ describe('whoever gets into pods', () => {
   ])('%s', (_, given, into) => {
     expect(letsIntoPods([given])).toBe(into);
   });
+});
+
+it('one rule, and one resource of it, is enough to get into pods', () => {
+  const reading = rule('', 'pods', 'get');
+  expect(letsIntoPods([reading, { ...rule('', 'pods', 'create'), resources: ['services', 'pods/exec'] }])).toBe(true);
+  expect(letsIntoPods([reading, reading])).toBe(false);
 });
 
 describe('the table of rights', () => {
