@@ -173,7 +173,7 @@ export async function startDrawbridge(
   });
 
   const slackSettings = slackSettingsOf(settings);
-  const connection = connectSlack(slackSettings, log);
+  const connection = connectSlack(slackSettings, log, (method, error) => metrics.slackError(method, error));
   const directory = createDirectory(connection, log);
   const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
   const world: World = {
@@ -371,6 +371,7 @@ export async function startDrawbridge(
     connection,
     useCases,
     seenBefore: async (key) => !(await store.firstTime(`seen ${key}`, 600)),
+    tell: (what) => void alarms.raise('slack connection', null, `Slack can't reach Drawbridge: ${what}`),
     log,
   });
   const checks: Record<string, ReadinessCheck> = {
@@ -381,7 +382,7 @@ export async function startDrawbridge(
     },
     clock: () => clock.doubt(),
     grants: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
-    slack: () => (slack.connected() ? null : 'not connected'),
+    slack: () => slack.trouble(),
     needs: () => (isTried ? null : 'not tried yet'),
   };
   const ops = await startOps({

@@ -74,6 +74,7 @@ export interface GrantStore {
 /** What is told of a grant, to whom the Slack adapter knows. Rendered from the grant as it is when it is delivered. */
 export type News =
   | 'message' // post the approval message, or bring it up to date
+  | 'unposted' // DM to the requester: the approval message can't be posted
   | 'reminder' // into the message's thread: still waiting
   | 'asked-again' // into the message's thread: the plan differs now
   | 'granted' // DM to the requester: approved, with what to run

@@ -1,10 +1,11 @@
+import { Undeliverable } from '../domain/errors.ts';
 import { become, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { readingOnce } from './command.ts';
 import { revokeGrant } from './end-grant.ts';
 import type { Job, News, World } from './ports.ts';
-import { job, noting, tell, tellEnd, unschedule, warningAt } from './steps.ts';
+import { alarm, job, noting, tell, tellEnd, unschedule, warningAt } from './steps.ts';
 import { viewOf } from './view.ts';
 
 /** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
@@ -67,6 +68,19 @@ const IN_THE_MESSAGE: ReadonlySet<News> = new Set(['message', 'reminder', 'asked
 const shown = ({ state, digest, decisions, extension, expiresAt, remarks }: Grant): string =>
   JSON.stringify([state, digest, decisions, extension, expiresAt, remarks]);
 
+/** What will never be taken is not tried again: those who can mend it are told, and the requester that nobody was asked. */
+async function undelivered(world: World, grant: Grant, error: unknown): Promise<Record<string, never>> {
+  if (!(error instanceof Undeliverable)) throw error;
+  await alarm(
+    world,
+    `undeliverable ${error.channel} ${error.word}`,
+    grant.id,
+    `The message of request ${grant.id} can't be posted in ${error.channel}: Slack says ${error.word}. Mend that, or name another channel in approvals.channel of the policy; until then approvers are not asked.`,
+  );
+  if (grant.state === 'pending' && grant.message === null) await tell(world, grant.id, 'unposted');
+  return {};
+}
+
 /** The notifier leaves out what is no longer true of the grant as it is now. */
 async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const grant = await world.store.get(id);
@@ -74,7 +88,9 @@ async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const end = hasEnded(grant.state) && OF_THE_END.has(news);
   // The jobs that tell may run again after a fault; people are told once.
   if ((end && grant.endTold) || (news === 'granted' && grant.thread !== null)) return;
-  const learnt = await world.notifier.deliver(viewOf(grant, world.policies.current(), world.cluster), news);
+  const learnt = await world.notifier
+    .deliver(viewOf(grant, world.policies.current(), world.cluster), news)
+    .catch((error: unknown) => undelivered(world, grant, error));
   const change = { ...learnt, ...(end ? { endTold: true } : {}) };
   const result =
     Object.keys(change).length > 0 ? await world.store.change(id, (current) => ({ ...current, ...change })) : null;

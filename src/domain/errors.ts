@@ -72,6 +72,21 @@ export function touching(error: unknown, touched: boolean): unknown {
   return new Unavailable(error.dependency, error.message, { cause: error, untouched: !touched });
 }
 
+/** A message that will never be taken as it is: somebody must change something first. */
+export class Undeliverable extends Error {
+  /** Where it was to be posted. */
+  readonly channel: string;
+  /** The word by which it was refused. */
+  readonly word: string;
+
+  constructor(channel: string, word: string, options?: ErrorOptions) {
+    super(`a message can't be posted in ${channel}: ${word}`, options);
+    this.name = 'Undeliverable';
+    this.channel = channel;
+    this.word = word;
+  }
+}
+
 /** The cluster answered, and the answer is no. `words` are its own: they name objects, quotas and admission webhooks, and may be shown as text. */
 export class Declined extends Error {
   readonly words: string;

@@ -131,8 +131,8 @@ function socketReceiver(slack: LocalSlack): SocketModeReceiver {
   return new SocketModeReceiver({
     appToken: slack.appToken,
     logger: silent,
-    // Also what it waits before it connects again.
-    clientPingTimeout: 300,
+    // Also what it waits before it connects again. On a busy machine a pong takes its time.
+    clientPingTimeout: 2000,
     installerOptions: { clientOptions: { slackApiUrl: slack.apiUrl, retryConfig } },
   });
 }

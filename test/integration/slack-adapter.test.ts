@@ -1,5 +1,6 @@
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
 import { createSlackApp, type SlackApp } from '../../src/adapters/slack/app.ts';
 import {
@@ -16,7 +17,13 @@ import type { View } from '../../src/app/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { policySchema } from '../../src/domain/policy.ts';
-import { blocksText, type LocalSlack, type SlackMessage, signedRequest } from '../../src/sandbox/slack/index.ts';
+import {
+  type Answer,
+  blocksText,
+  type LocalSlack,
+  type SlackMessage,
+  signedRequest,
+} from '../../src/sandbox/slack/index.ts';
 import { samplePreview } from '../support/grants.ts';
 import { ACCESS, ADA, BEN, CY, SRE, startTestSlack } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
@@ -108,6 +115,8 @@ interface Running {
   readonly notifier: Notifier;
   readonly stub: Stub;
   readonly url: string | null;
+  /** What administrators were told of the connection. */
+  readonly alarms: readonly string[];
 }
 
 const settingsFor = (slack: LocalSlack, mode: 'socket' | 'http'): SlackSettings => ({
@@ -117,20 +126,32 @@ const settingsFor = (slack: LocalSlack, mode: 'socket' | 'http'): SlackSettings 
     mode === 'socket' ? { mode, appToken: slack.appToken } : { mode, signingSecret: slack.signingSecret, port: 0 },
 });
 
-async function run(mode: 'socket' | 'http', change: { scopes?: string[] } = {}): Promise<Running> {
-  const slack = await startTestSlack();
+async function run(
+  mode: 'socket' | 'http',
+  change: { scopes?: string[]; slack?: LocalSlack; settledAfter?: number } = {},
+): Promise<Running> {
+  const slack = change.slack ?? (await startTestSlack());
   if (change.scopes) slack.control.setScopes(change.scopes);
   const settings = settingsFor(slack, mode);
   const connection = connectSlack(settings, log);
   const stub = stubUseCases();
   const directory = createDirectory(connection, log);
   const notifier = createNotifier({ connection, channel: () => ACCESS, directory, log });
-  const app = createSlackApp({ settings, connection, useCases: stub.useCases, seenBefore: onceOnly(), log });
+  const alarms: string[] = [];
+  const app = createSlackApp({
+    settings,
+    connection,
+    useCases: stub.useCases,
+    seenBefore: onceOnly(),
+    tell: (what) => alarms.push(what),
+    settledAfter: change.settledAfter,
+    log,
+  });
   try {
     const { port } = await app.start();
     const url = port === null ? null : `http://127.0.0.1:${port}/slack/events`;
     if (url !== null) slack.control.setRequestUrl(url);
-    return { slack, app, connection, notifier, stub, url };
+    return { slack, app, connection, notifier, stub, url, alarms };
   } catch (error) {
     await slack.stop();
     throw error;
@@ -574,13 +595,13 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     const stopping = app.stop().then(() => {
       stopped = true;
     });
-    await slack.control.waitFor(() => !app.connected());
+    await slack.control.waitFor(() => app.trouble() !== null);
     expect(await slack.control.command(ADA, ACCESS, '/jit', 'help')).toMatchObject({ acked: false });
     expect(stopped).toBe(false);
     finish();
     await stopping;
     expect(textOf(await last(slack.control.ephemerals(ADA)))).toContain('Nothing waits for you.');
-    expect(app.connected()).toBe(false);
+    expect(app.trouble()).not.toBeNull();
   });
 });
 
@@ -597,7 +618,7 @@ describe('Socket Mode', () => {
     const { slack } = here;
     slack.faults[how]();
     const opened = () => slack.control.log().filter((entry) => entry.what === 'apps.connections.open').length;
-    await slack.control.waitFor(() => opened() === 2 && here.app.connected(), { timeout: 20_000 });
+    await slack.control.waitFor(() => opened() === 2 && here.app.trouble() === null, { timeout: 20_000 });
     await slack.control.command(ADA, ACCESS, '/jit', 'help');
     await told(slack, ADA, 'opens a form');
   });
@@ -607,9 +628,147 @@ describe('Socket Mode', () => {
     slack.faults.next({ kind: 'status', status: 503 }, { method: 'apps.connections.open' });
     slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method: 'apps.connections.open' });
     slack.faults.dropSockets();
-    await slack.control.waitFor(() => !here.app.connected());
-    await slack.control.waitFor(() => here.app.connected(), { timeout: 20_000 });
+    await slack.control.waitFor(() => here.app.trouble() !== null);
+    await slack.control.waitFor(() => here.app.trouble() === null, { timeout: 20_000 });
   });
+
+  const opens = () => here.slack.control.log().filter((entry) => entry.what === 'apps.connections.open');
+
+  it('says when Socket Mode is switched off, tells administrators once, and comes back', async () => {
+    const { slack, app, alarms } = here;
+    slack.faults.socketMode(false);
+    await slack.control.waitFor(() => app.trouble()?.includes('Socket Mode is switched off'));
+    await slack.control.waitFor(() => opens().length === 3);
+    expect(alarms).toEqual([expect.stringContaining('switch it on')]);
+    slack.faults.socketMode(true);
+    await slack.control.waitFor(() => app.trouble() === null, { timeout: 20_000 });
+  });
+
+  it('does not storm a Slack that sends it away after each hello', async () => {
+    const { slack, app, alarms } = here;
+    slack.faults.dropSockets();
+    const others = await Promise.all(Array.from({ length: 10 }, () => foreignSocket(slack)));
+    const began = Date.now();
+    await slack.control.waitFor(() => app.trouble()?.includes('allows (10)'));
+    await slack.control.waitFor(() => Date.now() - began > 4000);
+    // Its own first one, and those of the others, are no attempts.
+    expect(opens().length - 11).toBeLessThanOrEqual(4);
+    expect(alarms).toHaveLength(1);
+    for (const other of others) other.close();
+    await slack.control.waitFor(() => app.trouble() === null, { timeout: 20_000 });
+  });
+
+  it('waits as long as Slack says before it asks for a connection again', async () => {
+    const { slack, app } = here;
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 3 }, { method: 'apps.connections.open' });
+    slack.faults.dropSockets();
+    await slack.control.waitFor(() => opens().length === 3 && app.trouble() === null, { timeout: 20_000 });
+    const [, limited, next] = opens();
+    expect((next?.at ?? 0) - (limited?.at ?? 0)).toBeGreaterThanOrEqual(3000);
+  });
+});
+
+describe('behind a proxy', () => {
+  afterEach(() => vi.unstubAllEnvs());
+
+  it('all goes through the proxy that the environment names, the Socket Mode connection too', async () => {
+    const targets: string[] = [];
+    const proxy = createServer((client) => {
+      client.once('data', (data) => {
+        const [, host = '', port = ''] = /^CONNECT ([^:]+):(\d+) /.exec(data.toString()) ?? [];
+        targets.push(`${host}:${port}`);
+        const upstream = connect(Number(port), host);
+        client.write('HTTP/1.1 200 OK\r\n\r\n');
+        client.pipe(upstream).pipe(client);
+        for (const socket of [client, upstream]) socket.on('error', () => socket.destroy());
+      });
+    });
+    await new Promise<void>((resolve) => {
+      proxy.listen(0, '127.0.0.1', resolve);
+    });
+    vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
+    vi.stubEnv('NO_PROXY', '');
+    const here = await run('socket');
+    const slackHost = new URL(here.slack.url).host;
+    // One for the calls, one for the connection.
+    expect(targets.filter((target) => target === slackHost).length).toBeGreaterThanOrEqual(2);
+    expect(targets.every((target) => target === slackHost)).toBe(true);
+    await here.slack.control.command(ADA, ACCESS, '/jit', 'help');
+    await told(here.slack, ADA, 'opens a form');
+    await end(here);
+    proxy.close();
+  });
+});
+
+/** A Socket Mode connection of another bot with the same token. */
+async function foreignSocket(slack: LocalSlack): Promise<WebSocket> {
+  const answer = await fetch(`${slack.apiUrl}apps.connections.open`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${slack.appToken}` },
+  });
+  const { url } = (await answer.json()) as { url: string };
+  const socket = new WebSocket(url);
+  await new Promise((resolve) => {
+    socket.addEventListener('message', resolve, { once: true });
+  });
+  return socket;
+}
+
+describe.each([1, 2])('ten refreshes by a Slack that leaves TCP open, with %i replicas', (replicas) => {
+  it.each(['with a warning', 'without'])(
+    '%s: every command and click is taken and answered',
+    async (how) => {
+      const first = await run('socket', { settledAfter: 50 });
+      const { slack } = first;
+      const all = [first];
+      for (let n = 1; n < replicas; n += 1) all.push(await run('socket', { settledAfter: 50, slack }));
+      const { message } = await first.notifier.deliver(sampleView(), 'message');
+      const { ts = '' } = message ?? {};
+      const opens = () => slack.control.log().filter((entry) => entry.what === 'apps.connections.open').length;
+
+      const answers: Promise<Answer>[] = [];
+      let sent = 0;
+      let answered = 0;
+      const sending = setInterval(() => {
+        // A busy machine may be slower than 200 a second; it is not to drown in what waits.
+        if (sent - answered > 50) return;
+        sent += 1;
+        const answer =
+          sent % 10 === 0
+            ? slack.control.click(BEN, ACCESS, ts, ACTIONS.approve)
+            : slack.control.command(ADA, ACCESS, '/jit', `who namespace-${sent}`);
+        answers.push(
+          answer.finally(() => {
+            answered += 1;
+          }),
+        );
+      }, 5);
+      for (let n = 1; n <= 10; n += 1) {
+        const before = opens();
+        if (how === 'with a warning') {
+          slack.faults.warnSockets();
+          await slack.control.waitFor(() => opens() === before + replicas, { timeout: 20_000 });
+        }
+        slack.faults.refreshSockets();
+        await slack.control.waitFor(() => opens() >= before + replicas, { timeout: 20_000 });
+        await slack.control.connected(replicas);
+        // Until those before are left: Slack takes ten of them at a time.
+        const since = Date.now();
+        await slack.control.waitFor(() => Date.now() - since > 1300, { timeout: 20_000 });
+      }
+      clearInterval(sending);
+      const lost = (await Promise.all(answers)).filter((answer) => !answer.acked);
+      expect(lost).toEqual([]);
+      const handled = () => all.flatMap(({ stub }) => stub.calls.map(([name, , what]) => [name, what].join(' ')));
+      const asked = () => handled().filter((call) => call.startsWith('who '));
+      await slack.control.waitFor(() => handled().length >= sent, { timeout: 20_000 });
+      expect(new Set(asked()).size).toBe(asked().length);
+      expect(handled()).toHaveLength(sent);
+      for (const other of all.slice(1)) await other.app.stop();
+      await end(first);
+    },
+    180_000,
+  );
 });
 
 describe('HTTP mode', () => {
@@ -713,7 +872,7 @@ describe('the start', () => {
       await expect(connection.identity()).rejects.toThrow(Unavailable);
       slack.faults.back();
       await started;
-      expect(app.connected()).toBe(true);
+      expect(app.trouble()).toBeNull();
       await app.stop();
     } finally {
       await slack.stop();

@@ -10,6 +10,7 @@ export type Word = Exclude<Job, Deed>;
 const id = z.string().refine(isGrantId, 'expected the id of a grant');
 const NEWS = [
   'message',
+  'unposted',
   'reminder',
   'asked-again',
   'granted',

@@ -1,11 +1,12 @@
 import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { App, HTTPReceiver, SocketModeReceiver } from '@slack/bolt';
+import { App, HTTPReceiver } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { UseCases } from '../../app/use-cases.ts';
-import { slackError, slackLogger } from './client.ts';
-import { isPassing, type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
+import { slackLogger } from './client.ts';
+import { type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
 import { registerHandlers } from './handlers.ts';
+import { createSocketLink, type Link } from './link.ts';
 
 export interface SlackAppOptions {
   readonly settings: SlackSettings;
@@ -13,6 +14,10 @@ export interface SlackAppOptions {
   readonly useCases: UseCases;
   /** True when this key was given before, to this replica or another: a redelivery. Must remember it for at least five minutes. */
   readonly seenBefore: (key: string) => Promise<boolean>;
+  /** Tells administrators what only a person can mend. */
+  readonly tell?: (what: string) => void;
+  /** Milliseconds after which a Socket Mode connection counts as one that works; default ten seconds. */
+  readonly settledAfter?: number | undefined;
   readonly log: Logger;
 }
 
@@ -24,8 +29,8 @@ export interface SlackApp {
   start(): Promise<{ readonly port: number | null }>;
   /** Takes nothing new, and waits for what is under way (ten seconds at most). */
   stop(): Promise<void>;
-  /** Can Slack reach the bot now? */
-  connected(): boolean;
+  /** Why Slack can't reach the bot now, for an operator; null when it can. */
+  trouble(): string | null;
 }
 
 /** Where Slack posts in HTTP mode. */
@@ -33,14 +38,26 @@ const ENDPOINT = '/slack/events';
 /** How far a request's time may lie ahead, in seconds: https://docs.slack.dev/authentication/verifying-requests-from-slack */
 const AHEAD = 300;
 const BODY_LIMIT = 1024 * 1024;
-const HELLO_WITHIN = 15_000;
 const STOP_WITHIN = 10_000;
 
 /** The Bolt app: receives commands, buttons and modals, and hands them to the use cases. */
-export function createSlackApp({ settings, connection, useCases, seenBefore, log }: SlackAppOptions): SlackApp {
+export function createSlackApp(options: SlackAppOptions): SlackApp {
+  const { settings, connection, useCases, seenBefore, log, tell = () => {} } = options;
+  const { transport } = connection;
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
-  const link = settings.receive.mode === 'socket' ? socketLink() : httpLink();
+  const link =
+    settings.receive.mode === 'http'
+      ? httpLink(settings.receive)
+      : createSocketLink({
+          appToken: settings.receive.appToken,
+          apiUrl: settings.apiUrl,
+          ...transport,
+          log,
+          tell,
+          stopping: stopping.signal,
+          settledAfter: options.settledAfter,
+        });
 
   const app = new App({
     receiver: link.receiver,
@@ -54,7 +71,7 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
     clientOptions: {
       ...(settings.apiUrl !== undefined && { slackApiUrl: settings.apiUrl }),
       // Bolt answers a response_url by this, without a limit of its own.
-      fetch: (url, init) => fetch(url, { ...init, signal: init?.signal ?? AbortSignal.timeout(5000) }),
+      fetch: (url, init) => transport.fetch(url, { ...init, signal: init?.signal ?? AbortSignal.timeout(5000) }),
     },
   });
   app.error(async (error) => {
@@ -76,7 +93,7 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
   });
 
   return {
-    connected: link.connected,
+    trouble: () => link.trouble(),
     async start() {
       await untilSlackAnswers();
       return { port: await link.open() };
@@ -113,9 +130,7 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
     await sleep(wait, undefined, { signal: stopping.signal }).catch(() => {});
   }
 
-  function httpLink() {
-    if (settings.receive.mode !== 'http') throw new Error('not in HTTP mode');
-    const { signingSecret, port } = settings.receive;
+  function httpLink({ signingSecret, port }: { signingSecret: string; port: number }): Link {
     const receiver = new HTTPReceiver({
       signingSecret,
       port,
@@ -135,113 +150,14 @@ export function createSlackApp({ settings, connection, useCases, seenBefore, log
     let server: Server | null = null;
     return {
       receiver,
-      connected: () => server?.listening === true,
-      async open(): Promise<number> {
+      trouble: () => (server?.listening === true ? null : 'not listening'),
+      async open() {
         server = await receiver.start(port);
         return (server.address() as AddressInfo).port;
       },
-      async close(): Promise<void> {
+      async close() {
         if (server?.listening !== true) return;
         await receiver.stop();
-      },
-    };
-  }
-
-  /**
-   * The Socket Mode client reconnects by itself only until a call fails in the wrong way, and then brings the process down by an unhandled
-   * rejection; and it waits five seconds at each of Slack's hourly refreshes. So the loop is ours.
-   */
-  function socketLink() {
-    if (settings.receive.mode !== 'socket') throw new Error('not in Socket Mode');
-    const receiver = new SocketModeReceiver({
-      appToken: settings.receive.appToken,
-      autoReconnectEnabled: false,
-      logger: slackLogger(log),
-      installerOptions: {
-        clientOptions: {
-          ...(settings.apiUrl !== undefined && { slackApiUrl: settings.apiUrl }),
-          timeout: 10_000,
-          retryConfig: { retries: 0 },
-          rejectRateLimitedCalls: true,
-        },
-      },
-    });
-    const { client } = receiver;
-    let isConnected = false;
-    let loop: Promise<void> | null = null;
-
-    /** `gone` settles when the connection ends; in an object, since a promise that is returned would be waited for. */
-    async function connectOnce(): Promise<{ readonly gone: Promise<void> }> {
-      let told = (): void => {};
-      const gone = new Promise<void>((resolve) => {
-        told = resolve;
-      });
-      client.once('disconnected', told);
-      const hello = new AbortController();
-      try {
-        await Promise.race([
-          client.start(),
-          sleep(HELLO_WITHIN, undefined, { signal: hello.signal }).then(() => {
-            throw new Error('Slack did not say hello');
-          }),
-        ]);
-      } catch (error) {
-        client.off('disconnected', told);
-        void client.disconnect();
-        throw error;
-      } finally {
-        hello.abort();
-      }
-      return { gone };
-    }
-
-    async function stayConnected(onFirst: () => void): Promise<void> {
-      let ever = false;
-      for (let failures = 0; !stopping.signal.aborted; ) {
-        try {
-          const { gone } = await connectOnce();
-          isConnected = true;
-          failures = 0;
-          ever = true;
-          log.info('connected to Slack');
-          onFirst();
-          // A stop that came while the connection was being made had nothing to close.
-          if (stopping.signal.aborted) void client.disconnect();
-          await gone;
-          isConnected = false;
-          log.info('disconnected from Slack');
-        } catch (error) {
-          isConnected = false;
-          failures += 1;
-          const word = slackError(error);
-          if (!ever && word !== null && !isPassing(word))
-            throw new SlackRefused(
-              `SLACK_APP_TOKEN does not work: Slack says ${word}. Expected an app-level token (xapp-…) with the scope connections:write.`,
-            );
-          log.warn({ err: error, failures }, 'no connection to Slack: trying again');
-        }
-        if (failures > 0) await pause(failures);
-      }
-    }
-
-    return {
-      receiver,
-      connected: () => isConnected,
-      async open(): Promise<null> {
-        await new Promise<void>((resolve, reject) => {
-          loop = stayConnected(resolve).then(resolve, reject);
-        });
-        return null;
-      },
-      async close(): Promise<void> {
-        if (loop === null) return;
-        // Asked once it says goodbye and waits for the answer, asked twice it hangs up.
-        void client.disconnect();
-        const closed = await Promise.race([loop.then(() => true), sleep(1000, false)]);
-        if (!closed) {
-          void client.disconnect();
-          await Promise.race([loop, sleep(1000)]);
-        }
       },
     };
   }

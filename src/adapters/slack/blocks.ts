@@ -13,8 +13,12 @@ export interface Message {
 
 export type Block = types.KnownBlock;
 
-export const section = (text: string): Block => ({ type: 'section', text: markup(text) });
-export const words = (text: string): Block => ({ type: 'section', text: plain(text) });
+/**
+ * Shown whole: Slack folds a long section under "see more" otherwise, and nobody decides on what is hidden.
+ * https://docs.slack.dev/reference/block-kit/blocks/section-block
+ */
+export const section = (text: string): Block => ({ type: 'section', expand: true, text: markup(text) });
+export const words = (text: string): Block => ({ type: 'section', expand: true, text: plain(text) });
 export const header = (text: string): Block => ({ type: 'header', text: plain(text, LIMITS.header) });
 export const context = (text: string): Block => ({ type: 'context', elements: [markup(text)] });
 /** Small print of plain words. */
@@ -93,5 +97,9 @@ export function bullets(title: string, sentences: readonly string[]): Block {
     LIMITS.section - title.length - 40,
     12,
   );
-  return { type: 'section', text: { type: 'plain_text', text: [title, ...lines].join('\n'), emoji: false } };
+  return {
+    type: 'section',
+    expand: true,
+    text: { type: 'plain_text', text: [title, ...lines].join('\n'), emoji: false },
+  };
 }

@@ -7,16 +7,20 @@ import type { MessageRef } from '../../domain/grant.ts';
 /** Calls of Slack's Web API, with limits on how long they may take. */
 export interface SlackClient {
   /**
-   * Runs one call. `method` names it (`chat.postMessage`): Slack limits each method by itself.
+   * Runs one call. `method` names it (`chat.postMessage`): Slack limits each method by itself, and messages in each `channel`.
+   * https://docs.slack.dev/apis/web-api/rate-limits
    * @throws Unavailable with Slack's error as its cause: see {@link slackError}
    */
-  call<T>(method: string, run: (web: webApi.WebClient) => Promise<T>): Promise<T>;
+  call<T>(method: string, run: (web: webApi.WebClient) => Promise<T>, channel?: string): Promise<T>;
 }
 
 export interface SlackClientOptions {
   readonly token: string;
   readonly apiUrl?: string | undefined;
+  readonly fetch: typeof fetch;
   readonly log: Logger;
+  /** Counts a call that failed: with Slack's word for it, `ratelimited`, or `unreachable`. */
+  readonly onError: (method: string, error: string) => void;
   /** Milliseconds for one attempt. */
   readonly timeout: number;
   /** How often a call is tried again after a network error or 5xx. Zero for what must not be done twice. */
@@ -29,9 +33,10 @@ export interface SlackClientOptions {
 const MOST_WAITS = 3;
 
 export function createSlackClient(options: SlackClientOptions): SlackClient {
-  const { token, apiUrl, log, timeout, retries, patience } = options;
+  const { token, apiUrl, log, onError, timeout, retries, patience } = options;
   const web = new webApi.WebClient(token, {
     ...(apiUrl !== undefined && { slackApiUrl: apiUrl }),
+    fetch: options.fetch,
     logger: slackLogger(log),
     timeout,
     retryConfig: { retries, minTimeout: 100, maxTimeout: 500 },
@@ -41,9 +46,10 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
   const limitedUntil = new Map<string, number>();
 
   return {
-    async call(method, run) {
+    async call(method, run, channel = '') {
+      const limited = `${method} ${channel}`;
       for (let waits = 0; ; waits++) {
-        const wait = (limitedUntil.get(method) ?? 0) - Date.now();
+        const wait = (limitedUntil.get(limited) ?? 0) - Date.now();
         if (wait > patience || (wait > 0 && waits === MOST_WAITS))
           throw new Unavailable('Slack', `${method} is rate limited for ${Math.ceil(wait / 1000)} s`, {
             retryIn: Math.ceil(wait / 1000),
@@ -52,9 +58,10 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
         try {
           return await run(web);
         } catch (error) {
-          if (!(error instanceof webApi.WebAPIRateLimitedError))
-            throw new Unavailable('Slack', `${method}: ${messageOf(error)}`, { cause: error });
-          limitedUntil.set(method, Date.now() + Math.max(1, error.retryAfter) * 1000);
+          const isLimited = error instanceof webApi.WebAPIRateLimitedError;
+          onError(method, isLimited ? 'ratelimited' : (slackError(error) ?? 'unreachable'));
+          if (!isLimited) throw new Unavailable('Slack', `${method}: ${messageOf(error)}`, { cause: error });
+          limitedUntil.set(limited, Date.now() + Math.max(1, error.retryAfter) * 1000);
         }
       }
     },
@@ -73,8 +80,10 @@ export async function postMessage(
 ): Promise<MessageRef> {
   const content = { ...message, unfurl_links: false, unfurl_media: false, link_names: false } as const;
   const reply = thread && { thread_ts: thread.ts, ...(thread.broadcast && ({ reply_broadcast: true } as const)) };
-  const answer = await client.call('chat.postMessage', (web) =>
-    web.chat.postMessage({ ...content, ...reply } as webApi.ChatPostMessageArguments),
+  const answer = await client.call(
+    'chat.postMessage',
+    (web) => web.chat.postMessage({ ...content, ...reply } as webApi.ChatPostMessageArguments),
+    message.channel,
   );
   if (answer.channel === undefined || answer.ts === undefined)
     throw new Unavailable('Slack', 'chat.postMessage does not say where the message is');

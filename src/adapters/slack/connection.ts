@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { Unavailable } from '../../domain/errors.ts';
 import { createSlackClient, type SlackClient, slackError } from './client.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
+import { createTransport, type Transport } from './transport.ts';
 
 /** The settings of this adapter. Socket Mode with `appToken`, HTTP mode with `signingSecret` and `port`. */
 export interface SlackSettings {
@@ -27,6 +28,7 @@ export interface SlackIdentity {
 export interface SlackConnection {
   /** For what a person waits for: fails within seconds. */
   readonly quick: SlackClient;
+  readonly transport: Transport;
   /** For messages, which the queue repeats: sits out short rate limits, and never posts twice by itself. */
   readonly patient: SlackClient;
   /**
@@ -59,14 +61,21 @@ export function isPassing(word: string): boolean {
   return PASSING.has(word);
 }
 
-export function connectSlack(settings: Pick<SlackSettings, 'botToken' | 'apiUrl'>, log: Logger): SlackConnection {
-  const common = { token: settings.botToken, apiUrl: settings.apiUrl, log };
+/** @param onError counts a call that failed, by Slack's word for it */
+export function connectSlack(
+  settings: Pick<SlackSettings, 'botToken' | 'apiUrl'>,
+  log: Logger,
+  onError: (method: string, error: string) => void = () => {},
+): SlackConnection {
+  const transport = createTransport();
+  const common = { token: settings.botToken, apiUrl: settings.apiUrl, fetch: transport.fetch, log, onError };
   const quick = createSlackClient({ ...common, timeout: 2500, retries: 1, patience: 1500 });
   const patient = createSlackClient({ ...common, timeout: 10_000, retries: 0, patience: 15_000 });
   let known: Promise<SlackIdentity> | null = null;
   return {
     quick,
     patient,
+    transport,
     identity() {
       known ??= identify(quick, log).catch((error: unknown) => {
         known = null;

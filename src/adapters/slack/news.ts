@@ -16,6 +16,7 @@ export type DirectNews = Exclude<News, 'message' | ThreadNews>;
 
 const VALID: Record<News, (grant: Grant) => boolean> = {
   message: () => true,
+  unposted: (g) => g.state === 'pending' && g.message === null,
   reminder: (g) => g.state === 'pending',
   'asked-again': (g) => g.state === 'pending',
   granted: (g) => g.state === 'active',
@@ -68,6 +69,14 @@ export function directMessage(view: View, news: DirectNews): Message {
   switch (news) {
     case 'granted':
       return grantedMessage(view);
+    case 'unposted':
+      return message(`Nobody could be asked: ${what}`, [
+        section(`⚠ *Nobody could be asked yet:* ${code(subject(grant))}`),
+        words(
+          'Slack does not take the message to the approvers. Administrators have been told. The request waits; an approver can decide with /jit approve and its id, or ask again when it is mended.',
+        ),
+        idLine(grant),
+      ]);
     case 'denied':
     case 'cancelled':
     case 'timed-out':

@@ -1,6 +1,7 @@
 import type { Logger } from 'pino';
 import type { Directory, Notifier } from '../../app/ports.ts';
 import type { View } from '../../app/view.ts';
+import { Undeliverable } from '../../domain/errors.ts';
 import type { MessageRef } from '../../domain/grant.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/identity.ts';
 import type { Policy } from '../../domain/policy.ts';
@@ -33,12 +34,30 @@ const GONE = new Set([
   'channel_not_found',
   'is_archived',
   'edit_window_closed',
+  // Said of a channel that was archived: https://docs.slack.dev/reference/methods/chat.update
+  'is_inactive',
+]);
+
+/**
+ * Slack's words for what it will not take however often it is tried: https://docs.slack.dev/reference/methods/chat.postMessage
+ */
+const NEVER = new Set([
+  'channel_not_found',
+  'invalid_blocks',
+  'invalid_blocks_format',
+  'is_archived',
+  'msg_blocks_too_long',
+  'msg_too_long',
+  'no_text',
+  'not_in_channel',
+  'restricted_action',
+  'restricted_action_read_only_channel',
 ]);
 
 /** Slack's words for a thread whose first message is gone. */
 const NO_THREAD = new Set(['thread_not_found', 'cannot_reply_to_message', 'message_not_found']);
 /** Slack's words for somebody whom no message reaches any more: no later attempt would. */
-const NOBODY = new Set(['user_disabled', 'user_not_found', 'users_not_found', 'cannot_dm_bot', 'account_inactive']);
+const NOBODY = new Set(['user_disabled', 'user_not_found', 'user_not_visible', 'users_not_found', 'cannot_dm_bot']);
 
 /**
  * Tells people. Renders the grant as it is now, whatever was queued; news that is not true any more is dropped.
@@ -69,7 +88,13 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
   async function approval(view: View): Promise<MessageRef> {
     const rendered = approvalMessage(view);
     const { message } = view.grant;
-    return message !== null && (await edit(message, rendered)) ? message : await post(channel(), rendered);
+    const where = channel();
+    try {
+      return message !== null && (await edit(message, rendered)) ? message : await post(where, rendered);
+    } catch (error) {
+      const word = slackError(error) ?? '';
+      throw NEVER.has(word) ? new Undeliverable(where, word, { cause: error }) : error;
+    }
   }
 
   /** The first direct message, whose thread the others go into; told again, it is brought up to date. */
@@ -110,10 +135,10 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
 
   async function intoThread(view: View, news: ThreadNews): Promise<{ message?: MessageRef }> {
     const before = view.grant.message;
-    // Its message is on its way, and notifies by itself; so does one that has to be posted anew.
-    if (before === null) return {};
+    // Its message is on its way, and notifies by itself; so does one that has to be posted anew, or that Slack did not take until now.
+    if (before === null && news !== 'reminder') return {};
     const at = await approval(view);
-    if (before.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
+    if (before?.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
     return { message: at };
   }
 
@@ -132,6 +157,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
           return intoThread(view, news);
         case 'granted':
           return { thread: await reaching(view, granted(view)) };
+        case 'unposted':
         case 'denied':
         case 'cancelled':
         case 'timed-out':

@@ -50,6 +50,7 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   return [
     {
       type: 'section',
+      expand: true,
       text: head,
       ...(!wide && sections.length > 0 && { accessory: button(ACTIONS.showAll, 'Show all', { grant, digest }) }),
     },

@@ -30,6 +30,8 @@ export interface Metrics {
   /** The chain of the audit was found broken. */
   auditBroken(): void;
   apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack'): void;
+  /** A call of Slack that failed, by Slack's word for it. */
+  slackError(method: string, error: string): void;
   /** The text of a scrape and its content type. */
   scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
 }
@@ -147,12 +149,23 @@ export function createMetrics(sources: MetricSources): Metrics {
   });
   for (const dependency of ['Kubernetes', 'Redis', 'Slack']) apiErrors.inc({ dependency }, 0);
 
+  const slackErrors = new Counter({
+    name: 'drawbridge_slack_errors_total',
+    help: "Calls of Slack's Web API that failed, by method and Slack's word for it.",
+    labelNames: ['method', 'error'] as const,
+    registers,
+  });
+
   return {
     decided: (profile, outcome, by) => decisions.inc({ profile, outcome, by }),
     revoked: (profile, cause, seconds) => lateness.observe({ profile, cause }, Math.max(0, seconds)),
     audited: (outcome) => auditEntries.inc({ outcome }),
     auditBroken: () => auditBreaks.inc(),
     apiError: (dependency) => apiErrors.inc({ dependency }),
+    slackError(method, error) {
+      apiErrors.inc({ dependency: 'Slack' });
+      slackErrors.inc({ method, error });
+    },
     scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
   };
 }

@@ -59,6 +59,8 @@ export interface Block {
   hint?: Text;
   optional?: boolean;
   dispatch_action?: boolean;
+  /** A section that is not folded under "see more", however long. */
+  expand?: boolean;
   image_url?: string;
   alt_text?: string;
 }

@@ -33,13 +33,25 @@ export interface DeliveryService {
   /** Takes a Socket Mode connection. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   setRequestUrl(url: string | undefined): void;
-  /** Socket Mode connections of the app. */
+  /** Socket Mode connections of the app that have not been told to go. */
   readonly connections: number;
   /** How the app can be reached now. */
   readonly way: 'Socket Mode' | 'HTTP' | null;
-  /** Ends the connections: `refresh` as Slack does each hour, `close` for good, `drop` without a word. */
-  disconnect(how: 'refresh' | 'close' | 'drop'): void;
+  /** Tells the connections that are there to go; a refresh those alone that were warned of it, if any were. */
+  disconnect(reason: DisconnectReason): void;
+  /** Whether Socket Mode is switched on in the settings of the app. */
+  setSocketMode(on: boolean): void;
+  /** Cuts all connections without a word. */
+  drop(): void;
 }
+
+/** What Slack says before it ends a connection. https://docs.slack.dev/apis/events-api/using-socket-mode */
+export type DisconnectReason = 'warning' | 'refresh_requested' | 'link_disabled' | 'too_many_websockets';
+
+/** Connections that an app may have at a time. https://docs.slack.dev/apis/events-api/using-socket-mode */
+const MOST_CONNECTIONS = 10;
+/** Milliseconds after which Slack hangs up on a connection that it has told to go. */
+const HANG_UP_MS = 10_000;
 
 interface SentRequest {
   body: string;
@@ -55,7 +67,16 @@ export function createDelivery(options: {
   /** Called before each sending; what it returns is called with the answer. */
   onSending(delivery: Delivery): (answer: Answer) => void;
 }): DeliveryService {
+  /** Those that the app has not closed. */
   const connections = new Set<WebSocketConnection>();
+  /** Those of them that were told to go: they get only what no other can take. */
+  const leaving = new Set<WebSocketConnection>();
+  /** Those that were told that they will be refreshed. */
+  const warned = new Set<WebSocketConnection>();
+  /** All whose TCP connection is open. */
+  const open = new Set<WebSocketConnection>();
+  let isSocketMode = true;
+  const staying = (): WebSocketConnection[] => [...connections].filter((one) => !leaving.has(one));
   const waiting = new Map<string, Set<(answer: Answer) => void>>();
   const deliveries: Delivery[] = [];
   const sent = new Map<string, SentRequest>();
@@ -106,7 +127,8 @@ export function createDelivery(options: {
   const send = async (delivery: Delivery): Promise<Answer> => {
     const answered = options.onSending(delivery);
     turn += 1;
-    const connection = [...connections][turn % Math.max(connections.size, 1)];
+    const takers = staying().length > 0 ? staying() : [...connections];
+    const connection = takers[turn % Math.max(takers.length, 1)];
     let answer: Answer = { acked: false, error: 'dispatch_failed' };
     if (connection) answer = await overSocket(connection, delivery);
     else if (requestUrl !== undefined) answer = await overHttp(requestUrl, delivery);
@@ -115,10 +137,22 @@ export function createDelivery(options: {
     return answer;
   };
 
+  const dismiss = (connection: WebSocketConnection, reason: DisconnectReason): void => {
+    connection.send(JSON.stringify({ type: 'disconnect', reason, debug_info: { host: 'drawbridge-sandbox' } }));
+    if (reason === 'warning') {
+      warned.add(connection);
+      return;
+    }
+    warned.delete(connection);
+    leaving.add(connection);
+    if (reason !== 'refresh_requested') connections.delete(connection);
+    setTimeout(() => connection.destroy(), HANG_UP_MS).unref();
+  };
+
   return {
     deliveries,
     get connections() {
-      return connections.size;
+      return staying().length;
     },
     get way() {
       if (connections.size > 0) return 'Socket Mode';
@@ -140,11 +174,17 @@ export function createDelivery(options: {
           for (const finish of waiting.get(envelope_id ?? '') ?? []) finish({ acked: true, payload: payload ?? {} });
         },
         closed() {
-          if (connection) connections.delete(connection);
+          if (connection) {
+            connections.delete(connection);
+            warned.delete(connection);
+          }
           options.onChange();
         },
       });
       if (!connection) return;
+      open.add(connection);
+      socket.once('close', () => open.delete(connection));
+      const isTooMany = connections.size >= MOST_CONNECTIONS;
       connections.add(connection);
       connection.send(
         JSON.stringify({
@@ -154,17 +194,21 @@ export function createDelivery(options: {
           debug_info: { host: 'drawbridge-sandbox', build_number: 1, approximate_connection_time: 3600 },
         }),
       );
+      // After its hello: https://github.com/slackapi/node-slack-sdk/issues/1654
+      if (isTooMany) dismiss(connection, 'too_many_websockets');
+      if (!isSocketMode) dismiss(connection, 'link_disabled');
       options.onChange();
     },
-    disconnect(how) {
-      for (const connection of connections) {
-        if (how === 'refresh') {
-          // As at Slack: no new envelopes here, and the app has time to answer those it has.
-          connections.delete(connection);
-          connection.send(JSON.stringify({ type: 'disconnect', reason: 'refresh_requested', debug_info: {} }));
-        } else if (how === 'close') connection.close();
-        else connection.destroy();
-      }
+    disconnect(reason) {
+      const those = reason === 'refresh_requested' && warned.size > 0 ? warned : connections;
+      for (const connection of those) dismiss(connection, reason);
+    },
+    setSocketMode(on) {
+      isSocketMode = on;
+      if (!on) for (const connection of connections) dismiss(connection, 'link_disabled');
+    },
+    drop() {
+      for (const connection of open) connection.destroy();
     },
   };
 }

@@ -22,8 +22,12 @@ export interface Faults {
   /** Nothing of Slack can be reached: API, response_url and Socket Mode connections are cut and refused. */
   away(): void;
   back(): void;
+  /** Slack says some seconds ahead that it will refresh the Socket Mode connections. */
+  warnSockets(): void;
   /** Slack's hourly "disconnect": the bot is told to come back on a new Socket Mode connection. */
   refreshSockets(): void;
+  /** Somebody switches Socket Mode off in the settings of the app, or on again. */
+  socketMode(on: boolean): void;
   /** The Socket Mode connections are cut without a word. */
   dropSockets(): void;
   /** Forgets all faults, and cuts the calls that hang. */
@@ -40,7 +44,7 @@ export interface FaultPlan {
   /** The fault of this call, if any; counts it. */
   take(method: string): Fault | undefined;
   readonly isAway: boolean;
-  plan: Omit<Faults, 'refreshSockets' | 'dropSockets'>;
+  plan: Omit<Faults, 'warnSockets' | 'refreshSockets' | 'dropSockets' | 'socketMode'>;
 }
 
 /** `onClear` cuts what hangs, `onAway` what is connected. */

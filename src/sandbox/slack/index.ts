@@ -7,6 +7,7 @@ import { controlClient, type LogEntry, type SlackControl } from './control.ts';
 import { type Answer, createDelivery, type DeliveryKind } from './delivery.ts';
 import { type Channel, createDirectory, type Person, type UserGroup } from './directory.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
+import { createLimits } from './limits.ts';
 import { createModals, createTriggers } from './modals.ts';
 import { createPage } from './page.ts';
 import { clickKey, commandKey, createPeople } from './people.ts';
@@ -67,6 +68,8 @@ export interface SlackOptions {
   /** How long Slack waits for the app (3000), and how long a trigger_id lives (3000): less or more patience. */
   ackMs?: number;
   triggerMs?: number;
+  /** How long a minute of the rate limits lasts (60,000): a test may shorten it. */
+  minuteMs?: number;
 }
 
 /** https://docs.slack.dev/interactivity/handling-user-interaction#message_responses */
@@ -84,7 +87,7 @@ const SOCKET_PATH = '/socket/';
  * @throws Error when there is no local-slack for this machine.
  */
 export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
-  const { log, ackMs = 3000, triggerMs = 3000 } = options;
+  const { log, ackMs = 3000, triggerMs = 3000, minuteMs = 60_000 } = options;
   const { requestUrl, scopes = ALL_SCOPES, ...given } = options.app ?? {};
   const app: AppConfig = {
     appId: 'A0DRAWBRIDGE',
@@ -147,11 +150,12 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
       };
     },
   });
+  const limits = createLimits(minuteMs);
   const faults = createFaults(
     () => {
       for (const response of hanging) response.destroy();
     },
-    () => delivery.disconnect('drop'),
+    () => delivery.drop(),
   );
   const api = createWebApi({
     app,
@@ -278,7 +282,8 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
       return;
     }
     const { args, token } = parseCall(request, contentType, raw, searchParams);
-    const fault = faults.take(method);
+    const retryAfter = limits.take(method, typeof args.channel === 'string' ? args.channel : '');
+    const fault: Fault | undefined = retryAfter === null ? faults.take(method) : { kind: 'ratelimited', retryAfter };
     const entry: LogEntry = { at: Date.now(), from: 'app', what: method, detail: args };
     entries.push(entry);
     if (fault) entry.fault = fault.kind;
@@ -330,12 +335,14 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     control: controlClient({ app, directory, people, modals, upstream, delivery, api, entries }),
     faults: {
       ...faults.plan,
-      refreshSockets: () => delivery.disconnect('refresh'),
-      dropSockets: () => delivery.disconnect('drop'),
+      warnSockets: () => delivery.disconnect('warning'),
+      refreshSockets: () => delivery.disconnect('refresh_requested'),
+      dropSockets: () => delivery.drop(),
+      socketMode: (on) => delivery.setSocketMode(on),
     },
     async stop() {
       faults.plan.clear();
-      delivery.disconnect('close');
+      delivery.drop();
       page.stop();
       const closed = new Promise<void>((resolve) => {
         server.close(() => resolve());

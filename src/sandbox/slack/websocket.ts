@@ -5,7 +5,7 @@ import type { Duplex } from 'node:stream';
 /** The server's end of a WebSocket that carries text (RFC 6455): all that Socket Mode needs. */
 export interface WebSocketConnection {
   send(text: string): void;
-  /** Says goodbye. */
+  /** Says goodbye; TCP stays open, as at Slack: https://github.com/slackapi/node-slack-sdk/issues/2752 */
   close(): void;
   /** Cuts the connection without a word. */
   destroy(): void;
@@ -15,8 +15,6 @@ const TEXT = 0x1;
 const CLOSE = 0x8;
 const PING = 0x9;
 const PONG = 0xa;
-/** How long the other end may take to say goodbye too. */
-const CLOSE_MS = 500;
 const MAX_FRAME = 16 * 1024 * 1024;
 
 /** Answers the handshake of an upgrade request; undefined (and a cut connection) when it is none. */
@@ -24,7 +22,11 @@ export function acceptWebSocket(
   request: IncomingMessage,
   socket: Duplex,
   head: Buffer,
-  on: { text(text: string): void; closed(): void },
+  on: {
+    text(text: string): void;
+    /** The other end has said goodbye, or is gone. */
+    closed(): void;
+  },
 ): WebSocketConnection | undefined {
   const key = request.headers['sec-websocket-key'];
   if (typeof key !== 'string') {
@@ -57,7 +59,7 @@ export function acceptWebSocket(
       buffer = buffer.subarray(next.size);
       if (next.opcode === CLOSE) {
         write(CLOSE, next.payload);
-        socket.end();
+        on.closed();
       } else if (next.opcode === PING) {
         write(PONG, next.payload);
       } else if (next.opcode !== PONG) {
@@ -81,8 +83,6 @@ export function acceptWebSocket(
     send: (text) => write(TEXT, Buffer.from(text)),
     close() {
       write(CLOSE, Buffer.from([0x03, 0xe8]));
-      socket.end();
-      setTimeout(() => socket.destroy(), CLOSE_MS).unref();
     },
     destroy: () => socket.destroy(),
   };

@@ -221,7 +221,8 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
           h(
             'div',
             { className: 'grow' },
-            block.text && h('div', {}, rich(block.text)),
+            block.text && h('div', { className: isFolded(block) ? 'folded' : '' }, rich(block.text)),
+            isFolded(block) && h('button', { type: 'button', className: 'more', onclick: unfold }, 'See more'),
             block.fields &&
               h(
                 'div',
@@ -258,6 +259,15 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
         return h('div', { key, className: 'context' }, `[${block.type}]`);
     }
   });
+}
+
+/** Slack folds what is long unless it is told not to; where, it does not say: about here. */
+const isFolded = ({ text, expand }) =>
+  !expand && text !== undefined && (text.text.length > 700 || text.text.split('\n').length > 8);
+
+function unfold({ currentTarget }) {
+  currentTarget.previousElementSibling.classList.remove('folded');
+  currentTarget.hidden = true;
 }
 
 const optionsOf = (element) => element.options ?? (element.option_groups ?? []).flatMap((group) => group.options);
@@ -661,25 +671,29 @@ let outdated = false;
 /** Looks at what there is, and draws it. One look at a time: an older answer is never drawn over a newer one. */
 function refresh() {
   outdated = true;
-  looking ??= look().finally(() => {
-    looking = null;
-  });
+  looking ??= look();
   return looking;
 }
 
 async function look() {
-  while (outdated) {
-    outdated = false;
-    const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
-    if (!response.ok) return choose();
-    state = await response.json();
-    if (!state.places.some((one) => one.id === place)) {
-      const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
-      place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
-      for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');
-    }
-    if (pressed === null) draw();
+  try {
+    while (outdated) await lookOnce();
+  } finally {
+    looking = null;
   }
+}
+
+async function lookOnce() {
+  outdated = false;
+  const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
+  if (!response.ok) return choose();
+  state = await response.json();
+  if (!state.places.some((one) => one.id === place)) {
+    const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
+    place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
+    for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');
+  }
+  if (pressed === null) draw();
 }
 
 /** Nobody is named in the address: everybody is offered. */

@@ -6,7 +6,10 @@ import { describeMissing, missingScopes, SCOPES } from '../../../../src/adapters
 const source = readFileSync(new URL('../../../../slack-app-manifest.yaml', import.meta.url), 'utf8');
 const manifest = parse(source) as {
   display_information: { name: string; description: string };
-  features: { slash_commands: { command: string; description: string; usage_hint: string; should_escape: boolean }[] };
+  features: {
+    app_home: { messages_tab_enabled: boolean; messages_tab_read_only_enabled: boolean };
+    slash_commands: { command: string; description: string; usage_hint: string; should_escape: boolean }[];
+  };
   oauth_config: { scopes: { bot: string[] } };
   settings: { socket_mode_enabled: boolean; interactivity: { is_enabled: boolean } };
 };
@@ -25,6 +28,14 @@ describe('slack-app-manifest.yaml', () => {
   it('makes the command and the buttons work without a public address', () => {
     expect(manifest.features.slash_commands.map((c) => c.command)).toEqual(['/jit']);
     expect(manifest.settings).toMatchObject({ socket_mode_enabled: true, interactivity: { is_enabled: true } });
+  });
+
+  it('lets people type /jit where the bot writes to them', () => {
+    // https://docs.slack.dev/reference/app-manifest: read-only, the composer of the direct messages is closed.
+    expect(manifest.features.app_home).toMatchObject({
+      messages_tab_enabled: true,
+      messages_tab_read_only_enabled: false,
+    });
   });
 
   it('stays within the limits of Slack', () => {

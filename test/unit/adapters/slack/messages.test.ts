@@ -95,6 +95,13 @@ function markupOf(message: Message): string[] {
 }
 
 describe('an approval message', () => {
+  it('folds nothing that is decided on under "see more"', () => {
+    const { blocks } = approvalMessage(sampleView());
+    const texts = blocks.filter((block) => block.type === 'section' && block.text !== undefined);
+    expect(texts.length).toBeGreaterThan(3);
+    for (const block of texts) expect(block).toMatchObject({ expand: true });
+  });
+
   it('says who, what, where, how long, why, and what it opens', () => {
     const text = textOf(approvalMessage(sampleView()));
     for (const part of [

@@ -33,7 +33,7 @@ describe('the metrics', () => {
     });
     metrics.decided('debug', 'approved', 'person');
     metrics.revoked('debug', 'expired', 1.5);
-    metrics.apiError('Slack');
+    metrics.slackError('chat.postMessage', 'is_archived');
     metrics.audited('unchained');
     metrics.auditBroken();
     const first = ours((await metrics.scrape()).body);
@@ -43,6 +43,7 @@ describe('the metrics', () => {
         'drawbridge_grants{state="pending",profile="view"} 1',
         'drawbridge_queue_jobs{queue="deeds",state="delayed"} 7',
         'drawbridge_policy_bad 1',
+        'drawbridge_slack_errors_total{method="chat.postMessage",error="is_archived"} 1',
         'drawbridge_condition{condition="slack channel",severity="degraded"} 1',
         'drawbridge_audit_webhook_lag_seconds 61.5',
         'drawbridge_event_loop_delay_seconds{quantile="0.99"} 0.02',
