@@ -20,7 +20,8 @@ import { createGrantStore } from './adapters/redis/grant-store.ts';
 import { createLocks } from './adapters/redis/locks.ts';
 import { lackOfRedis } from './adapters/redis/needs.ts';
 import { createSlackApp } from './adapters/slack/app.ts';
-import { connectSlack, type SlackSettings } from './adapters/slack/connection.ts';
+import { slackError } from './adapters/slack/client.ts';
+import { connectSlack, isPassing, type SlackSettings } from './adapters/slack/connection.ts';
 import { createDirectory } from './adapters/slack/directory.ts';
 import { lackOfChannel, lackOfLists, lackOfScopes } from './adapters/slack/needs.ts';
 import { createNotifier } from './adapters/slack/notifier.ts';
@@ -221,7 +222,7 @@ export async function startDrawbridge(
       look: () => lackOfScopes(connection, false),
     },
     {
-      name: 'slack channel',
+      name: APPROVALS_CHANNEL,
       severity: 'degraded',
       refuses: 'asking',
       every: RARELY,
@@ -347,7 +348,16 @@ export async function startDrawbridge(
       }
       await runJob(world, deed);
     },
-    handleWord: (word) => runJob(world, word),
+    async handleWord(word) {
+      try {
+        await runJob(world, word);
+      } catch (error) {
+        // It may be the channel, which somebody has archived, or from which the bot was removed.
+        const refused = slackError(error);
+        if (refused !== null && !isPassing(refused)) conditions.doubt(APPROVALS_CHANNEL);
+        throw error;
+      }
+    },
   });
 
   const lookout = createLookout({
@@ -417,6 +427,7 @@ export async function startDrawbridge(
   };
 }
 
+const APPROVALS_CHANNEL = 'slack channel';
 const POLICY_FILE = { name: 'policy file', severity: 'degraded' } as const;
 
 function lackOfPolicy(problems: readonly string[]): Lack | null {

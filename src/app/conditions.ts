@@ -43,6 +43,8 @@ export interface Conditions {
   add(need: Need): void;
   /** For what is found out on the way: this is missing now, or (null) is there again. */
   report(kind: Kind, lack: Lack | null): void;
+  /** The need of this name may be missing: where it is not known to be, it is looked at with the next {@link Conditions.tend}. */
+  doubt(name: string): void;
   /** What is missing now, the oldest first. */
   list(): readonly Condition[];
   /** Why nothing can be granted now or, for `asking`, nobody be asked for it; null: it can. */
@@ -103,6 +105,10 @@ export function createConditions(options: {
   return {
     add: (need) => void needs.push({ need, due: Number.NEGATIVE_INFINITY, looking: null, known: false }),
     report,
+    doubt(name) {
+      if (conditions.has(name)) return;
+      for (const entry of needs) if (entry.need.name === name) entry.due = Number.NEGATIVE_INFINITY;
+    },
     list: () => [...conditions.values()],
     hindrance(to) {
       const untried = needs.flatMap(({ need, known }) =>

@@ -145,6 +145,21 @@ describe('what is needed', () => {
     expect(looks).toHaveLength(2);
   });
 
+  it('is looked at soon when it is in doubt, unless it is known to be missing', async () => {
+    const { conditions, need, pass } = world();
+    const redis = need();
+    const other = need({ name: 'other' });
+    await conditions.tend();
+    conditions.doubt('redis');
+    expect(redis.looks).toBe(1);
+    redis.answer = NO_EVAL;
+    await pass(1);
+    expect([redis.looks, other.looks]).toEqual([2, 1]);
+    conditions.doubt('redis');
+    await pass(1);
+    expect(redis.looks).toBe(2);
+  });
+
   it('refuses what it is needed for, and nothing else', () => {
     const { conditions } = world();
     const refused = (to: 'asking' | 'giving') => conditions.hindrance(to)?.name ?? null;
