@@ -173,6 +173,12 @@ export async function startDrawbridge(
     onProblems: (problems) => conditions.report(POLICY_FILE, lackOfPolicy(problems)),
   });
 
+  if (policies.current().identity.confirmedBy === 'workspace')
+    log.info(
+      {},
+      "e-mail addresses of members count as confirmed by the workspace's single sign-on (identity.confirmedBy)",
+    );
+
   const slackSettings = slackSettingsOf(settings);
   const connection = connectSlack(slackSettings, log, (method, error) => metrics.slackError(method, error));
   const directory = createDirectory(connection, log);

@@ -33,7 +33,40 @@ export interface Person {
 export function kubernetesUser(account: Account, identity: Policy['identity']): string | null {
   const overrides = identity.overrides.filter((o) => o.slack === account.slackId);
   if (overrides.length > 0) return overrides.length === 1 ? (overrides[0]?.user ?? null) : null;
-  return account.emailConfirmed ? userOfAddress(account.email, identity) : null;
+  return isConfirmed(account, identity) ? userOfAddress(account.email, identity) : null;
+}
+
+/** Whether the address of an account is its own. The workspace answers for its members alone: guests and others bring addresses of their own. */
+function isConfirmed({ emailConfirmed, guest, external, bot }: Account, { confirmedBy }: Policy['identity']): boolean {
+  return emailConfirmed || (confirmedBy === 'workspace' && !guest && !external && !bot);
+}
+
+/** Why an account leads to no Kubernetes user. */
+function withoutUser(account: Account, identity: Policy['identity']): Refusal {
+  const override = 'an administrator of Drawbridge for an entry in identity.overrides.';
+  if (identity.overrides.some(({ slack }) => slack === account.slackId))
+    return new Refusal(
+      'identity.overrides',
+      'The policy gives your Slack account several Kubernetes users.',
+      `Ask ${override}`,
+    );
+  if (account.email === '')
+    return new Refusal(
+      'identity.email',
+      'Slack shows no e-mail address of your account.',
+      `Ask a Slack administrator whether "Email Display" is switched off, or ${override}`,
+    );
+  if (!isConfirmed(account, identity))
+    return new Refusal(
+      'identity.confirmedBy',
+      'Slack does not say that your e-mail address is confirmed; of those who joined by single sign-on it never does.',
+      `Confirm it in Slack, or ask an administrator of Drawbridge for identity.confirmedBy, or ${override}`,
+    );
+  return new Refusal(
+    'identity.user',
+    'Your e-mail address in Slack is not one that the policy accepts.',
+    `Use an address of ${identity.emailDomains?.join(' or ') ?? 'another form'}, or ask ${override}`,
+  );
 }
 
 /** The person who acts through a Slack account, or why it may not act at all: a bot, guest, deactivated or another workspace's, or no single Kubernetes user. */
@@ -56,12 +89,7 @@ export function identify(account: Account, identity: Policy['identity']): Person
         'Ask an administrator of Drawbridge.',
       );
   const user = kubernetesUser(account, identity);
-  if (user === null)
-    return new Refusal(
-      'identity.user',
-      'Your Slack account does not lead to exactly one Kubernetes user: its e-mail address is missing, not confirmed, or not one that the policy accepts.',
-      'Confirm your e-mail address in Slack, or ask an administrator for an entry in identity.overrides.',
-    );
+  if (user === null) return withoutUser(account, identity);
   return { slackId: account.slackId, name: account.name, user, groups: groupsOf(user, identity) };
 }
 

@@ -250,6 +250,9 @@ const policyFields = z.strictObject({
         .array(z.string().regex(/^[a-z0-9.-]+$/))
         .min(1)
         .optional(),
+      // Slack says nothing of the addresses of those who joined by single sign-on: then `workspace`, where that gives every address.
+      // https://docs.slack.dev/reference/objects/user-object
+      confirmedBy: z.enum(['slack', 'workspace']).default('slack'),
       overrides: z.array(z.strictObject({ slack: z.string().regex(SLACK_USER), user: kubernetesUser })).default([]),
       groups: z.record(z.string(), z.array(kubernetesGroup)).default({}),
       admit: z.array(z.enum(['guests', 'external', 'bots'])).default([]),

@@ -899,6 +899,12 @@ describe('the directory', () => {
     people.setPerson({ id: 'U0GONE', email: 'd@example.test', deleted: true });
     people.setPerson({ id: 'U0NEW', email: 'n@example.test', is_email_confirmed: false });
     people.setPerson({ id: 'U0ROBOT', is_bot: true });
+    people.setPerson({ id: 'U0SSO', email: 'sso@example.test', is_email_confirmed: null });
+    people.setPerson({ id: 'U0GRID', email: 'g@example.test', team_id: null, teams: ['T0OTHER', slack.teamId] });
+    people.setPerson({ id: 'U0ELSE', email: 'e@example.test', team_id: null, teams: ['T0OTHER'] });
+    expect(await directory.account('U0SSO')).toMatchObject({ emailConfirmed: false, email: 'sso@example.test' });
+    expect(await directory.account('U0GRID')).toMatchObject({ external: false });
+    expect(await directory.account('U0ELSE')).toMatchObject({ external: true });
     expect(await directory.account('U0GUEST')).toMatchObject({ guest: true, external: false });
     expect(await directory.account('U0FAR')).toMatchObject({ external: true });
     expect(await directory.account('U0STRANGER')).toMatchObject({ external: true });

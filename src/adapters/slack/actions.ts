@@ -3,7 +3,7 @@ import { LONGEST_REASON } from '../../domain/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights.ts';
-import { clean, LIMITS } from './text.ts';
+import { clean, LIMITS, unescape } from './text.ts';
 
 /** What buttons and modals of ours are called, and what they carry: ids, the short digest of what was shown, a note. Never rights. */
 
@@ -100,9 +100,9 @@ export function carry(
   });
 }
 
-/** @throws StrangeControl when it is no value of ours */
+/** Slack gives it back as it was, or escaped. @throws StrangeControl when it is no value of ours */
 export function carried(value: unknown): Carried {
-  return parsed(button, value);
+  return parsed(button, typeof value === 'string' ? unescape(value) : value);
 }
 
 /** Empty when it is more than Slack takes: the form is then begun anew. */

@@ -18,8 +18,6 @@ export interface SlackSettings {
 /** Who the bot is, and where. */
 export interface SlackIdentity {
   readonly teamId: string;
-  /** Null outside Enterprise Grid. */
-  readonly enterpriseId: string | null;
   readonly botUserId: string;
   readonly botId: string;
 }
@@ -97,13 +95,13 @@ async function identify(client: SlackClient, log: Logger): Promise<SlackIdentity
       );
     });
   checkScopes(answer, log);
-  const { team_id: teamId, user_id: botUserId, bot_id: botId, enterprise_id: enterpriseId } = answer;
+  const { team_id: teamId, user_id: botUserId, bot_id: botId } = answer;
   if (!teamId || !botUserId) throw new Unavailable('Slack', 'auth.test does not say who the bot is');
   if (!botId)
     throw new SlackRefused(
       'SLACK_BOT_TOKEN is not the token of a bot: expected the bot token (xoxb-…) of the installed app.',
     );
-  return { teamId, botUserId, botId, enterpriseId: enterpriseId ?? null };
+  return { teamId, botUserId, botId };
 }
 
 /** @throws SlackRefused when a scope is missing without which nothing works */

@@ -126,9 +126,9 @@ function retryIn(error: unknown): number {
 }
 
 /** The account in our words; what Slack leaves out counts against it. */
-function accountOf(user: User, { teamId, enterpriseId }: SlackIdentity): Account {
-  const own =
-    user.team_id === teamId || (enterpriseId !== null && user.enterprise_user?.enterprise_id === enterpriseId);
+function accountOf(user: User, { teamId }: SlackIdentity): Account {
+  // In an Enterprise Grid the team can be missing; the workspaces of the person are named instead.
+  const own = user.team_id === teamId || user.enterprise_user?.teams?.includes(teamId) === true;
   return {
     slackId: user.id ?? '',
     name: user.profile?.real_name || user.real_name || user.name || '',

@@ -135,13 +135,18 @@ export function utc(at: Instant): string {
 
 const ENTITIES: Record<string, string> = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
 
+/** Undoes {@link escape}: Slack sends texts escaped. https://docs.slack.dev/messaging/formatting-message-text#escaping */
+export function unescape(text: string): string {
+  return text.replace(/&(?:amp|lt|gt);/g, (entity) => ENTITIES[entity] ?? entity);
+}
+
 /**
  * What a person typed, from the text of a slash command: Slack turns `@ada` into `<@U…|ada>`, `a.test` into `<http://a.test|a.test>` and
  * escapes `&<>`. Mentions become their words again, they are never resolved.
  */
 export function typed(text: string): string {
-  return text
-    .replace(
+  return unescape(
+    text.replace(
       /<((?:[@#!]|https?:|mailto:)[^<>|]*)(?:\|([^<>]*))?>/g,
       (_whole, target: string, label: string | undefined) => {
         const at = (word: string) => (word.startsWith('@') ? word : `@${word}`);
@@ -150,6 +155,6 @@ export function typed(text: string): string {
         if (target.startsWith('!')) return at(label || target.slice(1));
         return label && target.endsWith(label) ? label : target.replace(/^mailto:/, '');
       },
-    )
-    .replace(/&(?:amp|lt|gt);/g, (entity) => ENTITIES[entity] ?? entity);
+    ),
+  );
 }

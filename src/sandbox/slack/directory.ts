@@ -8,8 +8,8 @@ export interface Person {
   name: string;
   real_name?: string;
   email?: string;
-  /** Default true. */
-  is_email_confirmed?: boolean;
+  /** Default true; null: not set, as of those who joined by single sign-on. */
+  is_email_confirmed?: boolean | null;
   is_bot?: boolean;
   /** Guest of several channels. */
   is_restricted?: boolean;
@@ -19,8 +19,10 @@ export interface Person {
   is_stranger?: boolean;
   /** Deactivated. */
   deleted?: boolean;
-  /** Another workspace than this one. */
-  team_id?: string;
+  /** Another workspace than this one; null: not set, as it can be in an Enterprise Grid. */
+  team_id?: string | null;
+  /** The workspaces of a person in an Enterprise Grid. */
+  teams?: string[];
 }
 
 export interface UserGroup {
@@ -97,10 +99,12 @@ export function createDirectory({ botUserId, users, userGroups, channels }: Work
 /** The `user` object of users.info and users.list. `withEmail` is whether the bot has users:read.email. */
 export function slackUser(person: Person, teamId: string, withEmail: boolean): Record<string, unknown> {
   const real_name = person.real_name ?? person.name;
-  const team_id = person.team_id ?? teamId;
+  const team_id = person.team_id === undefined ? teamId : person.team_id;
+  const confirmed = person.is_email_confirmed === undefined ? true : person.is_email_confirmed;
   return {
     id: person.id,
-    team_id,
+    ...(team_id !== null && { team_id }),
+    ...(person.teams && { enterprise_user: { id: person.id, enterprise_id: 'E0LOCAL', teams: person.teams } }),
     name: person.name,
     deleted: person.deleted ?? false,
     real_name,
@@ -110,7 +114,7 @@ export function slackUser(person: Person, teamId: string, withEmail: boolean): R
     profile: {
       real_name,
       display_name: person.name,
-      team: team_id,
+      ...(team_id !== null && { team: team_id }),
       ...(withEmail && person.email !== undefined ? { email: person.email } : {}),
     },
     is_admin: false,
@@ -121,7 +125,7 @@ export function slackUser(person: Person, teamId: string, withEmail: boolean): R
     ...(person.is_stranger ? { is_stranger: true } : {}),
     is_bot: person.is_bot ?? false,
     is_app_user: false,
-    is_email_confirmed: person.is_email_confirmed ?? true,
+    ...(confirmed !== null && { is_email_confirmed: confirmed }),
     updated: 1_700_000_000,
   };
 }

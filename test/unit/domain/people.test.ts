@@ -27,6 +27,7 @@ const account = (change: Partial<Account> = {}): Account => ({
 });
 const identity = (change: Partial<Policy['identity']> = {}): Policy['identity'] => ({
   user: '{email}',
+  confirmedBy: 'slack',
   overrides: [],
   groups: {},
   admit: [],
@@ -45,6 +46,24 @@ describe('the Kubernetes user behind a Slack account', () => {
     ['by both parts of the template', account(), identity({ user: '{local}/{email}' }), 'ada/ada@example.test'],
     ['nobody without an address', account({ email: '' }), identity(), null],
     ['nobody with an address that is not confirmed', account({ emailConfirmed: false }), identity(), null],
+    [
+      'an address that Slack does not confirm, where the workspace gives them',
+      account({ emailConfirmed: false }),
+      identity({ confirmedBy: 'workspace' }),
+      'ada@example.test',
+    ],
+    ...(['guest', 'external', 'bot'] as const).map((what): [string, Account, Policy['identity'], string | null] => [
+      `nobody by an unconfirmed address of a ${what}, which the workspace does not give`,
+      account({ emailConfirmed: false, [what]: true }),
+      identity({ confirmedBy: 'workspace', admit: ['guests', 'external', 'bots'] }),
+      null,
+    ]),
+    [
+      'nobody of another domain, whoever confirms it',
+      account({ email: 'ada@evil.test', emailConfirmed: false }),
+      identity({ confirmedBy: 'workspace', emailDomains: ['example.test'] }),
+      null,
+    ],
     [
       'nobody of another domain',
       account({ email: 'ada@evil.test' }),
@@ -111,8 +130,10 @@ describe('who may act', () => {
     [{ bot: true }, 'identity.admit.bots'],
     [{ external: true }, 'identity.admit.external'],
     [{ guest: true }, 'identity.admit.guests'],
-    [{ emailConfirmed: false }, 'identity.user'],
-    [{ email: '' }, 'identity.user'],
+    [{ emailConfirmed: false }, 'identity.confirmedBy'],
+    [{ email: '' }, 'identity.email'],
+    [{ email: '', emailConfirmed: false }, 'identity.email'],
+    [{ email: 'ada+2@example.test' }, 'identity.user'],
   ])('not %j', (change, rule) => {
     expect(refused(account(change))).toMatchObject({ rule });
   });

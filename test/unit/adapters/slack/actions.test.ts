@@ -9,10 +9,19 @@ import {
   carryAsked,
   messageOf,
 } from '../../../../src/adapters/slack/actions.ts';
+import { escape } from '../../../../src/adapters/slack/text.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 
 const ID = 'g-7k3fq2';
 const DIGEST = '0123456789ab';
+
+it('a note comes back from a button that Slack escaped on its way', () => {
+  const note = 'a && b <at> c';
+  const value = carry(ID, DIGEST, { note });
+  const escaped = escape(value);
+  expect(escaped).not.toBe(value);
+  for (const given of [value, escaped]) expect(carried(given).note).toBe(note);
+});
 
 describe('the value of a button', () => {
   it('comes back as it went', () => {
