@@ -304,10 +304,9 @@ function isIsolated({ cluster, pods, confinement, path, name }: Scene): boolean 
  */
 function portsOf({ confinement, workload, service, pods, path, name }: Scene): readonly PortRef[] {
   const at = `${path}.ports`;
+  const named = pods.map((pod) => [pod.name, numbersByName(pod)] as const);
   const numbered = (word: string, protocol: string): number => {
-    const byPod = pods.map(
-      (pod) => [pod.name, pod.ports.find((p) => p.name === word && p.protocol === protocol)?.containerPort] as const,
-    );
+    const byPod = named.map(([pod, numbers]) => [pod, numbers.get(`${protocol} ${word}`)] as const);
     const numbers = new Set(byPod.map(([, number]) => number));
     const [number] = numbers;
     if (numbers.size === 1 && number !== undefined) return number;
@@ -330,8 +329,10 @@ function portsOf({ confinement, workload, service, pods, path, name }: Scene): r
   }
   if (service !== null) return workload.ports;
   // Declared by name with another number on another pod: in no case what everybody means by that name.
-  for (const { name: word, protocol } of pods.flatMap((pod) => pod.ports))
-    if (word !== undefined && word !== '') numbered(word, protocol);
+  for (const key of new Set(named.flatMap(([, numbers]) => [...numbers.keys()]))) {
+    const [protocol = '', word = ''] = key.split(' ');
+    if (word !== '') numbered(word, protocol);
+  }
   if (workload.ports.length === 0)
     throw new Refusal(
       at,
@@ -339,6 +340,13 @@ function portsOf({ confinement, workload, service, pods, path, name }: Scene): r
       'Name ports in the profile, or declare containerPorts.',
     );
   return workload.ports;
+}
+
+/** The first number of each name, by `TCP http`. */
+function numbersByName({ ports }: Pod): ReadonlyMap<string, number> {
+  return new Map(
+    ports.toReversed().map(({ name = '', protocol, containerPort }) => [`${protocol} ${name}`, containerPort]),
+  );
 }
 
 function namedPeer(peer: {

@@ -94,8 +94,10 @@ export function mustBeSame<P extends PodObject>(
 ): void {
   const { namespace, name } = serviceFromObject(service);
   const nameOf = (pod: P) => pod.metadata?.name ?? '';
-  const missing = (from: readonly P[], others: readonly P[]) =>
-    from.map(nameOf).filter((one) => !others.some((other) => nameOf(other) === one));
+  const missing = (from: readonly P[], others: readonly P[]) => {
+    const names = new Set(others.map(nameOf));
+    return from.map(nameOf).filter((one) => !names.has(one));
+  };
   const beside = missing(owned, pods);
   const target = wordFor(workload);
   if (beside.length > 0)

@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { ClusterAccess, Survey } from '../../app/ports.ts';
 import type { LabelSelector, PortRef } from '../../domain/confinement.ts';
 import { Refusal } from '../../domain/errors.ts';
@@ -31,8 +32,13 @@ interface Inventory {
   /** Those that run. */
   readonly pods: readonly KubePod[];
   readonly ended: readonly KubePod[];
-  readonly replicaSets: readonly Controller[];
+  /** By uid. */
+  readonly replicaSets: ReadonlyMap<string, Controller>;
 }
+
+/** Services that are held against pods in one go, and that are told of in a plan. */
+const SERVICES_AT_ONCE = 20;
+const MOST_SERVICES = 20;
 
 const LISTED: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
 
@@ -62,7 +68,11 @@ export function createSurveyor(
     ]);
     const there = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
     const hasEnded = ({ status }: KubePod) => ['Succeeded', 'Failed'].includes(status?.phase ?? '');
-    return { pods: there.filter((pod) => !hasEnded(pod)), ended: there.filter(hasEnded), replicaSets };
+    return {
+      pods: there.filter((pod) => !hasEnded(pod)),
+      ended: there.filter(hasEnded),
+      replicaSets: new Map(replicaSets.map((set) => [set.metadata.uid, set])),
+    };
   }
 
   async function surveyWorkload(
@@ -100,14 +110,7 @@ export function createSurveyor(
         ended: podsOwnedBy(found.metadata, { ...there, pods: there.ended }).map((pod) => pod.metadata.name),
         replicas: found.spec?.replicas ?? null,
         ports: portsInCommon(owned),
-        services: services
-          .filter(({ spec }) => {
-            const wanted = spec?.selector ?? {};
-            if (Object.keys(wanted).length === 0) return false;
-            const behind = there.pods.filter((pod) => matches({ matchLabels: wanted }, pod.metadata.labels ?? {}));
-            return behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name));
-          })
-          .map(named),
+        services: (await servicesOf(services, there.pods, names)).map(named),
         kin: others.kin,
         strangers: others.strangers,
       },
@@ -291,7 +294,7 @@ function controllerOf(meta: Meta): Owner | undefined {
 function podsOwnedBy({ uid }: Meta, { pods, replicaSets }: Inventory): KubePod[] {
   const owners = new Set([
     uid,
-    ...replicaSets.filter((set) => controllerOf(set.metadata)?.uid === uid).map((set) => set.metadata.uid),
+    ...[...replicaSets.values()].flatMap(({ metadata }) => (controllerOf(metadata)?.uid === uid ? [metadata.uid] : [])),
   ]);
   return pods.filter((pod) => pod.metadata.uid === uid || owners.has(controllerOf(pod.metadata)?.uid ?? ''));
 }
@@ -300,13 +303,45 @@ function podsOwnedBy({ uid }: Meta, { pods, replicaSets }: Inventory): KubePod[]
 function ownerOf({ metadata }: KubePod, { replicaSets }: Inventory): Owner {
   const direct = controllerOf(metadata);
   if (direct === undefined) return { kind: 'Pod', name: metadata.name, uid: metadata.uid };
-  const set = replicaSets.find((one) => one.metadata.uid === direct.uid);
+  const set = replicaSets.get(direct.uid);
   return (set && controllerOf(set.metadata)) ?? direct;
 }
 
 function named({ metadata, spec }: KubeService): { name: string; clusterIP: string | null } {
   const ip = spec?.clusterIP ?? '';
   return { name: metadata.name, clusterIP: ip === 'None' || ip === '' ? null : ip };
+}
+
+/**
+ * The Services in front of pods of this name and of no others, the first of them. There may be thousands of both, so each is held only against
+ * the pods that have its rarest label, and whatever waits has its turn.
+ */
+async function servicesOf(
+  services: readonly KubeService[],
+  pods: readonly KubePod[],
+  names: ReadonlySet<string>,
+): Promise<KubeService[]> {
+  const byLabel = new Map<string, KubePod[]>();
+  for (const pod of pods)
+    for (const [key, value] of Object.entries(pod.metadata.labels ?? {})) {
+      const having = byLabel.get(`${key}=${value}`);
+      if (having === undefined) byLabel.set(`${key}=${value}`, [pod]);
+      else having.push(pod);
+    }
+  const found: KubeService[] = [];
+  for (const [index, service] of services.entries()) {
+    if (index % SERVICES_AT_ONCE === 0) await setImmediate();
+    const matchLabels = service.spec?.selector ?? {};
+    const having = Object.entries(matchLabels).map(([key, value]) => byLabel.get(`${key}=${value}`) ?? []);
+    const fewest = having.reduce<readonly KubePod[] | null>(
+      (least, list) => (least === null || list.length < least.length ? list : least),
+      null,
+    );
+    const behind = (fewest ?? []).filter((pod) => matches({ matchLabels }, pod.metadata.labels ?? {}));
+    if (behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name))) found.push(service);
+    if (found.length === MOST_SERVICES) break;
+  }
+  return found;
 }
 
 /** Whether ReplicaSets may stand between pods of such a target and their owner. */
@@ -335,12 +370,15 @@ function othersSelected(
 
 /** Ports that every pod declares: what a workload serves, whatever pod answers. */
 function portsInCommon(pods: readonly KubePod[]): PortRef[] {
-  const [first, ...rest] = pods.map((pod) => podFromObject(pod).ports);
-  const same = (a: { containerPort: number; protocol: string }, b: { containerPort: number; protocol: string }) =>
-    a.containerPort === b.containerPort && a.protocol === b.protocol;
+  const keyOf = (port: { readonly containerPort: number; readonly protocol: string }) =>
+    `${port.containerPort}/${port.protocol}`;
+  const counts = new Map<string, number>();
+  const declared = pods.map((pod) => podFromObject(pod).ports);
+  for (const ports of declared)
+    for (const key of new Set(ports.map(keyOf))) counts.set(key, (counts.get(key) ?? 0) + 1);
   return inOrder(
-    (first ?? [])
-      .filter((port) => rest.every((ports) => ports.some((other) => same(port, other))))
+    (declared[0] ?? [])
+      .filter((port) => counts.get(keyOf(port)) === pods.length)
       .map(({ containerPort, protocol }) => ({ port: containerPort, protocol })),
   );
 }

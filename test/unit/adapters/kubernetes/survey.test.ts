@@ -1,0 +1,104 @@
+import { setImmediate } from 'node:timers/promises';
+import { expect, test } from 'vitest';
+import type { Api, Kind, ListOptions } from '../../../../src/adapters/kubernetes/api.ts';
+import { createSurveyor } from '../../../../src/adapters/kubernetes/survey.ts';
+import { type Profile, policySchema } from '../../../../src/domain/policy.ts';
+import { POLICY } from '../../../support/app-world.ts';
+
+const DEBUG = policySchema.parse({
+  ...POLICY,
+  profiles: {
+    debug: {
+      ...POLICY.profiles.debug,
+      rules: [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }],
+      network: { mode: 'none' },
+    },
+  },
+}).profiles['debug'] as Profile;
+const TARGET = { namespace: 'staging', workload: { kind: 'StatefulSet' as const, name: 'checkout' } };
+const numbers = (count: number): number[] => [...Array(count).keys()];
+
+/** An API server that has these objects, in pages of one list each. */
+function apiWith(objects: Partial<Record<Kind, readonly object[]>>): Api {
+  const named = (kind: Kind, name: string) =>
+    (objects[kind] ?? []).find((one) => (one as { metadata: { name: string } }).metadata.name === name) ?? null;
+  return {
+    read: async (kind: Kind, _namespace: string | null, name: string) => named(kind, name),
+    list: async (kind: Kind, _namespace: string | null, { keep = (page) => page }: ListOptions<object, object> = {}) =>
+      keep(objects[kind] ?? []),
+  } as unknown as Api;
+}
+
+const meta = (name: string, rest: object = {}) => ({ name, namespace: 'staging', uid: `uid-${name}`, ...rest });
+const NAMESPACES = ['staging', 'kube-system'].map((name) => ({ metadata: { name, uid: `uid-${name}` } }));
+const checkout = { metadata: meta('checkout'), spec: { replicas: 3, selector: { matchLabels: { app: 'checkout' } } } };
+const ownPod = (index: number, rest: object = {}) => ({
+  metadata: meta(`checkout-${index}`, {
+    labels: { app: 'checkout', team: 'shop' },
+    ownerReferences: [{ kind: 'StatefulSet', name: 'checkout', uid: 'uid-checkout', controller: true }],
+  }),
+  spec: {
+    containers: [
+      {
+        ports: [
+          { containerPort: 8080, protocol: 'TCP' },
+          { containerPort: 9000 + index, protocol: 'TCP' },
+        ],
+      },
+    ],
+  },
+  status: { phase: 'Running', podIP: `10.0.0.${index}` },
+  ...rest,
+});
+const service = (name: string, selector: object) => ({
+  metadata: meta(name),
+  spec: { selector, clusterIP: '10.9.9.9' },
+});
+const survey = (objects: Partial<Record<Kind, readonly object[]>>) =>
+  createSurveyor(apiWith({ Namespace: NAMESPACES, StatefulSet: [checkout], ...objects }), async () => {
+    throw new Error('no profile here looks at the cluster');
+  }).survey(TARGET, DEBUG);
+
+test('a target has the Services in front of its pods and no others, and the ports of every pod', async () => {
+  const stranger = {
+    metadata: meta('other', { labels: { app: 'other', team: 'shop' } }),
+    status: { phase: 'Running' },
+  };
+  const { workload } = await survey({
+    Pod: [ownPod(1), ownPod(2), ownPod(3, { status: { phase: 'Failed' } }), stranger],
+    Service: [
+      service('front', { app: 'checkout' }),
+      service('narrow', { team: 'shop', app: 'checkout' }),
+      service('wide', { team: 'shop' }),
+      service('empty', {}),
+      service('nobody', { app: 'gone' }),
+    ],
+  });
+  expect(workload).toMatchObject({
+    pods: [{ name: 'checkout-1' }, { name: 'checkout-2' }],
+    ended: ['checkout-3'],
+    replicas: 3,
+    ports: [{ port: 8080, protocol: 'TCP' }],
+    services: [{ name: 'front' }, { name: 'narrow' }],
+  });
+});
+
+test('thousands of pods and of Services in a namespace leave everything else its turn, and a plan short', async () => {
+  const objects = {
+    Pod: numbers(3000).map((index) => ownPod(index)),
+    Service: numbers(3000).map((index) =>
+      service(`service-${index}`, { team: 'shop', ...(index < 2900 ? { app: 'x' } : {}) }),
+    ),
+  };
+  const ownTime = (): number => process.threadCpuUsage().user / 1000;
+  let isDone = false;
+  const found = survey(objects).finally(() => (isDone = true));
+  let longest = 0;
+  while (!isDone) {
+    const before = ownTime();
+    await setImmediate();
+    longest = Math.max(longest, ownTime() - before);
+  }
+  expect((await found).workload?.services).toHaveLength(20);
+  expect(longest).toBeLessThan(200);
+});
