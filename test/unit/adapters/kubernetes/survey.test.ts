@@ -91,10 +91,10 @@ test('thousands of pods and of Services in a namespace leave everything else its
     ),
   };
   const ownTime = (): number => process.threadCpuUsage().user / 1000;
-  let isDone = false;
-  const found = survey(objects).finally(() => (isDone = true));
+  const ended = { yet: false };
+  const found = survey(objects).finally(() => (ended.yet = true));
   let longest = 0;
-  while (!isDone) {
+  while (!ended.yet) {
     const before = ownTime();
     await setImmediate();
     longest = Math.max(longest, ownTime() - before);
