@@ -619,7 +619,7 @@ describe('a signed request that Slack sends again', () => {
 });
 
 describe('the Web API', () => {
-  const slackOf = useSlack();
+  const slackOf = useSlack({ minuteMs: 10 });
   let slack: LocalSlack;
   let client: webApi.WebClient;
   beforeAll(() => {
@@ -802,6 +802,31 @@ describe('the Web API', () => {
     const post = async () => (await fetch(response_url, { method: 'POST', body: '{"text":"again"}' })).status;
     expect([await post(), await post(), await post(), await post()]).toEqual([200, 200, 200, 404]);
     await bot.stop();
+  });
+});
+
+describe('a call too many', () => {
+  const slackOf = useSlack({ minuteMs: 60_000 });
+
+  it('is answered with 429 and when to come again, each method and each channel by itself', async () => {
+    const slack = slackOf();
+    const call = (method: string, fields: Record<string, string> = {}) =>
+      fetch(`${slack.apiUrl}${method}`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${slack.botToken}` },
+        body: new URLSearchParams(fields),
+      });
+    for (let n = 0; n < 20; n += 1) expect((await call('usergroups.users.list', { usergroup: SRE })).status).toBe(200);
+    const limited = await call('usergroups.users.list', { usergroup: SRE });
+    expect(limited.status).toBe(429);
+    const wait = Number(limited.headers.get('retry-after'));
+    expect(wait).toBeGreaterThan(30);
+    expect(wait).toBeLessThanOrEqual(60);
+    expect((await call('usergroups.list')).status).toBe(200);
+    for (let n = 0; n < 5; n += 1)
+      expect((await call('chat.postMessage', { channel: ACCESS, text: 'x' })).status).toBe(200);
+    expect((await call('chat.postMessage', { channel: ACCESS, text: 'x' })).status).toBe(429);
+    expect((await call('chat.postMessage', { channel: BEN, text: 'x' })).status).toBe(200);
   });
 });
 

@@ -25,7 +25,7 @@ export function workspace(): Pick<SlackOptions, 'users' | 'channels' | 'userGrou
 
 /** Starts a Slack with the three people; on a busy machine it waits longer than the three seconds of the real one, and has a shorter minute. */
 export function startTestSlack(options: Partial<SlackOptions> = {}): Promise<LocalSlack> {
-  return startSlack({ ...workspace(), log: () => {}, ackMs: 10_000, triggerMs: 10_000, minuteMs: 3000, ...options });
+  return startSlack({ ...workspace(), log: () => {}, ackMs: 10_000, triggerMs: 10_000, minuteMs: 1000, ...options });
 }
 
 /** A Slack for the suite. Call it at the top of a `describe`; the returned function gives it once the suite runs. */

@@ -233,6 +233,12 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     return { status: result.status, text: result.status === 200 ? 'ok' : result.text };
   };
 
+  /** 429 for a call beyond Slack's limits. */
+  const tooMany = (method: string, channel: unknown): Fault | undefined => {
+    const retryAfter = limits.take(method, typeof channel === 'string' ? channel : '');
+    return retryAfter === null ? undefined : { kind: 'ratelimited', retryAfter };
+  };
+
   /** Does the call, unless a fault is planned; true when an answer was or will be given by the fault. */
   const faulty = (fault: Fault | undefined, request: IncomingMessage, response: ServerResponse): boolean => {
     switch (fault?.kind) {
@@ -282,8 +288,7 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
       return;
     }
     const { args, token } = parseCall(request, contentType, raw, searchParams);
-    const retryAfter = limits.take(method, typeof args.channel === 'string' ? args.channel : '');
-    const fault: Fault | undefined = retryAfter === null ? faults.take(method) : { kind: 'ratelimited', retryAfter };
+    const fault = faults.take(method) ?? tooMany(method, args.channel);
     const entry: LogEntry = { at: Date.now(), from: 'app', what: method, detail: args };
     entries.push(entry);
     if (fault) entry.fault = fault.kind;
