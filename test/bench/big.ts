@@ -1,10 +1,10 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { bigNamespace, type ClusterSize, fillCluster } from '../support/big-cluster.ts';
-import { stageOf } from '../support/e2e.ts';
+import { stageOf, textOf } from '../support/e2e.ts';
 import { makeMemoryCgroup } from '../support/memory-cgroup.ts';
 import { type Figure, ms, type Row } from './figures.ts';
 import { memoryOf, mib } from './memory.ts';
@@ -87,7 +87,10 @@ export async function liveIn(
     await control.command(PEOPLE.ada.id, ACCESS, '/jit', '');
     const shown = (label: string) => () =>
       control.modal(PEOPLE.ada.id)?.blocks.some((block) => block.label?.text === label);
-    await control.waitFor(() => control.modal(PEOPLE.ada.id), { timeout: 30_000, what: 'the form' });
+    await control.waitFor(() => control.modal(PEOPLE.ada.id)?.callback_id === MODALS.request, {
+      timeout: 30_000,
+      what: 'the form',
+    });
     await control.enter(PEOPLE.ada.id, ACTIONS.profile, 'debug');
     await control.waitFor(shown('Target'), { timeout: 30_000, what: 'the fields of the profile' });
     await control.enter(PEOPLE.ada.id, ACTIONS.namespace, bigNamespace(0));
@@ -96,11 +99,15 @@ export async function liveIn(
     await s.press('ben', id, 'approve');
     await s.dm('ada', new RegExp(id), 60_000);
   });
-  const others = await timed(`${AT_ONCE} plans at once`, async () => {
-    const people = ['ada', 'cy', 'ben', 'dee'] as const;
-    return Promise.all(people.slice(0, AT_ONCE).map((who) => s.request(`${target} again by ${who}`, who)));
+  await timed(`${AT_ONCE} plans at once`, async () => {
+    const reasons = Array.from({ length: AT_ONCE }, (_, index) => `again, the ${index + 1}. of them`);
+    await Promise.all(reasons.map((reason) => s.type('ada', `request ${target} ${reason}`)));
+    const isAsked = async () => {
+      const said = (await control.messages(ACCESS)).map(textOf).join();
+      return reasons.every((reason) => said.includes(reason));
+    };
+    await control.waitFor(isAsked, { timeout: 60_000, what: 'all of them are asked for' });
   });
-  say(`memory: ${others.join(', ')}`);
   await timed('revoke', async () => {
     await s.type('ada', `revoke ${id}`);
     await s.until(id, 'access was confirmed gone', 60_000);

@@ -53,8 +53,7 @@ async function must(api: Api, method: string, path: string, body: object, type?:
     if (tries === 1) throw error;
     return null;
   });
-  // A namespace takes pods once a controller has made its default service account.
-  if (answer === null || answer.status === 403) return must(api, method, path, body, type, answer ? tries : tries - 1);
+  if (answer === null) return must(api, method, path, body, type, tries - 1);
   if (answer.status >= 300 && answer.status !== 409)
     throw new Error(`${method} ${path}: ${answer.status} ${JSON.stringify(answer.body)}`);
 }
