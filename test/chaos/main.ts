@@ -3,9 +3,9 @@ import { parseArgs } from 'node:util';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
+import { startChurn } from '../support/churn.ts';
 import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
 import { type Ran, runBatch } from './batch.ts';
-import { startChurn } from './churn.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
 import { type Batch, drawBatch, drawPlanted } from './histories.ts';
 import { type Installation, install } from './installation.ts';
@@ -78,8 +78,11 @@ async function run(
   const violations: Violation[] = [];
   const audit = await openAuditLog(cluster.auditLogPath);
   const admin = await openApi(cluster.adminKubeconfig);
-  const suffix = randomBytes(3).toString('hex');
-  const churn = await startChurn(cluster, { namespaces: [`batch-${suffix}`, `web-${suffix}`] });
+  const busy = `busy-${randomBytes(3).toString('hex')}`;
+  await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: busy } }]);
+  // Without it no pod is admitted.
+  await cluster.kubectl(['wait', '--for=create', 'serviceaccount/default', '-n', busy, '--timeout=30s']);
+  const churn = await startChurn(cluster.adminKubeconfig, [busy], { pause: 1000 });
   const work = async () => {
     while (queue.length > 0) await workOn(await install({ cluster, plant, log }));
   };
@@ -113,7 +116,7 @@ async function run(
   try {
     await Promise.all(Array.from({ length: Math.min(worlds, batches.length) }, work));
   } finally {
-    report.churned(churn.count);
+    report.churned(churn.rounds);
     await churn.stop();
     admin.close();
     await audit.close();

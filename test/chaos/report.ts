@@ -31,8 +31,8 @@ export function createReport() {
         worst[kind].of += verdict.lateness[kind].of;
       }
     },
-    churned(count: number): void {
-      add('churn', count);
+    churned(rounds: number): void {
+      add('churn', rounds);
     },
     /** What an installation has been through, once it is done. */
     close(on: Installation): void {
@@ -54,7 +54,7 @@ export function createReport() {
         ['calls to the API server that met a fault', get('api')],
         ['calls to Slack that met a fault', get('slack')],
         ["edits of the grants' objects by an administrator", get('edits')],
-        ['changes elsewhere in the cluster meanwhile', get('churn')],
+        ['rounds of Jobs, rollouts, scaling and relabelling elsewhere', get('churn')],
         [
           'what was changed under requests and grants',
           CHANGES.map((change) => `${changeOf(change)} ${get(changeOf(change))}`).join(', '),

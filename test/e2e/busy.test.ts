@@ -1,9 +1,9 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import type { PolicyInput } from '../../src/domain/policy.ts';
 import { ACCESS } from '../../src/sandbox/scenery.ts';
-import { useChurn } from '../support/churn.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
+import { useChurn } from '../support/use-churn.ts';
 import { deployment } from '../support/workloads.ts';
 
 /** A namespaced role by name, and containment of pods that nothing isolates. */

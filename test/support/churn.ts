@@ -1,9 +1,10 @@
-import { afterAll, beforeAll } from 'vitest';
-import type { TestCluster } from './cluster.ts';
+import { setTimeout as delay } from 'node:timers/promises';
 import { handOf, type ObjectName } from './hand.ts';
 
 /** What a busy cluster does all the time, in namespaces that are nobody's target. */
 export interface Churn {
+  /** How often everything has happened. */
+  readonly rounds: number;
   /** Waits until everything has happened so many times more. */
   pass(rounds: number): Promise<void>;
   /** Ends it; what it made stays. @throws what went wrong in it */
@@ -28,8 +29,13 @@ const template = (app: string, restartPolicy: string) => ({
  * Keeps Jobs, Jobs of a CronJob, rollouts, scaling, relabelling and policies coming and going in these namespaces, one after the other,
  * through the API. Pods of a cluster without nodes wait to be placed: to policies they are pods like others.
  * @param kubeconfig of somebody who may do all that
+ * @param options.pause between two rounds: milliseconds
  */
-export async function startChurn(kubeconfig: string, namespaces: readonly string[]): Promise<Churn> {
+export async function startChurn(
+  kubeconfig: string,
+  namespaces: readonly string[],
+  { pause = 0 }: { readonly pause?: number } = {},
+): Promise<Churn> {
   const hand = await handOf(kubeconfig);
   async function must(deed: Promise<string>): Promise<void> {
     const answer = await deed;
@@ -62,8 +68,9 @@ export async function startChurn(kubeconfig: string, namespaces: readonly string
     });
     await must(hand.create(job(`single-${turn}`, [])));
     await must(hand.create(job(`nightly-${turn}`, [owner])));
+    // Left out, the pods of a Job stay.
     for (const old of [`single-${turn - 2}`, `nightly-${turn - 2}`])
-      await must(hand.remove(named(BATCH, 'Job', namespace, old)));
+      await must(hand.remove(named(BATCH, 'Job', namespace, old), { propagationPolicy: 'Background' }));
     const rolling = named(APPS, 'Deployment', namespace, 'rolling');
     const rolledAt = { metadata: { annotations: { 'example.test/turn': String(turn) } } };
     await must(hand.patch(rolling, { spec: { replicas: 1 + (turn % 3), template: rolledAt } }));
@@ -83,11 +90,15 @@ export async function startChurn(kubeconfig: string, namespaces: readonly string
       turns++;
       for (const { until, done } of waiting) if (turns >= until) done();
       waiting = waiting.filter(({ until }) => turns < until);
+      await delay(pause, undefined, { signal: halt.signal }).catch(() => {});
     }
   })();
   // Told where somebody waits for it.
   work.catch(() => {});
   return {
+    get rounds() {
+      return turns;
+    },
     async pass(rounds) {
       // The round that runs has begun before.
       const passed = new Promise<void>((done) => waiting.push({ until: turns + rounds + 1, done }));
@@ -97,23 +108,5 @@ export async function startChurn(kubeconfig: string, namespaces: readonly string
       halt.abort();
       await work;
     },
-  };
-}
-
-/** Churn beside a suite, in namespaces of its own, which go with it. */
-export function useChurn(kube: TestCluster): () => Churn {
-  let churn: Churn | undefined;
-  let namespace = '';
-  beforeAll(async () => {
-    namespace = await kube.freshNamespace('busy');
-    churn = await startChurn(kube.adminKubeconfig, [namespace]);
-  });
-  afterAll(async () => {
-    await churn?.stop();
-    await kube.kubectl(['delete', 'namespace', namespace, '--wait=false']);
-  });
-  return () => {
-    if (churn === undefined) throw new Error('nothing happens yet');
-    return churn;
   };
 }
