@@ -90,6 +90,8 @@ describeWithCluster('targets that are not as they should be', (kube) => {
       },
     ]);
     const [pod = ''] = (await untilPlanned('Job', 'migrate')).pods;
+    const phase = () => kubectl('get', 'pod', pod, '-o', 'jsonpath={.status.phase}');
+    await vi.waitFor(async () => expect(await phase()).toBe('Running'), { timeout: 20_000 });
     const ended = JSON.stringify({ status: { phase: 'Failed' } });
     await kubectl('patch', 'pod', pod, '--subresource=status', '--type=merge', '-p', ended);
     await vi.waitFor(async () => {
