@@ -9,6 +9,7 @@ import {
   mayAsk,
   mayDecide,
   type Parties,
+  roomToExtend,
   type Terms,
 } from '../../../src/domain/decide.ts';
 import { Refusal } from '../../../src/domain/errors.ts';
@@ -330,8 +331,46 @@ describe('a longer window', () => {
   it('is granted automatically only while the whole window fits the condition', () => {
     const known = facts({ S0ONCALL: [ADA] });
     const automatic = { members: { groups: ['S0ONCALL'] }, maximum: '90m' };
-    expect(extend(1800, { change: { automatic }, known })).toMatchObject({ approvals: 0 });
-    expect(extend(1801, { change: { automatic }, known })).toMatchObject({ approvals: 1 });
+    expect(extend(1800, { change: { automatic }, known })).toMatchObject({
+      allowed: true,
+      approvals: 0,
+      rule: 'profiles.debug.automatic (groups: S0ONCALL)',
+    });
+    expect(extend(1801, { change: { automatic }, known })).toMatchObject({ allowed: true, approvals: 1 });
+  });
+
+  it('is refused from the moment on at which the window ends', () => {
+    const until = (expiresAt: number) => extend(60, { on: { ...grant, expiresAt } });
+    expect(refusedBy(until(T0 + 60_001))).toBeNull();
+    const ended = until(T0 + 60_000);
+    expect(refusedBy(ended)).toBe('extend');
+    expect(ended.allowed ? '' : ended.refusal.message).toContain('is at its end');
+  });
+
+  it('when the whole maximum is used up, sends to a new request', () => {
+    const decided = extend(1, { on: { ...grant, expiresAt: T0 + 7_200_000 } });
+    expect(decided).toHaveProperty('refusal.remedy', 'Make a new request when this one has ended.');
+  });
+
+  it('of a profile that is gone: the requester may ask anew, and approvers learn who can end it', () => {
+    const gone = { ...grant, profile: 'gone' };
+    expect(extend(60, { on: gone })).toHaveProperty('refusal.remedy', 'Make a new request when this one has ended.');
+    const act: Act = { kind: 'approve', of: 'request', grant: { ...sampleGrant({ decisions: [] }), profile: 'gone' } };
+    expect(judge(policyWith(), act, { requester: ADA, actor: BEN }).decided).toHaveProperty(
+      'refusal.remedy',
+      'Administrators can call it back; else it ends by itself.',
+    );
+  });
+
+  it('has no room but in an active grant, and none past the maximum', () => {
+    const profile = policyWith().profiles.debug as Parameters<typeof roomToExtend>[1];
+    const room = (change: Partial<Grant>) => roomToExtend({ ...grant, ...change }, profile);
+    expect(room({})).toBe(3600);
+    expect(room({ expiresAt: T0 + 7_199_001 })).toBe(0);
+    expect(room({ expiresAt: T0 + 9_000_000 })).toBe(0);
+    expect(room({ state: 'ending' })).toBe(0);
+    expect(room({ startsAt: null })).toBe(0);
+    expect(room({ expiresAt: null })).toBe(0);
   });
 });
 
@@ -369,6 +408,15 @@ describe('whoever benefits is judged', () => {
       expect.stringMatching(
         /^The policy would not .* To the requester it would say: The policy denies profile 'debug'/,
       ),
+    );
+    const isLonger = act.kind === 'approve' && act.of === 'extension';
+    expect(decided).toHaveProperty(
+      'refusal.remedy',
+      isLonger ? 'Deny it; the window ends as it was approved.' : 'Deny it, or let it time out.',
+    );
+    expect(decided).toHaveProperty(
+      'refusal.message',
+      expect.stringContaining(isLonger ? 'give this any longer' : 'take this request any more'),
     );
   });
 

@@ -72,6 +72,21 @@ describe('a profile', () => {
     ],
     ['for all namespaces, said aloud', { ...view, namespaces: ['*'] }],
     ['of seven days', { ...view, duration: { default: '1h', maximum: '7d' } }],
+    ['of one length only', { ...view, duration: { default: '2h', maximum: '2h' } }],
+    ['whose role may grow', { ...view, roleMayGrow: true }],
+    ['whose pods are only looked at and deleted', inline('pods', ['get', 'delete'])],
+    ['with DNS in its workspace', { ...debug, network: { image: 'x', dns: 'cluster' } }],
+    ['with DNS though contained', { ...debug, network: { mode: 'contain', to: [], dns: 'cluster' } }],
+    ...[{ cidr: '10.0.0.0/8' }, { cidr: '2001::/16' }, { namespace: 'ops', pods: { app: 'vpn' } }].map(
+      (peer): [string, object] => [
+        `with the source ${JSON.stringify(peer)}`,
+        { ...debug, network: { mode: 'bastion', from: [peer] } },
+      ],
+    ),
+    ...[{ cidr: '0.0.0.0/0' }, { namespace: 'ops', pods: { app: 'vpn' } }].map((peer): [string, object] => [
+      `that contains to ${JSON.stringify(peer)}`,
+      { ...debug, network: { mode: 'contain', to: [{ ...peer, ports: [{ port: 443 }] }] } },
+    ]),
   ])('%s is taken', (_, profile) => {
     expect(problems(policyOf(profile))).toEqual([]);
   });
@@ -248,6 +263,44 @@ describe('a profile', () => {
       { ...debug, network: { mode: 'bastion', from: [{ namespace: 'ops', pods: { app: 'x' }, cidr: '10.0.0.0/8' }] } },
       /expected either namespace and pods/,
     ],
+    ...[
+      {},
+      { namespace: 'ops' },
+      { pods: { app: 'vpn' } },
+      { cidr: '10.0.0.0/8', namespace: 'ops' },
+      { cidr: '10.0.0.0/8', pods: { app: 'vpn' } },
+    ].flatMap((peer): [string, object, RegExp][] => [
+      [
+        `with the source ${JSON.stringify(peer)}`,
+        { ...debug, network: { mode: 'bastion', from: [peer] } },
+        /^profiles\.it\.network\.from\.0: expected either namespace and pods/,
+      ],
+      [
+        `that contains to ${JSON.stringify(peer)}`,
+        { ...debug, network: { mode: 'contain', to: [{ ...peer, ports: [{ port: 443 }] }] } },
+        /^profiles\.it\.network\.to\.0: expected either namespace and pods/,
+      ],
+    ]),
+    [
+      'with the source 2001::/15',
+      { ...debug, network: { mode: 'bastion', from: [{ cidr: '2001::/15' }] } },
+      /^profiles\.it\.network\.from\.0\.cidr: is too wide/,
+    ],
+    [
+      'whose inline rules may grow',
+      { ...debug, roleMayGrow: true },
+      /^profiles\.it\.roleMayGrow: is about a clusterRole or role/,
+    ],
+    [
+      'with DNS and no policy',
+      { ...debug, network: { mode: 'none', dns: 'cluster' } },
+      /^profiles\.it\.network\.dns: belongs to mode workspace and contain, and this is mode none/,
+    ],
+    [
+      'with pods of which one verb can not be narrowed by name',
+      inline('pods', ['get', 'deletecollection']),
+      /^profiles\.it\.rules\.0\.resources: verbs create and deletecollection/,
+    ],
     [
       'that contains to all ports of a peer',
       { ...debug, network: { mode: 'contain', to: [{ cidr: '10.0.0.0/8' }] } },
@@ -284,7 +337,19 @@ describe('a profile', () => {
       network: { mode: 'none', strict: false, allowIsolation: false },
     });
     const workspace = policySchema.parse(policyOf({ ...debug, network: { image: 'x' } })).profiles.it;
-    expect(workspace?.network).toMatchObject({ mode: 'workspace', dns: 'none', allowIsolation: false });
+    expect(workspace?.network).toMatchObject({
+      mode: 'workspace',
+      dns: 'none',
+      strict: false,
+      allowIsolation: false,
+    });
+    expect([profile?.roleMayGrow, workspace?.roleMayGrow]).toEqual([false, false]);
+  });
+
+  it('is told which resources a workload has, each with its group', () => {
+    expect(problems(policyOf(inline('configmaps', ['get'])))).toEqual([
+      'profiles.it.rules.0.resources: \'configmaps\' can not be narrowed to one workload: allowed are pods and its subresources (apiGroups [""]), and deployments (apps), statefulsets (apps), daemonsets (apps), jobs (batch)',
+    ]);
   });
 });
 
@@ -309,6 +374,21 @@ describe('a policy', () => {
     ['that admits a kind nobody knows', { identity: { admit: ['everybody'] } }, /^identity\.admit\.0: /],
   ])('%s is refused', (_, change, expected) => {
     expect(problems(policyOf(view, change))).toContainEqual(expect.stringMatching(expected));
+  });
+
+  it.each<[string, string[] | undefined, boolean]>([
+    ['one domain', ['example.test'], true],
+    ['two domains, of which two people would be one user', ['example.test', 'other.test'], false],
+    ['any domain', undefined, false],
+  ])('with a template of the local part and %s: %s', (_, emailDomains, isTaken) => {
+    const identity = { user: '{local}', ...(emailDomains === undefined ? {} : { emailDomains }) };
+    const users = (name: string) => ({ users: [name] });
+    const found = problems({
+      ...policyOf({ ...view, requesters: users('ada'), approvers: users('ben') }, { identity }),
+      administrators: users('cy'),
+    });
+    if (isTaken) expect(found).toEqual([]);
+    else expect(found).toContainEqual(expect.stringMatching(/^identity\.emailDomains: a template with \{local\}/));
   });
 
   it('gives a profile its own request timeout before the general one', () => {
@@ -383,7 +463,9 @@ describe('namespaces', () => {
 });
 
 describe('names of people', () => {
-  it.each(['ada@example.test', 'oidc:ada', 'CN=ada'])('%s is one', (name) => expect(isPersonName(name)).toBe(true));
+  it.each(['ada@example.test', 'oidc:ada', 'CN=ada', 'x'.repeat(253)])('%s is one', (name) =>
+    expect(isPersonName(name)).toBe(true),
+  );
   it.each(['', 'system:masters', 'system:serviceaccount:x:y', 'ada x', 'ada\n', '*', 'a\u202eb', 'x'.repeat(254)])(
     '%j is none',
     (name) => expect(isPersonName(name)).toBe(false),

@@ -245,6 +245,30 @@ it('one rule, and one resource of it, is enough to get into pods', () => {
   expect(letsIntoPods([reading, reading])).toBe(false);
 });
 
+describe('what the table only knows by its defaults', () => {
+  it.each<[string, Rule, string[]]>([
+    ['a resource of others, changed', rule('a.test', 'things', 'get', 'patch'), ['things.a.test']],
+    ['a resource of ours that is not known', rule('', 'things', 'patch'), ['(things)']],
+    ['a verb of others on a resource of ours', rule('', 'configmaps', 'frob'), ['frob on configmaps']],
+    ['no verb of others on a resource of others', rule('a.test', 'things', 'frob'), ['things.a.test']],
+    ['the others of a group that is a wildcard', { ...rule('*', 'things', 'patch') }, []],
+  ])('%s', (_, given, names) => {
+    const found = risksOf([given]).filter(({ words }) => /of others/.test(words));
+    expect(found).toHaveLength(names.length);
+    for (const [index, name] of names.entries()) expect(found[index]?.words).toContain(name);
+  });
+
+  it('a group that has no such resource is passed over only where it is one of Kubernetes, and another group has it', () => {
+    const words = (apiGroups: string[]) =>
+      reachesOf([{ ...rule('', 'pods', 'get'), apiGroups }]).filter((text) =>
+        text.startsWith('reads resources of others'),
+      );
+    expect(words(['', 'networking.k8s.io'])).toEqual([]);
+    expect(words(['', 'metrics.k8s.io'])).toHaveLength(1);
+    expect(words(['networking.k8s.io'])).toHaveLength(1);
+  });
+});
+
 describe('the table of rights', () => {
   it('has a source for each row, and the worst class first', () => {
     for (const { source } of [...DANGEROUS_RIGHTS, ...HARMLESS_RIGHTS])
