@@ -34,6 +34,7 @@ import { createDueRights } from './app/end-due.ts';
 import { createFollower } from './app/follow-workloads.ts';
 import { endForLeavers } from './app/leavers.ts';
 import { createLookout } from './app/lookout.ts';
+import { createPeopleChanges } from './app/people-changes.ts';
 import type { ClusterAccess, World } from './app/ports.ts';
 import { reconcile } from './app/reconcile.ts';
 import { runJob } from './app/run-job.ts';
@@ -265,9 +266,12 @@ export async function startDrawbridge(
     }
   }
 
+  const notLooked = (error: unknown) => log.warn({ err: error }, 'who has left could not be looked at');
+  const peopleChanges = createPeopleChanges(world, notLooked, (milliseconds, signal) =>
+    sleep(milliseconds, undefined, { signal }).catch(() => {}),
+  );
   /** One replica looks in each span of time. */
   async function tendLeavers(): Promise<void> {
-    const notLooked = (error: unknown) => log.warn({ err: error }, 'who has left could not be looked at');
     try {
       const span = Math.floor(Date.now() / LOOK_FOR_LEAVERS_EVERY);
       if (await store.firstTime(`leavers ${span}`, (2 * LOOK_FOR_LEAVERS_EVERY) / 1000))
@@ -387,6 +391,11 @@ export async function startDrawbridge(
     connection,
     useCases,
     seenBefore: async (key) => !(await store.firstTime(`seen ${key}`, 600)),
+    hinted({ lists, deactivated }) {
+      directory.doubt(lists);
+      peopleChanges.heard({ lists: lists === 'all' ? [] : lists, deactivated });
+    },
+    connected: () => directory.forget(),
     tell: (what) => void alarms.raise('slack connection', null, `Slack can't reach Drawbridge: ${what}`),
     log,
   });
@@ -418,6 +427,7 @@ export async function startDrawbridge(
       clearInterval(clockTimer);
       clearInterval(conditionsTimer);
       podWatch.stop();
+      peopleChanges.stop();
       // Not waited for: what it leaves undone is done by the job of each grant, here or in another process.
       stopping.abort();
       await Promise.all([slack.stop(), workers.close(STOP_WITHIN), webhook?.stop()]);

@@ -132,6 +132,14 @@ export interface Directory {
   members(list: string, freshness: Freshness): Promise<ReadonlySet<string> | Unreadable>;
 }
 
+/** What Slack says of people. A hint, never the truth: what it names is read anew. */
+export interface PeopleChange {
+  /** User groups and channels whose members are others now. */
+  readonly lists: readonly string[];
+  /** Accounts that are deactivated now. */
+  readonly deactivated: readonly string[];
+}
+
 export interface AuditEntry {
   readonly at: Instant;
   /** What happened: `requested`, `approved`, `active`, … */

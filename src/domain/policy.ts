@@ -287,6 +287,14 @@ export function profileNamed(policy: Policy, name: string): Profile | undefined 
   return Object.hasOwn(policy.profiles, name) ? policy.profiles[name] : undefined;
 }
 
+/** The profiles whose deny list names one of these user groups and channels. */
+export function profilesDenying({ profiles }: Policy, lists: ReadonlySet<string>): ReadonlySet<string> {
+  const denying = Object.entries(profiles).filter(([, { deny }]) =>
+    [...deny.groups, ...deny.channels].some((list) => lists.has(list)),
+  );
+  return new Set(denying.map(([name]) => name));
+}
+
 /** The ids of all user groups and channels that the policy names as lists of people. */
 export function listsOf({ administrators, profiles }: Policy): ReadonlySet<string> {
   const lists = Object.values(profiles).flatMap(({ requesters, approvers, deny, automatic }) => [

@@ -52,6 +52,8 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
+let installed = 0;
+
 /** Brings an installation up on a control plane that others may use too. */
 export async function install(options: {
   readonly cluster: ControlPlane;
@@ -182,6 +184,8 @@ export async function install(options: {
   victims.push(await startVictim('one'));
   victims.push(await startVictim('two'));
   await world.slack.control.connected(2);
+  // Every second one is told of nobody who leaves; with a planted fault all are: the bot would end what the fault is to be seen by.
+  world.slack.faults.loseEvents(plant !== null || installed++ % 2 === 1);
 
   return {
     world,

@@ -5,6 +5,7 @@ import type { Installation } from './installation.ts';
 import { judgeChanges, tellChange } from './judge-changes.ts';
 import type { OwnAudit, OwnEntry } from './own-audit.ts';
 import { GONE, isEnd, NEVER, type Said, type SlackView, type Standing } from './slack-view.ts';
+import type { Changed } from './slots.ts';
 
 /**
  * Holds what was promised (P1 to P5, P7) against the API server's audit log, what people pressed, and what was said in Slack. Nothing
@@ -20,6 +21,8 @@ export const BOUNDS = {
   /** An administrator took the lease away, or keeps the binding by a finalizer: since the last fault was over and a bot lived again. */
   recovery: 10_000,
 };
+/** Whoever has left loses what is open, without anybody asking for it. */
+const LEAVES: ReadonlySet<Changed['what']> = new Set(['deactivate', 'deny']);
 /** Audit log and Slack are written by clocks of one machine; Slack's counts whole milliseconds. */
 const TICK = 3;
 /** An older word that came after a newer one is put right within: milliseconds. */
@@ -260,7 +263,10 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
       const did = (what: Deed['what'], who: (deed: Deed) => boolean) =>
         deeds.some((deed) => deed.what === what && who(deed));
       const mayEnd = (deed: Deed) => bySomebodyAllowed(deed) || deed.by === history.requester || deed.by === 'dee';
-      if (firstEnd?.standing === 'revoked' && !did('revoke', mayEnd))
+      const hasLeft = ran.requests.some(({ changes }) =>
+        changes.some(({ what, name }) => LEAVES.has(what) && name === PEOPLE[history.requester].user),
+      );
+      if (firstEnd?.standing === 'revoked' && !hasLeft && !did('revoke', mayEnd))
         accuse('P1', request, id, 'was revoked, and nobody who may had asked for it');
       if (firstEnd?.standing === 'denied' && !did('deny', bySomebodyAllowed))
         accuse('P1', request, id, 'was denied, and nobody who may had done so');

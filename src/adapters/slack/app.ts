@@ -7,6 +7,7 @@ import { slackLogger } from './client.ts';
 import { type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
 import { registerHandlers } from './handlers.ts';
 import { createSocketLink, type Link } from './link.ts';
+import { type PeopleHint, registerPeopleEvents } from './people-events.ts';
 
 export interface SlackAppOptions {
   readonly settings: SlackSettings;
@@ -16,6 +17,10 @@ export interface SlackAppOptions {
   readonly seenBefore: (key: string) => Promise<boolean>;
   /** Tells administrators what only a person can mend. */
   readonly tell?: (what: string) => void;
+  /** Hears what Slack says of people. */
+  readonly hinted?: (hint: PeopleHint) => void;
+  /** Called with each Socket Mode connection: what Slack said before may not have been heard. */
+  readonly connected?: () => void;
   /** Milliseconds after which a Socket Mode connection counts as one that works; default ten seconds. */
   readonly settledAfter?: number | undefined;
   readonly log: Logger;
@@ -42,7 +47,16 @@ const STOP_WITHIN = 10_000;
 
 /** The Bolt app: receives commands, buttons and modals, and hands them to the use cases. */
 export function createSlackApp(options: SlackAppOptions): SlackApp {
-  const { settings, connection, useCases, seenBefore, log, tell = () => {} } = options;
+  const {
+    settings,
+    connection,
+    useCases,
+    seenBefore,
+    log,
+    tell = () => {},
+    hinted = () => {},
+    connected = () => {},
+  } = options;
   const { transport } = connection;
   const stopping = new AbortController();
   const underWay = new Set<Promise<void>>();
@@ -55,6 +69,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
           ...transport,
           log,
           tell,
+          connected,
           stopping: stopping.signal,
           settledAfter: options.settledAfter,
         });
@@ -91,6 +106,8 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
       }
     },
   });
+
+  registerPeopleEvents(app, { connection, log, hinted });
 
   return {
     trouble: () => link.trouble(),

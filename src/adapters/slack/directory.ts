@@ -14,6 +14,12 @@ const PAGE = 999;
 const MOST_TIME = 5000;
 /** For how long a list that was read may be used: milliseconds since its reading began. */
 export const STAYS_FRESH: Readonly<Record<Freshness, number>> = { now: 10_000, recently: 60_000 };
+/**
+ * How many readings a minute may be given up before their time since Slack said that the list has changed: a flood of such words must not use up
+ * what Slack allows (Tier 2 for user groups, Tier 4 for channels). Beyond it a reading stays as fresh as ever.
+ */
+const GIVEN_UP: Readonly<Record<'group' | 'channel', number>> = { group: 8, channel: 30 };
+const MINUTE = 60_000;
 /** Lists that are kept at most. */
 const MOST_LISTS = 100;
 /** Seconds after which it is worth to try again where Slack does not say so. */
@@ -24,6 +30,16 @@ type User = NonNullable<webApi.UsersInfoResponse['user']>;
 interface Reading {
   readonly begunAt: number;
   readonly members: Promise<ReadonlySet<string> | Unreadable>;
+  /** Slack has said since that the list is another. */
+  isDoubted: boolean;
+}
+
+/** The directory, and what Slack's events tell it. They only make it read again. */
+export interface CachedDirectory extends Directory {
+  /** Who is in these lists may have changed; `all`: in any. */
+  doubt(lists: readonly string[] | 'all'): void;
+  /** Nothing that was read counts any more: Slack may have said what was not heard. */
+  forget(): void;
 }
 
 /**
@@ -35,7 +51,7 @@ export function createDirectory(
   connection: SlackConnection,
   log: Logger,
   now: () => number = () => performance.now(),
-): Directory {
+): CachedDirectory {
   const { quick } = connection;
 
   async function userGroup(id: string): Promise<string[]> {
@@ -65,7 +81,7 @@ export function createDirectory(
 
   async function read(list: string): Promise<ReadonlySet<string> | Unreadable> {
     try {
-      const found = list.startsWith('S') ? await userGroup(list) : await channel(list);
+      const found = isUserGroup(list) ? await userGroup(list) : await channel(list);
       return new Set(found.filter((member) => member !== ''));
     } catch (error) {
       log.warn(
@@ -84,7 +100,22 @@ export function createDirectory(
       if (readings.size > MOST_LISTS || begunAt + STAYS_FRESH.recently <= now()) readings.delete(other);
   }
 
+  const givenUp: Record<'group' | 'channel', number[]> = { group: [], channel: [] };
+  /** Whether one more reading may be given up now. */
+  function mayGiveUp(list: string): boolean {
+    const kind = isUserGroup(list) ? 'group' : 'channel';
+    const recent = givenUp[kind].filter((at) => at + MINUTE > now());
+    const may = recent.length < GIVEN_UP[kind];
+    givenUp[kind] = may ? [...recent, now()] : recent;
+    return may;
+  }
+
   return {
+    doubt(lists) {
+      for (const [list, reading] of readings) if (lists === 'all' || lists.includes(list)) reading.isDoubted = true;
+    },
+    forget: () => readings.clear(),
+
     async account(slackId) {
       const identity = await connection.identity();
       try {
@@ -111,8 +142,9 @@ export function createDirectory(
 
     async members(list, freshness) {
       const known = readings.get(list);
-      if (known !== undefined && now() < known.begunAt + STAYS_FRESH[freshness]) return known.members;
-      const reading: Reading = { begunAt: now(), members: read(list) };
+      const isFresh = known !== undefined && now() < known.begunAt + STAYS_FRESH[freshness];
+      if (isFresh && !(known.isDoubted && mayGiveUp(list))) return known.members;
+      const reading: Reading = { begunAt: now(), members: read(list), isDoubted: false };
       keep(list, reading);
       const members = await reading.members;
       if ('retryIn' in members && readings.get(list) === reading) readings.delete(list);
@@ -120,6 +152,8 @@ export function createDirectory(
     },
   };
 }
+
+const isUserGroup = (list: string) => list.startsWith('S');
 
 function retryIn(error: unknown): number {
   return (error instanceof Unavailable ? error.retryIn : null) ?? TRY_AGAIN;

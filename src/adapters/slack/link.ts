@@ -24,6 +24,8 @@ export interface SocketLinkOptions {
   readonly log: Logger;
   /** Tells administrators what only a person can mend. */
   readonly tell: (what: string) => void;
+  /** Called with each connection. */
+  readonly connected: () => void;
   readonly stopping: AbortSignal;
   /** Milliseconds after which a connection counts as one that works (10,000): the next failure begins a new count. */
   readonly settledAfter?: number | undefined;
@@ -51,7 +53,7 @@ const REASONS: Readonly<Record<string, string>> = {
  * that no moment is without one and no answer is lost: https://docs.slack.dev/apis/events-api/using-socket-mode
  */
 export function createSocketLink(options: SocketLinkOptions): Link {
-  const { log, tell, stopping, settledAfter = SETTLED_AFTER } = options;
+  const { log, tell, connected, stopping, settledAfter = SETTLED_AFTER } = options;
   const web = new webApi.WebClient(options.appToken, {
     ...(options.apiUrl !== undefined && { slackApiUrl: options.apiUrl }),
     fetch: options.fetch,
@@ -110,6 +112,7 @@ export function createSocketLink(options: SocketLinkOptions): Link {
         trouble = null;
         isFirst = false;
         log.info('connected to Slack');
+        connected();
         onFirst();
         void takeOver(socket);
         const reason = await Promise.race([socket.leaving, stopped]);

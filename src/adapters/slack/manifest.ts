@@ -47,3 +47,16 @@ export function describeMissing(missing: readonly Scope[]): Lack {
     todo: `Add ${one ? 'it' : 'them'} under "OAuth & Permissions", as in slack-app-manifest.yaml, and install the app again.`,
   };
 }
+
+/**
+ * The events that the app hears: they only make it read anew. `scope` is what each needs, beside `groups:read` for the members of private
+ * channels. Sources: https://docs.slack.dev/reference/events/user_change and the page of each other under its name.
+ */
+export const EVENTS = [
+  { name: 'user_change', scope: 'users:read' },
+  { name: 'team_join', scope: 'users:read' },
+  { name: 'subteam_members_changed', scope: 'usergroups:read' },
+  { name: 'subteam_updated', scope: 'usergroups:read' },
+  { name: 'member_joined_channel', scope: 'channels:read' },
+  { name: 'member_left_channel', scope: 'channels:read' },
+] as const;

@@ -30,7 +30,9 @@ export interface Faults {
   socketMode(on: boolean): void;
   /** The Socket Mode connections are cut without a word. */
   dropSockets(): void;
-  /** Forgets all faults, and cuts the calls that hang. */
+  /** From now on Slack tells nothing of changes of people, groups and channels; or tells of them again. */
+  loseEvents(isLost: boolean): void;
+  /** Forgets all faults but that of events, and cuts the calls that hang. */
   clear(): void;
 }
 
@@ -44,7 +46,7 @@ export interface FaultPlan {
   /** The fault of this call, if any; counts it. */
   take(method: string): Fault | undefined;
   readonly isAway: boolean;
-  plan: Omit<Faults, 'warnSockets' | 'refreshSockets' | 'dropSockets' | 'socketMode'>;
+  plan: Omit<Faults, 'warnSockets' | 'refreshSockets' | 'dropSockets' | 'socketMode' | 'loseEvents'>;
 }
 
 /** `onClear` cuts what hangs, `onAway` what is connected. */

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { controlClient, type LogEntry, type SlackControl } from './control.ts';
 import { type Answer, createDelivery, type DeliveryKind } from './delivery.ts';
 import { type Channel, createDirectory, type Person, type UserGroup } from './directory.ts';
+import { announcing } from './events.ts';
 import { createFaults, type Fault, type Faults } from './faults.ts';
 import { createLimits } from './limits.ts';
 import { createModals, createTriggers } from './modals.ts';
@@ -157,6 +158,7 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     },
     () => delivery.drop(),
   );
+  let areEventsLost = false;
   const api = createWebApi({
     app,
     team,
@@ -337,12 +339,31 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     signingSecret: app.signingSecret,
     botUserId: app.botUserId,
     teamId: team.teamId,
-    control: controlClient({ app, directory, people, modals, upstream, delivery, api, entries }),
+    control: controlClient({
+      app,
+      directory: announcing(directory, {
+        ...app,
+        teamId: team.teamId,
+        scopes: () => api.scopes(),
+        send(payload) {
+          if (delivery.way !== null && !areEventsLost) void delivery.deliver('events_api', payload);
+        },
+      }),
+      people,
+      modals,
+      upstream,
+      delivery,
+      api,
+      entries,
+    }),
     faults: {
       ...faults.plan,
       warnSockets: () => delivery.disconnect('warning'),
       refreshSockets: () => delivery.disconnect('refresh_requested'),
       dropSockets: () => delivery.drop(),
+      loseEvents(isLost) {
+        areEventsLost = isLost;
+      },
       socketMode: (on) => delivery.setSocketMode(on),
     },
     async stop() {

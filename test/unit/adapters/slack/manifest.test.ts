@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { describeMissing, missingScopes, SCOPES } from '../../../../src/adapters/slack/manifest.ts';
+import { describeMissing, EVENTS, missingScopes, SCOPES } from '../../../../src/adapters/slack/manifest.ts';
 
 const source = readFileSync(new URL('../../../../slack-app-manifest.yaml', import.meta.url), 'utf8');
 const manifest = parse(source) as {
@@ -11,7 +11,11 @@ const manifest = parse(source) as {
     slash_commands: { command: string; description: string; usage_hint: string; should_escape: boolean }[];
   };
   oauth_config: { scopes: { bot: string[] } };
-  settings: { socket_mode_enabled: boolean; interactivity: { is_enabled: boolean } };
+  settings: {
+    event_subscriptions: { bot_events: string[] };
+    socket_mode_enabled: boolean;
+    interactivity: { is_enabled: boolean };
+  };
 };
 
 describe('slack-app-manifest.yaml', () => {
@@ -22,6 +26,14 @@ describe('slack-app-manifest.yaml', () => {
       const comment = lines.find((line) => line.trim().startsWith(`- ${name} `))?.split('# ')[1] ?? '';
       expect(comment).not.toBe('');
       expect(purpose.startsWith(comment)).toBe(true);
+    }
+  });
+
+  it('hears the events that the code handles, no others, and asks for no scope for their sake alone', () => {
+    expect(manifest.settings.event_subscriptions).toEqual({ bot_events: EVENTS.map(({ name }) => name) });
+    for (const { name, scope } of EVENTS) {
+      expect(manifest.oauth_config.scopes.bot).toContain(scope);
+      expect(source).toContain(`- ${name} # ${scope}`);
     }
   });
 

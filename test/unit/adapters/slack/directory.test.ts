@@ -1,0 +1,92 @@
+import { pino } from 'pino';
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { SlackConnection } from '../../../../src/adapters/slack/connection.ts';
+import { type CachedDirectory, createDirectory, STAYS_FRESH } from '../../../../src/adapters/slack/directory.ts';
+
+/** How often each method of Slack was called. */
+let calls: Record<string, number>;
+let now: number;
+let directory: CachedDirectory;
+/** The answer to the next call waits for this. */
+let gate: Promise<void>;
+
+beforeEach(() => {
+  calls = {};
+  now = 1000;
+  gate = Promise.resolve();
+  const quick = {
+    async call(method: string) {
+      const count = (calls[method] ?? 0) + 1;
+      calls[method] = count;
+      await gate;
+      return { users: [`U${count}`], members: [`U${count}`] };
+    },
+  };
+  directory = createDirectory({ quick } as unknown as SlackConnection, pino({ level: 'silent' }), () => now);
+});
+
+const first = async (list: string, freshness: 'now' | 'recently' = 'now') => {
+  const members = await directory.members(list, freshness);
+  return 'retryIn' in members ? members : [...members][0];
+};
+
+describe('a list of which Slack says that it has changed', () => {
+  test.each(['now', 'recently'] as const)('is read anew at once (%s), and then shared again', async (freshness) => {
+    expect(await first('S0SRE', freshness)).toBe('U1');
+    expect(await first('S0SRE', freshness)).toBe('U1');
+    directory.doubt(['S0OTHER']);
+    expect(await first('S0SRE', freshness)).toBe('U1');
+    directory.doubt(['S0OTHER', 'S0SRE']);
+    expect(await first('S0SRE', freshness)).toBe('U2');
+    expect(await first('S0SRE', freshness)).toBe('U2');
+  });
+
+  test('while it was being read', async () => {
+    let open = () => {};
+    gate = new Promise((resolve) => (open = resolve));
+    const reading = first('C0ENG');
+    directory.doubt(['C0ENG']);
+    const after = first('C0ENG');
+    open();
+    expect([await reading, await after]).toEqual(['U1', 'U2']);
+  });
+
+  test('may be any of them', async () => {
+    await first('S0SRE');
+    await first('C0ENG');
+    directory.doubt('all');
+    expect([await first('S0SRE'), await first('C0ENG')]).toEqual(['U2', 'U2']);
+  });
+
+  test('ages all the same', async () => {
+    await first('S0SRE');
+    now += STAYS_FRESH.now - 1;
+    expect(await first('S0SRE')).toBe('U1');
+    now += 1;
+    expect(await first('S0SRE')).toBe('U2');
+  });
+
+  test('is not asked for more often than Slack bears, however often it says so', async () => {
+    for (let i = 0; i < 500; i++) {
+      directory.doubt(['S0SRE', 'C0ENG']);
+      await Promise.all([first('S0SRE'), first('S0SRE'), first('C0ENG')]);
+    }
+    expect(calls).toEqual({ 'usergroups.users.list': 1 + 8, 'conversations.members': 1 + 30 });
+    // As fresh as without any event; and after a minute an event counts at once again.
+    now += STAYS_FRESH.now;
+    expect(await first('S0SRE')).toBe('U10');
+    now += 60_000 - STAYS_FRESH.now - 1;
+    expect(await first('S0SRE')).toBe('U11');
+    directory.doubt(['S0SRE']);
+    expect(await first('S0SRE')).toBe('U11');
+    now += 1;
+    expect(await first('S0SRE')).toBe('U12');
+  });
+
+  test('after a new connection nothing counts that was read before', async () => {
+    await first('S0SRE');
+    await first('C0ENG');
+    directory.forget();
+    expect([await first('S0SRE', 'recently'), await first('C0ENG')]).toEqual(['U2', 'U2']);
+  });
+});
