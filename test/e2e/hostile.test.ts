@@ -19,6 +19,7 @@ import {
 } from '../../src/sandbox/slack/index.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
+import { useChurn } from '../support/use-churn.ts';
 
 /** What people with bad intentions, or bad luck, do to a running bot, and what they get for it. All of it comes from Slack's side. */
 
@@ -101,6 +102,7 @@ const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u{E0000}
 
 describeWithCluster('hostile input', (kube) => {
   const stage = useStage(kube, { slack: people(), policy });
+  useChurn(kube);
   let http: Bot;
   let httpUrl: string;
   const pids = new Map<string, number>();

@@ -6,9 +6,11 @@ import { runAuditCli } from '../../src/cli/audit.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
+import { useChurn } from '../support/use-churn.ts';
 
 describeWithCluster('the main job, from Slack to the API server', (kube) => {
   const stage = useStage(kube);
+  useChurn(kube);
 
   test('a line in Slack, a click, exactly that access, a warning, the end: each is seen and nothing stays', async () => {
     const s = stage();
@@ -319,5 +321,11 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     expect((await s.kubectlAs('ada', ['-n', staging, 'get', 'pod', fresh])).code).toBe(0);
     await s.type('ada', `revoke ${id}`);
     await s.until(id, 'Revoked');
+  });
+
+  test('and nobody was asked again, though something happened elsewhere all the time', async () => {
+    const events = (await stage().bots.get('bot')?.audit())?.map(({ event }) => event) ?? [];
+    expect(events).toContain('active');
+    expect(events).not.toContain('asked-again');
   });
 });
