@@ -686,9 +686,11 @@ describe('behind a proxy', () => {
     await new Promise<void>((resolve) => {
       proxy.listen(0, '127.0.0.1', resolve);
     });
+    // Before, so that the local Slack itself does not go by it.
+    const slack = await startTestSlack();
     vi.stubEnv('HTTP_PROXY', `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`);
     vi.stubEnv('NO_PROXY', '');
-    const here = await run('socket');
+    const here = await run('socket', { slack });
     const slackHost = new URL(here.slack.url).host;
     // One for the calls, one for the connection.
     expect(targets.filter((target) => target === slackHost).length).toBeGreaterThanOrEqual(2);
