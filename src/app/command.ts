@@ -1,9 +1,10 @@
-import { Refusal } from '../domain/errors.ts';
+import { Refusal, UnreadableMembers } from '../domain/errors.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { kubernetesUser } from '../domain/people.ts';
 import { profileNamed } from '../domain/policy.ts';
 import { once } from './once.ts';
 import type { Directory, World } from './ports.ts';
+import { seenBy } from './seen-by.ts';
 import { noting } from './steps.ts';
 import { trackingWrites } from './tracking-writes.ts';
 
@@ -27,9 +28,24 @@ export async function runCommand<T>(world: World, command: Command, work: (world
   try {
     return await trackingWrites(own, work);
   } catch (error) {
-    if (error instanceof Refusal) await auditRefusal(own, command, error);
-    throw error;
+    if (!(error instanceof Refusal)) throw error;
+    await auditRefusal(own, command, error);
+    throw await asTold(own, command, error);
   }
+}
+
+/**
+ * A refusal in the words that this person may read: whoever may know nothing of a request or of a grant that is over is told the same as
+ * where there is none.
+ */
+async function asTold(world: World, { by, id }: Command, refusal: Refusal): Promise<Refusal> {
+  // That a list can't be read is said: it may name this person.
+  if (id === undefined || refusal instanceof UnreadableMembers) return refusal;
+  const seen = await seenBy(world, by, id).catch((error: unknown) => {
+    if (error instanceof Refusal) return error;
+    throw error;
+  });
+  return seen instanceof Refusal ? seen : refusal;
 }
 
 /** The world for the length of one command or job. */

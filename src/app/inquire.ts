@@ -6,9 +6,10 @@ import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { digestOfPlan } from '../domain/plan.ts';
 import { isSystemNamespace, matchesNamespace } from '../domain/policy.ts';
-import { mayRead, type OpenAccess, openAccess } from '../domain/reading.ts';
+import { type OpenAccess, openAccess } from '../domain/reading.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
+import { seenBy } from './seen-by.ts';
 import type { Anew, Inspected, Offer } from './use-cases.ts';
 import { type View, viewOf } from './view.ts';
 import { answering, personBehind } from './who.ts';
@@ -75,22 +76,6 @@ export async function inspect(world: World, slackId: string, id: GrantId): Promi
   const { grant } = read;
   const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
   return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
-}
-
-/** Whoever may know nothing of it is told the same as where there is none: ids are short, and can be guessed. */
-async function seenBy(
-  world: World,
-  slackId: string,
-  id: GrantId,
-): Promise<{ readonly grant: Grant } | { readonly access: OpenAccess }> {
-  const person = await personBehind(world, slackId);
-  const grant = await world.store.get(id);
-  if (grant !== null && (await answering(world, mayRead(world.policies.current(), grant, person), 'recently')))
-    return { grant };
-  const access = grant === null ? null : openAccess(grant);
-  if (access === null)
-    throw new Refusal('id', `There is no request or grant ${id} that you may see.`, '`/jit list` shows yours.');
-  return { access };
 }
 
 async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View): Promise<Anew> {

@@ -41,13 +41,20 @@ describe('somebody who has no part in a grant', () => {
 
   test('can not tell a request, nor a grant that is over, from an id that there never was', async () => {
     const none = 'g-aaaaaa';
+    const tries = (which: string) => [
+      app.useCases.inspect(STRANGER, which),
+      app.useCases.status(STRANGER, which),
+      app.useCases.revoke(STRANGER, which, ''),
+      app.useCases.extend(STRANGER, which, 60),
+      app.useCases.review(STRANGER, which, 'approve', '', { digest: '', message: null }),
+      app.useCases.review(STRANGER, which, 'deny', '', { digest: '', message: null }),
+      app.useCases.reviewExtension(STRANGER, which, 'approve', '', { digest: '', message: null }),
+      app.useCases.reviewExtension(STRANGER, which, 'deny', '', { digest: '', message: null }),
+    ];
     const told = async (which: string) =>
-      Promise.all(
-        [app.useCases.inspect(STRANGER, which), app.useCases.status(STRANGER, which)].map(async (work) =>
-          (await refusalOf(work)).replace(which, 'ID'),
-        ),
-      );
+      Promise.all(tries(which).map(async (work) => (await refusalOf(work)).replace(which, 'ID')));
     const unknown = await told(none);
+    expect(new Set(unknown).size).toBe(1);
     expect(unknown[0]).toContain('that you may see');
     expect(await told(id)).toEqual(unknown);
     await app.useCases.revoke(ada, id, '');
