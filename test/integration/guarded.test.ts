@@ -218,6 +218,16 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
       const plain = bystander(namespace) as KubeObject & { spec: object };
       return { ...plain, metadata: { namespace, name: 'walker' }, spec: { ...plain.spec, ...spec } };
     };
+    /** What the API server's controllers fill with a token of the bot that never ends. */
+    const tokenSecret = (name: string) => ({
+      ...named('v1', 'Secret', at.namespace, name),
+      metadata: {
+        namespace: at.namespace,
+        name,
+        annotations: { 'kubernetes.io/service-account.name': at.serviceAccount },
+      },
+      type: 'kubernetes.io/service-account-token',
+    });
     const dry = (path: string) => `${path}?dryRun=All`;
     const merge = 'application/merge-patch+json';
 
@@ -295,6 +305,7 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
             spec: {},
           }),
       ],
+      ['have the bot’s token written into a Secret', (hand) => hand.create(tokenSecret('walker') as KubeObject, true)],
       [
         'change the bot’s account',
         (hand) => hand.call('PATCH', dry(pathOf(bots('v1', 'ServiceAccount'))), { metadata: { labels: null } }, merge),
@@ -324,6 +335,55 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
       // So it is the installation that is closed, and not the deed that fails; and who may do everything may upgrade.
       expect(await deed(operator)).toBe('accepted');
       expect(await deed(editor)).toMatch(ours);
+    });
+
+    // The role edit has impersonate on service accounts, those of kube-system among them.
+    test('nor does anybody act in the place of the bot, the reaper or a controller', async () => {
+      const as = async (account: string, args: string[], input = '') => {
+        const kubeconfig = await cluster.kubeconfigFor('everywhere@example.test');
+        return (
+          await cluster.kubectl([...args, '--dry-run=server', `--as=system:serviceaccount:${account}`], {
+            kubeconfig,
+            input,
+          })
+        ).stderr;
+      };
+      const { name, namespace = '' } = live.binding.metadata;
+      const binding = ['rolebinding', name, `-n${namespace}`];
+      const { lease } = await makeAll(bot, newGrants(targets), context);
+      const own = changed(lease, {
+        'metadata.name': 'drawbridge-g-222222',
+        'metadata.labels': { ...labels(), [`${PREFIX}grant`]: 'g-222222' },
+      });
+      const byItself = /acts by a token of its own|belongs to Drawbridge/;
+      const account = `${at.namespace}:${at.serviceAccount}`;
+      expect(await as(account, ['create', '-f', '-'], JSON.stringify(own))).toMatch(byItself);
+      for (const hand of [account, `${account}-reaper`])
+        expect(await as(hand, ['delete', ...binding])).toMatch(byItself);
+      for (const controller of ['namespace-controller', 'generic-garbage-collector'])
+        expect(await as(`kube-system:${controller}`, ['delete', ...binding])).toMatch(/belongs to Drawbridge/);
+      expect(
+        await as(
+          'kube-system:replicaset-controller',
+          ['create', '-f', '-'],
+          JSON.stringify(pod(at.workspacesNamespace)),
+        ),
+      ).toMatch(/belongs to Drawbridge/);
+    });
+
+    test('a token of the bot that never ends is worth nothing', async () => {
+      const secret = tokenSecret('endless') as KubeObject;
+      expect(await operator.create(secret)).toBe('accepted');
+      const token = await vi.waitFor(async () => {
+        const { data } = await admin.read<{ data?: { token?: string } }>(secret);
+        if (data?.token === undefined) throw new Error('not filled yet');
+        return Buffer.from(data.token, 'base64').toString();
+      });
+      const { name, namespace = '' } = live.binding.metadata;
+      const args = ['--token', token, 'delete', 'rolebinding', name, `-n${namespace}`, '--dry-run=server'];
+      const kubeconfig = await cluster.serviceAccountKubeconfig(at.namespace, 'default');
+      expect((await cluster.kubectl(args, { kubeconfig })).stderr).toMatch(/acts by a token of its own/);
+      expect(await operator.remove(secret)).toBe('accepted');
     });
 
     test('nor all policies there at once', async () => {

@@ -40,6 +40,19 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.reaper" . 
 {{ list (include "drawbridge.botUser" .) (include "drawbridge.reaperUser" .) | toJson }}
 {{- end -}}
 
+{{/*
+True of whoever acts by a token that was made for this account (TokenRequest) or by a certificate: only these are authenticated with an id of
+the credential. Whoever impersonates the account has none, and the role edit may do that; nor has a token in a Secret, which never ends.
+*/}}
+{{- define "drawbridge.cel.hasCredential" -}}
+'authentication.kubernetes.io/credential-id' in request.userInfo.?extra.orValue({})
+{{- end -}}
+
+{{/* True of bot and reaper themselves. */}}
+{{- define "drawbridge.cel.isHand" -}}
+(request.userInfo.username in {{ include "drawbridge.cel.hands" . }} && {{ include "drawbridge.cel.hasCredential" . }})
+{{- end -}}
+
 {{/* Drawbridge's own image: bot, reaper, canary, and the probe of workspaces. */}}
 {{- define "drawbridge.image" -}}
 {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
