@@ -347,7 +347,7 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       profile,
       target: random.pick(targetsOf(profile)),
       // Ended long before its lease, which would make the early word true.
-      seconds: plant === 'early-word' ? 40 : 4,
+      seconds: plant === 'early-word' ? 40 : 6,
       again: null,
       extension: null,
       revoke: plant === 'early-word' ? { after: 300, early: false, by: requester } : null,

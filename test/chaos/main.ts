@@ -114,7 +114,9 @@ async function run(
     }
   };
   try {
-    await Promise.all(Array.from({ length: Math.min(worlds, batches.length) }, work));
+    // One that fails leaves the others what they need until they are done.
+    const worked = await Promise.allSettled(Array.from({ length: Math.min(worlds, batches.length) }, work));
+    for (const one of worked) if (one.status === 'rejected') throw one.reason;
   } finally {
     report.churned(churn.rounds);
     await churn.stop();

@@ -103,7 +103,8 @@ export interface Changed {
 
 /** For how long the members of a list may be believed, and a moment: milliseconds. */
 const BELIEVED_MS = 10_500;
-const SOON_MS = 10_000;
+/** How long controllers may take on a busy machine. */
+const SOON_MS = 30_000;
 
 /** Carries changes out, as administrators of the cluster and of Slack, and takes them all back. */
 export interface Changes {

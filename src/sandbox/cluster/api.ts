@@ -31,6 +31,8 @@ export async function openApi(kubeconfig: string): Promise<Api> {
         accept: 'application/json',
         ...authorization,
         ...(contentType && { 'content-type': contentType }),
+        // Node leaves it out where a body is unusual (DELETE), and the server takes the body for the next request.
+        ...(body !== undefined && { 'content-length': Buffer.byteLength(body) }),
       };
       request(new URL(path, server.url), { method, signal, agent, headers }, resolve).once('error', reject).end(body);
     });
