@@ -25,6 +25,13 @@ describe('of three clocks', () => {
     ['no other is known', at(7, null, null), 7, null],
     ['just under the limit', at(29_000, 0, 0), 0, null],
     ['just over it', at(31_000, 0, 0), 0, /31s ahead/],
+    ['at the limit', at(30_000, 0, 0), 0, null],
+    ['Redis and the API server at the limit', at(0, 0, 30_000), 0, null],
+    ['as far off as reading may be wrong', at(2000, 0, 0), 2000, null],
+    ['a millisecond further', at(2001, 0, 0), 0, null],
+    ['Redis is exact where the API server tells whole seconds', at(20_000, 700, 0), 700, null],
+    ['Redis is the one that is wrong', at(20_000, 25_000, 0), 20_000, null],
+    ['the API server alone is believed', at(20_000, null, 0), 0, null],
   ])('%s', (_what, clocks, believed, doubt) => {
     expect(timeBelieved(clocks) - T).toBe(believed);
     const said = clockDoubt(clocks);

@@ -8,9 +8,11 @@ import {
   intersect,
   isEmpty,
   type PortSet,
+  partition,
   subtract,
   toRanges,
   union,
+  unionAll,
 } from '../../../src/network/portset.ts';
 import type { PortRange, Protocol } from '../../../src/network/types.ts';
 
@@ -45,6 +47,50 @@ describe('port sets', () => {
         }
       }),
     );
+  });
+
+  test('many sets together, and cut into pieces by who holds what, are those of sets', () => {
+    fc.assert(
+      fc.property(fc.array(ranges, { maxLength: 5 }), (lists) => {
+        const sets = lists.map(fromRanges);
+        const pieces = partition(sets);
+        expect(unionAll(pieces.map(({ ports }) => ports))).toEqual(unionAll(sets));
+        for (const protocol of ['TCP', 'UDP', 'SCTP'] as const)
+          for (let port = 1; port <= 20; port++) {
+            const holders = lists.flatMap((list, index) => (holds(list, protocol, port) ? [index] : []));
+            expect(includesPort(unionAll(sets), protocol, port)).toBe(holders.length > 0);
+            const found = pieces.filter(({ ports }) => includesPort(ports, protocol, port));
+            expect(found.map((piece) => piece.sets)).toEqual(holders.length > 0 ? [holders] : []);
+          }
+      }),
+    );
+  });
+
+  test('all ports and none are what they are together with others', () => {
+    const some = fromRanges([{ protocol: 'TCP', from: 80, to: 90 }]);
+    const none: PortSet = [];
+    expect([union(some, ALL_PORTS), union(ALL_PORTS, some), union(none, some), union(some, none)]).toEqual([
+      ALL_PORTS,
+      ALL_PORTS,
+      some,
+      some,
+    ]);
+    expect([
+      intersect(some, ALL_PORTS),
+      intersect(ALL_PORTS, some),
+      intersect(none, some),
+      intersect(some, none),
+    ]).toEqual([some, some, none, none]);
+    expect([subtract(some, ALL_PORTS), subtract(none, some), subtract(some, none), subtract(some, some)]).toEqual([
+      none,
+      none,
+      some,
+      none,
+    ]);
+    expect(toRanges(subtract(ALL_PORTS, some)).slice(0, 2)).toEqual([
+      { protocol: 'TCP', from: 1, to: 79 },
+      { protocol: 'TCP', from: 91, to: 65535 },
+    ]);
   });
 
   test('all ports are 1-65535 of each protocol; what does not exist is left out', () => {
@@ -84,6 +130,13 @@ describe('blocks of addresses', () => {
     ['fe80::10:0:0:1', 'fe80::10:0:0:1/128'],
     ['::ffff:10.0.0.1', '::ffff:a00:1/128'],
     ['1::', '1::/128'],
+    ['255.0.0.255', '255.0.0.255/32'],
+    ['1:2:3:4:5:6:7:8', '1:2:3:4:5:6:7:8/128'],
+    ['1:2:3:4:5:6:10.0.0.1', '1:2:3:4:5:6:a00:1/128'],
+    ['1:2:3:4:5:6:7::', '1:2:3:4:5:6:7:0/128'],
+    // Of two runs of zeros as long as each other the first is shortened (RFC 5952).
+    ['1:0:0:2:3:0:0:4', '1::2:3:0:0:4/128'],
+    ['::/128', '::/128'],
   ])('%s is %s', (text, canonical) => expect(parseCidr(text).text).toBe(canonical));
 
   test.each([
@@ -99,6 +152,18 @@ describe('blocks of addresses', () => {
     'fe80::g',
     '1.2.3.4.5',
     '10..0.1',
+    '256.0.0.1',
+    '10.0.0.1.',
+    '10-0.0.1',
+    '1:2:3:4:5:6:7:8:9',
+    '1:2:3:4:5:6:7:8::',
+    '1:2:3:4:5:6:7',
+    '10.0.0.1:2:3:4:5:6:7',
+    '1:2:3:4:5:6:10.0.0.1:7',
+    '::10.0.0.256',
+    'g::1',
+    '1::g',
+    '1::2::',
   ])('%o is refused', (text) => expect(() => parseCidr(text)).toThrow(/not an address/));
 
   test('blocks nest or are apart, and families never meet', () => {
@@ -114,6 +179,13 @@ describe('blocks of addresses', () => {
       false,
       false,
     ]);
-    expect([overlaps(inner, ten), overlaps(ten, other)]).toEqual([true, false]);
+    expect([overlaps(inner, ten), overlaps(ten, inner), overlaps(ten, other)]).toEqual([true, true, false]);
+    const [first, last, whole] = ['10.0.0.0/9', '10.128.0.0/9', '10.0.0.0/8'].map(parseCidr) as [
+      ReturnType<typeof parseCidr>,
+      ReturnType<typeof parseCidr>,
+      ReturnType<typeof parseCidr>,
+    ];
+    expect([contains(ten, first), contains(ten, last), contains(ten, whole)]).toEqual([true, true, true]);
+    expect([contains(first, ten), contains(last, ten), contains(first, last)]).toEqual([false, false, false]);
   });
 });

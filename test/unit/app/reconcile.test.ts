@@ -1,0 +1,231 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import type { Found } from '../../../src/app/ports.ts';
+import { reconcile } from '../../../src/app/reconcile.ts';
+import { appWorld, PEOPLE } from '../../support/app-world.ts';
+
+const WORKSPACES = 'drawbridge-workspaces';
+
+let app: ReturnType<typeof appWorld>;
+let id: string;
+beforeEach(async () => {
+  app = appWorld();
+  ({ id } = (await app.request()).grant);
+  await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect((await app.grant(id)).state).toBe('active');
+  app.alarms.length = 0;
+});
+
+/** The cluster lists what it holds in another form, or more than it holds. */
+function listed(change: (found: Found) => Partial<Found>, more: Partial<Found>[] = []): void {
+  const { found } = app.cluster.access;
+  app.cluster.access.found = async () => {
+    const objects = await found();
+    const [first] = objects;
+    return [
+      ...objects.map((object) => ({ ...object, ...change(object) })),
+      ...(first === undefined ? [] : more.map((one) => ({ ...first, ...one }))),
+    ];
+  };
+}
+async function look(): Promise<void> {
+  await app.reconcile();
+  await app.run();
+}
+const isBinding = ({ kind }: Found) => kind === 'RoleBinding';
+
+describe('an active grant that is whole', () => {
+  test('is neither read nor changed', async () => {
+    const read: string[] = [];
+    const { get } = app.world.store;
+    app.world.store.get = async (of) => {
+      read.push(of);
+      return get(of);
+    };
+    const followed = await reconcile(app.world, () => {});
+    expect(read).toEqual([]);
+    expect([...followed].map(([namespace, ids]) => [namespace, [...ids]])).toEqual([['staging', [id]]]);
+  });
+
+  test.each<[string, (found: Found) => Partial<Found>]>([
+    ['whose objects have another end than the record', (found) => (isBinding(found) ? { expiresAt: 1 } : {})],
+    ['whose lease is marked as ending', (found) => (found.kind === 'Job' ? { ending: true } : {})],
+    ['whose binding is being deleted', (found) => (isBinding(found) ? { deleting: true } : {})],
+    ['whose binding has no seal', (found) => (isBinding(found) ? { sealed: false } : {})],
+  ])('is looked at again: %s', async (_what, change) => {
+    listed(change);
+    const read: string[] = [];
+    const { get } = app.world.store;
+    app.world.store.get = async (of) => {
+      read.push(of);
+      return get(of);
+    };
+    await look();
+    expect(read).toContain(id);
+  });
+});
+
+test('objects with another end than the record are brought to it', async () => {
+  listed((found) => (isBinding(found) ? { expiresAt: (found.expiresAt ?? 0) - 60_000 } : {}));
+  const extended: string[] = [];
+  app.cluster.access.extend = async (grant) => void extended.push(grant.id);
+  await look();
+  expect(extended).toEqual([id]);
+  expect((await app.grant(id)).state).toBe('active');
+});
+
+test.each<[string, (found: Found) => Partial<Found>]>([
+  ['that have no end of their own', (found) => (isBinding(found) ? { expiresAt: null } : {})],
+  ['that are as they should be', () => ({})],
+])('objects %s are left as they are', async (_what, change) => {
+  listed(change);
+  const extended: string[] = [];
+  app.cluster.access.extend = async (grant) => void extended.push(grant.id);
+  await look();
+  expect(extended).toEqual([]);
+  expect((await app.grant(id)).state).toBe('active');
+});
+
+describe('what has no seal of ours', () => {
+  test('where an object of the grant stood is an incident: its rights go', async () => {
+    listed((found) => (isBinding(found) ? { sealed: false } : {}));
+    await look();
+    expect(app.alarms.join()).toContain(`the rights of ${id} are taken`);
+    expect(app.cluster.hasRights(id)).toBe(false);
+    expect((await app.grant(id)).state).toBe('failed');
+  });
+
+  test('or has lost its lease is one as well, and is told as what it is', async () => {
+    listed((found) => (isBinding(found) ? { sealed: false, orphaned: true } : {}));
+    await look();
+    expect(app.alarms.join()).toContain('has lost its lease');
+    expect(app.cluster.hasRights(id)).toBe(false);
+  });
+
+  test('elsewhere is an imitation: told, not touched, and the grant goes on', async () => {
+    const removed: string[] = [];
+    app.cluster.access.remove = async ({ name }) => removed.push(name) > 0;
+    listed(() => ({}), [{ kind: 'RoleBinding', name: 'look-alike', uid: 'x', sealed: false, expiresAt: null }]);
+    await look();
+    expect(app.alarms.join()).toContain('RoleBinding staging/look-alike carries');
+    expect(removed).toEqual([]);
+    expect([app.cluster.hasRights(id), (await app.grant(id)).state]).toEqual([true, 'active']);
+  });
+
+  test('and is being deleted is neither', async () => {
+    listed(() => ({}), [{ kind: 'RoleBinding', name: 'look-alike', uid: 'x', sealed: false, deleting: true }]);
+    await look();
+    expect(app.alarms).toEqual([]);
+    expect((await app.grant(id)).state).toBe('active');
+  });
+});
+
+test('one object of another version is enough to leave a grant alone', async () => {
+  listed((found) => ({ sealed: false, ...(isBinding(found) ? { otherVersion: true } : {}) }));
+  await look();
+  expect([app.alarms, app.cluster.hasRights(id)]).toEqual([[], true]);
+});
+
+test('an ending that only the lease knows of goes on, with its cause and its person', async () => {
+  const grant = await app.grant(id);
+  const by = { slackId: PEOPLE.ben, name: 'ben', user: 'ben@example.test', groups: [] };
+  const ending = { cause: 'revoked', since: app.clock.now(), by, note: 'enough' } as const;
+  const record = {
+    ...grant,
+    state: 'ending' as const,
+    ending: { ...ending, rightsGoneAt: null, policyGoneAt: null, workspaceGoneAt: null },
+  };
+  listed((found) => (found.kind === 'Job' ? { ending: true, record: () => record } : {}));
+  await look();
+  expect(await app.grant(id)).toMatchObject({ state: 'revoked', ending: { cause: 'revoked', note: 'enough', by } });
+});
+
+test('objects of a grant that has ended are taken away, and that is recorded once', async () => {
+  const held = { ...app.cluster.held.get(id) };
+  await app.useCases.revoke(PEOPLE.ada, id, '');
+  await app.run();
+  expect(app.cluster.held.size).toBe(0);
+  app.cluster.held.set(id, held);
+  await look();
+  expect(app.cluster.held.size).toBe(0);
+  await look();
+  expect(app.audit.filter(({ event }) => event === 'taken-away').map((entry) => entry.id)).toEqual([id]);
+});
+
+describe('what neither Redis nor a record knows', () => {
+  beforeEach(() => app.loseRedis());
+  const noRecord = { record: () => null };
+
+  test('has its time while its lease is there, though its record can not be read', async () => {
+    listed(() => noRecord);
+    await look();
+    expect([app.cluster.hasRights(id), app.alarms]).toEqual([true, []]);
+  });
+
+  test('goes once its time is over', async () => {
+    const { expiresAt } = app.cluster.held.get(id)?.lease ?? {};
+    listed(() => noRecord);
+    app.clock.set((expiresAt ?? 0) - 1);
+    await look();
+    expect(app.cluster.hasRights(id)).toBe(true);
+    app.clock.set(expiresAt ?? 0);
+    await look();
+    expect(app.cluster.hasRights(id)).toBe(false);
+  });
+
+  test.each<[string, Partial<Found>]>([
+    ['no lease', { kind: 'NetworkPolicy' }],
+    ['a lease without a seal, whose owner is gone', { sealed: false, orphaned: true }],
+    ['the lease in the namespace of workspaces only', { namespace: WORKSPACES }],
+    ['the Job of its workspace only', { name: 'drawbridge-workspace' }],
+  ])('goes at once where it has %s, and administrators hear of the rights', async (_what, change) => {
+    listed((found) => ({ ...noRecord, ...(found.kind === 'Job' ? change : {}) }));
+    await look();
+    expect(app.cluster.hasRights(id)).toBe(false);
+    expect(app.alarms.join()).toContain(`Neither Redis nor a lease knows ${id} any more`);
+  });
+
+  test('without rights is only recorded', async () => {
+    delete app.cluster.held.get(id)?.rights;
+    delete app.cluster.held.get(id)?.lease;
+    await look();
+    expect(app.alarms).toEqual([]);
+    expect(app.audit.at(-1)).toMatchObject({ event: 'taken-away', id });
+  });
+
+  test('is left alone when its lease is there at the second look', async () => {
+    const { found } = app.cluster.access;
+    let looks = 0;
+    app.cluster.access.found = async () => {
+      const objects = (await found()).map((object) => ({ ...object, ...noRecord }));
+      return ++looks === 1 ? objects.filter(({ kind }) => kind !== 'Job') : objects;
+    };
+    await look();
+    expect(looks).toBe(2);
+    expect([app.cluster.hasRights(id), app.alarms]).toEqual([true, []]);
+  });
+
+  test('is nothing any more when it is gone at the second look', async () => {
+    const { found } = app.cluster.access;
+    let looks = 0;
+    app.cluster.access.found = async () =>
+      ++looks === 1 ? (await found()).filter(isBinding).map((object) => ({ ...object, ...noRecord })) : [];
+    await look();
+    expect([looks, app.alarms]).toEqual([2, []]);
+    expect(app.audit.some(({ event }) => event === 'taken-away')).toBe(false);
+  });
+
+  test('takes nothing of another grant with it', async () => {
+    const other = 'g-zzzzzz';
+    const { found } = app.cluster.access;
+    let looks = 0;
+    app.cluster.access.found = async () => {
+      const bindings = (await found()).filter(isBinding).map((object) => ({ ...object, ...noRecord }));
+      return ++looks === 1 ? bindings : [...bindings, ...bindings.map((o) => ({ ...o, id: other, uid: 'other' }))];
+    };
+    const removed: (string | null)[] = [];
+    app.cluster.access.remove = async (object) => removed.push(object.id) > 0;
+    await look();
+    expect(removed).toEqual([id]);
+  });
+});
