@@ -743,3 +743,84 @@ describe('a target without running pods', () => {
     expect(preview.notes.join()).not.toContain('have ended');
   });
 });
+
+describe('what an approver is told of a plan', () => {
+  const EXEC = [{ apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] }];
+  const two = (onHost: boolean): Survey => {
+    const pods = [pod('checkout-1', 'checkout'), pod('checkout-2', 'checkout', { hostNetwork: onHost })];
+    return survey({ pods: pods.map(({ name, hostNetwork }) => ({ name, ip: '10.0.0.1', hostNetwork })) }, [DENY], pods);
+  };
+  const notes = (p: Profile, s: Survey) => plan(p, s).preview.notes.join('\n');
+  const none = (rules: ProfileInput['rules']) => profile({ rules, network: { mode: 'none' } });
+
+  test('that a pod is on the host’s network, where somebody gets into it', () => {
+    const words = 'Some of the pods are on the host’s network';
+    expect(notes(none(EXEC), two(true))).toContain(words);
+    expect(notes(none(EXEC), two(false))).not.toContain(words);
+    expect(notes(none([{ ...EXEC[0]!, resources: ['pods/log'] }]), two(true))).not.toContain(words);
+  });
+
+  test('one pod on the host’s network is enough for a mode with a policy to be refused', () => {
+    expect(() => plan(profile(), two(true))).toThrow(refused('network'));
+  });
+
+  test('of a usual workspace, bastion or target nothing that is not so', () => {
+    const bastion = profile({ network: { mode: 'bastion', from: [{ cidr: '10.8.0.0/16' }] } });
+    for (const p of [profile(), bastion, none(EXEC)])
+      for (const policies of [[DENY], []]) {
+        const text = notes(p, survey({}, policies));
+        expect(text).not.toContain('No connection to the target would be opened');
+        expect(text).not.toContain('of its owner');
+        expect(text).not.toMatch(/Other policies let|have ended/);
+      }
+  });
+
+  test('up to three spans of ports of what is left, whole protocols by their name', () => {
+    const left = (ports: { protocol?: 'TCP' | 'UDP'; port?: number; endPort?: number }[]) => {
+      const generous = policy('generous', {
+        podSelector: {},
+        policyTypes: ['Egress'],
+        egress: [{ to: [{ ipBlock: { cidr: '192.0.2.0/24' } }], ports }],
+      });
+      const contained = profile({ rules: EXEC, network: { mode: 'contain', to: [] } });
+      return /192\.0\.2\.0\/24 \(([^)]*)\)/.exec(notes(contained, survey({}, [generous])))?.[1];
+    };
+    expect(left([{ port: 1 }, { port: 3, endPort: 5 }, { port: 7 }])).toBe('1/TCP, 3-5/TCP, 7/TCP');
+    expect(left([{ port: 1 }, { port: 3 }, { port: 5 }, { port: 7 }])).toBe('1/TCP, 3/TCP, 5/TCP, …');
+    expect(left([{ protocol: 'TCP' }, { protocol: 'UDP', port: 53 }])).toBe('TCP, 53/UDP');
+    expect(
+      left([
+        { port: 1, endPort: 100 },
+        { protocol: 'UDP', port: 65_000, endPort: 65_535 },
+      ]),
+    ).toBe('1-100/TCP, 65000-65535/UDP');
+  });
+});
+
+describe('a port of the target', () => {
+  const twoPods = (first: Pod['ports'], second: Pod['ports']) => {
+    const pods = [pod('checkout-1', 'checkout', { ports: first }), pod('checkout-2', 'checkout', { ports: second })];
+    return survey({ pods: pods.map(({ name }) => ({ name, ip: '10.0.0.1', hostNetwork: false })) }, [DENY], pods);
+  };
+
+  test('is another by its protocol, and named twice is one', () => {
+    const ports = [{ port: 53 }, { port: 53, protocol: 'UDP' }, { port: 54 }, { port: 53 }] as const;
+    expect(plan(network({ ports: [...ports] }), survey()).network).toMatchObject({
+      ports: [
+        { port: 53, protocol: 'TCP' },
+        { port: 53, protocol: 'UDP' },
+        { port: 54, protocol: 'TCP' },
+      ],
+    });
+  });
+
+  test('without a name need not be on every pod', () => {
+    const at = (containerPort: number, name: { name?: string }) => [
+      { containerPort, protocol: 'TCP' as const, ...name },
+    ];
+    for (const name of [{}, { name: '' }])
+      expect(plan(profile(), twoPods(at(8080, name), at(9090, name))).network).toMatchObject({
+        ports: [{ port: 8080, protocol: 'TCP' }],
+      });
+  });
+});
