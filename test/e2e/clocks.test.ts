@@ -101,7 +101,7 @@ describeWithCluster('a bot whose clock is minutes off', (kube) => {
     );
     await s.press('ben', waiting, 'approve');
     await s.toldTo('ben', new RegExp(`${REFUSED}.*4m ${way}`));
-    expect(await s.audited(waiting)).toEqual(['requested']);
+    expect(await s.audited(waiting)).toEqual(['requested', 'refused']);
 
     const { due, seen } = await watchEnd(s, id);
     expect(seen - due).toBeGreaterThan(-500);

@@ -49,7 +49,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
     async call(method, run, channel = '') {
       const limited = `${method} ${channel}`;
       for (let waits = 0; ; waits++) {
-        const wait = (limitedUntil.get(limited) ?? 0) - Date.now();
+        const wait = (limitedUntil.get(limited) ?? 0) - performance.now();
         if (wait > patience || (wait > 0 && waits === MOST_WAITS))
           throw new Unavailable('Slack', `${method} is rate limited for ${Math.ceil(wait / 1000)} s`, {
             retryIn: Math.ceil(wait / 1000),
@@ -61,7 +61,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
           const isLimited = error instanceof webApi.WebAPIRateLimitedError;
           onError(method, isLimited ? 'ratelimited' : (slackError(error) ?? 'unreachable'));
           if (!isLimited) throw new Unavailable('Slack', `${method}: ${messageOf(error)}`, { cause: error });
-          limitedUntil.set(limited, Date.now() + Math.max(1, error.retryAfter) * 1000);
+          limitedUntil.set(limited, performance.now() + Math.max(1, error.retryAfter) * 1000);
         }
       }
     },
