@@ -111,3 +111,15 @@ test('a workload that has no pods for a while keeps its grant', async () => {
   await follower.follow(followedNow(id));
   expect(await app.grant(id)).toMatchObject({ state: 'active', pods: [] });
 });
+
+test('one pod of several that is another is followed, until the window ends', async () => {
+  app.cluster.target.pods = ['checkout-1', 'checkout-2'];
+  const id = await active();
+  app.cluster.target.pods = ['checkout-1', 'checkout-3'];
+  await follower.follow(followedNow(id));
+  expect(await podsOf(id)).toEqual(['checkout-1', 'checkout-3']);
+  app.clock.set((await app.grant(id)).expiresAt ?? 0);
+  app.cluster.target.pods = ['checkout-4'];
+  await follower.follow(followedNow(id));
+  expect(await podsOf(id)).toEqual(['checkout-1', 'checkout-3']);
+});

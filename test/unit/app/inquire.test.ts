@@ -39,3 +39,17 @@ test('a list is of what is mine, and of what waits for my decision', async () =>
   expect(await listed(PEOPLE.ada)).toEqual([[id], []]);
   expect(await listed(PEOPLE.cy)).toEqual([[], []]);
 });
+
+test('who has access to a namespace: whoever holds it there, and nobody else', async () => {
+  const app = appWorld();
+  const { id } = (await app.request(PEOPLE.ada)).grant;
+  const names = async (namespace: string) => (await app.useCases.who(PEOPLE.cy, namespace)).map((access) => access.id);
+  expect(await names('staging')).toEqual([]);
+  await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect(await names('staging')).toEqual([id]);
+  expect(await names('payments')).toEqual([]);
+  await app.useCases.revoke(PEOPLE.ada, id, '');
+  await app.run();
+  expect(await names('staging')).toEqual([]);
+});

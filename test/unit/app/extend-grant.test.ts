@@ -1,0 +1,78 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { carryOut } from '../../../src/app/extend-grant.ts';
+import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
+
+const { ada, ben, cy } = PEOPLE;
+let app: ReturnType<typeof appWorld>;
+beforeEach(() => {
+  app = appWorld();
+});
+async function active(): Promise<string> {
+  const { id } = (await app.request()).grant;
+  for (const approver of [ben, cy]) {
+    const { state } = await app.grant(id);
+    if (state === 'pending') await app.useCases.review(approver, id, 'approve', '', await app.seen(id));
+  }
+  await app.run();
+  expect((await app.grant(id)).state).toBe('active');
+  return id;
+}
+const approve = (by: string, id: string, digest: string) =>
+  app.useCases.reviewExtension(by, id, 'approve', '', { digest, message: null });
+
+test('from the moment on at which a window ends nobody makes it longer', async () => {
+  const id = await active();
+  const { expiresAt } = await app.grant(id);
+  const { digest } = await app.useCases.extend(ada, id, 600);
+  app.clock.set(expiresAt ?? 0);
+  await expect(approve(ben, id, digest)).rejects.toMatchObject({ rule: 'state' });
+  await expect(app.useCases.extend(ada, id, 600)).rejects.toMatchObject({ rule: 'extend' });
+  expect((await app.grant(id)).expiresAt).toBe(expiresAt);
+  app.clock.set((expiresAt ?? 0) - 1);
+  await approve(ben, id, digest);
+  expect((await app.grant(id)).expiresAt).toBe((expiresAt ?? 0) + 600_000);
+});
+
+test('what nobody asked for is not approved', async () => {
+  const id = await active();
+  await expect(approve(ben, id, (await app.seen(id)).digest)).rejects.toMatchObject({ rule: 'state' });
+});
+
+test('of two approvals the first is one of two, and only the second moves the end', async () => {
+  app.setPolicy({ ...POLICY, profiles: { debug: { ...POLICY.profiles.debug!, approvals: 2 } } });
+  const id = await active();
+  const { expiresAt } = await app.grant(id);
+  const { digest } = await app.useCases.extend(ada, id, 600);
+  const said = () => app.audit.map(({ event }) => event).filter((event) => event.startsWith('exten'));
+  await approve(ben, id, digest);
+  expect([(await app.grant(id)).expiresAt, said()]).toEqual([expiresAt, ['extension-requested', 'extension-approval']]);
+  await approve(ben, id, digest).catch(() => {});
+  expect((await app.grant(id)).expiresAt).toBe(expiresAt);
+  await approve(cy, id, digest);
+  expect((await app.grant(id)).expiresAt).toBe((expiresAt ?? 0) + 600_000);
+  expect(said().at(-1)).toBe('extended');
+});
+
+describe('the window is carried into the cluster', () => {
+  const carried = async (id: string) => {
+    const extended: string[] = [];
+    app.cluster.access.extend = async (grant) => void extended.push(grant.id);
+    await carryOut(app.world, await app.grant(id));
+    return extended;
+  };
+
+  test('while it lasts', async () => {
+    const id = await active();
+    expect(await carried(id)).toEqual([id]);
+  });
+  test('not from its end on', async () => {
+    const id = await active();
+    app.clock.set((await app.grant(id)).expiresAt ?? 0);
+    expect(await carried(id)).toEqual([]);
+  });
+  test('not once somebody has ended it', async () => {
+    const id = await active();
+    await app.useCases.revoke(ada, id, '');
+    expect(await carried(id)).toEqual([]);
+  });
+});
