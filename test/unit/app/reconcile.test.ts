@@ -47,6 +47,12 @@ describe('an active grant that is whole', () => {
     expect([...followed].map(([namespace, ids]) => [namespace, [...ids]])).toEqual([['staging', [id]]]);
   });
 
+  test('is followed, and what waits for its decision is not', async () => {
+    await app.request(PEOPLE.ben, { target: { namespace: 'team-a', workload: { kind: 'Deployment', name: 'shop' } } });
+    await app.run();
+    expect([...(await reconcile(app.world, () => {})).keys()]).toEqual(['staging']);
+  });
+
   test.each<[string, (found: Found) => Partial<Found>]>([
     ['whose objects have another end than the record', (found) => (isBinding(found) ? { expiresAt: 1 } : {})],
     ['whose lease is marked as ending', (found) => (found.kind === 'Job' ? { ending: true } : {})],
