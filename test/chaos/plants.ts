@@ -23,22 +23,24 @@ export async function became(id: string, state: string): Promise<void> {
   held.delete(id);
 }
 
-const DEADLINE = 'example.test/deadline';
+/** No window of the chaos run is so long: by it what was lengthened is told from what was not. */
+const LONGER = 3600;
+
+/** The same with so many seconds more to live. */
+function lengthened<T>(object: T, seconds: number): T {
+  const { spec } = object as { spec?: { activeDeadlineSeconds?: number } };
+  return { ...object, spec: { ...spec, activeDeadlineSeconds: (spec?.activeDeadlineSeconds ?? 0) + seconds } };
+}
 
 /** `late-schedule` also takes the deadline of leases away: else they would end what the schedule forgot. */
 export function altered(object: KubeObject): KubeObject {
-  const { metadata, spec } = object as { metadata: KubeObject['metadata']; spec?: { activeDeadlineSeconds?: number } };
-  if (PLANT !== 'late-schedule' || object.kind !== 'Job' || spec === undefined) return object;
-  const annotations = { ...metadata.annotations, [DEADLINE]: String(spec.activeDeadlineSeconds) };
-  const long = { ...spec, activeDeadlineSeconds: 3600 };
-  return { ...object, metadata: { ...metadata, annotations }, spec: long };
+  return PLANT === 'late-schedule' && object.kind === 'Job' ? lengthened(object, LONGER) : object;
 }
 
 /** And the bot finds what it wrote. */
 export function unaltered<T>(object: T): T {
-  const { metadata, spec } = object as { metadata?: KubeObject['metadata']; spec?: object };
-  const deadline = metadata?.annotations?.[DEADLINE];
-  return deadline === undefined ? object : { ...object, spec: { ...spec, activeDeadlineSeconds: Number(deadline) } };
+  const { spec } = object as { spec?: { activeDeadlineSeconds?: number } };
+  return (spec?.activeDeadlineSeconds ?? 0) > LONGER ? lengthened(object, -LONGER) : object;
 }
 
 const waiting = new Map<string, KubeObject>();

@@ -89,7 +89,7 @@ describeWithCluster('a bot whose clock is minutes off', (kube) => {
     const { staging } = s.namespaces;
     const bot = s.bots.get('bot');
     const waiting = await s.request(`debug ${staging}/deploy/checkout 5m ${way}, not approved yet`);
-    const id = await active(s, `debug ${staging}/deploy/checkout 14s ${way}`);
+    const id = await active(s, `debug ${staging}/deploy/checkout 20s ${way}`);
     await bot?.stop();
     const off = await startShifted(s, way, shift);
     await doubts(s, off, 1);
