@@ -305,7 +305,7 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
             spec: {},
           }),
       ],
-      ['have the bot’s token written into a Secret', (hand) => hand.create(tokenSecret('walker') as KubeObject, true)],
+      ['have the bot’s token written into a Secret', (hand) => hand.create(tokenSecret('walker'), true)],
       [
         'change the bot’s account',
         (hand) => hand.call('PATCH', dry(pathOf(bots('v1', 'ServiceAccount'))), { metadata: { labels: null } }, merge),
@@ -348,7 +348,7 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
           })
         ).stderr;
       };
-      const { name, namespace = '' } = live.binding.metadata;
+      const { name, namespace } = live.binding.metadata;
       const binding = ['rolebinding', name, `-n${namespace}`];
       const { lease } = await makeAll(bot, newGrants(targets), context);
       const own = changed(lease, {
@@ -379,7 +379,7 @@ describeWithCluster('what Drawbridge has made is closed to everybody else', (clu
         if (data?.token === undefined) throw new Error('not filled yet');
         return Buffer.from(data.token, 'base64').toString();
       });
-      const { name, namespace = '' } = live.binding.metadata;
+      const { name, namespace } = live.binding.metadata;
       const args = ['--token', token, 'delete', 'rolebinding', name, `-n${namespace}`, '--dry-run=server'];
       const kubeconfig = await cluster.serviceAccountKubeconfig(at.namespace, 'default');
       expect((await cluster.kubectl(args, { kubeconfig })).stderr).toMatch(/acts by a token of its own/);
