@@ -195,8 +195,11 @@ describeWithCluster('a cluster that resists', (cluster) => {
     const waiting = await live.approved('observe', team, null);
     expect(await admin.remove({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: team } })).toBe('accepted');
     await vi.waitFor(async () => expect(await left(id)).toBe(''), { timeout: 20_000, interval: 200 });
-    const ended = await live.ended(waiting);
-    expect([ended.state, ended.ending?.note]).toEqual(['failed', expect.stringContaining('it is being terminated')]);
+    const unapplied = await live.ended(waiting);
+    expect([unapplied.state, unapplied.remarks.join()]).toEqual([
+      'cancelled',
+      expect.stringMatching(new RegExp(`^Not applied: .*${team}.* is being deleted`)),
+    ]);
     const { state, ending } = await live.ended(id);
     expect([state, ending?.note]).toEqual(['failed', expect.stringContaining('is not there')]);
     expect(await can('list', 'configmaps', '-n', team)).toBe('no');
