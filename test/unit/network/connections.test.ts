@@ -58,6 +58,27 @@ describe('connections by workload', () => {
     );
   });
 
+  test('pods at the first and the last address of a block are in it, their neighbours are not', () => {
+    const block = policy('shop', 'block', {
+      podSelector: app('db'),
+      policyTypes: ['Ingress'],
+      ingress: [{ from: [{ ipBlock: { cidr: '10.8.0.0/16' } }] }],
+    });
+    for (const order of [
+      ['10.7.255.255', '10.8.0.0', '10.8.255.255', '10.9.0.0'],
+      ['10.9.0.0', '10.8.255.255', '10.8.0.0', '10.7.255.255'],
+    ]) {
+      const sources = order.map((ip) => pod('pay', `at-${ip}`, { labels: { app: 'same' }, ips: [ip] }));
+      const list = connections(cluster([...sources, db[0] as Pod], [block])).filter(
+        ({ from, to }) => 'kind' in from && from.namespace === 'pay' && 'kind' in to && to.name === 'db',
+      );
+      expect(list.flatMap(({ from }) => ('name' in from ? [from.name] : [])).toSorted()).toEqual([
+        'at-10.8.0.0',
+        'at-10.8.255.255',
+      ]);
+    }
+  });
+
   test('ports are gathered, and reasons name the policies of exactly these ports', () => {
     const other = policy('shop', 'other', {
       podSelector: app('db'),
