@@ -31,10 +31,10 @@ describeWithCluster('chaos', () => {
     console.log(output.slice(output.indexOf('| what |')));
   }, 400_000);
 
-  test('and a bot that schedules the revocation only after it has applied is caught', async () => {
-    const { ok, output } = await chaos('--plant', 'late-schedule');
+  test('and a bot that raises the guard only after it has given the rights is caught', async () => {
+    const { ok, output } = await chaos('--plant', 'guard-last');
     expect(ok, output).toBe(true);
-    expect(output).toContain('VIOLATION of P2');
-    expect(output).toMatch(/planted late-schedule: caught/);
+    expect(output).toContain('VIOLATION of P3');
+    expect(output).toMatch(/planted guard-last: caught/);
   }, 400_000);
 });
