@@ -3,11 +3,9 @@ import type { Plan } from '../domain/plan.ts';
 import { beginEnding } from './end-grant.ts';
 import { once } from './once.ts';
 import type { World } from './ports.ts';
+import { recordsOf } from './records.ts';
 import { grownRules } from './since-approval.ts';
 import { alarm, type Guarded } from './steps.ts';
-
-/** How many records are read at once. */
-const PORTION = 100;
 
 /**
  * Ends the grants whose named role has come to allow more than was approved: by an aggregated rule, by an edit, or because it was made anew.
@@ -18,8 +16,8 @@ export async function followRoles(world: World, ids: readonly GrantId[], guarded
     (role: NonNullable<Plan['role']>, namespace: string) => world.cluster.rulesOf(role, namespace),
     ({ kind, name }, namespace) => JSON.stringify([kind, name, kind === 'Role' ? namespace : null]),
   );
-  for (let i = 0; i < ids.length; i += PORTION) {
-    for (const grant of await world.store.records(ids.slice(i, i + PORTION)))
+  for await (const grants of recordsOf(world.store, ids))
+    for (const grant of grants)
       await guarded(async () => {
         if (grant.state !== 'active') return;
         const grown = await grownRules({ rulesOf }, grant.plan);
@@ -27,5 +25,4 @@ export async function followRoles(world: World, ids: readonly GrantId[], guarded
         await alarm(world, `role ${grant.id} ${grown}`, grant.id, `${grown}. ${grant.id} is ended.`);
         await beginEnding(world, grant.id, 'failed', null, `${grown}.`);
       });
-  }
 }

@@ -7,6 +7,7 @@ import { inParallel } from './in-parallel.ts';
 import { once } from './once.ts';
 import type { ClusterAccess, World } from './ports.ts';
 import { workspacePod } from './reach.ts';
+import { recordsOf } from './records.ts';
 import { surroundingsNow } from './since-approval.ts';
 import { alarm, type Guarded, guardedBy, hasRights, noting, tell } from './steps.ts';
 import { allowances, podLabelled, rulesOf } from './surroundings.ts';
@@ -18,8 +19,7 @@ export function alsoFollow(followed: Followed, namespace: string, id: GrantId): 
   followed.set(namespace, (followed.get(namespace) ?? new Set()).add(id));
 }
 
-/** How many grants are read, and how many looked at, at once. */
-const PORTION = 100;
+/** How many grants are looked at at once. */
 const LOOKS_AT_ONCE = 8;
 
 type Look = Pick<ClusterAccess, 'podsOf' | 'targetGone' | 'strangers' | 'foreignPolicies'>;
@@ -35,16 +35,13 @@ async function followWorkloads(world: World, ids: Iterable<GrantId>, guarded: Gu
     strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
     foreignPolicies: once((namespace) => world.cluster.foreignPolicies(namespace), String),
   };
-  const wanted = [...ids];
-  for (let i = 0; i < wanted.length; i += PORTION) {
-    const grants = await world.store.records(wanted.slice(i, i + PORTION));
+  for await (const grants of recordsOf(world.store, ids))
     await inParallel(grants, LOOKS_AT_ONCE, async (grant) => {
       if (grant.state !== 'active') return;
       await guarded(() => lookForForeign(world, grant, look));
       await guarded(() => lookForIsolation(world, grant, look));
       await guarded(() => followWorkload(world, grant, look));
     });
-  }
 }
 
 /** Follows the workloads of active grants between two looks at everything, by hints only: what it misses the next look finds. */

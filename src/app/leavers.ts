@@ -24,11 +24,11 @@ export interface Suspects {
  * @param onFault is told of faults that will not pass by themselves
  */
 export async function endForLeavers(world: World, onFault: (error: unknown) => void): Promise<void> {
-  const once = readingOnce(world);
+  const reading = readingOnce(world);
   await endWhere(
-    once,
+    reading,
     () => true,
-    (grant) => requesterOf(once, grant),
+    (grant) => requesterOf(reading, grant),
     onFault,
   );
 }
@@ -42,12 +42,12 @@ export async function endForSuspects(
   { accounts, lists }: Suspects,
   onFault: (error: unknown) => void,
 ): Promise<void> {
-  const once = readingOnce(world);
-  const denying = profilesDenying(once.policies.current(), lists);
+  const reading = readingOnce(world);
+  const denying = profilesDenying(reading.policies.current(), lists);
   await endWhere(
-    once,
+    reading,
     ({ requester, profile }) => accounts.has(requester.slackId) || denying.has(profile),
-    async (grant) => (accounts.has(grant.requester.slackId) ? requesterOf(once, grant) : grant.requester),
+    async (grant) => (accounts.has(grant.requester.slackId) ? requesterOf(reading, grant) : grant.requester),
     onFault,
   );
 }

@@ -36,6 +36,15 @@ export interface DangerousRight extends Rights {
 const CORE = '';
 const RBAC = 'rbac.authorization.k8s.io';
 const ADMISSION = 'admissionregistration.k8s.io';
+const ADMISSION_KINDS = [
+  'mutatingadmissionpolicies',
+  'mutatingadmissionpolicybindings',
+  'mutatingwebhookconfigurations',
+  'validatingadmissionpolicies',
+  'validatingadmissionpolicies/status',
+  'validatingadmissionpolicybindings',
+  'validatingwebhookconfigurations',
+];
 const CERTIFICATES = 'certificates.k8s.io';
 const NETWORKING = 'networking.k8s.io';
 const STORAGE = 'storage.k8s.io';
@@ -115,15 +124,7 @@ export const DANGEROUS_RIGHTS: readonly DangerousRight[] = [
     class: 'never inline',
     does: 'changes admission, which sees and stops every write',
     groups: [ADMISSION],
-    resources: [
-      'mutatingadmissionpolicies',
-      'mutatingadmissionpolicybindings',
-      'mutatingwebhookconfigurations',
-      'validatingadmissionpolicies',
-      'validatingadmissionpolicies/status',
-      'validatingadmissionpolicybindings',
-      'validatingwebhookconfigurations',
-    ],
+    resources: ADMISSION_KINDS,
     verbs: CHANGES,
     source: `${PRACTICES}#control-admission-webhooks`,
   },
@@ -443,15 +444,7 @@ export const HARMLESS_RIGHTS: readonly (Rights & { readonly source: string })[] 
   },
   {
     groups: [ADMISSION],
-    resources: [
-      'mutatingadmissionpolicies',
-      'mutatingadmissionpolicybindings',
-      'mutatingwebhookconfigurations',
-      'validatingadmissionpolicies',
-      'validatingadmissionpolicies/status',
-      'validatingadmissionpolicybindings',
-      'validatingwebhookconfigurations',
-    ],
+    resources: ADMISSION_KINDS,
     verbs: READS,
     source: NO_CREDENTIAL,
   },
