@@ -93,7 +93,7 @@ function stretchesOf(ips: readonly string[], edges: Vocabulary['edges']): string
     }
     return `${family}:${low}`;
   });
-  return stretches.length === 1 ? (stretches[0] as string) : stretches.sort().join();
+  return stretches.sort().join();
 }
 
 /** What the pod calls by the names that policies use. */
@@ -102,7 +102,7 @@ function namedPorts(pod: Pod, names: ReadonlySet<string>): string {
   for (const { name, protocol, containerPort } of pod.ports) {
     if (name !== undefined && names.has(name)) found.push(`${name}/${protocol}/${containerPort}`);
   }
-  return found.length > 1 ? found.sort().join() : (found[0] ?? '');
+  return found.sort().join();
 }
 
 /**

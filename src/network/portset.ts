@@ -36,8 +36,8 @@ function combine(a: PortSet, b: PortSet, keep: (inA: boolean, inB: boolean) => b
   while (i < a.length || j < b.length) {
     const at = Math.min(edge(a, i), edge(b, j));
     // Not `if`: ranges that touch have an end and a start at one edge.
-    while (i < a.length && edge(a, i) === at) i++;
-    while (j < b.length && edge(b, j) === at) j++;
+    while (edge(a, i) === at) i++;
+    while (edge(b, j) === at) j++;
     const now = keep(i % 2 === 1, j % 2 === 1);
     if (now !== open) result.push(now ? at : at - 1);
     open = now;

@@ -321,6 +321,14 @@ const PROFILES_OF: Partial<Record<Plant, readonly ProfileName[]>> = {
   'nervous-digest': ['shell'],
 };
 
+/** How long grants last. */
+const SECONDS_OF: Partial<Record<Plant, number>> = {
+  // Over before the second bot takes the dead one's job, 5 s after that began at the soonest: it would make the grant active and schedule its end.
+  'late-schedule': 4,
+  // Ended long before its lease, which would make the early word true.
+  'early-word': 40,
+};
+
 /** A batch in which this fault of the code must show, whatever the seed. */
 export function drawPlanted(plant: Plant, seed: number): Batch {
   const random = createRandom(seed);
@@ -336,18 +344,19 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
   const profiles = PROFILES_OF[plant] ?? (['view', 'debug', 'own-tools'] as const);
   // Time for the cluster to change in.
   const [soonest, latest] = plant === 'nervous-digest' ? ([3000, 5000] as const) : ([0, 500] as const);
+  const isLate = plant === 'late-schedule';
+  const [from, to] = isLate ? ([10_000, 15_000] as const) : ([0, 2500] as const);
   const histories = Array.from({ length: 12 }, (_, i): History => {
     const profile = random.pick(profiles);
     const requester = random.pick(engineers.filter((who) => who !== 'ben'));
     const by = plant === 'anyone-approves' ? 'cy' : random.pick(rightOnes(profile, requester));
     return {
       name: `${name}h${i}`,
-      at: random.between(0, 2500),
+      at: random.between(from, to),
       requester,
       profile,
       target: random.pick(targetsOf(profile)),
-      // Ended long before its lease, which would make the early word true.
-      seconds: plant === 'early-word' ? 40 : 6,
+      seconds: SECONDS_OF[plant] ?? 6,
       again: null,
       extension: null,
       revoke: plant === 'early-word' ? { after: 300, early: false, by: requester } : null,
@@ -356,11 +365,17 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       decisions: [{ after: random.between(soonest, latest), by, verdict: 'approve', twice: false, again: null }],
     };
   });
-  // All that one bot was about to apply stays as it is; the other has no cause to look at it before its next look around.
-  const crash: Fault = { kind: 'crash', bot: 0, point: { write: 'apply RoleBinding', when: 'after' }, down: 18_000 };
-  const faults = plant === 'late-schedule' ? [{ at: 0, fault: crash }] : [];
-  return { name, histories, faults, storm: 20_000, patient: true };
+  return { name, histories, faults: isLate ? FORGOTTEN : [], storm: 20_000, patient: true };
 }
+
+/**
+ * The first bot dies when it has bound a grant, and stays away until long after the bound of the judge. The second lives, and would end the grant
+ * if its end were scheduled. It has been started anew before anybody asked, so that its next look around, 30 s later, comes too late to help.
+ */
+const FORGOTTEN: Batch['faults'] = [
+  { at: 0, fault: { kind: 'kill', bots: [1], down: 0 } },
+  { at: 0, fault: { kind: 'crash', bot: 0, point: { write: 'apply RoleBinding', when: 'after' }, down: 18_000 } },
+];
 
 function drawHistory(random: Random, name: string): History {
   const profile = random.pick([

@@ -123,3 +123,28 @@ test('one pod of several that is another is followed, until the window ends', as
   await follower.follow(followedNow(id));
   expect(await podsOf(id)).toEqual(['checkout-1', 'checkout-3']);
 });
+
+test('a window that is over ends as such, also when the workload is gone in that moment', async () => {
+  const id = await active();
+  app.clock.set((await app.grant(id)).expiresAt ?? 0);
+  app.cluster.target.pods = [];
+  app.cluster.target.gone = 'Deployment checkout in namespace staging was deleted';
+  await follower.follow(followedNow(id));
+  expect((await app.grant(id)).ending).toBeNull();
+});
+
+test.each<[string, (id: string) => unknown]>([
+  ['is revoked', (id) => app.useCases.revoke(PEOPLE.ada, id, '')],
+  ['ends', async (id) => app.clock.set((await app.grant(id)).expiresAt ?? 0)],
+])('a grant that %s while its pods are looked up gets no rights on the new ones', async (_, end) => {
+  const id = await active();
+  app.cluster.target.pods = ['checkout-7'];
+  app.cluster.access.strangers = async () => {
+    await end(id);
+    return [];
+  };
+  await follower.follow(followedNow(id));
+  expect(faults).toEqual([]);
+  expect(app.cluster.held.get(id)?.rights).toEqual(['checkout-1']);
+  expect(await podsOf(id)).toEqual(['checkout-1']);
+});

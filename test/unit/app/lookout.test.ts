@@ -83,3 +83,13 @@ test('nor does one that still looks; it does not look twice at once', async () =
   await first;
   expect(slow.hasLooked).toBe(true);
 });
+
+test('nor does one that has never looked', async () => {
+  const { replica } = replicas();
+  const [first, other] = [counting(), counting()];
+  await replica(first.work).turn();
+  const { look, turn } = replica(other.work);
+  await look();
+  await turn();
+  expect([first.count.looks, other.count.looks]).toEqual([1, 2]);
+});

@@ -265,6 +265,17 @@ test('users are compared without case, and Kubernetes gets them as they are writ
   });
 });
 
+test('two clicks of one approver in the same moment count once', async () => {
+  app.setPolicy(policyWith({ approvals: 2 }));
+  const id = await pending();
+  const seen = await app.seen(id);
+  const click = () => app.useCases.review(ben, id, 'approve', '', seen);
+  await Promise.all([click(), click()]);
+  expect(await app.grant(id)).toMatchObject({ state: 'pending', decisions: [{ by: { slackId: ben } }] });
+  await app.useCases.review(cy, id, 'approve', '', seen);
+  expect((await app.grant(id)).state).toBe('approved');
+});
+
 describe('every refusal is in the audit, once', () => {
   const twice = async (attempt: () => Promise<unknown>) => {
     for (let i = 0; i < 2; i++) await expect(attempt()).rejects.toMatchObject({ name: 'Refusal' });

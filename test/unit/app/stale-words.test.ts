@@ -67,6 +67,15 @@ test('what has not changed meanwhile is told once', async () => {
   expect(app.told.map(({ news }) => news)).toEqual(['reminder', 'message']);
 });
 
+test('news of which nothing is to be remembered writes no record', async () => {
+  const app = appWorld();
+  const { grant } = await app.request();
+  await app.run();
+  const { revision } = await app.grant(grant.id);
+  await runJob(app.world, { v: 1, kind: 'tell', id: grant.id, news: 'reminder' });
+  expect((await app.grant(grant.id)).revision).toBe(revision);
+});
+
 test('news that is dropped after the end does not count as having told of it', async () => {
   const app = appWorld();
   const { grant } = await app.request();
