@@ -42,6 +42,20 @@ const admitWeb = policy('shop', 'admit', {
 });
 
 describe('connections by workload', () => {
+  test('ranges of ports that overlap or touch are one, also from a block outside', () => {
+    const from = [{ ipBlock: { cidr: '203.0.113.0/24' } }];
+    const ingress = [
+      { from, ports: [{ port: 80, endPort: 90 }] },
+      { from, ports: [{ port: 85, endPort: 100 }] },
+      { from, ports: [{ port: 101 }] },
+    ];
+    const admit = policy('shop', 'admit', { podSelector: app('db'), policyTypes: ['Ingress'], ingress });
+    const list = connections(cluster([db[0] as Pod], [admit]));
+    expect(list.filter((one) => 'cidr' in one.from)).toMatchObject([
+      { from: { cidr: '203.0.113.0/24' }, to: W.db, ports: [tcp(80, 101)] },
+    ]);
+  });
+
   test('an open cluster: each workload to each other, to itself between its pods, and to and from the outside', () => {
     const list = connections(cluster([...web, db[0] as Pod]));
     const outside = { cidr: '0.0.0.0/0' };

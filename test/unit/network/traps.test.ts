@@ -354,6 +354,16 @@ const rows: Row[] = [
     ],
   },
   {
+    trap: 'and stays so beside a policy that names none',
+    source: `${API} (NetworkPolicyPort.port)`,
+    policies: [admit({ ports: [{ port: 'http' }] }), onDb({ policyTypes: ['Ingress'], ingress: [] }, 'deny')],
+    asks: [
+      [web, db, 8080, true],
+      [web, db2, 9090, true],
+      [web, db2, 8080, false],
+    ],
+  },
+  {
     trap: 'for egress, too, the destination pod names the port',
     source: `${API} (NetworkPolicyPort.port)`,
     policies: [
