@@ -57,6 +57,7 @@ export function readingOnce(world: World): World {
       (slackId) => directory.account(slackId),
       (slackId) => slackId,
     ),
+    everyone: () => directory.everyone(),
     accountWith: once(
       (email) => directory.accountWith(email),
       (email) => email,

@@ -1,12 +1,13 @@
 import { decideStay } from '../domain/decide.ts';
-import type { Refusal } from '../domain/errors.ts';
+import { type Refusal, Unavailable } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantSummary } from '../domain/grant-summary.ts';
-import type { Person } from '../domain/people.ts';
+import type { Account, Person } from '../domain/people.ts';
 import { profilesDenying } from '../domain/policy.ts';
 import { readingOnce } from './command.ts';
 import { endNow } from './end-grant.ts';
 import type { World } from './ports.ts';
+import { recordsOf } from './records.ts';
 import { alarm, guardedBy } from './steps.ts';
 import { answering, requesterOf } from './who.ts';
 
@@ -18,13 +19,16 @@ export interface Suspects {
   readonly lists: ReadonlySet<string>;
 }
 
+/** So many accounts a look asks for one by one: people's commands need the same call, which Slack allows 100 times a minute. */
+const ONE_BY_ONE = 20;
+
 /**
  * Ends what is open for people who have left: whose account is deactivated, or whom the policy denies the profile now. What can't be read ends
  * nothing.
  * @param onFault is told of faults that will not pass by themselves
  */
 export async function endForLeavers(world: World, onFault: (error: unknown) => void): Promise<void> {
-  const reading = readingOnce(world);
+  const reading = readingOnce(await readingMany(world, await requesters(world), onFault));
   await endWhere(
     reading,
     () => true,
@@ -52,6 +56,42 @@ export async function endForSuspects(
   );
 }
 
+/** The Slack ids of all who have something open. */
+async function requesters(world: World): Promise<Set<string>> {
+  const ids = new Set<string>();
+  for await (const portion of world.store.summaries()) for (const { requester } of portion) ids.add(requester.slackId);
+  return ids;
+}
+
+/**
+ * The world with these accounts at hand: where they are many, read from the list of all accounts, which costs a call for each thousand of the
+ * workspace. Few of those that the list lacks are asked for one by one, the others are unavailable.
+ */
+async function readingMany(
+  world: World,
+  wanted: ReadonlySet<string>,
+  onFault: (error: unknown) => void,
+): Promise<World> {
+  const { directory } = world;
+  const listed = new Map<string, Account>();
+  if (wanted.size > ONE_BY_ONE)
+    try {
+      for await (const portion of directory.everyone())
+        for (const account of portion) if (wanted.has(account.slackId)) listed.set(account.slackId, account);
+    } catch (error) {
+      // Those that were read count all the same.
+      onFault(error);
+    }
+  let left = ONE_BY_ONE;
+  const account = async (slackId: string) => {
+    const known = listed.get(slackId);
+    if (known !== undefined) return known;
+    if (left-- <= 0) throw new Unavailable('Slack', 'too many accounts are not in the list of all');
+    return directory.account(slackId);
+  };
+  return { ...world, directory: { ...directory, account } };
+}
+
 async function endWhere(
   world: World,
   which: (summary: GrantSummary) => boolean,
@@ -59,12 +99,21 @@ async function endWhere(
   onFault: (error: unknown) => void,
 ): Promise<void> {
   const guarded = guardedBy(onFault);
-  for (const grant of await world.store.open((summary) => summary.state !== 'ending' && which(summary)))
+  for await (const grant of openWhere(world, which))
     await guarded(async () => {
       const stay = decideStay(world.policies.current(), grant, await requester(grant));
       const why = await answering(world, stay);
       if (why !== null) await endForLeaver(world, grant, why);
     });
+}
+
+async function* openWhere({ store }: World, which: (summary: GrantSummary) => boolean): AsyncGenerator<Grant> {
+  for await (const portion of store.summaries())
+    for await (const grants of recordsOf(
+      store,
+      portion.filter(which).map(({ id }) => id),
+    ))
+      for (const grant of grants) if (grant.state !== 'ending') yield grant;
 }
 
 async function endForLeaver(world: World, grant: Grant, why: Refusal): Promise<void> {

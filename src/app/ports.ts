@@ -126,6 +126,8 @@ export interface Unreadable {
 export interface Directory {
   /** The account as Slack has it now; null when there is none. */
   account(slackId: string): Promise<Account | null>;
+  /** All accounts of this workspace, in portions, and no faster than Slack bears: it may take minutes. */
+  everyone(): AsyncIterable<readonly Account[]>;
   /** The one account of this workspace that has this e-mail address; null when there is none. */
   accountWith(email: string): Promise<Account | null | Unreadable>;
   /** Slack ids of the members of a user group (S…) or channel (C…, G…). */

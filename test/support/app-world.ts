@@ -345,6 +345,9 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     },
     directory: {
       account: async (slackId) => accounts.get(slackId) ?? null,
+      async *everyone() {
+        for (const one of accounts.values()) yield [one];
+      },
       accountWith: async (email) => [...accounts.values()].find((one) => one.email === email) ?? null,
       async members(list) {
         const found = members.get(list) ?? null;

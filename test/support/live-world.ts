@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
@@ -69,6 +70,7 @@ export async function liveWorld(options: {
     },
     directory: {
       account: async (slackId) => people.find((one) => one.slackId === slackId) ?? null,
+      everyone: () => Readable.from([people]),
       accountWith: async (email) => people.find((one) => one.email === email) ?? null,
       members: async () => ({ retryIn: 20 }),
     },

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { Directory, Freshness, Unreadable } from '../../app/ports.ts';
@@ -8,8 +9,10 @@ import type { SlackConnection, SlackIdentity } from './connection.ts';
 
 /** Members of a channel beyond this many are not read: such a channel is no list of approvers. */
 const MOST_PAGES = 25;
-/** The most that Slack takes. Source: https://docs.slack.dev/reference/methods/conversations.members (limit). */
+/** The most that Slack takes. Sources: https://docs.slack.dev/reference/methods/conversations.members and methods/users.list (limit). */
 const PAGE = 999;
+/** Milliseconds between two pages of all accounts: 15 a minute, of the 20 that Slack allows (users.list is Tier 2). */
+const PAGES_APART = 4000;
 /** Milliseconds for all pages together: somebody waits for the decision. */
 const MOST_TIME = 5000;
 /** For how long a list that was read may be used: milliseconds since its reading began. */
@@ -46,13 +49,15 @@ export interface CachedDirectory extends Directory {
  * Accounts as Slack has them now, and who is in which list, of which readings are shared: all people together may read a list 20 times a minute.
  * Source: https://docs.slack.dev/apis/web-api/rate-limits (usergroups.users.list is Tier 2).
  * @param now milliseconds of a clock that only goes forward
+ * @param pause waits so many milliseconds
  */
 export function createDirectory(
   connection: SlackConnection,
   log: Logger,
   now: () => number = () => performance.now(),
+  pause: (milliseconds: number) => Promise<unknown> = (milliseconds) => sleep(milliseconds, undefined, { ref: false }),
 ): CachedDirectory {
-  const { quick } = connection;
+  const { quick, patient } = connection;
 
   async function userGroup(id: string): Promise<string[]> {
     const { users } = await quick.call('usergroups.users.list', (web) =>
@@ -125,6 +130,20 @@ export function createDirectory(
         const word = slackError(error);
         if (word === 'user_not_found' || word === 'user_not_visible') return null;
         throw error;
+      }
+    },
+
+    async *everyone() {
+      const identity = await connection.identity();
+      let cursor: string | undefined;
+      for (;;) {
+        const answer = await patient.call('users.list', (web) =>
+          web.users.list({ limit: PAGE, ...(cursor !== undefined && { cursor }) }),
+        );
+        yield (answer.members ?? []).map((user) => accountOf(user, identity));
+        cursor = answer.response_metadata?.next_cursor || undefined;
+        if (cursor === undefined) return;
+        await pause(PAGES_APART);
       }
     },
 

@@ -121,14 +121,14 @@ describe('who leaves loses what is open as soon as Slack says so', () => {
   test('a store that fails is told of, and the next hint is heard', async () => {
     const id = await active();
     leave(ada, 'ada');
-    const { open } = app.world.store;
-    app.world.store.open = async () => {
+    const { summaries } = app.world.store;
+    app.world.store.summaries = () => {
       throw new Unavailable('Redis', 'no answer');
     };
     changes.heard({ lists: [], deactivated: [ada] });
     await looked(1);
     expect(faults).toHaveLength(1);
-    app.world.store.open = open;
+    app.world.store.summaries = summaries;
     changes.heard({ lists: [], deactivated: [ada] });
     goOn?.();
     await looked(2);
@@ -136,20 +136,20 @@ describe('who leaves loses what is open as soon as Slack says so', () => {
   });
 
   test('a flood is one look at once and one later, of lists that deny alone', async () => {
-    let opens = 0;
-    const { open } = app.world.store;
-    app.world.store.open = (which) => {
-      opens++;
-      return open(which);
+    let looks = 0;
+    const { summaries } = app.world.store;
+    app.world.store.summaries = () => {
+      looks++;
+      return summaries();
     };
     for (let i = 0; i < 5000; i++) changes.heard({ lists: [`S0L${i}`], deactivated: [] });
-    expect(opens).toBe(0);
+    expect(looks).toBe(0);
     for (let i = 0; i < 5000; i++) changes.heard({ lists: ['S0BAD'], deactivated: [`U0X${i}`] });
     await looked(1);
-    expect(opens).toBe(1);
+    expect(looks).toBe(1);
     goOn?.();
     await looked(2);
-    expect(opens).toBe(2);
+    expect(looks).toBe(2);
     goOn?.();
     await vi.waitFor(() => expect(pauses).toEqual([10_000, 10_000]));
     expect([accounts, faults]).toEqual([[], []]);

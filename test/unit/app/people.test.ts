@@ -450,6 +450,67 @@ describe('who leaves loses what is open', () => {
     expect((await app.grant(id)).state).toBe('active');
   });
 
+  /** So many other people who have a request open. */
+  async function crowd(count: number): Promise<string[]> {
+    const names = Array.from({ length: count }, (_, i) => `one-${i}`);
+    const users = ['ada@example.test', ...names.map((name) => `${name}@example.test`)];
+    app.setPolicy(policyWith({ requesters: { users } }));
+    const ids: string[] = [];
+    for (const name of names) {
+      const slackId = `U0${name.toUpperCase()}`;
+      app.accounts.set(slackId, account(slackId, name));
+      ids.push((await app.request(slackId)).grant.id);
+    }
+    await app.run();
+    return ids;
+  }
+
+  test('among more than Slack lets us ask for in a minute, who are read from one list', async () => {
+    const [mine, ...others] = [await active(), ...(await crowd(150))];
+    app.accounts.set(ada, { ...account(ada, 'ada'), deactivated: true });
+    looked();
+    app.world.store.open = async () => {
+      throw new Error('all records at once');
+    };
+    await look();
+    expect(looked()).toEqual([]);
+    expect((await app.grant(mine)).state).toBe('revoked');
+    for (const id of others) expect((await app.grant(id)).state).toBe('pending');
+  });
+
+  test('among twenty one by one, each once however much is theirs', async () => {
+    const ids = await crowd(19);
+    const mine = [await active(), await active()];
+    app.accounts.set(ada, { ...account(ada, 'ada'), deactivated: true });
+    app.world.directory.everyone = () => {
+      throw new Error('few are not worth the list');
+    };
+    looked();
+    await look();
+    expect(looked()).toHaveLength(20);
+    for (const id of mine) expect((await app.grant(id)).state).toBe('revoked');
+    for (const id of ids) expect((await app.grant(id)).state).toBe('pending');
+  });
+
+  test('where the list breaks off, by what was read of it and by few that are asked for; nothing else ends', async () => {
+    const mine = await active();
+    const others = await crowd(100);
+    const gone = { ...account(ada, 'ada'), deactivated: true };
+    app.accounts.set(ada, gone);
+    const faults: unknown[] = [];
+    app.world.directory.everyone = async function* () {
+      yield [gone];
+      throw new Unavailable('Slack', 'users.list is rate limited for 60 s');
+    };
+    looked();
+    await endForLeavers(app.world, (error) => faults.push(error));
+    await app.run();
+    expect(looked()).toHaveLength(20);
+    expect(faults).toMatchObject([{ message: 'users.list is rate limited for 60 s' }]);
+    expect((await app.grant(mine)).state).toBe('revoked');
+    for (const id of others) expect((await app.grant(id)).state).toBe('pending');
+  });
+
   test('and who is denied as whom they asked loses it though the account leads elsewhere now', async () => {
     const id = await active();
     app.accounts.set(ada, { ...account(ada, 'ada'), emailConfirmed: false });

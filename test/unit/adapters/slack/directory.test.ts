@@ -90,3 +90,44 @@ describe('a list of which Slack says that it has changed', () => {
     expect([await first('S0SRE', 'recently'), await first('C0ENG')]).toEqual(['U2', 'U2']);
   });
 });
+
+describe('all accounts', () => {
+  test('are read page by page, slower than Slack allows', async () => {
+    const pages: Record<string, { members: object[]; next: string }> = {
+      '': { members: [{ id: 'U0ADA', team_id: 'T0TEST', deleted: true }], next: 'second' },
+      second: { members: [{ id: 'U0BEN', team_id: 'T0TEST' }, { id: 'U0CY' }], next: '' },
+    };
+    const asked: unknown[] = [];
+    const pauses: number[] = [];
+    const web = {
+      users: {
+        async list(args: { limit: number; cursor?: string }) {
+          asked.push(args);
+          const { members, next } = pages[args.cursor ?? ''] as (typeof pages)[string];
+          return { members, response_metadata: { next_cursor: next } };
+        },
+      },
+    };
+    const patient = { call: (_: string, run: (client: typeof web) => unknown) => run(web) };
+    const identity = async () => ({ teamId: 'T0TEST' });
+    directory = createDirectory(
+      { patient, identity } as unknown as SlackConnection,
+      pino({ level: 'silent' }),
+      () => now,
+      async (milliseconds) => pauses.push(milliseconds),
+    );
+    const found = [];
+    for await (const portion of directory.everyone()) found.push(portion);
+    expect(found).toMatchObject([
+      [{ slackId: 'U0ADA', deactivated: true }],
+      [
+        { slackId: 'U0BEN', deactivated: false, external: false },
+        { slackId: 'U0CY', external: true },
+      ],
+    ]);
+    expect(asked).toEqual([{ limit: 999 }, { limit: 999, cursor: 'second' }]);
+    // Tier 2: 20 calls a minute.
+    expect(pauses).toHaveLength(1);
+    expect(60_000 / (pauses[0] ?? 0)).toBeLessThan(20);
+  });
+});
