@@ -142,11 +142,11 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   return result?.changed ? result.grant : null;
 }
 
-/** What has changed of what was approved, while it was applied: around the grant's own policies, and in its named role. */
+/** What has changed of what was approved, while it was applied: in the policies around a target with a network mode, and in its named role. */
 async function changesSince(world: World, grant: Grant): Promise<string[]> {
   const { network, surroundings } = grant.plan;
   const [around, role, gone] = await Promise.all([
-    hasGuard(network) || hasAdmission(network) ? surroundingsNow(world.cluster, grant) : surroundings,
+    network.mode === 'none' ? surroundings : surroundingsNow(world.cluster, grant),
     grownRules(world.cluster, grant.plan),
     grant.pods.length === 0 ? world.cluster.targetGone(grant) : null,
   ]);

@@ -1,6 +1,6 @@
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
-import { hasAdmission, hasGuard, type IsolatedDirection, type Surroundings } from '../domain/plan.ts';
+import type { IsolatedDirection, Surroundings } from '../domain/plan.ts';
 import { describeTarget } from '../domain/target.ts';
 import { beginEnding } from './end-grant.ts';
 import { inParallel } from './in-parallel.ts';
@@ -127,24 +127,26 @@ async function lookForForeign(world: World, grant: Grant, look: Look): Promise<v
 
 /**
  * An admission lets something into pods that others isolate. Where they do so no more, it isolates the pods itself, and cuts off everybody
- * whom it does not admit; where they never did, the approver has acknowledged that.
+ * whom it does not admit; where they never did, the approver has acknowledged that. And pods that others contained have no containment of the
+ * grant's own: once those policies are gone, whoever is in them reaches everything.
  */
 async function lookForIsolation(world: World, grant: Grant, look: Look): Promise<void> {
   const { network, surroundings } = grant.plan;
-  if (!hasGuard(network) && !hasAdmission(network)) return;
+  if (network.mode === 'none') return;
   const { workspacesNamespace } = world.cluster;
   const { foreignPolicies } = look;
   const now = await surroundingsNow({ foreignPolicies, workspacesNamespace }, grant);
   const planned = newlyIsolated(surroundings);
   const surprises = newlyIsolated(now).filter((direction) => !planned.includes(direction));
-  if (surprises.length === 0) return;
-  await beginEnding(
-    world,
-    grant.id,
-    'failed',
-    null,
-    `Nothing but ${grant.id} isolates ${describeTarget(grant.target)} any more (${surprises.join(', ').toLowerCase()}): the policies of others that did are gone.`,
-  );
+  const name = describeTarget(grant.target);
+  const what =
+    surprises.length > 0
+      ? `Nothing but ${grant.id} isolates ${name} any more (${surprises.join(', ').toLowerCase()})`
+      : network.mode === 'contain' && !network.applies && isContained(surroundings) && !isContained(now)
+        ? `Nothing contains ${name} any more`
+        : null;
+  if (what === null) return;
+  await beginEnding(world, grant.id, 'failed', null, `${what}: the policies of others that did are gone.`);
 }
 
 /** The directions in which the grant alone isolates its target. */
@@ -152,6 +154,11 @@ function newlyIsolated({ isolation }: Surroundings): IsolatedDirection[] {
   return isolation
     .filter(({ pods }) => pods === 'target')
     .flatMap((target) => target.with.filter((direction) => !target.before.includes(direction)));
+}
+
+/** Whether policies of others isolate the target's pods for egress. */
+function isContained({ isolation }: Surroundings): boolean {
+  return isolation.some(({ pods, before }) => pods === 'target' && before.includes('Egress'));
 }
 
 /** Pods of somebody else that have taken the labels of the target: the grant's policies can't tell them from it. */

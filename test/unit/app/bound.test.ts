@@ -298,6 +298,7 @@ describe('policies of others, during the grant', () => {
     metadata: { namespace, name: 'of-others' },
     spec: { podSelector: {}, policyTypes: ['Egress'], egress },
   });
+  const isolatesEgress = letsOut([], 'staging');
   const to = (cidr: string) => ({ to: [{ ipBlock: { cidr } }] });
   async function looked(id: string) {
     await app.reconcile();
@@ -354,21 +355,40 @@ describe('policies of others, during the grant', () => {
     expect(await looked(id)).toMatchObject({ state: 'active', alarms: '' });
   });
 
-  test('that isolated the target and are gone leave it to the grant to isolate it, and to cut others off: it ends', async () => {
+  test.each([
+    ['workspace', 'Nothing but %s isolates staging/deployment/checkout any more (ingress)'],
+    ['bastion', 'Nothing but %s isolates staging/deployment/checkout any more (ingress)'],
+    ['contain', 'Nothing contains staging/deployment/checkout any more'],
+  ] as const)('that isolated the target and are gone end a grant of mode %s', async (mode, what) => {
+    app.setPolicy(withNetwork(MODES[mode]!));
+    app.cluster.target.policies.push(isolatesEgress);
     const id = await active();
+    expect(await looked(id)).toMatchObject({ state: 'active' });
     app.cluster.target.policies.splice(0);
     const { state, note, alarms } = await looked(id);
     expect(state).toBe('failed');
-    expect(note).toContain(`Nothing but ${id} isolates staging/deployment/checkout any more (ingress)`);
+    expect(note).toContain(what.replace('%s', id));
     expect(alarms).toContain(note);
+  });
+
+  test('that contained the target and go while the grant is applied end it before it is active', async () => {
+    app.setPolicy(withNetwork(MODES.contain!));
+    app.cluster.target.policies.push(isolatesEgress);
+    const id = await pending();
+    const { giveRights } = app.cluster.access;
+    app.cluster.access.giveRights = async (...args) => {
+      app.cluster.target.policies.splice(0);
+      return giveRights(...args);
+    };
+    await press(id);
+    await app.run();
+    expect(await app.grant(id)).toMatchObject({ state: 'failed' });
+    expect(app.told.map(({ news }) => news)).not.toContain('granted');
   });
 
   test('that come to isolate the target as well change nothing', async () => {
     const id = await active();
-    app.cluster.target.policies.push({
-      metadata: { namespace: 'staging', name: 'egress-deny' },
-      spec: { podSelector: {}, policyTypes: ['Egress'] },
-    });
+    app.cluster.target.policies.push(isolatesEgress);
     expect(await looked(id)).toMatchObject({ state: 'active', alarms: '' });
   });
 
