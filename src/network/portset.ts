@@ -46,8 +46,8 @@ function combine(a: PortSet, b: PortSet, keep: (inA: boolean, inB: boolean) => b
 }
 
 export function union(a: PortSet, b: PortSet): PortSet {
-  if (a === b || b.length === 0 || a === ALL_PORTS) return a;
-  if (a.length === 0 || b === ALL_PORTS) return b;
+  if (b.length === 0) return a;
+  if (a.length === 0) return b;
   return combine(a, b, (inA, inB) => inA || inB);
 }
 
@@ -107,14 +107,10 @@ export function partition(sets: readonly PortSet[]): PortPiece[] {
 }
 
 export function intersect(a: PortSet, b: PortSet): PortSet {
-  if (a === b || a.length === 0 || b === ALL_PORTS) return a;
-  if (b.length === 0 || a === ALL_PORTS) return b;
   return combine(a, b, (inA, inB) => inA && inB);
 }
 
 export function subtract(a: PortSet, b: PortSet): PortSet {
-  if (a.length === 0 || b.length === 0) return a;
-  if (a === b || b === ALL_PORTS) return NO_PORTS;
   return combine(a, b, (inA, inB) => inA && !inB);
 }
 

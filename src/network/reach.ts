@@ -135,13 +135,11 @@ export function createReach(policies: readonly Policy[]) {
   };
 
   const pairOf = onceForEach((egress: Side, ingress: Side): Pair => {
-    const letter = same(intersect(egress.letter, ingress.letter));
-    const sure =
-      egress.letter === egress.sure && ingress.letter === ingress.sure
-        ? letter
-        : same(intersect(egress.sure, ingress.sure));
-    const split = traffic(letter, sure);
-    return { sure, dependent: split.dependent === NO_PORTS ? NO_PORTS : same(split.dependent), egress, ingress };
+    const { sure, dependent } = traffic(
+      same(intersect(egress.letter, ingress.letter)),
+      same(intersect(egress.sure, ingress.sure)),
+    );
+    return { sure, dependent: same(dependent), egress, ingress };
   });
 
   return {

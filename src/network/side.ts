@@ -122,7 +122,7 @@ function portsByName(ports: readonly ContainerPort[]): ReadonlyMap<string, PortS
 
 /** A named port is whatever the destination pod calls so for that protocol; addresses outside have no names. */
 export function namedPortsOf(named: readonly NamedPort[], destination: End): PortSet {
-  if (named.length === 0 || destination.kind === 'outside') return NO_PORTS;
+  if (destination.kind === 'outside') return NO_PORTS;
   const ports = portsByName(destination.ports);
   return unionAll(named.map(({ protocol, name }) => ports.get(`${protocol} ${name}`) ?? NO_PORTS));
 }
@@ -178,5 +178,5 @@ export function letterOf(traffic: Traffic): PortSet {
 
 /** Splits a letter and a sure reading into disjoint halves. */
 export function traffic(letter: PortSet, sure: PortSet): Traffic {
-  return { sure, dependent: letter === sure ? NO_PORTS : subtract(letter, sure) };
+  return { sure, dependent: subtract(letter, sure) };
 }
