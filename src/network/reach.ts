@@ -3,7 +3,7 @@ import type { PodClass } from './classes.ts';
 import { onceForEach } from './memo.ts';
 import type { OutsideClass } from './outside.ts';
 import type { Policy, Rule } from './policy.ts';
-import { intersect, NO_PORTS, type PortSet, union, unionAll } from './portset.ts';
+import { intersect, type PortSet, union, unionAll } from './portset.ts';
 import {
   allowancesOf,
   applying,
