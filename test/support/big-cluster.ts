@@ -22,6 +22,10 @@ export async function fillCluster(kubeconfig: string, size: ClusterSize): Promis
     await each(size.namespaces, (index) =>
       post(api, '/api/v1/namespaces', { metadata: { name: bigNamespace(index) } }),
     );
+    // Without it there are no pods; the controller that makes it is far behind at so many namespaces.
+    await each(size.namespaces, (index) =>
+      post(api, `/api/v1/namespaces/${bigNamespace(index)}/serviceaccounts`, { metadata: { name: 'default' } }),
+    );
     await each(size.namespaces, (index) =>
       post(api, `/apis/networking.k8s.io/v1/namespaces/${bigNamespace(index)}/networkpolicies`, {
         metadata: { name: 'default-deny' },
