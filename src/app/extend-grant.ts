@@ -32,7 +32,7 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
       if (asks > MOST_ASKS) throw tooManyAsks(id);
       const replaces = current.extension?.duration ?? null;
       const extension: Extension = { duration, askedAt: world.clock.now(), asks, replaces, approvals: [] };
-      return become(current, 'active', { extension });
+      return become(current, 'active', { extension, extensionDenied: null });
     },
     noting(world, 'extension-requested', actor, () => ({ rule, note: formatDuration(duration) })),
   );
@@ -92,15 +92,16 @@ async function denyExtension(
   rule: string,
   words: string,
 ): Promise<Grant> {
+  const extensionDenied: Decision = { by, verdict: 'deny', at: world.clock.now(), rule, note: words, digest };
   const result = await world.store.change(
     seen.id,
     (current) =>
       current.state === 'active' && current.extension !== null && extensionDigest(current, current.extension) === digest
-        ? become(current, 'active', { extension: null })
+        ? become(current, 'active', { extension: null, extensionDenied })
         : null,
     noting(world, 'extension-denied', by, { rule, note: words }),
   );
-  await tell(world, seen.id, 'message', 'extension-denied');
+  await tell(world, seen.id, 'message', 'extension-answer', 'extension-denied');
   return result?.grant ?? seen;
 }
 

@@ -84,6 +84,7 @@ export type News =
   | 'warning' // DM before expiry, with Extend
   | 'extension' // into the message's thread: a longer window is asked for
   | 'extended'
+  | 'extension-answer' // into the message's thread: it was denied
   | 'extension-denied'
   | 'pods' // DM thread: the names of the pods have changed
   | 'ended'; // DM: expired, revoked or failed, as the state says

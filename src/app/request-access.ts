@@ -60,6 +60,7 @@ export async function prepareRequest(world: World, slackId: string, ask: Ask): P
     startsAt: null,
     expiresAt: null,
     extension: null,
+    extensionDenied: null,
     ending: null,
     endedAt: null,
     message: null,

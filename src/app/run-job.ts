@@ -62,11 +62,17 @@ async function remind(world: World, id: GrantId): Promise<void> {
 /** News that tells of the end. */
 const OF_THE_END: ReadonlySet<News> = new Set(['denied', 'cancelled', 'timed-out', 'ended']);
 /** News with which the message of the request is written anew. */
-const IN_THE_MESSAGE: ReadonlySet<News> = new Set(['message', 'reminder', 'asked-again', 'extension']);
+const IN_THE_MESSAGE: ReadonlySet<News> = new Set([
+  'message',
+  'reminder',
+  'asked-again',
+  'extension',
+  'extension-answer',
+]);
 
 /** What the message of a request shows. */
-const shown = ({ state, digest, decisions, extension, expiresAt, remarks }: Grant): string =>
-  JSON.stringify([state, digest, decisions, extension, expiresAt, remarks]);
+const shown = ({ state, digest, decisions, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
+  JSON.stringify([state, digest, decisions, extension, extensionDenied, expiresAt, remarks]);
 
 /** What will never be taken is not tried again: those who can mend it are told, and the requester that nobody was asked. */
 async function undelivered(world: World, grant: Grant, error: unknown): Promise<Record<string, never>> {

@@ -142,6 +142,7 @@ export const grantRecord = z.looseObject({
       approvals: z.array(decision),
     })
     .nullable(),
+  extensionDenied: decision.nullable(),
   ending: z
     .looseObject({
       cause: z.enum(['expired', 'revoked', 'failed']),

@@ -114,6 +114,8 @@ export interface Grant {
   readonly startsAt: Instant | null;
   readonly expiresAt: Instant | null;
   readonly extension: Extension | null;
+  /** Of the longer window that was asked for last: null unless it was denied. */
+  readonly extensionDenied: Decision | null;
   readonly ending: Ending | null;
   readonly endedAt: Instant | null;
   /** The approval message. */

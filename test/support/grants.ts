@@ -74,6 +74,7 @@ export function sampleGrant(change: Partial<Grant> = {}): Grant {
     startsAt: null,
     expiresAt: null,
     extension: null,
+    extensionDenied: null,
     ending: null,
     endedAt: null,
     message: null,

@@ -20,6 +20,7 @@ const NEWS = [
   'warning',
   'extension',
   'extended',
+  'extension-answer',
   'extension-denied',
   'pods',
   'ended',

@@ -3,7 +3,18 @@ import type { View } from '../../app/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Grant } from '../../domain/grant.ts';
 import { ACTIONS } from './actions.ts';
-import { actions, button, context, header, type Message, message, section, small, words } from './blocks.ts';
+import {
+  actions,
+  type Block,
+  button,
+  context,
+  header,
+  type Message,
+  message,
+  section,
+  small,
+  words,
+} from './blocks.ts';
 import { revokeButton } from './messages.ts';
 import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from './standing.ts';
 import { code, codeBlock, moment, person, utc } from './text.ts';
@@ -11,7 +22,7 @@ import { code, codeBlock, moment, person, utc } from './text.ts';
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
 /** News that reaches people in the thread of the approval message, or as a direct message to the requester. */
-export type ThreadNews = 'reminder' | 'asked-again' | 'extension';
+export type ThreadNews = 'reminder' | 'asked-again' | 'extension' | 'extension-answer';
 export type DirectNews = Exclude<News, 'message' | ThreadNews>;
 
 const VALID: Record<News, (grant: Grant) => boolean> = {
@@ -26,7 +37,8 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   warning: (g) => g.state === 'active',
   extension: (g) => g.state === 'active' && g.extension !== null,
   extended: (g) => g.state === 'active',
-  'extension-denied': (g) => g.state === 'active' && g.extension === null,
+  'extension-answer': (g) => g.state === 'active' && g.extensionDenied !== null,
+  'extension-denied': (g) => g.state === 'active' && g.extensionDenied !== null,
   pods: (g) => g.state === 'active',
   ended: (g) => g.state === 'expired' || g.state === 'revoked' || g.state === 'failed',
 };
@@ -39,7 +51,7 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const whom = view.approvers === null ? '' : ` · ${approvers(view.approvers)}`;
+  const whom = view.approvers === null || news === 'extension-answer' ? '' : ` · ${approvers(view.approvers)}`;
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
@@ -53,13 +65,23 @@ export function threadMessage(view: View, news: ThreadNews): Message {
       'A longer window is asked for',
       `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more${grant.extension === null ? '' : instead(grant.extension)}. Decide with the buttons of the message above.`,
     ],
+    'extension-answer': ['The longer window was denied', extensionAnswer(grant)],
   }[news] as [string, string];
   return message(`${text}: ${grant.id} ${subject(grant)}`, [
     section(line),
     news === 'asked-again' ? remarks(grant) : null,
+    news === 'extension-answer' ? noteOn(grant) : null,
     context(`${code(grant.id)}${whom}`),
   ]);
 }
+
+function extensionAnswer({ extensionDenied, expiresAt }: Grant): string {
+  const by = extensionDenied?.by ? ` by ${person(extensionDenied.by)}` : '';
+  return `⛔ *The longer window was denied${by}.* The access ends as it was approved, ${expiresAt === null ? 'soon' : moment(expiresAt)}.`;
+}
+
+const noteOn = ({ extensionDenied }: Grant): Block | null =>
+  extensionDenied === null || extensionDenied.note === '' ? null : words(`“${extensionDenied.note}”`);
 
 /** What the requester gets as a direct message. */
 export function directMessage(view: View, news: DirectNews): Message {
@@ -111,9 +133,8 @@ export function directMessage(view: View, news: DirectNews): Message {
       ]);
     case 'extension-denied':
       return message(`No longer window: ${what}`, [
-        section(
-          `⛔ *The longer window was denied.* ${code(subject(grant))} ends as it was approved, ${grant.expiresAt === null ? 'soon' : moment(grant.expiresAt)}.`,
-        ),
+        section(`${extensionAnswer(grant)} ${code(subject(grant))}`),
+        noteOn(grant),
         idLine(grant),
       ]);
     case 'pods':

@@ -138,7 +138,8 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
     // Its message is on its way, and notifies by itself; so does one that has to be posted anew, or that Slack did not take until now.
     if (before === null && news !== 'reminder') return {};
     const at = await approval(view);
-    if (before?.ts === at.ts) await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: true });
+    if (before?.ts === at.ts)
+      await post(at.channel, threadMessage(view, news), { ts: at.ts, broadcast: news !== 'extension-answer' });
     return { message: at };
   }
 
@@ -154,6 +155,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'reminder':
         case 'asked-again':
         case 'extension':
+        case 'extension-answer':
           return intoThread(view, news);
         case 'granted':
           return { thread: await reaching(view, granted(view)) };

@@ -139,8 +139,12 @@ export function standing(view: View): string {
 
 /** Words that came with decisions and endings. */
 export function notes(grant: Grant): Block | null {
+  const denied = grant.extensionDenied;
   const said = [
     ...grant.decisions.filter((d) => d.note !== '').map((d) => `${d.by?.user ?? 'policy'}: “${d.note}”`),
+    ...(denied !== null && denied.note !== ''
+      ? [`${denied.by?.user ?? 'policy'}, who denied a longer window: “${denied.note}”`]
+      : []),
     ...(grant.ending !== null && grant.ending.note !== ''
       ? [`${grant.ending.by?.user ?? 'Drawbridge'}: “${grant.ending.note}”`]
       : []),

@@ -340,6 +340,22 @@ describe('a plan that changed is asked again, not applied', () => {
 });
 
 describe('a longer window', () => {
+  test('that is denied: requester and thread are told, with the note, until another is asked for', async () => {
+    const id = await active();
+    const { digest } = await app.useCases.extend(ada, id, 600);
+    await app.run();
+    app.told.length = 0;
+    await app.useCases.reviewExtension(cy, id, 'deny', 'the incident is over', { digest, message: null });
+    await app.run();
+    expect(app.told.map(({ news }) => news).toSorted()).toEqual(['extension-answer', 'extension-denied', 'message']);
+    expect(await app.grant(id)).toMatchObject({
+      extension: null,
+      extensionDenied: { by: { slackId: cy }, verdict: 'deny', note: 'the incident is over' },
+    });
+    await app.useCases.extend(ada, id, 600);
+    expect(await app.grant(id)).toMatchObject({ extension: { duration: 600 }, extensionDenied: null });
+  });
+
   test('is a decision of its own, moves the end, and never passes the maximum', async () => {
     const id = await active();
     const first = (await app.grant(id)).expiresAt ?? 0;

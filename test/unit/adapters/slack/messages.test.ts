@@ -71,9 +71,9 @@ function everything(view: View, words = ''): Message[] {
     whoMessage(words || 'staging', [view.grant]),
     accessMessage(view.grant),
     grantedMessage(view),
-    ...(['reminder', 'asked-again', 'extension'] as const).map((news) => threadMessage(view, news)),
-    ...(['denied', 'cancelled', 'timed-out', 'warning', 'extended', 'pods', 'ended'] as const).map((news) =>
-      directMessage(view, news),
+    ...(['reminder', 'asked-again', 'extension', 'extension-answer'] as const).map((news) => threadMessage(view, news)),
+    ...(['denied', 'cancelled', 'timed-out', 'warning', 'extended', 'extension-denied', 'pods', 'ended'] as const).map(
+      (news) => directMessage(view, news),
     ),
     alarmMessage(view.grant.id, words || 'x'),
     helpMessage(null, words),
@@ -203,6 +203,29 @@ describe('an approval message', () => {
     const view = sampleView({ state: 'active', ...ended, endedAt: null, extension });
     expect(textOf(approvalMessage(view))).toContain('instead of the 30m asked for before');
     expect(textOf(threadMessage(view, 'extension'))).toContain('10m more, instead of the 30m asked for before.');
+  });
+
+  it('tells everybody who knows of a longer window why it was denied', () => {
+    const by = { slackId: 'U0BEN', name: 'Ben', user: 'ben@example.test', groups: [] };
+    const denial = { by, verdict: 'deny', at: NOW, rule: 'x', digest: 'x' } as const;
+    const noted = sampleView({
+      state: 'active',
+      ...ended,
+      endedAt: null,
+      extensionDenied: { ...denial, note: 'the incident is over' },
+    });
+    for (const message of [directMessage(noted, 'extension-denied'), threadMessage(noted, 'extension-answer')]) {
+      expect(textOf(message)).toContain('The longer window was denied by <@U0BEN>');
+      expect(textOf(message)).toContain('“the incident is over”');
+      expect(textOf(message)).not.toContain('<!subteam^');
+    }
+    expect(textOf(approvalMessage(noted))).toContain(
+      'ben@example.test, who denied a longer window: “the incident is over”',
+    );
+    const silent = sampleView({ state: 'active', ...ended, endedAt: null, extensionDenied: { ...denial, note: '' } });
+    for (const message of [directMessage(silent, 'extension-denied'), threadMessage(silent, 'extension-answer')])
+      expect(textOf(message)).not.toContain('“');
+    expect(textOf(approvalMessage(silent))).not.toContain('who denied');
   });
 
   it('mentions the approvers only while they are needed', () => {
@@ -501,6 +524,7 @@ const hostileView = fc
       digest: 'a'.repeat(64),
       decisions: [decision('approve'), decision('deny')],
       extension: { duration: 600, askedAt: NOW, asks: 1, replaces: 300, approvals: [decision('approve')] },
+      extensionDenied: decision('deny'),
       ending: {
         cause: 'revoked',
         since: NOW,
