@@ -59,16 +59,18 @@ const AGAIN = 10_000;
  * What Drawbridge lacks of what it needs. Needs are looked at from time to time; what they lack is told when it is found, and when it is there
  * again.
  *
+ * @param elapsed milliseconds of a clock that only goes forward: one that is set back must delay no look
  * @param tell `began`: it is missing, or what is missing is another now than `before`; `ended`: it is there again
  * @param unknown a need could not be looked at
  */
 export function createConditions(options: {
   readonly now: () => Instant;
+  readonly elapsed?: () => number;
   readonly tell: { began(condition: Condition, before: Condition | null): void; ended(condition: Condition): void };
   readonly unknown: (name: string, error: unknown) => void;
 }): Conditions {
-  const { now, tell } = options;
-  const needs: { readonly need: Need; due: Instant; looking: Promise<void> | null; known: boolean }[] = [];
+  const { now, tell, elapsed = () => performance.now() } = options;
+  const needs: { readonly need: Need; due: number; looking: Promise<void> | null; known: boolean }[] = [];
   const conditions = new Map<string, Condition>();
 
   function report(kind: Kind, lack: Lack | null): void {
@@ -96,7 +98,7 @@ export function createConditions(options: {
       known = false;
       options.unknown(need.name, error);
     }
-    entry.due = now() + (known && lack === null ? need.every : (need.again ?? AGAIN));
+    entry.due = elapsed() + (known && lack === null ? need.every : (need.again ?? AGAIN));
     if (!known) return;
     entry.known = true;
     report(need, lack);
@@ -118,7 +120,7 @@ export function createConditions(options: {
       return [...conditions.values(), ...untried].find(hinders) ?? null;
     },
     async tend(all = false) {
-      const at = now();
+      const at = elapsed();
       await Promise.all(
         needs.map(async (entry) => {
           // Whoever asks for all must not be answered by a look that began before.

@@ -6,10 +6,12 @@ const NO_BOT: Lack = { lacks: 'the bot is not in the channel', todo: 'Invite it.
 
 function world() {
   let now = 1000;
+  let elapsed = 0;
   const told: string[] = [];
   const unknown: string[] = [];
   const conditions = createConditions({
     now: () => now,
+    elapsed: () => elapsed,
     tell: {
       began: ({ lacks }, before) => told.push(`${before === null ? '' : `${before.lacks}, now `}${lacks}`),
       ended: ({ lacks, since }) => told.push(`again: ${lacks} since ${since}`),
@@ -40,7 +42,11 @@ function world() {
     need,
     pass: (milliseconds: number) => {
       now += milliseconds;
+      elapsed += milliseconds;
       return conditions.tend();
+    },
+    setClock: (at: number) => {
+      now = at;
     },
   };
 }
@@ -88,6 +94,18 @@ describe('what is needed', () => {
     expect(redis.looks).toBe(3);
     await pass(10);
     expect(redis.looks).toBe(3);
+  });
+
+  it('is looked at in time also after the clock was set back', async () => {
+    const { conditions, need, pass, setClock, told } = world();
+    const redis = need();
+    await conditions.tend();
+    setClock(-3_600_000);
+    redis.answer = NO_EVAL;
+    await pass(599);
+    expect(told).toEqual([]);
+    await pass(1);
+    expect(told).toEqual(['no EVAL']);
   });
 
   it('is told once when it is missing, when something else is, and when it is there again', async () => {
