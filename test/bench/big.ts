@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parse } from 'yaml';
 import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
-import { bigNamespace, type ClusterSize, fillCluster } from '../support/big-cluster.ts';
+import { bigNamespace, type ClusterSize, fillCluster, INHABITED } from '../support/big-cluster.ts';
 import { stageOf, textOf } from '../support/e2e.ts';
 import { makeMemoryCgroup } from '../support/memory-cgroup.ts';
 import { type Figure, ms, type Row } from './figures.ts';
@@ -12,6 +12,7 @@ import { type BenchStage, onStage } from './stage.ts';
 
 const SIZE: ClusterSize = {
   pods: Number(process.env['BENCH_PODS'] ?? 10_000),
+  large: Number(process.env['BENCH_LARGE_PODS'] ?? 100),
   namespaces: Number(process.env['BENCH_NAMESPACES'] ?? 2000),
   workloads: Number(process.env['BENCH_WORKLOADS'] ?? 5000),
 };
@@ -124,7 +125,7 @@ export async function liveIn(
 }
 
 function figuresOf({ times, limit, peak, failures, stall }: Lived, size: ClusterSize, stage: BenchStage): Figure[] {
-  const inputs = `${size.pods} pods of 6 KB, ${size.namespaces} namespaces with a policy each, ${size.workloads} workloads in one; Kubernetes ${stage.kubernetes}`;
+  const inputs = `${size.pods} pods of 6 KB and ${size.large} of 1.4 MB, ${size.namespaces} namespaces (${INHABITED} of them with pods and a policy), ${size.workloads} workloads in one; Kubernetes ${stage.kubernetes}`;
   const steps = [...times].map(([what, took]) => `${what} ${ms(took)}`).join(', ');
   return [
     {

@@ -2,12 +2,19 @@ import { inParallel } from '../../src/app/in-parallel.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 
 export interface ClusterSize {
-  /** Of 6 KB each, marked as running, in all namespaces alike. */
+  /** Of 6 KB each, marked as running. */
   readonly pods: number;
+  /** As large as etcd takes, in one namespace. */
+  readonly large: number;
   readonly namespaces: number;
   /** Deployments, all in the first namespace. */
   readonly workloads: number;
 }
+
+/** So many namespaces have pods, and a policy. */
+export const INHABITED = 200;
+/** Bytes of a large pod: etcd takes 1.5 MiB. */
+export const LARGE = 1.4 * 2 ** 20;
 
 /** Calls of the API server at once. */
 const AT_ONCE = 16;
@@ -22,11 +29,12 @@ export async function fillCluster(kubeconfig: string, size: ClusterSize): Promis
     await each(size.namespaces, (index) =>
       post(api, '/api/v1/namespaces', { metadata: { name: bigNamespace(index) } }),
     );
+    const inhabited = Math.min(INHABITED, size.namespaces);
     // Without it there are no pods; the controller that makes it is far behind at so many namespaces.
-    await each(size.namespaces, (index) =>
+    await each(inhabited, (index) =>
       post(api, `/api/v1/namespaces/${bigNamespace(index)}/serviceaccounts`, { metadata: { name: 'default' } }),
     );
-    await each(size.namespaces, (index) =>
+    await each(inhabited, (index) =>
       post(api, `/apis/networking.k8s.io/v1/namespaces/${bigNamespace(index)}/networkpolicies`, {
         metadata: { name: 'default-deny' },
         spec: { podSelector: {}, policyTypes: ['Ingress'] },
@@ -36,10 +44,11 @@ export async function fillCluster(kubeconfig: string, size: ClusterSize): Promis
       post(api, `/apis/apps/v1/namespaces/${bigNamespace(0)}/deployments`, deployment(index)),
     );
     await each(size.pods, async (index) => {
-      const path = `/api/v1/namespaces/${bigNamespace(index % size.namespaces)}/pods`;
+      const path = `/api/v1/namespaces/${bigNamespace(index % inhabited)}/pods`;
       await post(api, path, pod(index));
       await must(api, 'PATCH', `${path}/pod-${index}/status`, statusOf(index), 'application/merge-patch+json');
     });
+    await each(size.large, (index) => post(api, `/api/v1/namespaces/${bigNamespace(0)}/pods`, largePod(index)));
   } finally {
     api.close();
   }
@@ -93,6 +102,15 @@ function pod(index: number): object {
         },
       ],
     },
+  };
+}
+
+function largePod(index: number): object {
+  const annotation = 'x'.repeat(255 * 2 ** 10);
+  const env = [{ name: 'SETTING', value: 'y'.repeat(LARGE - annotation.length) }];
+  return {
+    metadata: { name: `large-${index}`, annotations: { 'example.test/note': annotation } },
+    spec: { containers: [{ name: 'app', image: 'registry.k8s.io/pause:3.10', env }] },
   };
 }
 

@@ -1,5 +1,8 @@
+import { Readable } from 'node:stream';
+import { setImmediate as turn } from 'node:timers/promises';
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { Declined, Unavailable } from '../../domain/errors.ts';
+import { boundedText, TooLong } from './bounded-text.ts';
 import type { KubeObject } from './object.ts';
 
 /**
@@ -29,6 +32,20 @@ export type Kind = keyof typeof PLACES;
 /** How long one call may take: milliseconds. */
 const TIMEOUT = 10_000;
 const PAGE = 500;
+/**
+ * The longest page, unless it is of one object: bytes. In memory a page takes several times as much, and several are read at once. A longer one
+ * is asked for again in smaller pages: people may write 1.5 MB into each object of theirs (etcd takes no more).
+ */
+const LONGEST_PAGE = 4 * 2 ** 20;
+/** So many objects of a page are kept in one go; of large ones each by itself. */
+const PORTION = 50;
+/** How much smaller. */
+const SMALLER = 8;
+/** The longest answer: bytes. JSON may be several times as long as what etcd holds (`<` is `\u003c`). */
+const LONGEST_ANSWER = 16 * 2 ** 20;
+/** What is kept of an object has at most so many characters; of all that are larger no more than `MOST_KEPT` is kept together. */
+const LARGE = 4 * 2 ** 10;
+const MOST_KEPT = 16 * 2 ** 20;
 /** So often a list begins anew because its pages were no longer kept by the API server (410). */
 const TRIES = 3;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
@@ -42,6 +59,13 @@ export class ApiError extends Declined {
     super(message, words);
     this.name = 'ApiError';
     this.status = status;
+  }
+}
+
+/** The answer is more than may be held: somebody has made objects that are far larger than they need be. */
+class TooLarge extends ApiError {
+  constructor(message: string) {
+    super(413, message);
   }
 }
 
@@ -125,11 +149,14 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     body?: unknown,
     contentType?: string,
     accept?: string,
+    longest = LONGEST_ANSWER,
   ): Promise<T | null> {
     const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType, accept);
     const status = answer.httpStatusCode;
     onCall(status);
-    const text = await answer.body.text().catch((error: unknown) => {
+    const text = await boundedText(answer.body.stream() ?? Readable.from([]), longest).catch((error: unknown) => {
+      if (error instanceof TooLong)
+        throw new TooLarge(`${method} ${where.split('?')[0]}: the answer is ${error.message}`);
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: the answer broke off`, { cause: error });
     });
     if (status === 404) return null;
@@ -152,27 +179,43 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     { selector, metadataOnly = false, keep = (page) => page as readonly unknown[] as R[] }: ListOptions<T, R>,
   ): Promise<R[]> {
     const kept: R[] = [];
+    let large = 0;
+    let limit = PAGE;
     let next: string | undefined;
-    do {
-      const query = new URLSearchParams({ limit: String(PAGE) });
+    for (;;) {
+      const query = new URLSearchParams({ limit: String(limit) });
       if (selector !== undefined) query.set('labelSelector', selector);
       if (next) query.set('continue', next);
       const where = `${path(kind, namespace)}?${query.toString()}`;
       const accept = metadataOnly ? METADATA_ONLY : undefined;
-      const { items, metadata } = await must(
-        call<{ items: T[] | null; metadata: { continue?: string } }>(
-          HttpMethod.GET,
-          where,
-          undefined,
-          undefined,
-          accept,
-        ),
-        kind,
+      const longest = limit === 1 ? LONGEST_ANSWER : LONGEST_PAGE;
+      const page = await must(call<Page<T>>(HttpMethod.GET, where, undefined, undefined, accept, longest), kind).catch(
+        (error: unknown) => {
+          if (error instanceof TooLarge && limit > 1) return null;
+          throw error;
+        },
       );
+      if (page === null) {
+        limit = Math.max(1, Math.floor(limit / SMALLER));
+        continue;
+      }
       // Of nothing the API server makes null where only metadata is asked for.
-      for (const item of await keep(items ?? [])) kept.push(item);
-      next = metadata.continue;
-    } while (next);
+      const items = page.items ?? [];
+      const isLarge = limit < PAGE;
+      const portion = isLarge ? 1 : PORTION;
+      for (let i = 0; i < items.length; i += portion) {
+        // Others have their turn: an end that is due meanwhile.
+        await turn();
+        const some = items.slice(i, i + portion);
+        const found = await keep(some);
+        if (isLarge) large += largeIn(found);
+        if (large > MOST_KEPT) throw new TooLarge(`${kind}: what matters of them is too large${whereOf(some)}`);
+        for (const item of found) kept.push(item);
+      }
+      next = page.metadata.continue;
+      if (!next) break;
+      limit = Math.min(PAGE, limit * 2);
+    }
     return kept;
   }
 
@@ -249,6 +292,22 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       return date;
     },
   };
+}
+
+interface Page<T> {
+  readonly items: readonly T[] | null;
+  readonly metadata: { readonly continue?: string };
+}
+
+/** Characters that these have beyond what is usual. */
+function largeIn(kept: readonly unknown[]): number {
+  return kept.reduce<number>((sum, item) => sum + Math.max(0, JSON.stringify(item).length - LARGE), 0);
+}
+
+/** A namespace in which it was too much, as a phrase. */
+function whereOf(items: readonly unknown[]): string {
+  const { metadata } = (items.at(-1) ?? {}) as { metadata?: { namespace?: string } };
+  return metadata?.namespace === undefined ? '' : `, last in namespace ${metadata.namespace}`;
 }
 
 function messageOf(text: string): string {

@@ -1,23 +1,18 @@
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { pipeline } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { KubeConfig } from '@kubernetes/client-node';
 import { expect, onTestFinished, test } from 'vitest';
 import { createApi } from '../../../../src/adapters/kubernetes/api.ts';
+import { type KubePod, keepPods } from '../../../../src/adapters/kubernetes/projection.ts';
 import { readCluster } from '../../../../src/adapters/kubernetes/snapshot.ts';
 
 type Answer = { readonly status?: number; readonly body: unknown };
 
-/** An API over a server that answers as told, with the requests that it got. */
-async function apiOver(answer: (url: URL, request: IncomingMessage) => Answer) {
-  const asked: string[] = [];
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
-    const url = new URL(request.url ?? '', 'http://api');
-    asked.push(`${url.pathname.split('/').at(-1)}${url.searchParams.get('continue') ?? ''}`);
-    const { status = 200, body } = answer(url, request);
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
-  });
+/** An API over a server. */
+async function apiOf(server: Server) {
   await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
   onTestFinished(() => void server.close());
   const config = new KubeConfig();
@@ -29,7 +24,19 @@ async function apiOver(answer: (url: URL, request: IncomingMessage) => Answer) {
     contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
     currentContext: 'x',
   });
-  return { api: createApi(config), asked };
+  return createApi(config);
+}
+
+/** An API over a server that answers as told, with the requests that it got. */
+async function apiOver(answer: (url: URL, request: IncomingMessage) => Answer) {
+  const asked: string[] = [];
+  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+    const url = new URL(request.url ?? '', 'http://api');
+    asked.push(`${url.pathname.split('/').at(-1)}${url.searchParams.get('continue') ?? ''}`);
+    const { status = 200, body } = answer(url, request);
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  return { api: await apiOf(server), asked };
 }
 
 const page = (items: readonly unknown[], next?: string): Answer => ({
@@ -166,4 +173,78 @@ test('of a pod some 300 bytes are held, and it is counted to what is on top of i
   });
   expect(cluster.pods[0]?.labels).toBe(cluster.pods[1]?.labels);
   expect(each).toBeLessThan(400);
+});
+
+const MB = 2 ** 20;
+/** Lists so many pods, each as text, in pages as an API server makes them; a page that is not taken to its end is cut off. */
+async function podsOver(count: number, textOf: (index: number) => string) {
+  const pages: { limit: number; bytes: number; isTaken: boolean }[] = [];
+  const server = createServer(({ url = '' }, response) => {
+    const { searchParams } = new URL(url, 'http://api');
+    const from = Number(searchParams.get('continue') ?? 0);
+    const limit = Number(searchParams.get('limit'));
+    const end = Math.min(from + limit, count);
+    const seen = { limit, bytes: 0, isTaken: false };
+    pages.push(seen);
+    response.writeHead(200, { 'content-type': 'application/json' });
+    const next = end < count ? { continue: String(end) } : {};
+    async function* texts() {
+      yield `{"metadata":${JSON.stringify(next)},"items":[`;
+      for (let i = from; i < end; i++) {
+        const text = `${i > from ? ',' : ''}${textOf(i)}`;
+        seen.bytes += text.length;
+        yield text;
+      }
+      yield ']}';
+    }
+    pipeline(texts, response).then(
+      () => {
+        seen.isTaken = true;
+      },
+      () => {},
+    );
+  });
+  return { api: await apiOf(server), pages };
+}
+const podText = (name: string, annotation: string, labels: object = {}): string =>
+  `{"metadata":{"name":"${name}","namespace":"theirs","uid":"${name}","labels":${JSON.stringify(labels)},"annotations":{"a":"${annotation}"}}}`;
+
+test('pages of what people have made large hold no more than a few megabytes, and the others as many as ever', async () => {
+  const large = 'x'.repeat(1.4 * MB);
+  const isLarge = (index: number) => index >= 500 && index < 560;
+  const { api, pages } = await podsOver(3000, (index) => podText(`pod-${index}`, isLarge(index) ? large : ''));
+  const keep = keepPods();
+  let held = 0;
+  const found = await api.list<KubePod & { metadata: { annotations: { a: string } } }, KubePod>('Pod', null, {
+    keep(items) {
+      held = Math.max(held, ...items.map(({ metadata }) => metadata.annotations.a.length * items.length));
+      return keep(items);
+    },
+  });
+  expect(found.map(({ metadata }) => metadata.name)).toEqual(Array.from({ length: 3000 }, (_, i) => `pod-${i}`));
+  // One of them at a time, of pages that are as small as they must be.
+  expect(held).toBe(large.length);
+  expect(Math.max(...pages.map(({ bytes }) => bytes))).toBeLessThan(16 * MB);
+  const cut = pages.filter(({ isTaken }) => !isTaken);
+  expect(cut.length).toBeLessThan(50);
+  expect([pages[0]?.limit, pages.at(-1)?.limit]).toEqual([500, 500]);
+});
+
+test('one object may be as long as what etcd holds can be as JSON, and no longer', async () => {
+  const escaped = await podsOver(1, () => podText('pod', '\\u003c'.repeat(1.5 * MB)));
+  expect(await escaped.api.list('Pod', null, { keep: keepPods() })).toHaveLength(1);
+  expect(escaped.pages.map(({ limit }) => limit)).toEqual([500, 62, 7, 1]);
+  const endless = await podsOver(1, () => podText('pod', 'x'.repeat(17 * MB)));
+  await expect(endless.api.list('Pod', null)).rejects.toMatchObject({ status: 413 });
+});
+
+test('what matters of large objects is bounded too, and the namespace is named', async () => {
+  const labels = Object.fromEntries(Array.from({ length: 5000 }, (_, i) => [`example.test/${i}`, 'y'.repeat(63)]));
+  const { api } = await podsOver(50, (index) => podText(`pod-${index}`, '', { ...labels, index: String(index) }));
+  await expect(api.list('Pod', null, { keep: keepPods() })).rejects.toMatchObject({
+    status: 413,
+    message: expect.stringMatching(/^Pod: what matters of them is too large, last in namespace theirs$/) as string,
+  });
+  const few = await podsOver(25, (index) => podText(`pod-${index}`, '', { ...labels, index: String(index) }));
+  expect(await few.api.list('Pod', null, { keep: keepPods() })).toHaveLength(25);
 });
