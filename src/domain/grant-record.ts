@@ -142,7 +142,7 @@ export const grantRecord = z.looseObject({
       approvals: z.array(decision),
     })
     .nullable(),
-  extensionDenied: decision.nullable(),
+  extensionDenied: decision.nullable().default(null),
   ending: z
     .looseObject({
       cause: z.enum(['expired', 'revoked', 'failed']),

@@ -19,7 +19,7 @@ describe('a stored grant', () => {
   test('of the first version is read, with what was added since as it was before there was any', () => {
     const grant = grantIn(FIRST);
     expect(grant).toMatchObject(JSON.parse(FIRST) as object);
-    expect(grant.endTold).toBe(false);
+    expect(grant).toMatchObject({ endTold: false, extensionDenied: null });
     expect(grant.ending).toMatchObject({ rightsGoneAt: null, policyGoneAt: null, workspaceGoneAt: null });
   });
 
