@@ -37,7 +37,7 @@ async function connected(url: string) {
 }
 
 /** What the bot does with Redis, once through. */
-async function everythingWorks(url: string): Promise<void> {
+async function everythingWorks(url: string, warning = 'append-only'): Promise<void> {
   const { log, requests, scheduler, done } = await connected(url);
   const { audit } = auditOn(requests);
   await audit.start();
@@ -57,7 +57,8 @@ async function everythingWorks(url: string): Promise<void> {
   await scheduler.schedule({ v: 1, kind: 'revoke', id: first.id }, Date.now() + 300);
   await scheduler.schedule({ v: 1, kind: 'tell', id: first.id, news: 'denied' });
   await expect.poll(() => done, { timeout: 10_000 }).toEqual(['tell', 'revoke']);
-  expect(await redisWarnings(requests)).toEqual([expect.stringContaining('append-only')]);
+  expect(await redisWarnings(requests)).toEqual([expect.stringContaining(warning)]);
+  expect(log.lines.filter(({ text }) => text === 'Redis is away')).toEqual([]);
 }
 
 describe('Redis', () => {
@@ -106,6 +107,34 @@ describe('Redis', () => {
     expect(await data.dbsize()).toBe(0);
     await data.select(1);
     expect(await data.dbsize()).toBeGreaterThan(5);
+  });
+
+  const WITHOUT_INFO = 'rename-command INFO ""\n';
+  const NOBODY_LOOKED = 'Redis refuses INFO';
+  it('without INFO, which its host has taken away: everything works, and nobody looked at how it keeps its data', async () => {
+    const { port } = await start([], `appendonly yes\n${WITHOUT_INFO}`);
+    await everythingWorks(`redis://127.0.0.1:${port}`, NOBODY_LOOKED);
+  });
+
+  it('behind Sentinel without INFO, by its host or by the rights of its user: everything works', async () => {
+    const user = 'user bot on >hunter2 ~* &* +@all -info\n';
+    for (const [config, credentials] of [
+      [WITHOUT_INFO, ''],
+      [user, 'bot:hunter2@'],
+    ]) {
+      const { port: master } = await start([], config);
+      const { port: watcher } = await start(['--sentinel'], `sentinel monitor mymaster 127.0.0.1 ${master} 1\n`);
+      const admin = await client(watcher);
+      await expect
+        .poll(() => admin.call('SENTINEL', 'get-master-addr-by-name', 'mymaster'), { timeout: 10_000 })
+        .toBeTruthy();
+      await everythingWorks(`redis+sentinel://${credentials}127.0.0.1:${watcher}/mymaster`, NOBODY_LOOKED);
+    }
+  });
+
+  it('as a Cluster without INFO: everything works', async () => {
+    const { url } = await cluster(WITHOUT_INFO);
+    await everythingWorks(url, NOBODY_LOOKED);
   });
 
   it('behind Sentinel: after kill -9 of the master the replica is promoted, and a revocation that was scheduled runs in time', async () => {

@@ -35,7 +35,7 @@ export function redisProcesses(until: 'test' | 'suite' = 'test') {
 
   /** A connection to one of them, once it answers. */
   async function client(port: number): Promise<Redis> {
-    const redis = new Redis(port, '127.0.0.1', { retryStrategy: () => 20 });
+    const redis = new Redis(port, '127.0.0.1', { retryStrategy: () => 20, enableReadyCheck: false });
     redis.on('error', () => {});
     cleanups.push(() => redis.disconnect());
     await expect.poll(() => redis.ping(), { timeout: 10_000 }).toBe('PONG');
@@ -60,9 +60,9 @@ export function redisProcesses(until: 'test' | 'suite' = 'test') {
         .toSatisfy((found: unknown) => Array.isArray(found) && found.length === 1);
       return { master, replica, admin, url: `redis+sentinel://127.0.0.1:${guard.port}/mymaster` };
     },
-    /** Three masters that share the slots. */
-    async cluster() {
-      const config = 'cluster-enabled yes\ncluster-announce-ip 127.0.0.1\ncluster-node-timeout 2000\n';
+    /** Three masters that share the slots. @param more lines of their configuration */
+    async cluster(more = '') {
+      const config = `cluster-enabled yes\ncluster-announce-ip 127.0.0.1\ncluster-node-timeout 2000\n${more}`;
       const nodes = [await start([], config), await start([], config), await start([], config)];
       const clients = await Promise.all(nodes.map(({ port }) => client(port)));
       const third = Math.ceil(16_384 / 3);

@@ -24,6 +24,11 @@ export interface ConnectOptions {
   readonly startTimeout?: number;
 }
 
+/**
+ * With INFO ioredis asks whether Redis has loaded its data. Where its host has taken the command away it is not asked again: Redis itself refuses
+ * what comes too early.
+ */
+const NO_INFO = /^ERR unknown command ['`]info\b/i;
 const COMMAND_TIMEOUT_MS = 2000;
 const LONGEST_PAUSE_MS = 1000;
 
@@ -41,6 +46,10 @@ export async function connectRedis(redis: string | RedisTarget, options: Connect
   const where = target.hosts.map(({ host, port }) => `${host}:${port}`).join(', ');
   const state = { away: false, lastError: '' };
   client.on('error', (error: Error) => {
+    if (client instanceof Redis && NO_INFO.test(error.message)) {
+      client.options.enableReadyCheck = false;
+      return;
+    }
     state.lastError = error.message;
     if (!state.away) options.log.warn({ err: error, redis: where, role: options.role }, 'Redis is away');
     state.away = true;
@@ -84,7 +93,8 @@ function open(target: RedisTarget, role: ConnectOptions['role']): RedisClient {
   const enableOfflineQueue = role === 'worker';
   if (target.kind === 'cluster')
     return new Cluster([...target.hosts], {
-      redisOptions: options,
+      // Each node would ask INFO, which may be missing; whether the cluster is there is asked with CLUSTER INFO.
+      redisOptions: { ...options, enableReadyCheck: false },
       enableOfflineQueue,
       clusterRetryStrategy: pause,
       // Nodes name themselves by addresses; with TLS the names that the certificates have must be kept.
