@@ -25,13 +25,15 @@ export interface Command {
  */
 export async function runCommand<T>(world: World, command: Command, work: (world: World) => Promise<T>): Promise<T> {
   const own = readingOnce(world);
-  try {
-    return await trackingWrites(own, work);
-  } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
-    await auditRefusal(own, command, error);
-    throw await asTold(own, command, error);
-  }
+  return trackingWrites(own, async (tracked) => {
+    try {
+      return await work(tracked);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      await auditRefusal(own, command, error);
+      throw await asTold(own, command, error);
+    }
+  });
 }
 
 /**
