@@ -325,6 +325,25 @@ describe.each<Mode>(['Socket Mode', 'HTTP'])('a Bolt app over %s', (mode) => {
     await expect(slack.control.click(CY, ACCESS, message.ts, 'approve')).rejects.toThrow(/offers: nothing/);
   });
 
+  it('gets back escaped what it gave, in the value of a button and in plain texts', async () => {
+    const value = '{"note":"<b> & <c>"}';
+    const { ts = '' } = await bot.app.client.chat.postMessage({
+      channel: ACCESS,
+      text: 'a choice',
+      blocks: [
+        { type: 'section', text: { type: 'mrkdwn', text: 'escaped by the app: &amp;' } },
+        { type: 'actions', elements: [{ type: 'button', action_id: 'approve', value, text: plain('Yes & no') }] },
+      ],
+    });
+    await slack.control.click(BEN, ACCESS, ts, 'approve');
+    await slack.control.waitFor(() => bot.got.length > 0);
+    const element = { value: '{"note":"&lt;b&gt; &amp; &lt;c&gt;"}', text: { text: 'Yes &amp; no' } };
+    expect(last(bot.got)?.body).toMatchObject({
+      actions: [element],
+      message: { blocks: [{ text: { text: 'escaped by the app: &amp;' } }, { elements: [element] }] },
+    });
+  });
+
   it('may delete the original through response_url', async () => {
     const message = await request();
     await slack.control.click(BEN, ACCESS, message.ts, 'deny');
@@ -552,6 +571,19 @@ describe('two replicas', () => {
   });
 });
 
+describe('a check of the certificate', () => {
+  const slackOf = useSlack();
+
+  it('is unsigned, answered, and reaches no listener', async () => {
+    const slack = slackOf();
+    await expect(slack.control.checkCertificate()).rejects.toThrow('no request URL');
+    const bot = await startApp(slack, 'HTTP');
+    expect(await slack.control.checkCertificate()).toBe(200);
+    expect(bot.got).toEqual([]);
+    await bot.stop();
+  });
+});
+
 describe('a forged request', () => {
   const slackOf = useSlack();
   const body = new URLSearchParams({ command: '/jit', text: 'help', user_id: BEN, team_id: 'T0LOCAL' }).toString();
@@ -619,7 +651,8 @@ describe('a signed request that Slack sends again', () => {
 });
 
 describe('the Web API', () => {
-  const slackOf = useSlack({ minuteMs: 10 });
+  // Hundreds of calls in a few seconds, none of which is a journey.
+  const slackOf = useSlack({ minuteMs: 1000 });
   let slack: LocalSlack;
   let client: webApi.WebClient;
   beforeAll(() => {
@@ -688,6 +721,26 @@ describe('the Web API', () => {
     slack.control.directory.setGroup({ id: SRE, disabled: false, users: [BEN] });
   });
 
+  it('knows no user groups on a free plan', async () => {
+    slack.control.directory.setPlan('free');
+    expect(await errorOf(client.usergroups.list({}))).toBe('plan_upgrade_required');
+    expect(await errorOf(client.usergroups.users.list({ usergroup: SRE }))).toBe('plan_upgrade_required');
+    slack.control.directory.setPlan('paid');
+    expect((await client.usergroups.list({})).usergroups).toHaveLength(1);
+  });
+
+  it('lets nobody post or edit in a channel that is archived', async () => {
+    const content = { channel: ACCESS, text: 'x' };
+    const { ts = '' } = await client.chat.postMessage(content);
+    slack.control.directory.setArchived(ACCESS, true);
+    expect((await client.conversations.info({ channel: ACCESS })).channel?.is_archived).toBe(true);
+    expect(await errorOf(client.chat.postMessage(content))).toBe('is_archived');
+    expect(await errorOf(client.chat.postEphemeral({ ...content, user: ADA }))).toBe('is_archived');
+    expect(await errorOf(client.chat.update({ ...content, ts }))).toBe('is_inactive');
+    slack.control.directory.setArchived(ACCESS, false);
+    expect(await errorOf(client.chat.update({ ...content, ts }))).toBe('none');
+  });
+
   it('answers with the scopes of the token, and refuses what they do not cover', async () => {
     const all = slack.control.scopes();
     expect((await client.auth.test()).response_metadata?.scopes).toEqual(all);
@@ -704,6 +757,12 @@ describe('the Web API', () => {
     expect((await client.conversations.members({ channel: ACCESS, limit: 3, cursor })).members).toEqual([
       slack.botUserId,
     ]);
+    const most = 999;
+    const many = Array.from({ length: most + 1 }, (_, index) => `U${index}`);
+    slack.control.directory.setMembers(ACCESS, many);
+    const page = await client.conversations.members({ channel: ACCESS, limit: most });
+    expect(page.members).toEqual(many.slice(0, most));
+    expect(await errorOf(client.conversations.members({ channel: ACCESS, limit: most + 1 }))).toBe('invalid_limit');
     slack.control.directory.setMembers(ACCESS, [ADA, slack.botUserId]);
     expect((await client.conversations.members({ channel: ACCESS })).members).toEqual([ADA, slack.botUserId]);
     expect((await client.users.conversations({ user: BEN })).channels).toEqual([]);
@@ -771,6 +830,10 @@ describe('the Web API', () => {
     expect(await errorOf(client.views.update({ view_id: 'V0', view: requestView() }))).toBe('not_found');
     const tooLong = { ...requestView(), title: plain('Request access to Kubernetes') };
     expect(await errorOf(client.views.open({ trigger_id: 'x', view: tooLong }))).toBe('invalid_arguments');
+    const blocks = Array.from({ length: 90 }, () => ({ type: 'section' as const, text: plain('x'.repeat(3000)) }));
+    const tooLarge = { ...requestView(), blocks };
+    expect(await errorOf(client.views.open({ trigger_id: 'x', view: tooLarge }))).toBe('view_too_large');
+    expect(await errorOf(client.views.update({ view_id: 'V0', view: tooLarge }))).toBe('view_too_large');
   });
 
   it('takes a trigger once and in time, and a view by its hash', async () => {
@@ -794,19 +857,57 @@ describe('the Web API', () => {
     await impatient.stop();
   });
 
-  it('takes a response_url five times', async () => {
-    const bot = await startApp(slack, 'Socket Mode');
-    await slack.control.command(ADA, ACCESS, '/jit', 'help');
-    await slack.control.waitFor(() => slack.control.log().filter((one) => one.what === 'response_url').length === 2);
-    const response_url = fieldOf(bot.got[0], 'response_url');
-    const post = async () => (await fetch(response_url, { method: 'POST', body: '{"text":"again"}' })).status;
-    expect([await post(), await post(), await post(), await post()]).toEqual([200, 200, 200, 404]);
-    await bot.stop();
+  describe('a response_url', () => {
+    let bot: TestApp;
+    beforeAll(async () => {
+      bot = await startApp(slack, 'Socket Mode');
+    });
+    afterAll(() => bot.stop());
+
+    /** Types a command that the app answers twice by its response_url, and answers how to post there again. */
+    async function issued(): Promise<(body: object) => Promise<{ status: number; text: string }>> {
+      const uses = () => slack.control.log().filter((one) => one.what === 'response_url').length;
+      const before = uses();
+      await slack.control.command(ADA, ACCESS, '/jit', 'help');
+      await slack.control.waitFor(() => uses() === before + 2);
+      const response_url = fieldOf(bot.got.at(-1), 'response_url');
+      return async (body) => {
+        const response = await fetch(response_url, { method: 'POST', body: JSON.stringify(body) });
+        return { status: response.status, text: await response.text() };
+      };
+    }
+    const said = async (text: string) => (await slack.control.ephemerals(ADA)).some((one) => one.text === text);
+
+    it('is taken five times', async () => {
+      const post = await issued();
+      const again = { text: 'again' };
+      for (let n = 0; n < 3; n += 1) expect((await post(again)).status).toBe(200);
+      expect(await post(again)).toEqual({ status: 404, text: 'used_url' });
+    });
+
+    it('is taken for half an hour', async () => {
+      const post = await issued();
+      const half = 30 * 60_000;
+      vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + half - 10_000 });
+      expect((await post({ text: 'just in time' })).status).toBe(200);
+      vi.setSystemTime(Date.now() + 20_000);
+      expect(await post({ text: 'too late' })).toEqual({ status: 404, text: 'expired_url' });
+      vi.useRealTimers();
+      expect(await said('too late')).toBe(false);
+    });
+
+    it('takes no message that Slack would refuse', async () => {
+      const post = await issued();
+      const blocks = [{ type: 'section', text: plain('x'.repeat(3001)) }];
+      expect(await post({ text: 'refused', blocks })).toEqual({ status: 400, text: 'invalid_blocks' });
+      expect(await post({})).toEqual({ status: 400, text: 'no_text' });
+      expect(await said('refused')).toBe(false);
+    });
   });
 });
 
 describe('a call too many', () => {
-  const slackOf = useSlack({ minuteMs: 60_000 });
+  const slackOf = useSlack();
 
   it('is answered with 429 and when to come again, each method and each channel by itself', async () => {
     const slack = slackOf();
@@ -956,6 +1057,14 @@ describe.skipIf(withoutBrowser && !process.env.CI)('the page', () => {
     await ben.page.getByText('for all').waitFor();
     expect(await ada.page.getByText('Only visible to you').count()).toBe(2);
     expect(await ben.page.getByText('for you alone').count()).toBe(0);
+  });
+
+  it('forgets with a reload what only one person saw', async () => {
+    await ada.page.reload();
+    await ada.page.getByText('for all').waitFor();
+    expect(await ada.page.getByText('for you alone').count()).toBe(0);
+    await ada.type('/jit help');
+    await ada.page.getByText('for you alone').waitFor();
   });
 
   it('asks where a button asks, and acts only on yes', async () => {

@@ -342,6 +342,13 @@ export interface ViewDefinition {
   notify_on_close?: boolean;
 }
 
+/** Bytes of a modal. https://docs.slack.dev/reference/methods/views.open (view_too_large) */
+const LARGEST_VIEW = 250_000;
+
+export function isTooLarge(view: unknown): boolean {
+  return Buffer.byteLength(JSON.stringify(view) ?? '') > LARGEST_VIEW;
+}
+
 /** Why Slack would refuse this modal; empty when it would not. */
 export function viewErrors(view: unknown): string[] {
   const errors: string[] = [];

@@ -49,6 +49,8 @@ export interface SlackControl extends People {
   connected(count?: number): Promise<void>;
   /** Where Slack posts to while the app has no Socket Mode connection. */
   setRequestUrl(url: string | undefined): void;
+  /** Asks the request URL for its certificate, as Slack does now and then; answers the status. */
+  checkCertificate(): Promise<number>;
   /** Changes people, user groups and members of channels while the bot runs. */
   readonly directory: Directory;
   /** The bot token's scopes from now on; without one, its methods answer missing_scope. */
@@ -120,6 +122,7 @@ export function controlClient(options: {
       await waitFor(() => delivery.connections >= count, { timeout: 15_000, what: `${count} Socket Mode connections` });
     },
     setRequestUrl: (url) => delivery.setRequestUrl(url),
+    checkCertificate: () => delivery.checkCertificate(),
     setScopes: (scopes) => api.setScopes(scopes),
     scopes: () => api.scopes(),
   };

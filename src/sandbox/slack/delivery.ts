@@ -33,6 +33,11 @@ export interface DeliveryService {
   /** Takes a Socket Mode connection. */
   accept(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   setRequestUrl(url: string | undefined): void;
+  /**
+   * Looks now and then whether the request URL has a certificate that holds: unsigned. Answers the status.
+   * https://docs.slack.dev/interactivity/implementing-slash-commands (ssl_check)
+   */
+  checkCertificate(): Promise<number>;
   /** Socket Mode connections of the app that have not been told to go. */
   readonly connections: number;
   /** How the app can be reached now. */
@@ -166,6 +171,12 @@ export function createDelivery(options: {
     redeliver: send,
     setRequestUrl(url) {
       requestUrl = url;
+    },
+    async checkCertificate() {
+      if (requestUrl === undefined) throw new Error('the app has no request URL');
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' };
+      const body = 'ssl_check=1&token=verification-token';
+      return (await fetch(requestUrl, { method: 'POST', headers, body })).status;
     },
     accept(request, socket, head) {
       const connection = acceptWebSocket(request, socket, head, {

@@ -41,10 +41,14 @@ export interface Channel {
   /** Without #. */
   name: string;
   is_private?: boolean;
+  is_archived?: boolean;
   /** Ids of people. The bot is a member unless `withoutBot`. */
   members: string[];
   withoutBot?: boolean;
 }
+
+/** User groups are a feature of paid plans. */
+export type Plan = 'free' | 'paid';
 
 /** The workspace as the tests may read and change it; changes hold from the next call of the bot on. */
 export interface Directory {
@@ -60,6 +64,9 @@ export interface Directory {
   setMembers(channel: string, members: string[]): void;
   channel(id: string): Channel | undefined;
   channels(): Channel[];
+  setArchived(channel: string, isArchived: boolean): void;
+  readonly plan: Plan;
+  setPlan(plan: Plan): void;
 }
 
 export interface Workspace {
@@ -77,6 +84,7 @@ export function createDirectory({ botUserId, users, userGroups, channels }: Work
   const members = new Map(
     channels.map((channel) => [channel.id, channel.withoutBot ? channel.members : [...channel.members, botUserId]]),
   );
+  let plan: Plan = 'paid';
   return {
     person: (id) => people.get(id),
     people: () => [...people.values()],
@@ -93,6 +101,16 @@ export function createDirectory({ botUserId, users, userGroups, channels }: Work
     },
     channel: (id) => rooms.get(id),
     channels: () => [...rooms.values()],
+    setArchived(id, isArchived) {
+      const room = rooms.get(id);
+      if (room) rooms.set(id, { ...room, is_archived: isArchived });
+    },
+    get plan() {
+      return plan;
+    },
+    setPlan(other) {
+      plan = other;
+    },
   };
 }
 

@@ -40,6 +40,9 @@ export function announcing(
 
   return {
     ...directory,
+    get plan() {
+      return directory.plan;
+    },
     setPerson(change) {
       const type = directory.person(change.id) === undefined ? 'team_join' : 'user_change';
       directory.setPerson(change);

@@ -229,6 +229,9 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     } catch {
       return { status: 400, text: 'invalid_payload' };
     }
+    // Slack words it in the body alone: https://github.com/sourcegraph/sourcegraph-public-snapshot/issues/49979
+    const wrong = body.delete_original === true ? undefined : api.contentError(body);
+    if (wrong) return { status: 400, text: String(wrong.error) };
     // What came with the ack is shown first, although it may be overtaken on its way here.
     await Promise.race([known.answerShown, delay(OVERTAKE_MS)]);
     const result = await upstream.respond(path, { response_type: 'ephemeral', ...body });
@@ -391,6 +394,8 @@ function decode(contentType: string, raw: string): { kind: DeliveryKind; payload
 
 /** What Slack has in block_actions of a message and local-slack has not. */
 function completeClick(payload: Json, api: WebApi): void {
+  // https://github.com/slackapi/bolt-python/issues/513
+  payload.actions = withTextsEscaped(payload.actions);
   const message = payload.message as SlackMessage | undefined;
   if (!message) return;
   if (message.subtype === 'ephemeral') {
@@ -398,9 +403,25 @@ function completeClick(payload: Json, api: WebApi): void {
     delete payload.message;
     payload.container = { ...(payload.container as Json), is_ephemeral: true };
   } else {
-    payload.message = api.decorate(message);
+    const shown = api.decorate(message);
+    payload.message = { ...shown, blocks: withTextsEscaped(shown.blocks) };
   }
 }
+
+/** Copies blocks or actions; the values of buttons, and plain texts, as Slack hands them back. Markup was escaped by the app already. */
+function withTextsEscaped(part: unknown): unknown {
+  if (Array.isArray(part)) return part.map(withTextsEscaped);
+  if (typeof part !== 'object' || part === null) return part;
+  const isMarkup = 'type' in part && part.type === 'mrkdwn';
+  return Object.fromEntries(
+    Object.entries(part).map(([name, value]) => {
+      const isText = typeof value === 'string' && (name === 'value' || (name === 'text' && !isMarkup));
+      return [name, isText ? escaped(value) : withTextsEscaped(value)];
+    }),
+  );
+}
+
+const escaped = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
 
 function keyOf(kind: DeliveryKind, payload: Json): string {
   if (kind === 'slash_commands') {

@@ -5,7 +5,7 @@ import type { DeliveryService } from './delivery.ts';
 import type { Directory, Person } from './directory.ts';
 import type { Modals } from './modals.ts';
 import type { People, Shown } from './people.ts';
-import type { AppConfig, TeamConfig, Upstream } from './upstream.ts';
+import type { AppConfig, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
 
 /**
  * The web page of the local Slack: one person's view (`/?as=ada`), live. local-slack brings a page of its own, which
@@ -70,14 +70,21 @@ export function createPage(options: {
   const actor = (as: string | null): Person | undefined =>
     living().find((person) => person.id === as || person.name === as);
 
-  const state = async (me: Person): Promise<unknown> => {
+  /** `since`: seconds since the epoch at which the page was loaded. Slack's client forgets what only one person saw before. */
+  const state = async (me: Person, since: number): Promise<unknown> => {
+    const isThere = ({ ephemeral_to, ts }: SlackMessage): boolean => ephemeral_to === undefined || Number(ts) >= since;
     // The direct messages with the app are there from the start, as at Slack.
     await upstream.api('conversations.open', { users: me.id });
     const places = await Promise.all(
       (await people.places(me.id)).map(async (id) => {
         const channel = directory.channel(id);
         const kind = channel ? (channel.is_private ? 'private' : 'public') : 'direct';
-        return { id, name: channel?.name ?? app.botName, kind, messages: await people.visible(me.id, id) };
+        return {
+          id,
+          name: channel?.name ?? app.botName,
+          kind,
+          messages: (await people.visible(me.id, id)).filter(isThere),
+        };
       }),
     );
     return {
@@ -176,7 +183,7 @@ export function createPage(options: {
         return;
       }
       if (path === '/page/state' && me) {
-        json(response, 200, await state(me));
+        json(response, 200, await state(me, Number(query.get('since') ?? 0)));
         return;
       }
       if (path === '/page/act' && me && request.headers['content-type'] === 'application/json') {

@@ -5,6 +5,7 @@ import {
   controls,
   enteredValue,
   isEmpty,
+  isTooLarge,
   optionsOf,
   type StateValue,
   type ViewDefinition,
@@ -358,7 +359,7 @@ function applySubmission(
     }
     case 'update':
     case 'push': {
-      const wrong = viewErrors(other);
+      const wrong = isTooLarge(other) ? ['view_too_large'] : viewErrors(other);
       if (wrong.length > 0) return { kind: 'failed', error: wrong.join('; ') };
       const result =
         answer.response_action === 'push' ? modals.push(user, other) : modals.update({ view_id: view.id }, other);

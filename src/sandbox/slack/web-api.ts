@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { type Block, blockErrors, LONGEST_BLOCKS, type ViewDefinition, viewErrors, withIds } from './blockkit.ts';
+import {
+  type Block,
+  blockErrors,
+  isTooLarge,
+  LONGEST_BLOCKS,
+  type ViewDefinition,
+  viewErrors,
+  withIds,
+} from './blockkit.ts';
 import { type Directory, type Person, slackGroup, slackUser } from './directory.ts';
 import type { Modals, Triggers, ViewResult } from './modals.ts';
 import type { AppConfig, Json, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
@@ -25,6 +33,8 @@ export interface WebApi {
   call(method: string, args: Json, token: string): Promise<Json>;
   setScopes(scopes: readonly string[]): void;
   scopes(): readonly string[];
+  /** What Slack would refuse in the content of a message, as it answers it; undefined when it would not. */
+  contentError(content: Json): Json | undefined;
   /** A message as the app may see it: with its metadata. */
   decorate(message: SlackMessage): SlackMessage;
 }
@@ -66,7 +76,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
 
   /** A list cut at `limit`, with a cursor to go on from; Slack's own page size where none is asked for. */
   const page = <T>(list: readonly T[], args: Json): { items: T[]; response_metadata: Json } => {
-    const limit = Math.min(Number(args.limit) || 100, 1000);
+    const limit = Number(args.limit) || 100;
     const start = Number(Buffer.from(text(args.cursor), 'base64').toString() || 0);
     const next = start + limit;
     const next_cursor = next < list.length ? Buffer.from(String(next)).toString('base64') : '';
@@ -93,6 +103,18 @@ export function createWebApi(options: WebApiOptions): WebApi {
     if (!found) return 'user_not_found';
     if (found.deleted) return 'user_disabled';
     return found.is_bot ? 'cannot_dm_bot' : undefined;
+  };
+
+  /** The largest page that these methods take: https://docs.slack.dev/reference/methods/conversations.members (limit) */
+  const asksTooMuch = (args: Json): boolean => Number(args.limit ?? 0) > 999;
+
+  const isArchived = (channel: string): boolean => directory.channel(channel)?.is_archived ?? false;
+
+  /** Why nobody can post in this channel, or not the app. */
+  const closedTo = (channel: string): Json | undefined => {
+    if (isArchived(channel)) return fail('is_archived');
+    if (!botIsIn(channel)) return fail(isPrivate(channel) ? 'channel_not_found' : 'not_in_channel');
+    return undefined;
   };
 
   const isPrivate = (channel: string): boolean => directory.channel(channel)?.is_private ?? false;
@@ -123,9 +145,15 @@ export function createWebApi(options: WebApiOptions): WebApi {
   const viewAnswer = (result: ViewResult): Json =>
     result.ok ? ok({ view: result.view }) : fail(result.error, { response_metadata: { messages: [] } });
 
+  const viewError = (view: unknown): Json | undefined => {
+    if (isTooLarge(view)) return fail('view_too_large');
+    const errors = viewErrors(view);
+    return errors.length > 0 ? fail('invalid_arguments', { response_metadata: { messages: errors } }) : undefined;
+  };
+
   const withTrigger = (args: Json, then: (user: string, view: ViewDefinition) => ViewResult): Json => {
-    const errors = viewErrors(args.view);
-    if (errors.length > 0) return fail('invalid_arguments', { response_metadata: { messages: errors } });
+    const wrong = viewError(args.view);
+    if (wrong) return wrong;
     const trigger = triggers.exchange(args.trigger_id);
     if ('error' in trigger) return fail(trigger.error);
     return viewAnswer(then(trigger.user, args.view as ViewDefinition));
@@ -158,6 +186,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
     'users.conversations': async (args) => {
       const user = text(args.user) || bot.id;
       if (!person(user)) return fail('user_not_found');
+      if (asksTooMuch(args)) return fail('invalid_limit');
       const types = (text(args.types) || 'public_channel').split(',');
       const rooms = directory.channels().filter((channel) => {
         const { id, is_private } = channel;
@@ -172,11 +201,13 @@ export function createWebApi(options: WebApiOptions): WebApi {
     },
 
     'usergroups.list': (args) => {
+      if (directory.plan === 'free') return fail('plan_upgrade_required');
       const withUsers = isTrue(args.include_users);
       const groups = directory.groups().filter((group) => !group.disabled || isTrue(args.include_disabled));
       return ok({ usergroups: groups.map((group) => slackGroup(group, team.teamId, withUsers)) });
     },
     'usergroups.users.list': (args) => {
+      if (directory.plan === 'free') return fail('plan_upgrade_required');
       const group = directory.groups().find((one) => one.id === args.usergroup);
       if (!group || (group.disabled && !isTrue(args.include_disabled))) return fail('no_such_subteam');
       return ok({ users: group.users });
@@ -194,6 +225,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
       const direct = (await upstream.directMessages()).find((one) => one.id === channel);
       const members = directory.members(channel) ?? (direct ? [direct.user, bot.id] : undefined);
       if (!members) return fail('channel_not_found');
+      if (asksTooMuch(args)) return fail('invalid_limit');
       const { items, response_metadata } = page(members, args);
       return ok({ members: items, response_metadata });
     },
@@ -210,8 +242,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
     'chat.postMessage': async (args) => {
       const channel = await resolve(text(args.channel));
       if ('error' in channel) return fail(channel.error);
-      if (!botIsIn(channel.id)) return fail(isPrivate(channel.id) ? 'channel_not_found' : 'not_in_channel');
-      const wrong = contentError(args);
+      const wrong = closedTo(channel.id) ?? contentError(args);
       if (wrong) return wrong;
       const answer = await upstream.api('chat.postMessage', { ...named(args), channel: channel.id });
       if (answer.ok) keepMetadata(channel.id, text(answer.ts), args);
@@ -221,6 +252,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
       const channel = text(args.channel);
       // https://docs.slack.dev/reference/methods/chat.update: a direct message goes by its D id, not by the person.
       if (/^[UW#]/.test(channel)) return fail('channel_not_found');
+      if (isArchived(channel)) return fail('is_inactive');
       const message = await ownMessage(channel, text(args.ts));
       if (!message) return fail('message_not_found');
       if (message.user !== bot.id) return fail('cant_update_message');
@@ -240,7 +272,8 @@ export function createWebApi(options: WebApiOptions): WebApi {
     'chat.postEphemeral': async (args) => {
       const channel = await resolve(text(args.channel));
       if ('error' in channel) return fail(channel.error);
-      if (!botIsIn(channel.id)) return fail(isPrivate(channel.id) ? 'channel_not_found' : 'not_in_channel');
+      const closed = closedTo(channel.id);
+      if (closed) return closed;
       const members = directory.members(channel.id);
       if (members && !members.includes(text(args.user))) return fail('user_not_in_channel');
       return contentError(args) ?? upstream.api('chat.postEphemeral', { ...named(args), channel: channel.id });
@@ -254,8 +287,8 @@ export function createWebApi(options: WebApiOptions): WebApi {
     'views.open': (args) => withTrigger(args, (user, view) => modals.open(user, view)),
     'views.push': (args) => withTrigger(args, (user, view) => modals.push(user, view)),
     'views.update': (args) => {
-      const errors = viewErrors(args.view);
-      if (errors.length > 0) return fail('invalid_arguments', { response_metadata: { messages: errors } });
+      const wrong = viewError(args.view);
+      if (wrong) return wrong;
       const which: Parameters<Modals['update']>[0] = {};
       if (args.view_id) which.view_id = text(args.view_id);
       else which.external_id = text(args.external_id);
@@ -271,6 +304,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
     return {
       ...(answer.channel as Json),
       ...(members ? { is_member: members.includes(bot.id), num_members: members.length } : {}),
+      is_archived: isArchived(channel),
     };
   };
 
@@ -290,6 +324,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
       granted = new Set(scopes);
     },
     scopes: () => [...granted],
+    contentError,
     decorate,
   };
 }

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import {
   type Block,
   blockErrors,
@@ -6,6 +6,7 @@ import {
   enteredValue,
   initialValue,
   isEmpty,
+  isTooLarge,
   type Text,
   viewErrors,
   withIds,
@@ -89,6 +90,15 @@ describe('what Slack refuses in modals', () => {
     expect(viewErrors(view)).toEqual([]);
     expect(viewErrors({ ...view, ...change })).not.toEqual([]);
   });
+});
+
+test('a modal is too large beyond 250 kB, which are bytes', () => {
+  const frame = Buffer.byteLength(JSON.stringify({ text: '' }));
+  const of = (letter: string, bytes: number) => ({ text: letter.repeat((bytes - frame) / Buffer.byteLength(letter)) });
+  expect(isTooLarge(of('x', 250_000))).toBe(false);
+  expect(isTooLarge(of('x', 250_001))).toBe(true);
+  expect(isTooLarge(of('é', 250_000))).toBe(false);
+  expect(isTooLarge(of('é', 250_002))).toBe(true);
 });
 
 describe('what an element holds', () => {

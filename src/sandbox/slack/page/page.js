@@ -7,6 +7,8 @@ const query = new URLSearchParams(location.search);
 const as = query.get('as');
 
 let state = null;
+/** What only this person saw goes with a reload, as in Slack's own client. */
+const since = Date.now() / 1000;
 let place = null;
 let threadTs = null;
 const seen = new Map();
@@ -685,7 +687,7 @@ async function look() {
 
 async function lookOnce() {
   outdated = false;
-  const response = await fetch(`/page/state?as=${encodeURIComponent(as)}`);
+  const response = await fetch(`/page/state?as=${encodeURIComponent(as)}&since=${since}`);
   if (!response.ok) return choose();
   state = await response.json();
   if (!state.places.some((one) => one.id === place)) {
