@@ -119,9 +119,9 @@ export interface Notifier {
 
 /** How old what is known of a list may be: for decisions read `now` (or in the last seconds), for offers `recently`. */
 export type Freshness = 'now' | 'recently';
-/** It can't be read, for whatever reason; when to try again, in seconds. */
+/** It can't be read, for whatever reason; when to try again, in seconds; null: not before somebody has changed something. */
 export interface Unreadable {
-  readonly retryIn: number;
+  readonly retryIn: number | null;
 }
 
 export interface Directory {

@@ -78,7 +78,7 @@ const refuse = (rule: string, reason: string, remedy = ''): No => ({
   refusal: new Refusal(rule, reason, remedy),
 });
 /** Who is in a list can't be read, and that decides. `what`: what is therefore not known. */
-const unread = ({ word, id, path }: Entry, retryIn: number, what: string): No => ({
+const unread = ({ word, id, path }: Entry, retryIn: number | null, what: string): No => ({
   allowed: false,
   refusal: new UnreadableMembers(`${path} (${word}: ${id}, whose members can't be read now)`, id, retryIn, what),
 });

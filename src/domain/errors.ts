@@ -19,18 +19,22 @@ export class Refusal extends Error {
   }
 }
 
-/** A "no" only because it can't be read now who is in a list of the policy: never the policy's own no, and it may pass. */
+/** A "no" only because it can't be read now who is in a list of the policy: never the policy's own no. */
 export class UnreadableMembers extends Refusal {
   /** The id of the user group or channel. */
   readonly list: string;
-  readonly retryIn: number;
+  readonly retryIn: number | null;
 
   /**
-   * @param retryIn seconds
+   * @param retryIn seconds; null: it can't be read before somebody has changed something
    * @param unknown what is not known while the list can't be read, one sentence
    */
-  constructor(rule: string, list: string, retryIn: number, unknown: string) {
-    super(rule, `Who is in ${list} can't be read now. ${unknown}`, `Try again in ${Math.ceil(retryIn)} s.`);
+  constructor(rule: string, list: string, retryIn: number | null, unknown: string) {
+    super(
+      rule,
+      `Who is in ${list} can't be read now. ${unknown}`,
+      retryIn === null ? 'Tell an administrator of Drawbridge.' : `Try again in ${Math.ceil(retryIn)} s.`,
+    );
     this.name = 'Refusal';
     this.list = list;
     this.retryIn = retryIn;
@@ -56,7 +60,7 @@ export class Unavailable extends Error {
   constructor(
     dependency: Dependency,
     message: string,
-    options?: ErrorOptions & { readonly untouched?: boolean; readonly retryIn?: number },
+    options?: ErrorOptions & { readonly untouched?: boolean; readonly retryIn?: number | null },
   ) {
     super(message, options);
     this.name = 'Unavailable';
@@ -69,7 +73,11 @@ export class Unavailable extends Error {
 /** The same fault, from which it is known whether anything was changed; any other error as it is. */
 export function touching(error: unknown, touched: boolean): unknown {
   if (!(error instanceof Unavailable) || error.untouched !== touched) return error;
-  return new Unavailable(error.dependency, error.message, { cause: error, untouched: !touched });
+  return new Unavailable(error.dependency, error.message, {
+    cause: error,
+    untouched: !touched,
+    retryIn: error.retryIn,
+  });
 }
 
 /** A message that will never be taken as it is: somebody must change something first. */

@@ -110,7 +110,7 @@ export type Question =
   | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean };
 
 /** Slack ids; or that they can't be read now, and when to try again (seconds). */
-export type Answer = ReadonlySet<string> | { readonly retryIn: number };
+export type Answer = ReadonlySet<string> | { readonly retryIn: number | null };
 
 /** A decision in the making: it yields questions, is given answers, and returns what was decided. */
 export type Asking<T> = Generator<Question, T, Answer>;
@@ -131,7 +131,7 @@ export function ruleOf({ path, word, id }: Entry): string {
 export type Listing =
   | { readonly is: 'named'; readonly entry: Entry }
   | { readonly is: 'unnamed' }
-  | { readonly is: 'unknown'; readonly entry: Entry; readonly retryIn: number };
+  | { readonly is: 'unknown'; readonly entry: Entry; readonly retryIn: number | null };
 
 const UNNAMED: Listing = { is: 'unnamed' };
 

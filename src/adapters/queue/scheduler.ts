@@ -232,7 +232,7 @@ export function startWorkers(options: {
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: 1_000_000,
       runRetryDelay: 500,
-      settings: { backoffStrategy: (attempts) => pauseBefore(attempts, retry) },
+      settings: { backoffStrategy: (attempts, _type, error) => pauseBefore(attempts, retry, error) },
     };
     const worker = new PatientWorker(
       name,
@@ -288,8 +288,13 @@ export function startWorkers(options: {
   };
 }
 
-/** Milliseconds before the next attempt, after so many: doubling, with a tenth at random so that many do not come at once. */
-function pauseBefore(attempts: number, { first, longest }: Retry): number {
+/**
+ * Milliseconds before the next attempt, after so many: as long as the dependency asks for, else doubling; with a tenth at random so that many do
+ * not come at once.
+ */
+export function pauseBefore(attempts: number, { first, longest }: Omit<Retry, 'attempts'>, error?: Error): number {
+  const asked = error instanceof Unavailable ? error.retryIn : null;
+  if (asked !== null) return Math.round(Math.min(longest, asked * 1000) * (1 + Math.random() * 0.1));
   const full = Math.min(longest, first * 2 ** Math.min(attempts - 1, 20));
   return Math.round(full * (0.9 + Math.random() * 0.1));
 }

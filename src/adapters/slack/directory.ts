@@ -5,7 +5,7 @@ import type { Directory, Freshness, Unreadable } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Account } from '../../domain/people.ts';
 import { slackError } from './client.ts';
-import type { SlackConnection, SlackIdentity } from './connection.ts';
+import { isPassing, type SlackConnection, type SlackIdentity } from './connection.ts';
 
 /** Members of a channel beyond this many are not read: such a channel is no list of approvers. */
 const MOST_PAGES = 25;
@@ -60,11 +60,50 @@ export function createDirectory(
   const { quick, patient } = connection;
 
   async function userGroup(id: string): Promise<string[]> {
-    const { users } = await quick.call('usergroups.users.list', (web) =>
-      web.usergroups.users.list({ usergroup: id, include_disabled: false }),
-    );
-    if (users === undefined) throw new Error('the answer has no list of users');
-    return users;
+    try {
+      const { users } = await quick.call('usergroups.users.list', (web) =>
+        web.usergroups.users.list({ usergroup: id, include_disabled: false }),
+      );
+      if (users === undefined) throw new Error('the answer has no list of users');
+      return users;
+    } catch (error) {
+      if (!(error instanceof Unavailable) || error.retryIn === null) throw error;
+      const users = (await userGroups()).get(id);
+      if (users === undefined) throw error;
+      return users;
+    }
+  }
+
+  /**
+   * All user groups with their members, of any size, by a method that Slack limits by itself: for when the calls for single groups are used up.
+   * Those that somebody needed a moment ago need no call of their own then. Empty when it can't be read either.
+   */
+  function userGroups(): Promise<ReadonlyMap<string, string[]>> {
+    underWay ??= readUserGroups().finally(() => {
+      underWay = null;
+    });
+    return underWay;
+  }
+
+  let underWay: ReturnType<typeof readUserGroups> | null = null;
+  async function readUserGroups(): Promise<ReadonlyMap<string, string[]>> {
+    const begunAt = now();
+    const answer = await quick
+      .call('usergroups.list', (web) => web.usergroups.list({ include_users: true, include_disabled: false }))
+      .catch((error: unknown) => {
+        log.warn({ err: error }, 'the user groups can not be read together either');
+        return null;
+      });
+    const found = new Map<string, string[]>();
+    for (const { id, users } of answer?.usergroups ?? [])
+      if (id !== undefined && users !== undefined) found.set(id, users);
+    for (const [id, users] of found) {
+      const known = readings.get(id);
+      // What Slack said of it meanwhile still holds.
+      if (known !== undefined && known.begunAt < begunAt)
+        keep(id, { ...known, begunAt, members: Promise.resolve(new Set(users)) });
+    }
+    return found;
   }
 
   async function channel(id: string): Promise<string[]> {
@@ -174,7 +213,9 @@ export function createDirectory(
 
 const isUserGroup = (list: string) => list.startsWith('S');
 
-function retryIn(error: unknown): number {
+function retryIn(error: unknown): number | null {
+  const word = slackError(error);
+  if (word !== null && !isPassing(word)) return null;
   return (error instanceof Unavailable ? error.retryIn : null) ?? TRY_AGAIN;
 }
 

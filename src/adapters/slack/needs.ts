@@ -53,16 +53,31 @@ export async function lackOfChannel({ quick }: SlackConnection, id: string): Pro
   }
 }
 
+/** Ids of the user groups that are in force; null: the plan of the workspace has none. @throws Unavailable */
+async function userGroups(quick: SlackConnection['quick']): Promise<ReadonlySet<string | undefined> | null> {
+  try {
+    const { usergroups } = await quick.call('usergroups.list', (web) =>
+      web.usergroups.list({ include_disabled: false }),
+    );
+    return new Set((usergroups ?? []).map(({ id }) => id));
+  } catch (error) {
+    if (slackError(error) === 'plan_upgrade_required') return null;
+    throw error;
+  }
+}
+
 /** The user groups and channels of the policy that are not there, or that the bot may not read. @throws Unavailable while Slack is away */
 export async function lackOfLists({ quick }: SlackConnection, policy: Policy): Promise<Lack | null> {
   const ids = listsOf(policy);
   const missing: string[] = [];
   const wanted = [...ids].filter((id) => id.startsWith('S'));
   if (wanted.length > 0) {
-    const { usergroups } = await quick.call('usergroups.list', (web) =>
-      web.usergroups.list({ include_disabled: false }),
-    );
-    const there = new Set((usergroups ?? []).map(({ id }) => id));
+    const there = await userGroups(quick);
+    if (there === null)
+      return {
+        lacks: `this Slack workspace has no user groups (its plan is a free one), and the policy names ${wanted.join(', ')}: nobody is in it, and whom it denies can't be told`,
+        todo: 'Name channels in the policy instead: who is in a channel can be read on every plan.',
+      };
     missing.push(...wanted.filter((id) => !there.has(id)));
   }
   for (const id of [...ids].filter((one) => !one.startsWith('S')))

@@ -41,16 +41,16 @@ export function sayError(error: unknown, doing: string, log: Logger): Said {
   }
   const reference = randomBytes(3).toString('hex');
   log.error({ doing, reference, err: error }, 'a request of a person failed');
-  if (error instanceof Unavailable && error.untouched)
+  if (error instanceof Unavailable) {
+    const when = error.retryIn === null ? 'a minute' : `${Math.ceil(error.retryIn)} s`;
+    const what = error.untouched
+      ? `nothing was requested or changed. Try again in ${when}.`
+      : `this may not have been carried through. Look with /jit list, and try again in ${when}.`;
     return {
-      text: `${error.dependency} does not answer as it should, so nothing was requested or changed. Try again in a minute. (Reference: ${reference})`,
+      text: `${error.dependency} does not answer as it should, so ${what} (Reference: ${reference})`,
       refusal: null,
     };
-  if (error instanceof Unavailable)
-    return {
-      text: `${error.dependency} does not answer as it should, so this may not have been carried through. Look with /jit list, and try again in a minute. (Reference: ${reference})`,
-      refusal: null,
-    };
+  }
   return {
     text: `Something went wrong in Drawbridge, and this may not have been carried through. An administrator finds the cause in the log. (Reference: ${reference})`,
     refusal: null,

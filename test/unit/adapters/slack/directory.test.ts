@@ -2,6 +2,7 @@ import { pino } from 'pino';
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { SlackConnection } from '../../../../src/adapters/slack/connection.ts';
 import { type CachedDirectory, createDirectory, STAYS_FRESH } from '../../../../src/adapters/slack/directory.ts';
+import { Unavailable } from '../../../../src/domain/errors.ts';
 
 /** How often each method of Slack was called. */
 let calls: Record<string, number>;
@@ -9,17 +10,23 @@ let now: number;
 let directory: CachedDirectory;
 /** The answer to the next call waits for this. */
 let gate: Promise<void>;
+/** Methods whose calls are used up, and for how many seconds. */
+let limited: Record<string, number>;
 
 beforeEach(() => {
   calls = {};
   now = 1000;
   gate = Promise.resolve();
+  limited = {};
   const quick = {
     async call(method: string) {
       const count = (calls[method] ?? 0) + 1;
       calls[method] = count;
       await gate;
-      return { users: [`U${count}`], members: [`U${count}`] };
+      const retryIn = limited[method];
+      if (retryIn !== undefined) throw new Unavailable('Slack', `${method} is limited`, { retryIn });
+      const together = ['S0SRE', 'S0OPS', 'S0NEW'].map((id) => ({ id, users: [`${id} ${count}`] }));
+      return { users: [`U${count}`], members: [`U${count}`], usergroups: [...together, {}, { id: 'S0DRY' }] };
     },
   };
   directory = createDirectory({ quick } as unknown as SlackConnection, pino({ level: 'silent' }), () => now);
@@ -29,6 +36,76 @@ const first = async (list: string, freshness: 'now' | 'recently' = 'now') => {
   const members = await directory.members(list, freshness);
   return 'retryIn' in members ? members : [...members][0];
 };
+
+describe('user groups whose single calls are used up', () => {
+  const [SINGLE, TOGETHER] = ['usergroups.users.list', 'usergroups.list'];
+
+  test('are read in one call, also those that were needed before', async () => {
+    await first('S0SRE');
+    await first('S0OPS');
+    await first('S0GONE');
+    now += STAYS_FRESH.now;
+    limited = { [SINGLE]: 40 };
+    expect(await first('S0SRE')).toBe('S0SRE 1');
+    expect(await first('S0OPS')).toBe('S0OPS 1');
+    expect(calls).toEqual({ [SINGLE]: 4, [TOGETHER]: 1 });
+    now += STAYS_FRESH.now - 1;
+    expect(await first('S0OPS')).toBe('S0OPS 1');
+    now += 1;
+    limited = {};
+    expect([await first('S0OPS'), await first('S0SRE')]).toEqual(['U5', 'U6']);
+  });
+
+  test('are read once for all that are needed in the same moment, and anew later', async () => {
+    limited = { [SINGLE]: 40 };
+    expect(await Promise.all([first('S0SRE'), first('S0OPS')])).toEqual(['S0SRE 1', 'S0OPS 1']);
+    now += STAYS_FRESH.now;
+    expect(await first('S0SRE')).toBe('S0SRE 2');
+  });
+
+  test('that are not among them, or may not be read either, can not be read', async () => {
+    limited = { [SINGLE]: 40 };
+    for (const group of ['S0GONE', 'S0DRY']) expect(await first(group)).toEqual({ retryIn: 40 });
+    limited = { [SINGLE]: 40, [TOGETHER]: 50 };
+    expect(await first('S0SRE')).toEqual({ retryIn: 40 });
+  });
+
+  test('are not asked for together for any other trouble, nor are channels', async () => {
+    limited = { 'conversations.members': 30 };
+    expect(await first('C0ENG')).toEqual({ retryIn: 30 });
+    gate = Promise.reject(new Unavailable('Slack', 'away'));
+    expect(await first('S0SRE')).toEqual({ retryIn: 10 });
+    expect(calls[TOGETHER]).toBeUndefined();
+  });
+
+  test('that have changed meanwhile are read anew', async () => {
+    await first('S0OPS');
+    now += STAYS_FRESH.now;
+    limited = { [SINGLE]: 40 };
+    let open = () => {};
+    gate = new Promise((resolve) => (open = resolve));
+    const reading = first('S0SRE');
+    directory.doubt(['S0OPS']);
+    open();
+    await reading;
+    limited = {};
+    expect(await first('S0OPS')).toBe('U3');
+  });
+
+  test('of which nothing counts any more are not kept', async () => {
+    await first('S0OPS');
+    now += STAYS_FRESH.now;
+    limited = { [SINGLE]: 40 };
+    let open = () => {};
+    gate = new Promise((resolve) => (open = resolve));
+    const reading = first('S0SRE');
+    directory.forget();
+    open();
+    await reading;
+    limited = {};
+    expect(await first('S0OPS')).toBe('U3');
+  });
+});
 
 describe('a list of which Slack says that it has changed', () => {
   test.each(['now', 'recently'] as const)('is read anew at once (%s), and then shared again', async (freshness) => {

@@ -25,6 +25,7 @@ import {
   controls,
   enteredValue,
   initialValue,
+  isTooLarge,
   viewErrors,
 } from '../../../../src/sandbox/slack/blockkit.ts';
 import { samplePreview } from '../../../support/grants.ts';
@@ -120,6 +121,27 @@ describe('the request modal', () => {
     ]);
     expect(viewErrors(modal)).toEqual([]);
     expect(control(modal, 'Target').element.type).toBe('plain_text_input');
+  });
+
+  it('is not larger than Slack takes, however much is offered', () => {
+    const hundred = Array.from({ length: 100 }, (_, index) => String(index));
+    const offers = hundred.map((index) => ({
+      ...DEBUG,
+      profile: index.padStart(63, 'p'),
+      description: '語'.repeat(500),
+      namespaces: hundred.map((namespace) => namespace.padStart(63, 'n')),
+    }));
+    const workloads = hundred.map((index) => ({ kind: 'StatefulSet', name: index.padStart(130, 'w') }));
+    const [first] = offers;
+    const choice = {
+      profile: first?.profile ?? '',
+      namespace: first?.namespaces[0] ?? '',
+      reason: '語'.repeat(500),
+    };
+    const modal = requestModal(offers, choice, workloads);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(control(modal, 'Target').element.options).toHaveLength(100);
+    expect(isTooLarge(modal)).toBe(false);
   });
 
   it('takes long and odd names and descriptions', () => {

@@ -1,7 +1,7 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { saidMessage, sayError } from '../../../../src/adapters/slack/say.ts';
-import { Refusal, Unavailable, UnreadableMembers } from '../../../../src/domain/errors.ts';
+import { Refusal, touching, Unavailable, UnreadableMembers } from '../../../../src/domain/errors.ts';
 import { IllegalTransition } from '../../../../src/domain/grant.ts';
 
 function listening() {
@@ -56,6 +56,22 @@ describe('what a person reads of an error', () => {
     const { log } = listening();
     const { text } = sayError(new Unavailable('Redis', 'OOM', { untouched: true }), 'request', log);
     expect(text).toMatch(/^Redis does not answer as it should, so nothing was requested or changed\. Try again/);
+  });
+
+  it('is when to try again, where the dependency says so, also once it is known what was changed', () => {
+    const { log } = listening();
+    const limited = new Unavailable('Slack', 'users.info is rate limited', { retryIn: 18.2 });
+    for (const error of [limited, touching(limited, false)])
+      expect(sayError(error, 'list', log).text).toMatch(/ry again in 19 s\./);
+    expect(sayError(new Unavailable('Slack', 'away'), 'list', log).text).toContain('try again in a minute.');
+  });
+
+  it('says no time for a list that can not be read before somebody changes something', () => {
+    const { log } = listening();
+    const { text } = sayError(new UnreadableMembers('rule', 'S0SRE', null, 'Not known.'), 'approve', log);
+    expect(text).toBe(
+      "Who is in S0SRE can't be read now. Not known. Tell an administrator of Drawbridge. (Rule: rule)",
+    );
   });
 
   it('is a reference of anything else, which the log has too', () => {
