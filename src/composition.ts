@@ -391,6 +391,10 @@ export async function startDrawbridge(
     connection,
     useCases,
     seenBefore: async (key) => !(await store.firstTime(`seen ${key}`, 600)),
+    turns: {
+      take: (modal) => store.takeNumber(`turn ${modal}`, 3600),
+      last: (modal) => store.lastNumber(`turn ${modal}`),
+    },
     hinted({ lists, deactivated }) {
       directory.doubt(lists);
       peopleChanges.heard({ lists: lists === 'all' ? [] : lists, deactivated });

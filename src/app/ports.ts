@@ -69,6 +69,10 @@ export interface GrantStore {
   nextDue(): Promise<Instant | null>;
   /** True the first time within `seconds`, among all replicas: to say a thing once. */
   firstTime(key: string, seconds: number): Promise<boolean>;
+  /** Takes the next number of this key (1, 2, 3 …), among all replicas; it begins anew once none has been taken for `seconds`. */
+  takeNumber(key: string, seconds: number): Promise<number>;
+  /** The number that was taken last; 0: none. */
+  lastNumber(key: string): Promise<number>;
 }
 
 /** What is told of a grant, to whom the Slack adapter knows. Rendered from the grant as it is when it is delivered. */

@@ -340,6 +340,15 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     expect(said.filter(Boolean)).toHaveLength(1);
     expect(await store.firstTime(`${key}.other`, 60)).toBe(true);
   });
+
+  it('gives each number once among all replicas, and tells the last', async () => {
+    const key = newGrantId();
+    expect(await store.lastNumber(key)).toBe(0);
+    const taken = await Promise.all([store, other, store].map((s) => s.takeNumber(key, 60)));
+    expect(taken.toSorted()).toEqual([1, 2, 3]);
+    expect(await other.lastNumber(key)).toBe(3);
+    expect(await store.takeNumber(`${key}.other`, 60)).toBe(1);
+  });
 }
 
 describe('the grant store in memory', () => {
@@ -380,6 +389,14 @@ describe('the grant store in Redis', () => {
     expect(await store.firstTime('soon', 1)).toBe(true);
     expect(await store.firstTime('soon', 1)).toBe(false);
     await expect.poll(() => store.firstTime('soon', 1), { timeout: 5000 }).toBe(true);
+  });
+
+  it('begins to count anew when its time is over', async () => {
+    const store = storeOf(first());
+    await store.takeNumber('counted', 1);
+    expect(await store.takeNumber('counted', 1)).toBe(2);
+    await expect.poll(() => store.lastNumber('counted'), { timeout: 5000 }).toBe(0);
+    expect(await store.takeNumber('counted', 1)).toBe(1);
   });
 
   it('keeps an ended grant for thirty days, and an open one without end', async () => {

@@ -9,7 +9,7 @@ import { createPeopleChanges, type PeopleChanges } from '../../src/app/people-ch
 import type { Refusal } from '../../src/domain/errors.ts';
 import { type LocalSlack, signedRequest } from '../../src/sandbox/slack/index.ts';
 import { appWorld, POLICY } from '../support/app-world.ts';
-import { ACCESS, ADA, BEN, CY, SRE, startTestSlack } from '../support/slack.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory } from '../support/slack.ts';
 
 /** Slack's events about people, from the local Slack to what they change: the app over a cluster in memory. */
 
@@ -27,7 +27,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
   let connections: number;
 
   beforeEach(async () => {
-    slack = await startTestSlack({ minuteMs: 60_000 });
+    slack = await startTestSlack();
     slack.control.directory.setGroup({ id: LEFT, users: [] });
     const settings: SlackSettings = {
       botToken: slack.botToken,
@@ -59,6 +59,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       connection,
       useCases: app.useCases,
       seenBefore: async () => false,
+      turns: turnsInMemory(),
       hinted(hint) {
         hints.push(hint);
         directory.doubt(hint.lists);

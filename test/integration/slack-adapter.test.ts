@@ -10,9 +10,12 @@ import {
   type SlackSettings,
 } from '../../src/adapters/slack/connection.ts';
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
+import type { Turns } from '../../src/adapters/slack/handlers.ts';
+import { requestModal } from '../../src/adapters/slack/modal.ts';
+import { lackOfChannel, lackOfLists } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports.ts';
-import type { Proposal, UseCases } from '../../src/app/use-cases.ts';
+import type { Offer, Proposal, UseCases } from '../../src/app/use-cases.ts';
 import type { View } from '../../src/app/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant.ts';
@@ -25,13 +28,15 @@ import {
   signedRequest,
 } from '../../src/sandbox/slack/index.ts';
 import { samplePreview } from '../support/grants.ts';
-import { ACCESS, ADA, BEN, CY, SRE, startTestSlack } from '../support/slack.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
 
 /** Bolt and the adapter against the local Slack, with use cases that only remember what they were called with. */
 
 const ID = 'g-7k3fq2';
+/** A list that can't be read now, or not before somebody changes something. */
 const UNREADABLE = { retryIn: expect.any(Number) as number };
+const LASTING = { retryIn: null };
 
 interface Stub {
   readonly useCases: UseCases;
@@ -117,6 +122,7 @@ interface Running {
   readonly url: string | null;
   /** What administrators were told of the connection. */
   readonly alarms: readonly string[];
+  readonly turns: Turns;
 }
 
 const settingsFor = (slack: LocalSlack, mode: 'socket' | 'http'): SlackSettings => ({
@@ -138,11 +144,13 @@ async function run(
   const directory = createDirectory(connection, log);
   const notifier = createNotifier({ connection, channel: () => ACCESS, directory, log });
   const alarms: string[] = [];
+  const turns = turnsInMemory();
   const app = createSlackApp({
     settings,
     connection,
     useCases: stub.useCases,
     seenBefore: onceOnly(),
+    turns,
     tell: (what) => alarms.push(what),
     settledAfter: change.settledAfter,
     log,
@@ -151,7 +159,7 @@ async function run(
     const { port } = await app.start();
     const url = port === null ? null : `http://127.0.0.1:${port}/slack/events`;
     if (url !== null) slack.control.setRequestUrl(url);
-    return { slack, app, connection, notifier, stub, url, alarms };
+    return { slack, app, connection, notifier, stub, url, alarms, turns };
   } catch (error) {
     await slack.stop();
     throw error;
@@ -306,6 +314,32 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect(stub.calls.filter(([name]) => name === 'review')).toHaveLength(1);
   });
 
+  it('takes a note of any characters with the button that carries it', async () => {
+    const { slack, stub } = here;
+    const note = '&<>'.repeat(100);
+    await slack.control.command(BEN, ACCESS, '/jit', `approve ${ID} ${note.replaceAll('&', '&amp;')}`);
+    const { ts } = await told(slack, BEN, 'Only you see this');
+    await slack.control.click(BEN, ACCESS, ts, ACTIONS.approve);
+    await slack.control.waitFor(() => stub.calls.some(([name]) => name === 'review'));
+    expect(stub.calls.find(([name]) => name === 'review')?.slice(2, 5)).toEqual([ID, 'approve', note]);
+  });
+
+  it('answers a button in the thread in which it is', async () => {
+    const { slack, notifier, stub } = here;
+    const active = { state: 'active', startsAt: Date.now(), expiresAt: Date.now() + 60_000 } as const;
+    const { thread } = await notifier.deliver(sampleView(active), 'granted');
+    if (!thread) throw new Error('not told');
+    await notifier.deliver(sampleView({ ...active, thread }), 'warning');
+    const [first, warning] = await slack.control.dms(ADA);
+    await slack.control.click(ADA, thread.channel, warning?.ts ?? '', ACTIONS.revoke);
+    const answer = await told(slack, ADA, 'The end has begun');
+    expect(answer).toMatchObject({ channel: thread.channel, thread_ts: thread.ts, ephemeral_to: ADA });
+    // The message that begins the thread is in none.
+    stub.does.revoke = async () => sampleView({ state: 'revoked' });
+    await slack.control.click(ADA, thread.channel, first?.ts ?? '', ACTIONS.revoke);
+    expect((await told(slack, ADA, 'Revoked.')).thread_ts).toBeUndefined();
+  });
+
   it('asks for a note before it denies', async () => {
     const { slack, stub } = here;
     stub.does.review = async () => sampleView({ state: 'denied' });
@@ -407,6 +441,110 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect(shownTo(ADA)).toContain('1 approval needed');
     expect(stub.calls.at(-1)).toEqual(['requestAsShown', ADA, ask, 'dddddddddddd']);
     expect(stub.calls.some(([name]) => name === 'request')).toBe(false);
+  });
+
+  describe('while the form is filled in fast', () => {
+    const OFFERS: Offer[] = ['debug', 'logs'].map((profile) => ({
+      profile,
+      description: profile,
+      scope: 'namespace',
+      namespaces: [`${profile}-here`, `${profile}-there`],
+      defaultDuration: 900,
+      maximumDuration: 3600,
+    }));
+    /** What is looked up for each step, in turn: it takes until it is let go. */
+    let lookups: (() => void)[];
+
+    beforeEach(async () => {
+      const { slack, stub } = here;
+      stub.does.offers = async () => OFFERS;
+      await slack.control.command(ADA, ACCESS, '/jit', '');
+      await slack.control.waitFor(() =>
+        slack.control.modal(ADA)?.blocks.some((block) => block.label?.text === 'Profile'),
+      );
+      lookups = [];
+      stub.does.offers = () =>
+        new Promise((resolve) => {
+          lookups.push(() => resolve(OFFERS));
+        });
+    });
+
+    /** Chooses a profile; the form for it is in the making. */
+    async function choose(profile: string): Promise<void> {
+      const before = lookups.length;
+      await here.slack.control.enter(ADA, ACTIONS.profile, profile);
+      await here.slack.control.waitFor(() => lookups.length > before);
+    }
+    /** The form for this profile. */
+    const formFor = (profile: string) => expect.stringContaining(`${profile}-there`) as string;
+    const drawn = (profile: string) =>
+      here.slack.control.waitFor(() => JSON.stringify(here.slack.control.modal(ADA)).includes(`${profile}-there`));
+    const shown = () => JSON.stringify(here.slack.control.modal(ADA));
+    /** Another replica draws something else. */
+    const drawElsewhere = async () => {
+      const view_id = here.slack.control.modal(ADA)?.id ?? '';
+      await here.connection.quick.call('views.update', (web) =>
+        web.views.update({ view_id, view: requestModal(OFFERS, { profile: 'debug', namespace: null }, null) }),
+      );
+      await drawn('debug');
+      return view_id;
+    };
+
+    it('the form for what was chosen last stays, whichever was ready first', async () => {
+      await choose('debug');
+      await choose('logs');
+      lookups[1]?.();
+      await drawn('logs');
+      lookups[0]?.();
+      await here.app.stop();
+      expect(shown()).toEqual(formFor('logs'));
+    });
+
+    it('a replica that was faster with an older choice is drawn over', async () => {
+      await choose('logs');
+      await drawElsewhere();
+      lookups[0]?.();
+      await drawn('logs');
+      await updates('hash_conflict', 1);
+    });
+
+    it('a replica that was faster with a newer choice is not', async () => {
+      await choose('logs');
+      const view = await drawElsewhere();
+      await here.turns.take(view);
+      lookups[0]?.();
+      await here.app.stop();
+      expect(shown()).toEqual(formFor('debug'));
+    });
+
+    /** The form for `debug`, filled in. */
+    async function filled(): Promise<void> {
+      const { control } = here.slack;
+      await choose('debug');
+      lookups[0]?.();
+      await drawn('debug');
+      await control.enter(ADA, ACTIONS.namespace, 'debug-here');
+      await control.enter(ADA, { action_id: 'input', block_id: reasonField()?.block_id ?? '' }, 'why');
+    }
+
+    it('a form that was in the making is not drawn over the preview', async () => {
+      await filled();
+      await choose('debug');
+      expect(await here.slack.control.submit(ADA)).toMatchObject({ kind: 'updated' });
+      lookups[1]?.();
+      await here.app.stop();
+      expect(shownTo(ADA)).toContain('Nothing has been requested yet');
+    });
+
+    it('a form for which an error asks to wait is drawn', async () => {
+      await filled();
+      await choose('logs');
+      expect(await here.slack.control.submit(ADA)).toMatchObject({
+        errors: { profile: expect.stringContaining('still changing') as string },
+      });
+      lookups[1]?.();
+      await drawn('logs');
+    });
   });
 
   it('shows what would be granted now when it has changed since, and asks for that only when it is sent again', async () => {
@@ -782,6 +920,12 @@ describe('HTTP mode', () => {
     await end(here);
   });
 
+  it('answers a check of its certificate, which is not signed, and does nothing', async () => {
+    expect(await here.slack.control.checkCertificate()).toBe(200);
+    await here.app.stop();
+    expect(here.stub.calls).toEqual([]);
+  });
+
   it('takes nothing that Slack did not sign, or signed at another time', async () => {
     const { slack, stub, url } = here;
     const body = new URLSearchParams({
@@ -827,8 +971,8 @@ describe('the start', () => {
   it('goes on without the scopes that only memberships need: then nobody is a member', async () => {
     const here = await run('http', { scopes: necessary });
     const directory = createDirectory(here.connection, log);
-    expect(await directory.members(SRE, 'now')).toMatchObject(UNREADABLE);
-    expect(await directory.members(ACCESS, 'now')).toMatchObject(UNREADABLE);
+    expect(await directory.members(SRE, 'now')).toEqual(LASTING);
+    expect(await directory.members(ACCESS, 'now')).toEqual(LASTING);
     expect(await directory.account(ADA)).toMatchObject({ email: 'ada@example.test', emailConfirmed: true });
     await end(here);
   });
@@ -848,6 +992,7 @@ describe('the start', () => {
         connection,
         useCases: stubUseCases().useCases,
         seenBefore: onceOnly(),
+        turns: turnsInMemory(),
         log,
       });
       await expect(app.start()).rejects.toThrow(/SLACK_APP_TOKEN does not work/);
@@ -868,6 +1013,7 @@ describe('the start', () => {
         connection,
         useCases: stubUseCases().useCases,
         seenBefore: onceOnly(),
+        turns: turnsInMemory(),
         log,
       });
       const started = app.start();
@@ -881,6 +1027,24 @@ describe('the start', () => {
     }
   });
 });
+
+const policyWith = (approvers: { groups?: string[]; channels?: string[] }) =>
+  policySchema.parse({
+    version: 1,
+    identity: {},
+    administrators: { users: ['dee@example.test'] },
+    approvals: { channel: ACCESS, timeout: '1h' },
+    profiles: {
+      view: {
+        scope: 'namespace',
+        namespaces: ['staging'],
+        clusterRole: 'view',
+        requesters: { users: ['ada@example.test'] },
+        approvers,
+        duration: { default: '30m', maximum: '1h' },
+      },
+    },
+  });
 
 describe('the directory', () => {
   let here: Running;
@@ -931,8 +1095,33 @@ describe('the directory', () => {
     slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'conversations.members' });
     expect(await directory.members(ACCESS, 'now')).toMatchObject(UNREADABLE);
     slack.control.directory.setGroup({ id: SRE, disabled: true });
-    expect(await directory.members(SRE, 'now')).toMatchObject(UNREADABLE);
-    expect(await directory.members('S0NONE', 'now')).toMatchObject(UNREADABLE);
+    expect(await directory.members(SRE, 'now')).toEqual(LASTING);
+    expect(await directory.members('S0NONE', 'now')).toEqual(LASTING);
+  });
+
+  it('says that there are no user groups on a free plan, and what works instead', async () => {
+    const { slack, connection } = here;
+    slack.control.directory.setPlan('free');
+    const directory = createDirectory(connection, log);
+    expect(await directory.members(SRE, 'now')).toEqual(LASTING);
+    expect(await directory.members(ACCESS, 'now')).toContain(BEN);
+    const lack = await lackOfLists(connection, policyWith({ groups: [SRE] }));
+    expect(lack).toMatchObject({
+      lacks: expect.stringMatching(/no user groups.*S0SRE/) as string,
+      todo: expect.stringContaining('channels') as string,
+    });
+    expect(await lackOfLists(connection, policyWith({ channels: [ACCESS] }))).toBeNull();
+    slack.control.directory.setPlan('paid');
+    expect(await lackOfLists(connection, policyWith({ groups: [SRE] }))).toBeNull();
+  });
+
+  it('does not say when to try again where only a change helps', async () => {
+    const { slack, connection } = here;
+    const directory = createDirectory(connection, log);
+    slack.faults.next({ kind: 'error', error: 'missing_scope' }, { method: 'usergroups.users.list' });
+    expect(await directory.members(SRE, 'now')).toEqual(LASTING);
+    slack.faults.next({ kind: 'error', error: 'internal_error' }, { method: 'usergroups.users.list' });
+    expect(await directory.members(SRE, 'now')).toEqual(UNREADABLE);
   });
 
   it('finds the one account that has an address', async () => {
@@ -975,6 +1164,27 @@ describe('the directory', () => {
     expect(await read('recently')).toMatchObject({ first: new Set([BEN, CY]), calls: 1 });
   });
 
+  it('reads all user groups in one call when those for single ones are used up', async () => {
+    const { slack, connection } = here;
+    const OPS = 'S0OPS';
+    slack.control.directory.setGroup({ id: OPS, users: [CY] });
+    let now = 0;
+    const directory = createDirectory(connection, log, () => now);
+    const called = (method: string) =>
+      slack.control.log().filter(({ what, fault }) => what === method && fault === undefined).length;
+    for (; called('usergroups.users.list') < 20; now += STAYS_FRESH.now)
+      for (const group of [SRE, OPS]) await directory.members(group, 'now');
+    expect(called('usergroups.list')).toBe(0);
+    slack.control.directory.setGroup({ id: OPS, users: [ADA] });
+    expect(await directory.members(SRE, 'now')).toEqual(new Set([BEN]));
+    expect(await directory.members(OPS, 'now')).toEqual(new Set([ADA]));
+    expect(called('usergroups.list')).toBe(1);
+    now += STAYS_FRESH.now;
+    slack.control.directory.setGroup({ id: OPS, disabled: true });
+    expect(await directory.members(OPS, 'now')).toEqual(UNREADABLE);
+    expect(called('usergroups.list')).toBe(2);
+  });
+
   it('gives up within seconds while Slack limits or hangs, waits out a short limit, and says how long a longer one is', async () => {
     const { slack, connection } = here;
     let now = 0;
@@ -982,6 +1192,7 @@ describe('the directory', () => {
     slack.faults.next({ kind: 'ratelimited', retryAfter: 1 }, { method: 'usergroups.users.list' });
     expect(await directory.members(SRE, 'now')).toEqual(new Set([BEN]));
     slack.faults.next({ kind: 'ratelimited', retryAfter: 60 }, { method: 'usergroups.users.list' });
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 70 }, { method: 'usergroups.list' });
     const began = Date.now();
     expect(await directory.members(SRE, 'now')).toEqual({ retryIn: 60 });
     slack.faults.next({ kind: 'hang' }, { method: 'users.info', times: 2 });
@@ -1012,6 +1223,24 @@ describe('the notifier', () => {
     const anew = await notifier.deliver(sampleView({ message }), 'message');
     expect(anew.message?.ts).not.toBe(message.ts);
     expect(await slack.control.messages(ACCESS)).toHaveLength(1);
+  });
+
+  it('gives up on a channel that is archived, and goes on when it is not any more', async () => {
+    const { slack, notifier, connection } = here;
+    const { message = null } = await notifier.deliver(sampleView(), 'message');
+    slack.control.directory.setArchived(ACCESS, true);
+    expect(await lackOfChannel(connection, ACCESS)).toMatchObject({
+      lacks: expect.stringContaining('archived') as string,
+    });
+    for (const view of [sampleView(), sampleView({ message })])
+      await expect(notifier.deliver(view, 'message')).rejects.toMatchObject({
+        name: 'Undeliverable',
+        channel: ACCESS,
+        word: 'is_archived',
+      });
+    slack.control.directory.setArchived(ACCESS, false);
+    expect(await lackOfChannel(connection, ACCESS)).toBeNull();
+    expect(await notifier.deliver(sampleView({ message }), 'message')).toEqual({ message });
   });
 
   it('brings the news of a grant to its requester, in one thread, and never says what is not true any more', async () => {

@@ -323,6 +323,8 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       takeDue: (now, most) => redis.store.takeDue(now, most),
       nextDue: () => redis.store.nextDue(),
       firstTime: (key, seconds) => redis.store.firstTime(key, seconds),
+      takeNumber: (key, seconds) => redis.store.takeNumber(key, seconds),
+      lastNumber: (key) => redis.store.lastNumber(key),
     },
     scheduler: {
       schedule: (job, at) => redis.scheduler.schedule(job, at),

@@ -35,6 +35,11 @@ export function memoryStore(
 ): GrantStore {
   const records = new Map<string, string>();
   const once = new Map<string, Instant>();
+  const numbers = new Map<string, { readonly number: number; readonly until: Instant }>();
+  const lastNumber = (key: string): number => {
+    const { number, until } = numbers.get(key) ?? { number: 0, until: 0 };
+    return clock.now() < until ? number : 0;
+  };
   const due = new Map<string, Instant>();
   const dueOf = ({ state, expiresAt }: Grant) => (state === 'active' ? expiresAt : null);
   const place = (grant: Grant) => {
@@ -127,6 +132,16 @@ export function memoryStore(
       if (clock.now() < until) return false;
       once.set(key, clock.now() + seconds * 1000);
       return true;
+    },
+    async takeNumber(key, seconds) {
+      await turn();
+      const number = lastNumber(key) + 1;
+      numbers.set(key, { number, until: clock.now() + seconds * 1000 });
+      return number;
+    },
+    async lastNumber(key) {
+      await turn();
+      return lastNumber(key);
     },
   };
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
+import type { Turns } from '../../src/adapters/slack/handlers.ts';
 import { type LocalSlack, type SlackOptions, startSlack } from '../../src/sandbox/slack/index.ts';
 
 /** The three people of the examples: who asks, who approves, and who only looks on. */
@@ -23,9 +24,22 @@ export function workspace(): Pick<SlackOptions, 'users' | 'channels' | 'userGrou
   };
 }
 
-/** Starts a Slack with the three people; on a busy machine it waits longer than the three seconds of the real one, and has a shorter minute. */
+/** The order of what is done in modals, for bots without a Redis. */
+export function turnsInMemory(): Turns {
+  const turns = new Map<string, number>();
+  const last = async (viewId: string) => turns.get(viewId) ?? 0;
+  return {
+    last,
+    async take(viewId) {
+      turns.set(viewId, (turns.get(viewId) ?? 0) + 1);
+      return last(viewId);
+    },
+  };
+}
+
+/** Starts a Slack with the three people; on a busy machine it waits longer than the three seconds of the real one. */
 export function startTestSlack(options: Partial<SlackOptions> = {}): Promise<LocalSlack> {
-  return startSlack({ ...workspace(), log: () => {}, ackMs: 10_000, triggerMs: 10_000, minuteMs: 1000, ...options });
+  return startSlack({ ...workspace(), log: () => {}, ackMs: 10_000, triggerMs: 10_000, ...options });
 }
 
 /** A Slack for the suite. Call it at the top of a `describe`; the returned function gives it once the suite runs. */

@@ -301,6 +301,17 @@ export function createGrantStore(options: {
       const set = await reaching(() => redis.set(`${prefix}:once:${key}`, '1', 'EX', Math.max(1, seconds), 'NX'));
       return set === 'OK';
     },
+
+    async takeNumber(key, seconds) {
+      const numbers = `${prefix}:number:${key}`;
+      const number = await reaching(() => redis.incr(numbers));
+      await reaching(() => redis.pexpire(numbers, seconds * 1000));
+      return number;
+    },
+
+    async lastNumber(key) {
+      return Number(await reaching(() => redis.get(`${prefix}:number:${key}`)));
+    },
   };
 }
 

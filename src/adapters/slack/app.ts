@@ -5,7 +5,7 @@ import type { Logger } from 'pino';
 import type { UseCases } from '../../app/use-cases.ts';
 import { slackLogger } from './client.ts';
 import { type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
-import { registerHandlers } from './handlers.ts';
+import { registerHandlers, type Turns } from './handlers.ts';
 import { createSocketLink, type Link } from './link.ts';
 import { type PeopleHint, registerPeopleEvents } from './people-events.ts';
 
@@ -15,6 +15,8 @@ export interface SlackAppOptions {
   readonly useCases: UseCases;
   /** True when this key was given before, to this replica or another: a redelivery. Must remember it for at least five minutes. */
   readonly seenBefore: (key: string) => Promise<boolean>;
+  /** What people do in a modal, in the order in which it came. Must remember it for as long as somebody may fill in a form. */
+  readonly turns: Turns;
   /** Tells administrators what only a person can mend. */
   readonly tell?: (what: string) => void;
   /** Hears what Slack says of people. */
@@ -52,6 +54,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     connection,
     useCases,
     seenBefore,
+    turns,
     log,
     tell = () => {},
     hinted = () => {},
@@ -96,6 +99,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     useCases,
     connection,
     seenBefore,
+    turns,
     log,
     async track(work) {
       underWay.add(work);

@@ -66,11 +66,20 @@ import { instead } from './standing.ts';
 
 /** What Slack sends, turned into use cases and their results into words. Handlers ack, parse, delegate, render; they hold no rules. */
 
+/** The order of what was done in a modal, among all replicas: the last thing that was done decides what it shows. */
+export interface Turns {
+  /** Takes the next turn in this modal. */
+  take(viewId: string): Promise<number>;
+  /** The turn that was taken last. */
+  last(viewId: string): Promise<number>;
+}
+
 export interface HandlerOptions {
   readonly useCases: UseCases;
   readonly connection: SlackConnection;
   /** True when this was handled before, by this replica or another. */
   readonly seenBefore: (key: string) => Promise<boolean>;
+  readonly turns: Turns;
   readonly log: Logger;
   /** Keeps a handler in mind until it is done, so that a stop can wait for it. */
   readonly track: (work: Promise<void>) => Promise<void>;
@@ -83,7 +92,10 @@ const MODAL_PATIENCE = 2000;
 /** Milliseconds for that answer to have arrived: a views.update that overtakes it would be covered by it. */
 const ANSWER_SETTLES = 400;
 
-export function registerHandlers(app: App, { useCases, connection, seenBefore, log, track }: HandlerOptions): void {
+export function registerHandlers(
+  app: App,
+  { useCases, connection, seenBefore, turns, log, track }: HandlerOptions,
+): void {
   const { quick } = connection;
 
   const twice = async (kind: string, id: string | undefined): Promise<boolean> => {
@@ -103,18 +115,32 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     readonly user: string;
     readonly channel: string | undefined;
     readonly respond: RespondFn | undefined;
+    /** The thread that it was done in, where it was in one. */
+    readonly thread?: string | undefined;
   }
 
-  /** Tells one person alone: by the response_url, else as an ephemeral message, else as a direct message. Never throws. */
-  async function answer({ user, channel, respond }: Where, message: Message, replace = false): Promise<void> {
+  /**
+   * Tells one person alone: by the response_url, else as an ephemeral message, else as a direct message. In a thread the ephemeral message comes
+   * first: what is posted to a response_url appears outside of it. Never throws.
+   */
+  async function answer({ user, channel, respond, thread }: Where, message: Message, replace = false): Promise<void> {
     const payload = { text: message.text, blocks: message.blocks };
+    const inThread = thread === undefined ? {} : { thread_ts: thread };
+    const byUrl =
+      respond === undefined
+        ? []
+        : [() => respond({ ...payload, response_type: 'ephemeral', replace_original: replace })];
+    const ephemeral =
+      channel === undefined
+        ? []
+        : [
+            () =>
+              quick.call('chat.postEphemeral', (web) =>
+                web.chat.postEphemeral({ ...payload, ...inThread, channel, user }),
+              ),
+          ];
     const ways: (() => Promise<unknown>)[] = [
-      ...(respond === undefined
-        ? []
-        : [() => respond({ ...payload, response_type: 'ephemeral', replace_original: replace })]),
-      ...(channel === undefined
-        ? []
-        : [() => quick.call('chat.postEphemeral', (web) => web.chat.postEphemeral({ ...payload, channel, user }))]),
+      ...(thread === undefined || replace ? [...byUrl, ...ephemeral] : [...ephemeral, ...byUrl]),
       async () => postMessage(quick, { ...payload, channel: await directChannel(quick, user) }),
     ];
     for (const [index, way] of ways.entries()) {
@@ -137,8 +163,21 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     }
   }
 
-  const showView = (viewId: string, view: types.ModalView): Promise<unknown> =>
-    quick.call('views.update', (web) => web.views.update({ view_id: viewId, view }));
+  /** @param hash of what is shown there: when it is another by now, Slack refuses (`hash_conflict`) */
+  const showView = (viewId: string, view: types.ModalView, hash?: string): Promise<unknown> =>
+    quick.call('views.update', (web) =>
+      web.views.update({ view_id: viewId, view, ...(hash !== undefined && { hash }) }),
+    );
+
+  /** Takes the next turn in a modal; answers whether it is still the last. While that can't be known, it counts as the last. */
+  async function takeTurn(viewId: string): Promise<() => Promise<boolean>> {
+    const unknown = (error: unknown): null => {
+      log.warn({ err: error }, 'which was done last in a modal is not known');
+      return null;
+    };
+    const mine = await turns.take(viewId).catch(unknown);
+    return async () => mine === null || [mine, null].includes(await turns.last(viewId).catch(unknown));
+  }
 
   // --- /jit ---------------------------------------------------------------------------------------------------------------------------
 
@@ -269,7 +308,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
       track(
         (async () => {
           await ack();
-          const where: Where = { user: body.user.id, channel: body.channel?.id, respond };
+          const where: Where = { user: body.user.id, channel: body.channel?.id, respond, thread: threadOf(body) };
           await guard(actionId, where, async () => {
             if (await twice('action', body.trigger_id)) return;
             const value = 'value' in action ? action.value : undefined;
@@ -327,17 +366,34 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
   /** A trigger id lives for three seconds and the lookups may take longer: first an empty modal, then the form. */
   async function openRequest({ trigger_id, user_id }: SlashCommand): Promise<void> {
     const opened = await quick.call('views.open', (web) => web.views.open({ trigger_id, view: loadingModal() }));
-    const viewId = opened.view?.id;
-    if (viewId !== undefined) await showForm(user_id, viewId, () => NOTHING_CHOSEN);
+    const { id, hash } = opened.view ?? {};
+    if (id !== undefined) await showForm(user_id, { id, hash }, () => NOTHING_CHOSEN);
   }
 
-  /** Renders the form for what has been chosen. Errors are shown in the modal: that is where the person looks. */
-  async function showForm(user: string, viewId: string, chosen: () => Choice): Promise<void> {
+  /**
+   * Renders the form for what has been chosen, unless something else was done in the modal meanwhile: that draws it. Errors are shown in the
+   * modal: that is where the person looks.
+   */
+  async function showForm(
+    user: string,
+    { id, hash }: { readonly id: string; readonly hash: string | undefined },
+    chosen: () => Choice,
+  ): Promise<void> {
+    const isLast = await takeTurn(id);
     const form = await Promise.resolve()
       .then(() => formFor(user, chosen()))
       .catch((error: unknown) => noticeModal(sayError(error, 'request modal', log).text));
-    // The person may have closed it meanwhile.
-    await showView(viewId, form).catch((error: unknown) => log.info({ err: error }, 'the modal could not be updated'));
+    if (!(await isLast())) return;
+    try {
+      await showView(id, form, hash).catch(async (error: unknown) => {
+        // Somebody was faster: an older form goes, a newer one stays.
+        if (slackError(error) !== 'hash_conflict') throw error;
+        if (await isLast()) await showView(id, form);
+      });
+    } catch (error) {
+      // The person may have closed it meanwhile.
+      log.info({ err: error }, 'the modal could not be updated');
+    }
   }
 
   async function formFor(user: string, choice: Choice): Promise<types.ModalView> {
@@ -359,7 +415,7 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
         (async () => {
           await ack();
           const { view, user } = body;
-          if (view !== undefined) await showForm(user.id, view.id, () => chosen(view));
+          if (view !== undefined) await showForm(user.id, view, () => chosen(view));
         })(),
       ),
     );
@@ -399,6 +455,8 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
               return failed(valuesOf(view), error, callbackId);
             });
           const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
+          // A form that is still in the making is not drawn over what comes now; beside errors it is what they wait for.
+          if (timely === 'late' || timely.errors === undefined) await takeTurn(view.id);
           if (timely !== 'late')
             await acknowledge(
               timely.errors === undefined
@@ -485,6 +543,12 @@ export function registerHandlers(app: App, { useCases, connection, seenBefore, l
     const told = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
     return { view: outcomeModal(told.blocks), told };
   });
+}
+
+/** The thread of the message that a button was in; undefined for a message that is in none, or begins one. */
+function threadOf({ message }: BlockAction): string | undefined {
+  const thread: unknown = message?.['thread_ts'];
+  return typeof thread === 'string' && thread !== message?.ts ? thread : undefined;
 }
 
 function valuesOf(view: { readonly state: { readonly values: unknown } }): StateValues {
