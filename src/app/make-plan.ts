@@ -1,4 +1,5 @@
 import { GRANT_LABEL } from '../domain/confinement.ts';
+import { areTooMany, MOST_RIGHTS } from '../domain/coverage.ts';
 import { Refusal } from '../domain/errors.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
@@ -68,6 +69,12 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
   const wish: Wish = { ...asked, target: survey.target };
   const rules = profile.rules ?? survey.roleRules ?? [];
   const path = `profiles.${wish.profileName}`;
+  if (areTooMany(rules))
+    throw new Refusal(
+      path,
+      `What this profile gives has more than ${MOST_RIGHTS} single rights, and could not be compared with what was approved.`,
+      'An administrator must give less: see the lists of its role.',
+    );
   const persistence = persistenceRisks(rules);
   if (persistence.length > 0 && !profile.acknowledgePersistence)
     throw new Refusal(

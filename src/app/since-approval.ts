@@ -1,4 +1,4 @@
-import { describeRule, growth } from '../domain/coverage.ts';
+import { areTooMany, describeRule, growth, MOST_RIGHTS } from '../domain/coverage.ts';
 import type { Grant } from '../domain/grant.ts';
 import type { Plan, Surroundings } from '../domain/plan.ts';
 import type { ClusterAccess } from './ports.ts';
@@ -27,7 +27,10 @@ export async function grownRules(
   { role, roleMayGrow, rules, target }: Plan,
 ): Promise<string | null> {
   if (role === null || roleMayGrow) return null;
-  const grown = growth(rules, await cluster.rulesOf(role, target.namespace)).map((rule) => `+ ${describeRule(rule)}`);
+  const now = await cluster.rulesOf(role, target.namespace);
+  if (areTooMany(now))
+    return `${role.kind} ${role.name} has come to have more single rights than are compared (${MOST_RIGHTS})`;
+  const grown = growth(rules, now).map((rule) => `+ ${describeRule(rule)}`);
   if (grown.length === 0) return null;
   const more = grown.length > MOST_NAMED ? ` and ${grown.length - MOST_NAMED} more` : '';
   return `${role.kind} ${role.name} allows more than was approved: ${grown.slice(0, MOST_NAMED).join('; ')}${more}`;

@@ -14,6 +14,21 @@ export interface AnyRule {
   readonly nonResourceURLs?: readonly string[];
 }
 
+/**
+ * So many single rights (a verb, on a resource, of a name) are compared, in some 50 ms; the largest role of Kubernetes has some 700. Whoever may
+ * write a Role can multiply its lists into many millions.
+ */
+export const MOST_RIGHTS = 20_000;
+
+/** Whether these are too many to be compared. */
+export function areTooMany(rules: readonly AnyRule[]): boolean {
+  const rights = rules.map(
+    ({ apiGroups = [], resources = [], verbs, resourceNames = [], nonResourceURLs = [] }) =>
+      verbs.length * (nonResourceURLs.length + apiGroups.length * resources.length * (resourceNames.length || 1)),
+  );
+  return rights.reduce((sum, count) => sum + count, 0) > MOST_RIGHTS;
+}
+
 /** One verb on one resource, or on one URL. */
 type Atom =
   | { readonly verb: string; readonly url: string }
@@ -59,31 +74,34 @@ function covers(atom: Atom, other: Atom): boolean {
   );
 }
 
-/** Whether an atom can cover another than itself. */
+/** Whether an atom can cover one that differs from it in more than the name. */
 const isWide = (atom: Atom): boolean =>
-  atom.verb === '*' ||
-  ('url' in atom
-    ? atom.url.endsWith('*')
-    : atom.group === '*' || atom.resource.startsWith('*') || atom.name === undefined);
+  atom.verb === '*' || ('url' in atom ? atom.url.endsWith('*') : atom.group === '*' || atom.resource.startsWith('*'));
 
-/** Answers whether one of these atoms covers another. */
-function coveredBy(atoms: readonly Atom[]): (other: Atom) => boolean {
-  const same = new Set(atoms.map(canonical));
+/** The same for all names, as text; null: it is for all names itself, or on a URL. */
+const forAllNames = (atom: Atom): string | null =>
+  'url' in atom || atom.name === undefined ? null : canonical({ ...atom, name: undefined });
+
+/** Answers whether one of these atoms covers another, which is not itself. */
+function coveredByOthers(atoms: readonly Atom[], known: ReadonlySet<string>): (other: Atom) => boolean {
   const wide = atoms.filter(isWide);
-  return (other) => same.has(canonical(other)) || wide.some((atom) => covers(atom, other));
+  return (other) => known.has(forAllNames(other) ?? '') || wide.some((atom) => atom !== other && covers(atom, other));
 }
 
 /** What `now` allows and `before` did not, a rule for each resource; empty: nothing. */
 export function growth(before: readonly AnyRule[], now: readonly AnyRule[]): AnyRule[] {
-  const isCovered = coveredBy(before.flatMap(atomsOf));
-  return rulesOf(now.flatMap(atomsOf).filter((atom) => !isCovered(atom)));
+  const atoms = before.flatMap(atomsOf);
+  const known = new Set(atoms.map(canonical));
+  const isCovered = coveredByOthers(atoms, known);
+  return rulesOf(now.flatMap(atomsOf).filter((atom) => !known.has(canonical(atom)) && !isCovered(atom)));
 }
 
 /** The same rules in one form: each verb once, sorted, nothing that another rule allows anyway. Equal where two lists allow the same. */
 export function normalRules<R extends AnyRule>(rules: readonly R[]): R[] {
-  const atoms = [...new Map(rules.flatMap(atomsOf).map((atom) => [canonical(atom), atom])).values()];
-  const wide = atoms.filter(isWide);
-  return rulesOf(atoms.filter((atom) => !wide.some((other) => other !== atom && covers(other, atom)))) as R[];
+  const known = new Map(rules.flatMap(atomsOf).map((atom) => [canonical(atom), atom]));
+  const atoms = [...known.values()];
+  const isCovered = coveredByOthers(atoms, new Set(known.keys()));
+  return rulesOf(atoms.filter((atom) => !isCovered(atom))) as R[];
 }
 
 /** One rule for what has the same resource (or URL) and names, with all its verbs. */

@@ -236,6 +236,34 @@ describe('a named role, during the grant', () => {
     );
   });
 
+  /** As the administrator of a namespace can write a Role: nothing but what they hold, name by name. */
+  const HUGE: Rule[] = [
+    { apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: [...Array(200_000).keys()].map(String) },
+  ];
+
+  test('that is too large to be compared ends it as well, and holds nobody up', async () => {
+    const id = await active(true);
+    app.cluster.target.roleRules = HUGE;
+    const before = process.threadCpuUsage().user;
+    await app.reconcile();
+    await app.run();
+    expect((await app.grant(id)).state).toBe('failed');
+    expect(app.alarms.join()).toContain(
+      'ClusterRole view has come to have more single rights than are compared (20000)',
+    );
+    expect(process.threadCpuUsage().user - before).toBeLessThan(200_000);
+  });
+
+  test('that is too large to be compared is given to nobody', async () => {
+    app.cluster.target.roleRules = HUGE;
+    const before = process.threadCpuUsage().user;
+    await expect(ask(true)).rejects.toMatchObject({
+      name: 'Refusal',
+      message: expect.stringContaining('more than 20000 single rights') as string,
+    });
+    expect(process.threadCpuUsage().user - before).toBeLessThan(200_000);
+  });
+
   test('that has come to allow more is not prolonged, and the person is told what differs', async () => {
     const id = await active(true);
     app.cluster.target.roleRules = [...VIEW, SECRETS];

@@ -1,6 +1,13 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { type AnyRule, describeRule, growth, normalRules } from '../../../src/domain/coverage.ts';
+import {
+  type AnyRule,
+  areTooMany,
+  describeRule,
+  growth,
+  MOST_RIGHTS,
+  normalRules,
+} from '../../../src/domain/coverage.ts';
 
 const GROUPS = ['', 'apps'];
 const RESOURCES = ['pods', 'secrets', 'deployments'];
@@ -156,3 +163,24 @@ describe('rules in their one form', () => {
 function r(group: string, resource: string, ...verbs: string[]): AnyRule {
   return { apiGroups: [group], resources: [resource], verbs };
 }
+
+test('single rights are counted as the lists of a rule multiply, and over all rules', () => {
+  const many = (count: number) => [...Array(count).keys()].map(String);
+  const rule = { apiGroups: ['', 'apps'], resources: many(100), verbs: many(10), resourceNames: many(10) };
+  expect(MOST_RIGHTS).toBe(20_000);
+  expect(areTooMany([rule])).toBe(false);
+  expect(areTooMany([rule, { ...rule, apiGroups: [''], resources: ['pods'], verbs: ['get'], resourceNames: [] }])).toBe(
+    true,
+  );
+  expect(areTooMany([rule, { verbs: ['get'], nonResourceURLs: ['/healthz'] }])).toBe(true);
+  expect(areTooMany([rule, { verbs: [], apiGroups: [''], resources: ['pods'] }])).toBe(false);
+});
+
+test('as many rights as are compared take no square of their number', () => {
+  const rights = (from: number) => [
+    { apiGroups: [''], resources: [...Array(MOST_RIGHTS).keys()].map((n) => `r${n + from}`), verbs: ['get'] },
+  ];
+  const before = process.threadCpuUsage().user;
+  expect(growth(rights(0), rights(1))).toEqual([{ apiGroups: [''], resources: ['r20000'], verbs: ['get'] }]);
+  expect(process.threadCpuUsage().user - before).toBeLessThan(1_000_000);
+});
