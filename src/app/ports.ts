@@ -271,7 +271,7 @@ export interface ClusterAccess {
   survey(target: Wanted, profile: Profile): Promise<Survey>;
   /** What reachability is computed from, as it is now. */
   snapshot(): Promise<Cluster>;
-  /** The policies in that namespace that are not of a grant of this instance. */
+  /** The policies in that namespace that are not of a grant of this instance: also those that carry the labels of another. */
   foreignPolicies(namespace: string): Promise<readonly NetworkPolicy[]>;
   /** What a named role allows now; empty when there is none. */
   rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[]>;

@@ -305,6 +305,24 @@ describeWithCluster('what confines a grant, from the cluster as it is', (kube) =
     expect(atOnce(reachLeft(grant, await cluster.snapshot(), workspaces))).toEqual([]);
   });
 
+  test('a policy that carries the labels of another instance, which anybody may set, is one of others', async () => {
+    const namespace = await staged();
+    const contain: Network = { mode: 'contain', to: [], allowIsolation: true };
+    const { plan, grant } = await planned(contain, deploy(namespace));
+    const labels = { 'drawbridge.internal/instance': 'other', 'drawbridge.internal/grant': grant.id };
+    const disguised = networkPolicy(namespace, 'disguised', { podSelector: {}, policyTypes: ['Egress'], egress: [{}] });
+    await kube.apply([{ ...disguised, metadata: { ...disguised.metadata, labels } }]);
+    const pod = { ...workspacePod(namespace, grant.id), labels: plan.workload?.labels ?? {} };
+    expect(allowances('contain', await cluster.foreignPolicies(namespace), pod)).toMatchObject([{ name: 'disguised' }]);
+    expect(surroundingDifferences(plan.surroundings, await surroundingsNow(cluster, grant))).toContain(
+      `policy ${namespace}/disguised selects the pods now`,
+    );
+    expect(digestOfPlan((await planned(contain, deploy(namespace))).plan)).not.toBe(grant.digest);
+    await expect(planned({ ...contain, strict: true }, deploy(namespace))).rejects.toEqual(
+      refused('strict', /reach more than the profile says/),
+    );
+  });
+
   describe('a target is its pods, whoever owns them', () => {
     const template = (app: string) => ({
       metadata: { labels: { app } },

@@ -56,7 +56,7 @@ export interface ClusterOptions extends ManifestContext {
 /** The cluster, over a real API server. Every write is a server-side apply of a sealed object, so that each step may run again. */
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const { api, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
-  const snapshot = coalesced(() => readCluster(api));
+  const snapshot = coalesced(() => readCluster(api, { instance }));
   const surveyor = createSurveyor(api, snapshot);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const keysOf = createClusterKeys(api, options.sealKeys);
@@ -182,7 +182,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     snapshot,
     foreignPolicies: (namespace) =>
-      api.list('NetworkPolicy', namespace, { selector: `!${INSTANCE_LABEL}`, keep: keepPolicies }),
+      api.list('NetworkPolicy', namespace, {
+        selector: `${INSTANCE_LABEL}!=${instance}`,
+        keep: keepPolicies(instance),
+      }),
     rulesOf: async (role, namespace) => (await surveyor.rulesOf(role, namespace)) ?? [],
     objectsOf: (grant) => objectList(grant, options),
 

@@ -1,5 +1,6 @@
 import type { PodObject } from '../../network/objects.ts';
 import type { NetworkPolicy, Pod } from '../../network/types.ts';
+import { INSTANCE_LABEL } from './manifests.ts';
 
 /**
  * What decisions need of the objects of a list, in the shape in which the API has them. All else is dropped page by page: of the 6 KB of a pod
@@ -114,9 +115,19 @@ export function keepMeta<T extends { readonly metadata: Meta }>(
   return (page) => page.map((object) => ({ ...more(object), metadata: projectMeta(object.metadata, intern) }));
 }
 
-export function keepPolicies(page: readonly NetworkPolicy[]): NetworkPolicy[] {
-  return page.map(({ metadata: { name, namespace, labels } = {}, spec }) => ({
-    metadata: present<NonNullable<NetworkPolicy['metadata']>>({ name, namespace, labels }),
-    ...(spec === undefined ? {} : { spec }),
-  }));
+/**
+ * Labels tell which grant a policy is of, and are kept where they are those of this instance, which nobody else may set. Anybody may set those
+ * of another, and would hide a policy from who looks for others' by them.
+ */
+export function keepPolicies(instance?: string): (page: readonly NetworkPolicy[]) => NetworkPolicy[] {
+  const isOwn = (labels: Meta['labels']) => instance !== undefined && labels?.[INSTANCE_LABEL] === instance;
+  return (page) =>
+    page.map(({ metadata: { name, namespace, labels } = {}, spec }) => ({
+      metadata: present<NonNullable<NetworkPolicy['metadata']>>({
+        name,
+        namespace,
+        labels: isOwn(labels) ? labels : undefined,
+      }),
+      ...(spec === undefined ? {} : { spec }),
+    }));
 }

@@ -21,14 +21,18 @@ export interface ClusterSnapshot extends Cluster {
 /**
  * Reads a cluster, or some of its namespaces as if there were no others; pods are counted to the workload on top.
  * Only lists and reads; of each page only what reachability depends on is kept.
+ * @param of.instance whose grants' policies keep their labels
  * @throws ApiError for what may not be read and for a namespace that is not there; Unavailable when there is no answer
  */
-export async function readCluster(api: Api, namespaces: readonly string[] = []): Promise<Cluster> {
+export async function readCluster(
+  api: Api,
+  { namespaces = [], instance }: { readonly namespaces?: readonly string[]; readonly instance?: string } = {},
+): Promise<Cluster> {
   const list = lister(api, namespaces);
   const [found, owners, policies] = await Promise.all([
     readNamespaces(api, namespaces),
     readOwners(list),
-    list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', { keep: keepPolicies }),
+    list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', { keep: keepPolicies(instance) }),
   ]);
   // After what stands between pods and their workloads, so that a page of them is done with at once.
   const intern = internPods();
@@ -43,7 +47,7 @@ export async function readSnapshot(api: Api, namespaces: readonly string[] = [])
   const services = lister(api, namespaces)('Service', {
     keep: (page: readonly ServiceObject[]) => page.map(serviceFromObject),
   });
-  const [cluster, found] = await Promise.all([readCluster(api, namespaces), services]);
+  const [cluster, found] = await Promise.all([readCluster(api, { namespaces }), services]);
   return { ...cluster, services: found };
 }
 

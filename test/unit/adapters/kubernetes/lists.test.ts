@@ -8,6 +8,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { createApi } from '../../../../src/adapters/kubernetes/api.ts';
 import { type KubePod, keepPods } from '../../../../src/adapters/kubernetes/projection.ts';
 import { readCluster } from '../../../../src/adapters/kubernetes/snapshot.ts';
+import { lasting } from '../../../../src/app/surroundings.ts';
 
 type Answer = { readonly status?: number; readonly body: unknown };
 
@@ -247,4 +248,26 @@ test('what matters of large objects is bounded too, and the namespace is named',
   });
   const few = await podsOver(25, (index) => podText(`pod-${index}`, '', { ...labels, index: String(index) }));
   expect(await few.api.list('Pod', null, { keep: keepPods() })).toHaveLength(25);
+});
+
+test('a policy is of a grant only where it carries the labels of this instance: those of another anybody may set', async () => {
+  const policy = (name: string, instance: string | null) => ({
+    metadata: {
+      name,
+      namespace: 'staging',
+      labels: {
+        'drawbridge.internal/grant': 'g-222222',
+        ...(instance === null ? {} : { 'drawbridge.internal/instance': instance }),
+      },
+    },
+    spec: { podSelector: {}, egress: [{}] },
+  });
+  const { api } = await apiOver((url) =>
+    url.pathname.endsWith('/networkpolicies')
+      ? page([policy('own', 'prod'), policy('other', 'other'), policy('nobody', null)])
+      : page([]),
+  );
+  const { policies } = await readCluster(api, { instance: 'prod' });
+  expect(lasting(policies).map(({ metadata }) => metadata?.name)).toEqual(['other', 'nobody']);
+  expect((await readCluster(api)).policies).toHaveLength(3);
 });
