@@ -102,6 +102,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
     profileDigest: digestOfProfile(profile),
     cluster: survey.clusterUid,
     target: wish.target,
+    namespaceUid: survey.namespaceUid,
     duration: wish.duration,
     role,
     roleMayGrow: profile.roleMayGrow,

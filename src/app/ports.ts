@@ -216,6 +216,8 @@ export interface Survey {
   readonly asOf: Instant;
   /** The uid of the cluster's `kube-system`. */
   readonly clusterUid: string;
+  /** The uid of the target's namespace: another one may have its name one day. */
+  readonly namespaceUid: string;
   /** The target that was asked for; of a Service with the workload that is behind it now. */
   readonly target: Target;
   /** Null for a target that is not named by a Service. */
@@ -294,7 +296,7 @@ export interface ClusterAccess {
   extend(grant: Grant): Promise<void>;
   /** The pods that the target has now. */
   podsOf(grant: Grant): Promise<string[]>;
-  /** Why the target has no pods and never will: what was approved is not there any more. A phrase; null: it is there. */
+  /** What became of the workload, or of the namespace that is the target, that was approved. A phrase; null: it is there. */
   targetGone(grant: Grant): Promise<string | null>;
   /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
   strangers(grant: Grant): Promise<string[]>;

@@ -58,6 +58,7 @@ const plan = z.looseObject({
   profileDigest: text,
   cluster: text,
   target,
+  namespaceUid: text,
   duration: z.number(),
   role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
   roleMayGrow: z.boolean(),

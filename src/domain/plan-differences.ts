@@ -19,15 +19,16 @@ function changedList(what: string, old: readonly string[], now: readonly string[
   return gone.length + added.length === 0 ? [] : [`${what}: ${[...gone, ...added].join('; ')}`];
 }
 
+function madeAgain(what: string, old: string | undefined, now: string | undefined): string[] {
+  return old === now ? [] : [`${what} was deleted and made again (was uid ${old}, is ${now})`];
+}
+
 function targets(old: Bound, now: Bound): string[] {
   const moved = was('target', describeTarget(old.target), describeTarget(now.target));
   if (moved.length > 0) return moved;
   return [
-    ...(old.workload?.uid === now.workload?.uid
-      ? []
-      : [
-          `target: ${describeTarget(now.target)} was deleted and made again (was uid ${old.workload?.uid}, is ${now.workload?.uid})`,
-        ]),
+    ...madeAgain(`namespace ${now.target.namespace}`, old.namespaceUid, now.namespaceUid),
+    ...madeAgain(`target: ${describeTarget(now.target)}`, old.workload?.uid, now.workload?.uid),
     ...was('selector of the pods', canonical(old.workload?.selector), canonical(now.workload?.selector)),
   ];
 }

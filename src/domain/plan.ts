@@ -118,6 +118,8 @@ export interface Plan {
   /** The uid of the cluster's `kube-system`. */
   readonly cluster: string;
   readonly target: Target;
+  /** The uid of the target's namespace. */
+  readonly namespaceUid: string;
   /** Seconds. */
   readonly duration: number;
   /** The named role that is bound, or null when the rules below become a Role of the grant's own. */
@@ -163,6 +165,7 @@ export interface Bound {
   readonly groups: readonly string[];
   readonly cluster: string;
   readonly target: Target;
+  readonly namespaceUid: string;
   readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
   readonly duration: number;
   readonly profile: { readonly name: string; readonly digest: string };
@@ -176,12 +179,14 @@ export interface Bound {
 }
 
 export function boundOf(plan: Plan): Bound {
-  const { user, groups, cluster, target, workload, duration, role, roleMayGrow, surroundings, persistence } = plan;
+  const { user, groups, cluster, target, namespaceUid, workload, duration } = plan;
+  const { role, roleMayGrow, surroundings, persistence } = plan;
   return {
     user,
     groups: groups.toSorted(),
     cluster,
     target,
+    namespaceUid,
     workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
     duration,
     profile: { name: plan.profileName, digest: plan.profileDigest },

@@ -7,6 +7,8 @@ import { planOf } from '../../src/app/make-plan.ts';
 import type { ClusterAccess } from '../../src/app/ports.ts';
 import type { Grant } from '../../src/domain/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import { boundOf } from '../../src/domain/plan.ts';
+import { differencesOf } from '../../src/domain/plan-differences.ts';
 import { type Profile, policySchema } from '../../src/domain/policy.ts';
 import type { WorkloadKind } from '../../src/domain/rights.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
@@ -21,6 +23,20 @@ const LOGS = policySchema.parse({
     debug: {
       ...POLICY.profiles.debug,
       rules: [{ apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] }],
+      network: { mode: 'none' },
+    },
+  },
+}).profiles['debug'] as Profile;
+
+/** A named role in a whole namespace. */
+const VIEW = policySchema.parse({
+  ...POLICY,
+  profiles: {
+    debug: {
+      ...POLICY.profiles.debug,
+      scope: 'namespace',
+      rules: undefined,
+      clusterRole: 'view',
       network: { mode: 'none' },
     },
   },
@@ -154,6 +170,31 @@ describeWithCluster('targets that are not as they should be', (kube) => {
       '{"metadata":{"finalizers":null}}',
     ]);
     expect(code).toBe(0);
+  });
+
+  it('a namespace that is made again is another one', async () => {
+    const reborn = await kube.freshNamespace('reborn');
+    const planned = async () => {
+      const survey = await cluster.survey({ namespace: reborn }, VIEW);
+      const wish = {
+        id: newGrantId(),
+        requester: ADA,
+        target: { namespace: reborn },
+        profileName: 'debug',
+        duration: 600,
+      };
+      return planOf(wish, VIEW, survey, namespace);
+    };
+    const made = await planned();
+    const grant: Grant = applyingGrant(600, { plan: made, target: made.target });
+    expect(await cluster.targetGone(grant)).toBeNull();
+    await kubectl('delete', 'namespace', reborn);
+    expect(await cluster.targetGone(grant)).toMatch(/Namespace reborn-\S+ was deleted$/);
+    await kubectl('create', 'namespace', reborn);
+    expect(await cluster.targetGone(grant)).toMatch(/another has its name/);
+    expect(differencesOf(boundOf(made), boundOf(await planned()))).toEqual([
+      expect.stringMatching(/^namespace reborn-\S+ was deleted and made again/),
+    ]);
   });
 
   it('a workload that is made again is another one, whose pods are nobody’s business', async () => {

@@ -74,6 +74,7 @@ export function memoryCluster(now: () => number) {
   const target = {
     uid: 'uid-1',
     clusterUid: 'cluster-1',
+    namespaceUid: 'namespace-1',
     /** Of the named role that a profile gives; null: it has rules of its own. */
     roleRules: null as Rule[] | null,
     /** Pods elsewhere. */
@@ -149,6 +150,7 @@ export function memoryCluster(now: () => number) {
       return {
         asOf: now(),
         clusterUid: target.clusterUid,
+        namespaceUid: target.namespaceUid,
         target:
           service === undefined ? wanted : { namespace, workload: { kind: 'Deployment', name: behind ?? '' }, service },
         service:

@@ -29,6 +29,7 @@ export function samplePlan(change: Partial<Plan> = {}): Plan {
     profileDigest: 'p'.repeat(64),
     cluster: '22222222-2222-4222-8222-222222222222',
     target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+    namespaceUid: '33333333-3333-4333-8333-333333333333',
     duration: 1800,
     role: null,
     roleMayGrow: false,

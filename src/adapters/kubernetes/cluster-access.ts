@@ -270,8 +270,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
     podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
-    targetGone: async ({ target, plan }) =>
-      plan.workload === null ? null : surveyor.whyGone(target, plan.workload.uid),
+    targetGone: ({ target, plan }) => surveyor.whyGone(target, plan.workload?.uid ?? plan.namespaceUid),
     async strangers({ plan: { network, workload }, target }) {
       if (network.mode === 'none' || workload === null) return [];
       const look = () => surveyor.strangersTo(target, workload.uid, network.selector);

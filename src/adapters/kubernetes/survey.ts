@@ -51,7 +51,7 @@ export function createSurveyor(
   rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
   /** By name, also those that have ended; an address that is not known yet is empty. */
   podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string; hasEnded: boolean }[]>;
-  /** What became of the workload with this uid; null: it is there. */
+  /** What became of the workload, or of the namespace that is the target, with this uid; null: it is there. */
   whyGone(target: Target, uid: string): Promise<string | null>;
   /** `pod NAME` of those that have these labels and are not of the workload. */
   strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
@@ -231,7 +231,7 @@ export function createSurveyor(
       );
     },
     async survey(target, profile) {
-      const namespace = await api.read('Namespace', null, target.namespace);
+      const namespace = await api.read<{ metadata: Meta }>('Namespace', null, target.namespace);
       if (namespace === null)
         throw new Refusal(
           'target',
@@ -248,7 +248,7 @@ export function createSurveyor(
           return [rules, matters ? await surroundings() : { cluster: null, otherPolicies: [] }] as const;
         }),
       ]);
-      return { clusterUid: uid, ...found, roleRules, ...around };
+      return { clusterUid: uid, namespaceUid: namespace.metadata.uid, ...found, roleRules, ...around };
     },
     async podsOfTarget(target, uid) {
       const { workload, namespace } = target;
@@ -266,9 +266,14 @@ export function createSurveyor(
       return [...named(there.pods, false), ...named(there.ended, true)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     async whyGone({ workload, namespace }, uid) {
-      if (workload === undefined) return null;
-      const found = await api.read<Controller>(workload.kind, namespace, workload.name);
-      const name = `${workload.kind} ${workload.name} in namespace ${namespace}`;
+      const found =
+        workload === undefined
+          ? await api.read<{ metadata: Meta }>('Namespace', null, namespace)
+          : await api.read<Controller>(workload.kind, namespace, workload.name);
+      const name =
+        workload === undefined
+          ? `Namespace ${namespace}`
+          : `${workload.kind} ${workload.name} in namespace ${namespace}`;
       if (found === null) return `${name} was deleted`;
       return found.metadata.uid === uid ? null : `${name} was deleted, and another has its name`;
     },

@@ -159,6 +159,11 @@ describe('what is bound and changes under a request is asked again, and said', (
       /was deleted and made again/,
     ],
     [
+      'another namespace of that name',
+      () => Object.assign(app.cluster.target, { namespaceUid: 'namespace-2' }),
+      'namespace staging was deleted and made again (was uid namespace-1, is namespace-2)',
+    ],
+    [
       'another cluster',
       () => Object.assign(app.cluster.target, { clusterUid: 'cluster-2' }),
       'cluster: was cluster-1, is cluster-2',
@@ -202,6 +207,20 @@ describe('what is bound and changes under a request is asked again, and said', (
     app.cluster.target.roleRules = [{ ...VIEW[0]!, verbs: ['get'] }, SECRETS];
     await press(id);
     expect((await app.grant(id)).remarks).toContain('ClusterRole view: - list pods; + get secrets');
+  });
+
+  test('a whole namespace that is another one, though it has the name', async () => {
+    app.setPolicy(named());
+    app.cluster.target.roleRules = VIEW;
+    const id = await pending(true);
+    Object.assign(app.cluster.target, { namespaceUid: 'namespace-2' });
+    await press(id);
+    await app.run();
+    expect((await app.grant(id)).state).toBe('pending');
+    await press(id);
+    Object.assign(app.cluster.target, { namespaceUid: 'namespace-3' });
+    await app.run();
+    expect([(await app.grant(id)).state, app.cluster.held.size]).toEqual(['pending', 0]);
   });
 
   test('but the same rules in other words are the same role', async () => {

@@ -57,6 +57,7 @@ function crowded(): Survey {
   return {
     asOf: 0,
     clusterUid: 'uid-cluster',
+    namespaceUid: 'uid-namespace',
     target,
     service: null,
     workload: {

@@ -41,6 +41,7 @@ function survey(
   return {
     asOf: 0,
     clusterUid: 'cluster-1',
+    namespaceUid: 'namespace-1',
     target: CHECKOUT,
     service: null,
     workload: {
@@ -635,6 +636,7 @@ test('a named role by which access outlives the grant needs the profile’s ackn
   const s: Survey = {
     asOf: 0,
     clusterUid: 'cluster-1',
+    namespaceUid: 'namespace-1',
     target: { namespace: 'staging' },
     service: null,
     workload: null,
