@@ -33,6 +33,19 @@ test('from the moment on at which a window ends nobody makes it longer', async (
   expect((await app.grant(id)).expiresAt).toBe((expiresAt ?? 0) + 600_000);
 });
 
+test('nor when it ends while the plan is made anew for the approver', async () => {
+  const id = await active();
+  const { expiresAt } = await app.grant(id);
+  const { digest } = await app.useCases.extend(ada, id, 600);
+  const { survey } = app.cluster.access;
+  app.cluster.access.survey = (...args) => {
+    app.clock.set(expiresAt ?? 0);
+    return survey(...args);
+  };
+  await expect(approve(ben, id, digest)).rejects.toMatchObject({ rule: 'state' });
+  expect((await app.grant(id)).expiresAt).toBe(expiresAt);
+});
+
 test('what nobody asked for is not approved', async () => {
   const id = await active();
   await expect(approve(ben, id, (await app.seen(id)).digest)).rejects.toMatchObject({ rule: 'state' });
