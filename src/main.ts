@@ -1,5 +1,5 @@
 import { createLog } from './adapters/telemetry/log.ts';
-import { startDrawbridge } from './composition.ts';
+import { startDrawbridge } from './composition/index.ts';
 import { describeProblems, loadSettings, secretTexts } from './config/settings.ts';
 
 /** How long an end in order may take: milliseconds. Kubernetes kills after 30 seconds (chart). */
