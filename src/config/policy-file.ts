@@ -178,7 +178,7 @@ export interface PolicyLog {
 }
 
 /** The policy in force: the last good file. `current` and `disabled` make it a `PolicySource`. */
-export interface PolicyWatch {
+export interface PolicyFile {
   current(): Policy;
   disabled(profile: string): string | null;
   /** Names the profiles that are not offered now, each with the reason; replaces what was said before. */
@@ -187,13 +187,13 @@ export interface PolicyWatch {
   problem(): string | null;
   /** Looks at the file now. */
   reload(): Promise<void>;
+  /** Follows the file from now on. Call it once. */
+  follow(options?: FollowOptions): void;
   close(): void;
 }
 
-export interface WatchOptions {
-  readonly file: string;
-  readonly log: PolicyLog;
-  /** Called with each policy that comes into force after the first. */
+export interface FollowOptions {
+  /** Called with each policy that comes into force. */
   readonly onChange?: (policy: Policy) => void;
   /** Called when the file has become bad, or bad in another way, with one line a problem; with none when it is good again. */
   readonly onProblems?: (problems: readonly string[]) => void;
@@ -204,19 +204,13 @@ export interface WatchOptions {
 const SETTLE_MS = 50;
 
 /**
- * Loads the policy and follows its file. The directory is watched, not the file: editors and ConfigMap mounts put another file (or a
- * symlink to another directory) in its place.
+ * Loads the policy. Its file is followed by its directory: editors and ConfigMap mounts put another file (or a symlink to another directory) in
+ * its place.
  * Source: https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically
  *
  * @throws Error with all problems when the file is bad at the start
  */
-export async function watchPolicy({
-  file,
-  log,
-  onChange,
-  onProblems,
-  pollEvery = 5000,
-}: WatchOptions): Promise<PolicyWatch> {
+export async function openPolicyFile(file: string, log: PolicyLog): Promise<PolicyFile> {
   let text = await readText(file);
   const first = readPolicy(file, text);
   if (!first.ok) throw new Error(['The policy file is not usable:', ...first.problems.map((p) => `  ${p}`)].join('\n'));
@@ -224,6 +218,7 @@ export async function watchPolicy({
   let inForce = JSON.stringify(policy);
   let problem: string | null = null;
   let reasons: ReadonlyMap<string, string> = new Map();
+  let heard: FollowOptions = {};
 
   const look = async () => {
     const now = await readText(file);
@@ -234,7 +229,7 @@ export async function watchPolicy({
       const why = result.problems.join('\n');
       if (why !== problem) {
         log.error({ file, problems: result.problems }, 'bad policy file: the last good one stays in force');
-        onProblems?.(result.problems);
+        heard.onProblems?.(result.problems);
       }
       problem = why;
       return;
@@ -242,14 +237,14 @@ export async function watchPolicy({
     const next = JSON.stringify(result.policy);
     if (problem !== null) {
       log.info({ file }, 'the policy file is good again');
-      onProblems?.([]);
+      heard.onProblems?.([]);
     }
     problem = null;
     if (next === inForce) return;
     policy = result.policy;
     inForce = next;
     log.info({ file, profiles: Object.keys(policy.profiles) }, 'new policy in force');
-    onChange?.(policy);
+    heard.onChange?.(policy);
   };
 
   // One look at a time, so that an older text never replaces a newer one.
@@ -267,16 +262,21 @@ export async function watchPolicy({
     settle = setTimeout(() => void reload(), SETTLE_MS);
   };
   let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(dirname(file), { persistent: false }, soon);
-    watcher.on('error', (error) =>
-      log.error({ err: error, file }, 'watching the policy file failed: it is polled only'),
-    );
-  } catch (error) {
-    log.error({ err: error, file }, 'watching the policy file failed: it is polled only');
+  let poll: NodeJS.Timeout | undefined;
+  function follow(options: FollowOptions = {}): void {
+    heard = options;
+    try {
+      watcher = watch(dirname(file), { persistent: false }, soon);
+      watcher.on('error', (error) =>
+        log.error({ err: error, file }, 'watching the policy file failed: it is polled only'),
+      );
+    } catch (error) {
+      log.error({ err: error, file }, 'watching the policy file failed: it is polled only');
+    }
+    poll = setInterval(() => void reload(), options.pollEvery ?? 5000).unref();
+    // It may have changed since it was read.
+    void reload();
   }
-  const poll = setInterval(() => void reload(), pollEvery);
-  poll.unref();
 
   return {
     current: () => policy,
@@ -286,6 +286,7 @@ export async function watchPolicy({
     },
     problem: () => problem,
     reload,
+    follow,
     close: () => {
       clearTimeout(settle);
       clearInterval(poll);

@@ -40,3 +40,9 @@ export function clockDoubt(clocks: Clocks): string | null {
 }
 
 const length = (milliseconds: number): string => formatDuration(Math.abs(milliseconds) / 1000);
+
+/** By how much the own clock is ahead of each server's; null: not known. */
+export function secondsAhead({ own, redis, kubernetes }: Clocks): Record<'redis' | 'kubernetes', number | null> {
+  const ahead = (other: Instant | null) => (other === null ? null : (own - other) / 1000);
+  return { redis: ahead(redis), kubernetes: ahead(kubernetes) };
+}

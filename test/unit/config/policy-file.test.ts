@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loadPolicy, parsePolicy, watchPolicy } from '../../../src/config/policy-file.ts';
+import { loadPolicy, openPolicyFile, parsePolicy } from '../../../src/config/policy-file.ts';
 import { silentLog } from '../../support/silent-log.ts';
 
 const GOOD = `version: 1
@@ -163,12 +163,8 @@ describe('the policy in force', () => {
   const watching = async (file: string, pollEvery = 3_600_000) => {
     const log = silentLog();
     const changes: string[][] = [];
-    const policies = await watchPolicy({
-      file,
-      log,
-      pollEvery,
-      onChange: (p) => changes.push(Object.keys(p.profiles)),
-    });
+    const policies = await openPolicyFile(file, log);
+    policies.follow({ pollEvery, onChange: (p) => changes.push(Object.keys(p.profiles)) });
     cleanups.push(() => policies.close());
     return { policies, log, changes, profiles: () => Object.keys(policies.current().profiles) };
   };

@@ -1,0 +1,41 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { endForLeavers } from '../../app/leavers.ts';
+import { createPeopleChanges, type PeopleChanges } from '../../app/people-changes.ts';
+import type { World } from '../../app/ports.ts';
+import { every, type Service, type ServiceLog } from '../service.ts';
+
+/** Milliseconds between two looks for people who have left while something of theirs is open. */
+const LOOK_EVERY = 600_000;
+
+/** Ends what people who have left have open: as soon as Slack hints at it (`heard`), and from time to time, for what no hint told. */
+export function leaversService({
+  world,
+  log,
+}: {
+  readonly world: World;
+  readonly log: ServiceLog;
+}): Service & Pick<PeopleChanges, 'heard'> {
+  const couldNotLook = (error: unknown) => log.warn({ err: error }, 'who has left could not be looked at');
+  const changes = createPeopleChanges(world, couldNotLook, (milliseconds, signal) =>
+    sleep(milliseconds, undefined, { signal }).catch(() => {}),
+  );
+  /** One replica looks in each span of time. */
+  async function look(): Promise<void> {
+    const span = Math.floor(Date.now() / LOOK_EVERY);
+    if (await world.store.firstTime(`leavers ${span}`, (2 * LOOK_EVERY) / 1000))
+      await endForLeavers(world, couldNotLook);
+  }
+  const looks = every(LOOK_EVERY, look, couldNotLook);
+  return {
+    heard: (change) => changes.heard(change),
+    start() {
+      // Not waited for: no end that is due waits for it.
+      void look().catch(couldNotLook);
+      looks.start();
+    },
+    stop() {
+      looks.stop();
+      changes.stop();
+    },
+  };
+}

@@ -1,0 +1,139 @@
+import type { Api } from '../../adapters/kubernetes/api.ts';
+import { lackOfEnding } from '../../adapters/kubernetes/reviews.ts';
+import type { RedisClient } from '../../adapters/redis/connection.ts';
+import { lackOfRedis } from '../../adapters/redis/needs.ts';
+import type { SlackConnection } from '../../adapters/slack/connection.ts';
+import { lackOfChannel, lackOfLists, lackOfScopes } from '../../adapters/slack/needs.ts';
+import type { Conditions, Lack, Need } from '../../app/conditions.ts';
+import type { Alarms, ClusterAccess } from '../../app/ports.ts';
+import type { PolicyFile } from '../../config/policy-file.ts';
+import { every, type Service, type ServiceLog } from '../service.ts';
+
+/** The need that is doubted when a message can't be posted. */
+export const APPROVALS_CHANNEL = 'slack channel';
+
+/** Milliseconds between two looks at which needs are due to be looked at, and between two tries of an alarm that the queue did not take. */
+const TEND_EVERY = 5000;
+/** Milliseconds between two looks at what seldom goes away while nothing is missing. */
+const RARELY = 600_000;
+
+interface Needing {
+  readonly redis: RedisClient;
+  readonly instance: string;
+  readonly api: Api;
+  readonly cluster: Pick<ClusterAccess, 'tryLeash' | 'missingRights'>;
+  readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
+  readonly connection: SlackConnection;
+  readonly log: Pick<ServiceLog, 'error'>;
+}
+
+/** Looks at what Drawbridge needs (`needs`), and tells what it lacks of it. */
+export function needsService({
+  needs,
+  conditions,
+  alarms,
+  log,
+}: {
+  readonly needs: readonly Need[];
+  readonly conditions: Pick<Conditions, 'add' | 'tend'>;
+  readonly alarms: Pick<Alarms, 'settle'>;
+  readonly log: ServiceLog;
+}): Service & { trouble(): string | null } {
+  let isTried = false;
+  const failed = (error: unknown) => log.error({ err: error }, 'what is needed could not be looked at');
+  // Neither waits for the other, nor the look at one need for that at another, which may take its time.
+  const tending = every(TEND_EVERY, async () => void conditions.tend().catch(failed), failed);
+  const settling = every(TEND_EVERY, () => alarms.settle(), failed);
+  return {
+    /** Why it is not known yet what is lacking. */
+    trouble: () => (isTried ? null : 'not tried yet'),
+    start() {
+      for (const need of needs) conditions.add(need);
+      void conditions.tend(true).then(() => (isTried = true), failed);
+      tending.start();
+      settling.start();
+    },
+    stop() {
+      tending.stop();
+      settling.stop();
+    },
+  };
+}
+
+export function needsOf({ redis, instance, api, cluster, policies, connection, log }: Needing): Need[] {
+  return [
+    { name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) },
+    { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
+    {
+      name: 'leash',
+      severity: 'degraded',
+      refuses: 'giving',
+      every: 600_000,
+      again: 30_000,
+      untilKnown: lackOfLeash('it has not been tried yet'),
+      look: async () => {
+        const doubt = await cluster.tryLeash();
+        return doubt === null ? null : lackOfLeash(doubt);
+      },
+    },
+    { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
+    {
+      name: 'slack token',
+      severity: 'not ready',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfScopes(connection, true),
+    },
+    {
+      name: 'slack scopes',
+      severity: 'degraded',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfScopes(connection, false),
+    },
+    {
+      name: APPROVALS_CHANNEL,
+      severity: 'degraded',
+      refuses: 'asking',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfChannel(connection, policies.current().approvals.channel),
+    },
+    {
+      name: 'slack lists',
+      severity: 'degraded',
+      every: RARELY,
+      again: 60_000,
+      look: () => lackOfLists(connection, policies.current()),
+    },
+  ];
+}
+
+/** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */
+async function lackOfProfiles(
+  cluster: Needing['cluster'],
+  policies: Needing['policies'],
+  log: Needing['log'],
+): Promise<Lack | null> {
+  const reasons = new Map<string, string>();
+  for (const [name, profile] of Object.entries(policies.current().profiles)) {
+    const missing = await cluster.missingRights(profile);
+    if (missing.length === 0) continue;
+    const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
+    reasons.set(name, reason);
+    if (policies.disabled(name) !== reason)
+      log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
+  }
+  policies.setDisabled(reasons);
+  if (reasons.size === 0) return null;
+  return {
+    lacks: `profiles are disabled: ${[...reasons].map(([name, reason]) => `${name} (${reason})`).join('; ')}`,
+    todo: 'Bring the chart up to the policy: helm upgrade with the same one.',
+  };
+}
+
+/** @param doubt why the leash does not hold */
+const lackOfLeash = (doubt: string): Lack => ({
+  lacks: `the leash on Drawbridge in this cluster does not hold: ${doubt}`,
+  todo: "It grants nothing until that is mended; grants end as ever. Look at the chart's ValidatingAdmissionPolicies and their bindings, and at the service account of the bot.",
+});

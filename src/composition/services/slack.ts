@@ -1,0 +1,53 @@
+import type { SlackApp, SlackAppOptions } from '../../adapters/slack/app.ts';
+import type { CachedDirectory } from '../../adapters/slack/directory.ts';
+import { createUseCases } from '../../app/create-use-cases.ts';
+import type { PeopleChanges } from '../../app/people-changes.ts';
+import type { World } from '../../app/ports.ts';
+import type { Service } from '../service.ts';
+
+export interface SlackService extends Service {
+  /** Resolves when Slack can reach the bot. @throws SlackRefused when Slack will not let it work */
+  reachable(): Promise<void>;
+  /** Why Slack can't reach the bot now; null: it can. */
+  trouble(): string | null;
+}
+
+/** Takes what people do in Slack, and hears of people who change. */
+export function slackService({
+  world,
+  directory,
+  leavers,
+  createApp,
+}: {
+  readonly world: World;
+  readonly directory: Pick<CachedDirectory, 'doubt' | 'forget'>;
+  readonly leavers: Pick<PeopleChanges, 'heard'>;
+  readonly createApp: (
+    options: Required<Pick<SlackAppOptions, 'useCases' | 'seenBefore' | 'turns' | 'hinted' | 'connected' | 'tell'>>,
+  ) => SlackApp;
+}): SlackService {
+  const app = createApp({
+    useCases: createUseCases(world),
+    seenBefore: async (key) => !(await world.store.firstTime(`seen ${key}`, 600)),
+    turns: {
+      take: (modal) => world.store.takeNumber(`turn ${modal}`, 3600),
+      last: (modal) => world.store.lastNumber(`turn ${modal}`),
+    },
+    hinted({ lists, deactivated }) {
+      directory.doubt(lists);
+      leavers.heard({ lists: lists === 'all' ? [] : lists, deactivated });
+    },
+    connected: () => directory.forget(),
+    tell: (what) => void world.alarms.raise('slack connection', null, `Slack can't reach Drawbridge: ${what}`),
+  });
+  let reachable = Promise.resolve();
+  return {
+    // Not waited for: a Slack that is away delays words, never a revocation.
+    start() {
+      reachable = app.start().then(() => undefined);
+    },
+    stop: () => app.stop(),
+    reachable: () => reachable,
+    trouble: () => app.trouble(),
+  };
+}

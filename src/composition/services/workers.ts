@@ -1,0 +1,58 @@
+import type { Deed, Word } from '../../adapters/queue/jobs.ts';
+import type { Workers } from '../../adapters/queue/scheduler.ts';
+import { slackError } from '../../adapters/slack/client.ts';
+import { isPassing } from '../../adapters/slack/connection.ts';
+import type { Conditions } from '../../app/conditions.ts';
+import type { DueRights } from '../../app/end-due.ts';
+import type { World } from '../../app/ports.ts';
+import { runJob } from '../../app/run-job.ts';
+import type { Service } from '../service.ts';
+import { APPROVALS_CHANNEL } from './needs.ts';
+
+export interface Handlers {
+  handleDeed(deed: Deed): Promise<void>;
+  handleWord(word: Word): Promise<void>;
+}
+
+/** Runs the jobs of the queue. */
+export function workersService({
+  world,
+  conditions,
+  dueRights,
+  startWorkers,
+}: {
+  readonly world: World;
+  readonly conditions: Pick<Conditions, 'doubt'>;
+  readonly dueRights: DueRights;
+  readonly startWorkers: (handlers: Handlers) => Workers;
+}): Service {
+  let workers: Workers | null = null;
+  const handlers: Handlers = {
+    async handleDeed(deed) {
+      if (deed.kind === 'revoke') {
+        // What is due beside it has its turn first.
+        await dueRights.end();
+        await dueRights.settled();
+      }
+      await runJob(world, deed);
+    },
+    async handleWord(word) {
+      try {
+        await runJob(world, word);
+      } catch (error) {
+        // It may be the channel, which somebody has archived, or from which the bot was removed.
+        const refused = slackError(error);
+        if (refused !== null && !isPassing(refused)) conditions.doubt(APPROVALS_CHANNEL);
+        throw error;
+      }
+    },
+  };
+  return {
+    start() {
+      workers = startWorkers(handlers);
+    },
+    async stop(within) {
+      await workers?.close(within);
+    },
+  };
+}

@@ -1,0 +1,35 @@
+import type { Condition, createConditions } from '../app/conditions.ts';
+import type { Alarms, Clock } from '../app/ports.ts';
+import type { ServiceLog } from './service.ts';
+
+type Tell = Parameters<typeof createConditions>[0]['tell'];
+
+/** Tells the log and administrators what is missing, and that it is there again: an alarm each, until the other. */
+export function tellConditions({
+  alarms,
+  clock,
+  log,
+}: {
+  readonly alarms: Pick<Alarms, 'raise' | 'over'>;
+  readonly clock: Pick<Clock, 'now'>;
+  readonly log: ServiceLog;
+}): Tell {
+  return {
+    began(condition, before) {
+      const { name: lacking, lacks, todo, detail, severity } = condition;
+      log[severity === 'degraded' ? 'warn' : 'error']({ lacking, todo, detail, severity }, lacks);
+      void alarms.over(againKey(lacking));
+      if (before !== null) void alarms.over(lackKey(before));
+      void alarms.raise(lackKey(condition), null, `${[lacks, detail].filter(Boolean).join(':\n')}. ${todo}`);
+    },
+    ended(condition) {
+      const { name: lacking, lacks, since } = condition;
+      log.info({ lacking, seconds: Math.round((clock.now() - since) / 1000) }, 'nothing is missing any more');
+      void alarms.over(lackKey(condition));
+      void alarms.raise(againKey(lacking), null, `Mended: it is no longer so that ${lacks}.`);
+    },
+  };
+}
+
+const lackKey = ({ name, lacks, detail = '' }: Condition) => `lack ${name} ${lacks} ${detail}`;
+const againKey = (name: string) => `no lack ${name}`;

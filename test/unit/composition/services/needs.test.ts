@@ -1,0 +1,55 @@
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { createConditions, type Need } from '../../../../src/app/conditions.ts';
+import { needsService } from '../../../../src/composition/services/needs.ts';
+import { silentLog } from '../../../support/silent-log.ts';
+
+beforeEach(() => {
+  vi.useFakeTimers();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});
+
+function started(...looks: Need['look'][]) {
+  const conditions = createConditions({
+    now: Date.now,
+    tell: { began: () => {}, ended: () => {} },
+    unknown: () => {},
+  });
+  const settle = vi.fn(async () => {});
+  const service = needsService({
+    needs: looks.map((look, i) => ({ name: `need ${i}`, severity: 'degraded', every: 10_000, look })),
+    conditions,
+    alarms: { settle },
+    log: silentLog(),
+  });
+  void service.start();
+  return { conditions, settle, service };
+}
+
+test('all is looked at at the start, and again when it is due', async () => {
+  let isThere = true;
+  const look = vi.fn(async () => (isThere ? null : { lacks: 'it is away', todo: 'Bring it back.' }));
+  const { conditions, service } = started(look);
+  expect(service.trouble()).toBe('not tried yet');
+  await vi.advanceTimersByTimeAsync(0);
+  expect(service.trouble()).toBeNull();
+  expect(look).toHaveBeenCalledTimes(1);
+  isThere = false;
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(conditions.list()).toMatchObject([{ lacks: 'it is away' }]);
+  await service.stop(0);
+  isThere = true;
+  await vi.advanceTimersByTimeAsync(60_000);
+  expect(conditions.list()).toHaveLength(1);
+});
+
+test('a look that takes long holds up neither the other needs nor the alarms', async () => {
+  const look = vi.fn(async () => null);
+  const { settle, service } = started(() => new Promise(() => {}), look);
+  await vi.advanceTimersByTimeAsync(30_000);
+  expect(look).toHaveBeenCalledTimes(4);
+  expect(settle).toHaveBeenCalledTimes(6);
+  expect(service.trouble()).toBe('not tried yet');
+  await service.stop(0);
+});
