@@ -33,9 +33,13 @@ function createCompiler(): (policy: NetworkPolicy) => Policy {
   };
 }
 
-function createFinder(pods: readonly Pod[]): (pod: Pod) => Pod | undefined {
+/** Pods that are indexed in one step. */
+const PODS_IN_ONE_STEP = 1000;
+
+function* createFinder(pods: readonly Pod[]): Steps<(pod: Pod) => Pod | undefined> {
   const byNamespace = new Map<string, Map<string, Pod>>();
-  for (const pod of pods) {
+  for (const [index, pod] of pods.entries()) {
+    if (index % PODS_IN_ONE_STEP === 0) yield;
     const byName = byNamespace.get(pod.namespace) ?? new Map<string, Pod>();
     byNamespace.set(pod.namespace, byName);
     byName.set(pod.name, pod);
@@ -54,18 +58,17 @@ export function* takeSnapshots(before: Cluster, after: Cluster): Steps<[before: 
     for (const policy of policies) if ((compiled[index]?.push(compile(policy)) ?? 0) % IN_ONE_STEP === 0) yield;
 
   const classifier = createClassifier(new Set(compiled.flat()));
-  const snapshot = (cluster: Cluster, policies: readonly Policy[] = []): Snapshot => {
+  function* snapshot(cluster: Cluster, policies: readonly Policy[] = []): Steps<Snapshot> {
+    yield;
     const pods = governedPods(cluster);
+    const find = yield* createFinder(pods);
     return {
       pods,
       policies,
-      find: createFinder(pods),
+      find,
       classify: classifier(namespaceLabels(cluster)),
       reach: createReach(policies),
     };
-  };
-  yield;
-  const first = snapshot(before, compiled[0]);
-  yield;
-  return [first, snapshot(after, compiled[1])];
+  }
+  return [yield* snapshot(before, compiled[0]), yield* snapshot(after, compiled[1])];
 }
