@@ -138,6 +138,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await isolation({ matchExpressions: null }, 'checkout');
     // Back to the form, which is as it was filled in.
     await control.press(PEOPLE.ada.id, ACTIONS.back);
+    await shown(ACTIONS.namespace);
     await shown('look at 502s from inside');
     await control.submit(PEOPLE.ada.id);
     await shown('Nothing has been requested yet');
