@@ -59,7 +59,7 @@ export async function startBotProcess(options: {
     const port = await freePort();
     opsUrl = `http://127.0.0.1:${port}`;
     // As in the image, and in `npm start`.
-    const command = [process.execPath, '--max-semi-space-size=8', main];
+    const command = [process.execPath, '--max-semi-space-size=8', '--enable-source-maps', main];
     const [program = '', ...args] =
       cgroup === undefined ? command : ['sh', '-c', 'echo $$ > "$0" && exec "$@"', cgroup, ...command];
     const run = supervised(program, args, {

@@ -4,6 +4,7 @@ import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { makeBundle } from '../support/bundle.ts';
 
 /** Namespaces in which the grants of a bench live. They are many: with all bindings in one place each review would read all of them. */
 const NAMESPACES = 100;
@@ -21,10 +22,14 @@ export interface BenchStage {
   /** The user by which the API server knows the bot. */
   readonly botUser: string;
   readonly kubernetes: string;
-  /** Starts the bot; answers it and how many milliseconds passed until it was ready. */
+  /**
+   * Starts the bot; answers it and how many milliseconds passed until it was ready.
+   * @param unbundled from its sources, in the place of the program that the image has
+   */
   startBot(
     env?: Readonly<Record<string, string | undefined>>,
     cgroup?: string,
+    unbundled?: boolean,
   ): Promise<{ bot: Bot; readyAfter: number }>;
 }
 
@@ -55,6 +60,8 @@ export async function onStage<T>(
   const namespaces = Array.from({ length: options.namespaces ?? NAMESPACES }, (_, index) => `bench-${index}`);
   const closing: (() => unknown)[] = [];
   try {
+    const bundle = await makeBundle();
+    closing.push(() => bundle.remove());
     const cluster = await startControlPlane({
       binaries: await ensureBinaries(CONTROL_PLANE, say),
       log: say,
@@ -82,11 +89,12 @@ export async function onStage<T>(
       namespaces,
       botUser: `system:serviceaccount:${namespace}:${serviceAccount}`,
       kubernetes: (body as { gitVersion: string }).gitVersion,
-      async startBot(env = {}, cgroup) {
+      async startBot(env = {}, cgroup, unbundled = false) {
         const began = performance.now();
         const bot = await world.startBot({
           name: `bot-${world.bots.size}`,
           waitReady: false,
+          ...(unbundled ? {} : { main: bundle.main }),
           env: { ...profiled(), ...env },
           ...(cgroup === undefined ? {} : { cgroup }),
         });

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ms, type Row } from './figures.ts';
+import { median, ms, type Row } from './figures.ts';
 import { openMaker } from './live-grants.ts';
 import { memoryOf, mib } from './memory.ts';
 import { type BenchStage, onStage } from './stage.ts';
@@ -7,6 +7,10 @@ import { type BenchStage, onStage } from './stage.ts';
 const GRANTS = Number(process.env['BENCH_GRANTS'] ?? 100_000);
 const LIVE = Math.min(1000, GRANTS / 10);
 const AIM_MS = 5000;
+/** Of the bundled bot by the unbundled one. */
+const AIM_BUNDLED = 0.6;
+const PAIRS = 5;
+const AIM_EMPTY = 110 * 2 ** 20;
 const AIM_BYTES = 1024;
 /** Until memory is looked at: two reconciles, and whatever the collector does. Milliseconds. */
 const SETTLE = 60_000;
@@ -14,9 +18,16 @@ const SETTLE = 60_000;
 /** How long the bot takes to be ready, and how much memory it takes, with many grants scheduled and none due. */
 export const start: Row = {
   name: 'start',
-  about: `${GRANTS} scheduled grants, none due: spawn -> ready, and memory`,
+  about: `${GRANTS} scheduled grants, none due: spawn -> ready, and memory; bundled and not`,
   run: (say) =>
     onStage({ say }, async (stage) => {
+      const pairs: Pair[] = [];
+      for (let pair = 1; pair <= PAIRS; pair++) {
+        pairs.push({ bundled: await startOnce(stage, false), unbundled: await startOnce(stage, true) });
+        const { bundled, unbundled } = pairs.at(-1) as Pair;
+        say(`start: pair ${pair}: bundled ${ms(bundled)}, unbundled ${ms(unbundled)}`);
+      }
+      const ratios = pairs.map(({ bundled, unbundled }) => bundled / unbundled);
       const empty = await startAndSettle(stage);
       say(`start: with an empty Redis ready after ${ms(empty.readyAfter)}, ${mib(empty.settled)}`);
       const maker = await openMaker(stage);
@@ -31,6 +42,26 @@ export const start: Row = {
       const perGrant = (full.settled - empty.settled) / GRANTS;
       const inputs = `${GRANTS} in Redis, none due: ${GRANTS - LIVE} requests that wait, each with its timeout job, and ${LIVE} active grants with all objects and jobs; Kubernetes ${stage.kubernetes}`;
       return [
+        {
+          what: 'start, bundled',
+          inputs: `empty Redis; ${PAIRS} alternating pairs`,
+          ours: ms(median(pairs.map(({ bundled }) => bundled))),
+          baseline: `${ms(median(pairs.map(({ unbundled }) => unbundled)))} (src/main.ts)`,
+          ratio: median(ratios),
+          aim: `<= ${AIM_BUNDLED}x`,
+          met: median(ratios) <= AIM_BUNDLED,
+          note: `from ${Math.min(...ratios).toFixed(2)}x to ${Math.max(...ratios).toFixed(2)}x`,
+        },
+        {
+          what: 'memory, empty',
+          inputs: `empty Redis; resident memory ${SETTLE / 1000} s after ready`,
+          ours: mib(empty.settled),
+          baseline: '',
+          ratio: null,
+          aim: `<= ${mib(AIM_EMPTY)}`,
+          met: empty.settled <= AIM_EMPTY,
+          note: `just after ready it was ${mib(empty.atReady)}, at its peak ${mib(empty.peak)}`,
+        },
         {
           what: 'start -> ready',
           inputs,
@@ -53,6 +84,18 @@ export const start: Row = {
       ];
     }),
 };
+
+/** Milliseconds from spawn to ready. */
+interface Pair {
+  readonly bundled: number;
+  readonly unbundled: number;
+}
+
+async function startOnce(stage: BenchStage, unbundled: boolean): Promise<number> {
+  const { bot, readyAfter } = await stage.startBot({}, undefined, unbundled);
+  await bot.stop();
+  return readyAfter;
+}
 
 interface Started {
   readonly readyAfter: number;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { leaseJob, type ManifestContext } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
-import { runReaper } from '../../src/cli/reap.ts';
+import { runReaper } from '../../src/cli/reaper.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { installExample, type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
