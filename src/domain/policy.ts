@@ -245,6 +245,8 @@ const policyFields = z.strictObject({
       user: z
         .string()
         .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
+        // A user is turned back into an address: with a part that stands often that takes for ever.
+        .refine((t) => !/(\{email\}|\{local\}).*\1/.test(t), 'expected {email} and {local} once at most')
         .default('{email}'),
       emailDomains: z
         .array(z.string().regex(/^[a-z0-9.-]+$/))

@@ -35,12 +35,12 @@ const FORMS: readonly (readonly [RegExp, string])[] = [
   // JSON Web Tokens: those of service accounts are such. Without a longest header, a line of nothing but beginnings would take its square in time.
   [/eyJ[A-Za-z0-9_-]{8,500}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+/g, HIDDEN],
   [
-    /((?:authorization|x-slack-signature)\\*"?\s*[:=]\s*(?:\[\s*)?\\*"?)(?:[A-Za-z]+\s+)?[A-Za-z0-9._~+/=:-]+/gi,
+    /((?:authorization|x-slack-signature)\\*["']?\s*[:=]\s*(?:\[\s*)?\\*["']?)(?:[A-Za-z]+\s+)?[A-Za-z0-9._~+/=:-]+/gi,
     `$1${HIDDEN}`,
   ],
   [/(bearer\s+)[A-Za-z0-9._~+/=-]{8,}/gi, `$1${HIDDEN}`],
-  // The password of a URL
-  [/(:\/\/[^\s:@/"\\]*:)[^\s@/"\\]+(?=@)/g, `$1${HIDDEN}`],
+  // The password of a URL, up to the last @
+  [/(:\/\/[^\s:@/"\\]*:)[^\s/"\\]+(?=@)/g, `$1${HIDDEN}`],
 ];
 
 /** Replaces secrets in a text. Values shorter than four characters are left: they would hide half of every line. */

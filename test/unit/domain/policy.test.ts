@@ -391,6 +391,18 @@ describe('a policy', () => {
     else expect(found).toContainEqual(expect.stringMatching(/^identity\.emailDomains: a template with \{local\}/));
   });
 
+  it.each([
+    ['{local}-{local}', false],
+    ['{email}/{email}', false],
+    ['{local}/{email}', true],
+  ])(
+    'with a template of %s: %s, since a part that stands twice could be told apart in too many ways',
+    (user, isTaken) => {
+      const found = problems(policyOf(view, { identity: { user, emailDomains: ['example.test'] } }));
+      expect(found.some((problem) => problem.startsWith('identity.user: '))).toBe(!isTaken);
+    },
+  );
+
   it('gives a profile its own request timeout before the general one', () => {
     const policy = policySchema.parse(policyOf({ ...view, timeout: '10m' }));
     const general = policySchema.parse(policyOf(view));

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { createLog } from '../../../../src/adapters/telemetry/log.ts';
 
@@ -36,9 +37,21 @@ describe('the log', () => {
     ['a header', (log) => log.warn({ headers: { authorization: 'Basic YWRhOnB3' } }), 'YWRhOnB3'],
     ['a header as a list', (log) => log.warn({ headers: { Authorization: ['Bearer abcdefghijkl'] } }), 'abcdefghijkl'],
     ['a header in a text of JSON', (log) => log.warn({ body: '{"Authorization": "Bearer abcdefgh"}' }), 'abcdefgh'],
+    ['a header as Node prints it', (log) => log.warn(inspect({ Authorization: 'Basic YWRhOnB3' })), 'YWRhOnB3'],
+    [
+      'a header as a list, as Node prints it',
+      (log) => log.warn(inspect({ authorization: ['Basic YWRhOnB3'] })),
+      'YWRhOnB3',
+    ],
+    [
+      'a header whose name stands in quotes',
+      (log) => log.warn(inspect({ 'x-Slack-signature': 'v0=c0ffee' })),
+      'c0ffee',
+    ],
     ['a bearer token in a message', (log) => log.warn('sent Bearer abc.def-ghi_jkl'), 'abc.def'],
     ['a service account token', (log) => log.warn({ kubeconfig: `token: ${jwt}` }), 'c2lnbmF0dXJl'],
     ['a password in a URL', (log) => log.warn('connect rediss://bot:hunter2@host:1'), 'hunter2'],
+    ['a password in a URL that has an @', (log) => log.warn('connect rediss://bot:hun@ter2@host:1'), 'ter2'],
     ['an error', (log) => log.error({ err: new Error('Authorization: Bearer xoxb-1-2-abc') }, 'x'), 'xoxb-1'],
     ['an error alone', (log) => log.error(new Error(`bad key ${SEAL_KEY}`)), SEAL_KEY],
     [
