@@ -254,7 +254,9 @@ function contain(scene: Scene): Proposal {
   const to = (confinement.to ?? []).map(({ ports, ...peer }) => ({ peer: namedPeer(peer), ports }));
   const policies = lasting(cluster.policies);
   const applies = !isolatedByAll({ policies }, pods, 'Egress').isolated;
-  const foreign = rulesOf(allowances('contain', policies, podLabelled(wish.target.namespace, labels)));
+  const foreign = rulesOf(
+    allowances('contain', policies, podLabelled(wish.target.namespace, labels, wish.target.workload)),
+  );
   const network: ContainPlan = { mode: 'contain', selector, to, dns, applies, strict, foreign };
   return {
     network,

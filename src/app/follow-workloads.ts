@@ -113,7 +113,7 @@ async function lookForForeign(world: World, grant: Grant, look: Look): Promise<v
   const [pods, pod] =
     network.mode === 'workspace'
       ? ['the workspace', workspacePod(workspacesNamespace, grant.id)]
-      : ['the pods', podLabelled(grant.target.namespace, workload.labels)];
+      : ['the pods', podLabelled(grant.target.namespace, workload.labels, grant.target.workload)];
   const policies = await look.foreignPolicies(pod.namespace);
   const fresh = allowances(network.mode, policies, pod).filter(({ rules }) =>
     rules.some((rule) => !network.foreign.includes(rule)),

@@ -10,14 +10,46 @@ import {
 import type { GrantId } from '../domain/ids.ts';
 import type { IsolatedDirection, Plan, Surroundings } from '../domain/plan.ts';
 import { isolation, selects } from '../network/isolation.ts';
-import type { NetworkPolicy, Pod } from '../network/types.ts';
+import type { LabelSelectorRequirement, NetworkPolicy, Owner, Pod } from '../network/types.ts';
 
 /** The pods of a grant, its own policies on them, and what policies of others say of them. Pure. */
 
-/** A pod as its labels alone make it, without an address: what policies of its namespace select. */
-export function podLabelled(namespace: string, labels: Pod['labels']): Pod {
-  const owner = { kind: 'Pod', name: '' };
+/**
+ * A pod as its labels alone make it, without an address: what policies of its namespace select.
+ * @param owner of whose template the labels are; a Pod has its own
+ */
+export function podLabelled(namespace: string, labels: Pod['labels'], owner: Owner = { kind: 'Pod', name: '' }): Pod {
   return { namespace, name: '', labels, ips: [], hostNetwork: false, ports: [], owner, phase: 'Running' };
+}
+
+/** Of which pod of a StatefulSet this is. */
+const POD_NAME = 'statefulset.kubernetes.io/pod-name';
+/**
+ * What controllers add to the labels of their template, with values that differ from pod to pod or with each rollout.
+ * Source: https://kubernetes.io/docs/reference/labels-annotations-taints/
+ */
+const ADDED: Readonly<Record<string, readonly string[]>> = {
+  Deployment: ['pod-template-hash'],
+  StatefulSet: [POD_NAME, 'apps.kubernetes.io/pod-index', 'controller-revision-hash'],
+  DaemonSet: ['controller-revision-hash', 'pod-template-generation'],
+  Job: ['batch.kubernetes.io/job-completion-index'],
+};
+
+/** Whether the policy selects the pod or, of a workload, may select one of its pods by what their controller adds to their labels. */
+function maySelect(policy: NetworkPolicy, pod: Pod): boolean {
+  const { kind, name } = pod.owner;
+  const { matchLabels, matchExpressions } = policy.spec?.podSelector ?? {};
+  const wanted: LabelSelectorRequirement[] = [
+    ...Object.entries(matchLabels ?? {}).map(([key, value]) => ({ key, operator: 'In', values: [value] }) as const),
+    ...(matchExpressions ?? []),
+  ];
+  const isAdded = ({ key }: LabelSelectorRequirement) => (ADDED[kind] ?? []).includes(key);
+  const isOfOthers = wanted.some(
+    ({ key, operator, values }) =>
+      key === POD_NAME && operator === 'In' && !values?.some((value) => value.startsWith(`${name}-`)),
+  );
+  const podSelector = { matchExpressions: wanted.filter((one) => !isAdded(one)) };
+  return !isOfOthers && selects({ ...policy, spec: { ...policy.spec, podSelector } }, pod);
 }
 
 /** The policies that are of no grant: those go when it ends, so that nothing may lean on them. */
@@ -55,6 +87,8 @@ export interface GrantPods {
   readonly pods: 'target' | 'workspace';
   readonly namespace: string;
   readonly labels: Pod['labels'] | null;
+  /** Of whose template these are. */
+  readonly owner?: Owner | undefined;
 }
 
 /** Of which pods an approval binds what selects them: those that the grant lets somebody into, and those that its own policies select. */
@@ -64,7 +98,8 @@ export function podsOfPlan(
   workspaces: string,
 ): GrantPods[] {
   const { target, workload, network } = plan;
-  const of: GrantPods = { pods: 'target', namespace: target.namespace, labels: workload?.labels ?? null };
+  const { namespace, workload: owner } = target;
+  const of: GrantPods = { pods: 'target', namespace, labels: workload?.labels ?? null, owner };
   return network.mode === 'workspace'
     ? [of, { pods: 'workspace', namespace: workspaces, labels: { [GRANT_LABEL]: id } }]
     : [of];
@@ -82,8 +117,10 @@ export function surroundingsOf(
 ): Surroundings {
   const others = lasting(policies);
   const selecting = others.filter((policy) =>
-    pods.some(({ namespace, labels }) =>
-      labels === null ? policy.metadata?.namespace === namespace : selects(policy, podLabelled(namespace, labels)),
+    pods.some(({ namespace, labels, owner }) =>
+      labels === null
+        ? policy.metadata?.namespace === namespace
+        : maySelect(policy, podLabelled(namespace, labels, owner)),
     ),
   );
   return {
@@ -115,7 +152,7 @@ interface Allowance {
 /** Policies of others that let the pods of a grant do more; one that only denies changes nothing. */
 export function allowances(mode: 'workspace' | 'contain', policies: readonly NetworkPolicy[], pod: Pod): Allowance[] {
   return policies
-    .filter((policy) => selects(policy, pod))
+    .filter((policy) => maySelect(policy, pod))
     .map(({ metadata, spec }) => ({
       name: metadata?.name ?? '',
       rules: WAYS[mode].flatMap((way) => (spec?.[way] ?? []).map((rule) => digestOf({ [way]: rule }))),
