@@ -143,14 +143,20 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     }
   }
 
-  async function call<T>(
+  async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
+    const text = await textOf(method, where, LONGEST_ANSWER, body, contentType);
+    return text === null ? null : (JSON.parse(text) as T);
+  }
+
+  /** The answer as it came; null: there is nothing. */
+  async function textOf(
     method: HttpMethod,
     where: string,
+    longest: number,
     body?: unknown,
     contentType?: string,
     accept?: string,
-    longest = LONGEST_ANSWER,
-  ): Promise<T | null> {
+  ): Promise<string | null> {
     const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType, accept);
     const status = answer.httpStatusCode;
     onCall(status);
@@ -160,7 +166,7 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: the answer broke off`, { cause: error });
     });
     if (status === 404) return null;
-    if (status >= 200 && status < 300) return JSON.parse(text) as T;
+    if (status >= 200 && status < 300) return text;
     const words = messageOf(text);
     const message = `${method} ${where.split('?')[0]}: ${status} ${words}`;
     if (status === 409 || status === 429 || status >= 500) throw new Unavailable('Kubernetes', message);
@@ -189,16 +195,16 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       const where = `${path(kind, namespace)}?${query.toString()}`;
       const accept = metadataOnly ? METADATA_ONLY : undefined;
       const longest = limit === 1 ? LONGEST_ANSWER : LONGEST_PAGE;
-      const page = await must(call<Page<T>>(HttpMethod.GET, where, undefined, undefined, accept, longest), kind).catch(
-        (error: unknown) => {
-          if (error instanceof TooLarge && limit > 1) return null;
-          throw error;
-        },
-      );
-      if (page === null) {
+      const asked = textOf(HttpMethod.GET, where, longest, undefined, undefined, accept);
+      const text = await must(asked, kind).catch((error: unknown) => {
+        if (error instanceof TooLarge && limit > 1) return null;
+        throw error;
+      });
+      if (text === null) {
         limit = Math.max(1, Math.floor(limit / SMALLER));
         continue;
       }
+      const page = JSON.parse(text) as Page<T>;
       // Of nothing the API server makes null where only metadata is asked for.
       const items = page.items ?? [];
       const isLarge = limit < PAGE;
@@ -214,7 +220,7 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       }
       next = page.metadata.continue;
       if (!next) break;
-      limit = Math.min(PAGE, limit * 2);
+      if (text.length * 2 <= LONGEST_PAGE) limit = Math.min(PAGE, limit * 2);
     }
     return kept;
   }
