@@ -368,34 +368,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   };
   const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);
-  return {
-    world,
-    useCases,
-    clock,
-    cluster,
-    accounts,
-    members,
-    told,
-    alarms,
-    conditions,
-    audit,
-    setPolicy: (input: PolicyInput) => {
-      policy = policySchema.parse(input);
-    },
-    /** Everything that is due now, on this world or on another one over the same parts. */
-    run: (on: World = world) => redis.scheduler.runDue((job) => runJob(on, job)),
-    jobs: () => redis.scheduler.jobs(),
-    /** Looks at everything once, and at the workloads of what is active. */
-    async reconcile(on: World = world) {
-      await createFollower(
-        on,
-        () => {},
-        () => {},
-      ).follow(await reconcile(on, () => {}));
-    },
-    loseRedis: () => {
-      redis = fresh();
-    },
+  const asking = {
     grant: async (id: string): Promise<Grant> => {
       const grant = await redis.store.get(id);
       if (grant === null) throw new Error(`no grant ${id}`);
@@ -413,6 +386,55 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     seen: async (id: string) => {
       const grant = await redis.store.get(id);
       return { digest: shortDigest(grant?.digest ?? ''), message: grant?.message ?? null };
+    },
+  };
+  const run = (on: World = world) => redis.scheduler.runDue((job) => runJob(on, job));
+  type Asked = Parameters<typeof asking.request>;
+  async function pending(...asked: Asked): Promise<string> {
+    const { grant } = await asking.request(...asked);
+    await run();
+    return grant.id;
+  }
+  return {
+    ...asking,
+    world,
+    useCases,
+    clock,
+    cluster,
+    accounts,
+    members,
+    told,
+    alarms,
+    conditions,
+    audit,
+    setPolicy: (input: PolicyInput) => {
+      policy = policySchema.parse(input);
+    },
+    /** Everything that is due now, on this world or on another one over the same parts. */
+    run,
+    jobs: () => redis.scheduler.jobs(),
+    /** Looks at everything once, and at the workloads of what is active. */
+    async reconcile(on: World = world) {
+      await createFollower(
+        on,
+        () => {},
+        () => {},
+      ).follow(await reconcile(on, () => {}));
+    },
+    loseRedis: () => {
+      redis = fresh();
+    },
+    /** A request that waits for a decision. */
+    pending,
+    /** The grant of a request that somebody else has approved. @throws Error when it has not come to be */
+    async active(...asked: Asked): Promise<string> {
+      const id = await pending(...asked);
+      const approver = asked[0] === PEOPLE.ben ? PEOPLE.cy : PEOPLE.ben;
+      await useCases.review(approver, id, 'approve', '', await asking.seen(id));
+      await run();
+      const { state } = await asking.grant(id);
+      if (state !== 'active') throw new Error(`${id} is ${state}`);
+      return id;
     },
   };
 }

@@ -11,13 +11,7 @@ beforeEach(() => {
 });
 const dueRights = () => createDueRights(app.world, (error) => faults.push(error));
 
-async function active(minutes: number): Promise<string> {
-  const { grant } = await app.request(PEOPLE.ada, { duration: minutes * 60 });
-  await app.useCases.review(PEOPLE.ben, grant.id, 'approve', '', await app.seen(grant.id));
-  await app.run();
-  expect((await app.grant(grant.id)).state).toBe('active');
-  return grant.id;
-}
+const active = (minutes: number) => app.active(PEOPLE.ada, { duration: minutes * 60 });
 
 test('the rights of all that are due are gone before anything else is done for one of them', async () => {
   const ids = [await active(10), await active(10), await active(10)];

@@ -9,14 +9,7 @@ let app: ReturnType<typeof appWorld>;
 beforeEach(() => {
   app = appWorld();
 });
-async function active(): Promise<string> {
-  const { id } = (await app.request()).grant;
-  await app.run();
-  await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
-  await app.run();
-  expect((await app.grant(id)).state).toBe('active');
-  return id;
-}
+const active = () => app.active();
 
 test.each([
   [0, null],

@@ -13,18 +13,8 @@ beforeEach(() => {
   app = appWorld();
 });
 
-async function pending(): Promise<string> {
-  const { grant } = await app.request();
-  await app.run();
-  return grant.id;
-}
-async function active(): Promise<string> {
-  const id = await pending();
-  await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
-  await app.run();
-  expect((await app.grant(id)).state).toBe('active');
-  return id;
-}
+const pending = () => app.pending();
+const active = () => app.active();
 const refusal = (rule: string | RegExp) =>
   expect.objectContaining({ name: 'Refusal', rule: expect.stringMatching(rule) as string });
 

@@ -52,14 +52,10 @@ afterEach(() => changes.stop());
 
 const looked = (times: number) => vi.waitFor(() => expect(pauses).toHaveLength(times));
 async function active(by: string = ada, profile = 'debug'): Promise<string> {
-  const { grant } = await app.request(by, { profile });
-  await app.run();
-  await app.useCases.review(by === ben ? PEOPLE.cy : ben, grant.id, 'approve', '', await app.seen(grant.id));
-  await app.run();
-  expect((await app.grant(grant.id)).state).toBe('active');
+  const id = await app.active(by, { profile });
   accounts.length = 0;
   reads = 0;
-  return grant.id;
+  return id;
 }
 const states = async (...ids: string[]) => {
   await app.run();

@@ -31,18 +31,8 @@ beforeEach(() => {
   };
 });
 
-async function pending(): Promise<string> {
-  const { grant } = await app.request();
-  await app.run();
-  return grant.id;
-}
-async function active(): Promise<string> {
-  const id = await pending();
-  await app.useCases.review(ben, id, 'approve', '', await app.seen(id));
-  await app.run();
-  expect((await app.grant(id)).state).toBe('active');
-  return id;
-}
+const pending = () => app.pending();
+const active = () => app.active();
 /** An active grant with an extension that waits; answers what its button carries. */
 async function waiting(): Promise<{ id: string; seen: { digest: string; message: null } }> {
   const id = await active();
