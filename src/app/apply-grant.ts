@@ -12,6 +12,8 @@ import { hindranceTo, job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedu
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
+/** Characters of what the cluster says. */
+const MOST_WORDS = 900;
 
 /**
  * From `approved` to `active`. May run again at any point: after a crash it goes on where it was.
@@ -53,9 +55,12 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
 /** What people are told of a grant that could not be applied. */
 function reasonOf(error: unknown): string {
   if (error instanceof Refusal || error instanceof Hindered) return error.message;
-  if (mayPass(error)) return 'The cluster did not answer, or the workspace did not start, in time.';
+  if (error instanceof Unavailable)
+    return error.words === null
+      ? 'The cluster did not answer, or the workspace did not start, in time.'
+      : `The cluster could not take it: ${error.words.slice(0, MOST_WORDS)}`;
   return error instanceof Declined
-    ? `The cluster did not take it: ${error.words.slice(0, 300)}`
+    ? `The cluster did not take it: ${error.words.slice(0, MOST_WORDS)}`
     : 'The cluster did not take it.';
 }
 

@@ -1,6 +1,6 @@
 import { extensionDigest, type Terms } from '../domain/decide.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { Refusal } from '../domain/errors.ts';
+import { Declined, Refusal } from '../domain/errors.ts';
 import { become, type Decision, type Extension, type Grant, onePerPerson } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { MOST_ASKS, tooManyAsks } from '../domain/limits.ts';
@@ -10,7 +10,7 @@ import { differencesOf } from '../domain/plan-differences.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { beneficiaryOf, mustBeSeen } from './review-access.ts';
-import { hasRights, job, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, hasRights, job, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { actorAndGrant, mustBeAllowed, requesterOf } from './who.ts';
 
@@ -159,6 +159,22 @@ export async function carryOut(world: World, grant: Grant): Promise<void> {
   await world.locks.exclusively(grant.id, async () => {
     const current = await world.store.get(grant.id);
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return;
-    if (await hasRights(world, current)) await world.cluster.extend(current);
+    if (!(await hasRights(world, current))) return;
+    try {
+      await world.cluster.extend(current);
+    } catch (error) {
+      if (!(error instanceof Declined)) throw error;
+      await notExtended(world, current, error.words);
+    }
   });
+}
+
+/** It is tried again at each look around; until it is taken, the leases end as they would have. */
+async function notExtended(world: World, { id }: Grant, words: string): Promise<void> {
+  const text = `The cluster did not take the extension, so that it ends as if there were none: ${words}`;
+  await alarm(world, `not extended ${id}`, id, `${id}: ${text}`);
+  const result = await world.store.change(id, (grant) =>
+    grant.remarks.includes(text) ? null : { ...grant, remarks: [...grant.remarks, text] },
+  );
+  if (result?.changed) await tell(world, id, 'message');
 }

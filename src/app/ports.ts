@@ -266,6 +266,11 @@ export interface ClusterAccess {
    * @throws Unavailable when the API server does not answer
    */
   tryLeash(): Promise<string | null>;
+  /**
+   * Why what these profiles need would not be taken as it is written, a text each, with what to exclude from somebody's admission webhooks.
+   * @throws Unavailable when the API server does not answer
+   */
+  tryWriting(profiles: readonly Profile[]): Promise<string[]>;
   namespaces(): Promise<string[]>;
   /** What can be a target there: workloads, and Services (kind `Service`) that select pods. */
   workloads(namespace: string): Promise<{ kind: string; name: string }[]>;

@@ -56,17 +56,24 @@ export class Unavailable extends Error {
   readonly untouched: boolean;
   /** Seconds after which it said that it can be asked again; null: it said nothing. */
   readonly retryIn: number | null;
+  /** What it said itself, where that says who is to be asked; may be shown as text. */
+  readonly words: string | null;
 
   constructor(
     dependency: Dependency,
     message: string,
-    options?: ErrorOptions & { readonly untouched?: boolean; readonly retryIn?: number | null },
+    options?: ErrorOptions & {
+      readonly untouched?: boolean;
+      readonly retryIn?: number | null;
+      readonly words?: string | null;
+    },
   ) {
     super(message, options);
     this.name = 'Unavailable';
     this.dependency = dependency;
     this.untouched = options?.untouched ?? false;
     this.retryIn = options?.retryIn ?? null;
+    this.words = options?.words ?? null;
   }
 }
 
@@ -77,6 +84,7 @@ export function touching(error: unknown, touched: boolean): unknown {
     cause: error,
     untouched: !touched,
     retryIn: error.retryIn,
+    words: error.words,
   });
 }
 

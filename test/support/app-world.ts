@@ -137,6 +137,7 @@ export function memoryCluster(now: () => number) {
     closedNamespaces: [WORKSPACES, 'drawbridge'],
     missingRights: async () => [],
     tryLeash: async () => null,
+    tryWriting: async () => [],
     namespaces: async () => ['staging', 'payments', 'kube-system'],
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
     snapshot: async () => snapshot(),

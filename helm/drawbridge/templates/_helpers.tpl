@@ -409,6 +409,22 @@ matchConditions:
     expression: request.userInfo.username in {{ include "drawbridge.cel.hands" . }}
 {{- end -}}
 
+{{/*
+Variables of a policy of the leash. The API server notes who has set which field before it asks mutating admission webhooks, and in the request
+that sets it, whatever managedFields the request claims: what nobody has set, one of them has added. Who resets the record has none of the grant.
+*/}}
+{{- define "drawbridge.leash.sent" -}}
+- name: sent
+  expression: dyn(object).metadata.?managedFields.orValue([])
+- name: isRecorded
+  expression: variables.sent.exists(m, m.?fieldsV1[?'f:metadata'][?'f:labels'][?'f:drawbridge.internal/grant'].hasValue())
+{{- end -}}
+
+{{/* True when somebody's request has set a field, an optional of the manager m, or when that is not recorded. */}}
+{{- define "drawbridge.cel.isSent" -}}
+(!variables.isRecorded || variables.sent.exists(m, {{ . }}.hasValue()))
+{{- end -}}
+
 {{/* True when the object ends with its lease: it has no other owner, since a second one would keep it. */}}
 {{- define "drawbridge.cel.ownedByLease" -}}
 object.metadata.?ownerReferences.orValue([]).size() == 1

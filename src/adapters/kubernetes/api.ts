@@ -24,6 +24,8 @@ const PLACES = {
   ClusterRole: 'apis/rbac.authorization.k8s.io/v1 clusterroles',
   RoleBinding: 'apis/rbac.authorization.k8s.io/v1 rolebindings',
   NetworkPolicy: 'apis/networking.k8s.io/v1 networkpolicies',
+  MutatingWebhookConfiguration: 'apis/admissionregistration.k8s.io/v1 mutatingwebhookconfigurations',
+  MutatingAdmissionPolicy: 'apis/admissionregistration.k8s.io/v1 mutatingadmissionpolicies',
   SubjectAccessReview: 'apis/authorization.k8s.io/v1 subjectaccessreviews',
   SelfSubjectAccessReview: 'apis/authorization.k8s.io/v1 selfsubjectaccessreviews',
 } as const;
@@ -50,6 +52,7 @@ const MOST_KEPT = 16 * 2 ** 20;
 const TRIES = 3;
 const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
 const MANAGER = 'drawbridge';
+const WEBHOOK_FAILED = /failed calling webhook .*/s;
 
 /** The API server answered, and the answer is no. `status` is the HTTP status. */
 export class ApiError extends Declined {
@@ -86,8 +89,8 @@ export interface Api {
   read<T = KubeObject>(kind: Kind, namespace: string | null, name: string): Promise<T | null>;
   /** In pages, of which no more is kept than `keep` says. Without a namespace: of all of them. */
   list<T = KubeObject, R = T>(kind: Kind, namespace: string | null, options?: ListOptions<T, R>): Promise<R[]>;
-  /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. */
-  apply(object: KubeObject): Promise<KubeObject>;
+  /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. `dryRun`: nothing is kept of it. */
+  apply(object: KubeObject, dryRun?: boolean): Promise<KubeObject>;
   mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
   /**
    * Deletes it, with a uid only that very object. `absent`: there was none (any more); `kept`: it is there until what keeps it lets go (a
@@ -169,7 +172,10 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     if (status >= 200 && status < 300) return text;
     const words = messageOf(text);
     const message = `${method} ${where.split('?')[0]}: ${status} ${words}`;
-    if (status === 409 || status === 429 || status >= 500) throw new Unavailable('Kubernetes', message);
+    // An admission webhook that is away or broken is named, with what became of the call.
+    const ofWebhook = WEBHOOK_FAILED.exec(words)?.[0];
+    if (status === 409 || status === 429 || status >= 500)
+      throw new Unavailable('Kubernetes', message, ofWebhook === undefined ? {} : { words: ofWebhook });
     throw new ApiError(status, message, words);
   }
 
@@ -236,9 +242,9 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
           if (!(error instanceof ApiError && error.status === 410) || left === 0) throw error;
         }
     },
-    apply(object) {
+    apply(object, dryRun = false) {
       const { kind, metadata } = object;
-      const where = `${path(kind as Kind, metadata.namespace, metadata.name)}?fieldManager=${MANAGER}&force=true`;
+      const where = `${path(kind as Kind, metadata.namespace, metadata.name)}?fieldManager=${MANAGER}&force=true${dryRun ? '&dryRun=All' : ''}`;
       return must(
         call<KubeObject>(HttpMethod.PATCH, where, object, 'application/apply-patch+yaml'),
         `${kind} ${metadata.namespace}/${metadata.name}`,

@@ -7,15 +7,17 @@ import type { Grant } from '../../domain/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
+import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
-import { tryLeash } from './leash.ts';
+import { tryLeash, tryWriting } from './leash.ts';
 import {
   admissionPolicy,
   guardNamespace,
   guardPolicy,
   INSTANCE_LABEL,
   type Lease,
+  labelsOf,
   leaseJob,
   type ManifestContext,
   objectList,
@@ -33,6 +35,9 @@ import { type Access, isOurs, mayDo, missingRights, sampleOf } from './reviews.t
 import { isOfOtherVersion, isSealed, seal } from './seal.ts';
 import { readCluster } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
+import { changesOfPod, type MadePod } from './workspace-pod.ts';
+
+type WorkspacePod = ProbedPod & MadePod;
 
 /** How many RoleBindings are deleted at once when many are due: beyond it the API server only lets them wait. */
 const CUTS_AT_ONCE = 64;
@@ -60,7 +65,19 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const surveyor = createSurveyor(api, snapshot);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const keysOf = createClusterKeys(api, options.sealKeys);
-  const apply = async (object: KubeObject) => api.apply(seal(object, await keysOf()));
+
+  /** @throws ApiError also when what the API server keeps is not what was written */
+  async function apply(object: KubeObject): Promise<KubeObject> {
+    const keys = await keysOf();
+    const sealed = seal(object, keys);
+    const kept = await api.apply(sealed).catch(async (error: unknown) => {
+      throw await explained(api, sealed, error);
+    });
+    if (isSealed({ ...kept, kind: object.kind }, keys)) return kept;
+    const what = `${unsealedBy(sealed, kept).join(', ')} was changed`;
+    const words = await tellOfChange(api, object, what);
+    throw new ApiError(422, words, words);
+  }
 
   /** Waits until `probe` answers, asking ever less often. @throws Unavailable after `limit` milliseconds */
   async function until<T>(limit: number, what: string, probe: () => Promise<T | null>): Promise<T> {
@@ -99,8 +116,37 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     await applyLease(grant, namespace, await api.read('Job', namespace, objectName(grant.id)));
   }
 
-  async function workspacePods(id: GrantId): Promise<ProbedPod[]> {
-    return api.list<ProbedPod>('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` });
+  const foreignPolicies = (namespace: string) =>
+    api.list('NetworkPolicy', namespace, {
+      selector: `${INSTANCE_LABEL}!=${instance}`,
+      keep: keepPolicies(instance),
+    });
+
+  async function workspacePods(id: GrantId): Promise<WorkspacePod[]> {
+    return api.list<WorkspacePod>('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` });
+  }
+
+  /** @throws ApiError when admission webhooks have made another pod of it than its Job says */
+  async function mustBeAsItsJob(job: KubeObject, pod: WorkspacePod, labels: Record<string, string>): Promise<void> {
+    const { spec } = (job.spec as { template: { spec: MadePod['spec'] } }).template;
+    const changes = changesOfPod({ spec, labels }, pod, await foreignPolicies(workspacesNamespace));
+    if (changes.length === 0) return;
+    const object = { kind: 'Pod', metadata: { ...pod.metadata, namespace: workspacesNamespace } };
+    const words = await tellOfChange(api, object, `It has ${changes.join(', ')} beside what its Job says`);
+    throw new ApiError(422, words, words);
+  }
+
+  /** The canary is the one pod in the namespace of workspaces that is there before anybody asks: what is added to it is added to them. */
+  async function changesOfCanary(): Promise<string[]> {
+    const pods = await prober.canaryPods();
+    const added = pods.flatMap(({ metadata, spec: { containers } }) =>
+      containers.filter(({ name }) => name !== 'canary').map((container) => ({ metadata, container })),
+    );
+    const [first] = added;
+    if (first === undefined) return [];
+    const object = { kind: 'Pod', metadata: { ...first.metadata, namespace: workspacesNamespace } };
+    const names = added.map(({ container }) => `spec.containers[${container.name}]`);
+    return [await tellOfChange(api, object, `It has ${[...new Set(names)].join(', ')} beside what the chart says`)];
   }
 
   const targetPods = async (grant: Grant) =>
@@ -120,12 +166,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
    * it gives is taken out of it. True when it gave something until now.
    */
   async function endRights(kind: 'RoleBinding' | 'Role', namespace: string, name: string): Promise<boolean> {
-    let refusal: ApiError | null = null;
+    let refusal: ApiError | Unavailable | null = null;
     try {
       const answer = await api.remove(kind, namespace, name);
       if (answer !== 'kept') return answer === 'removed';
     } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
+      if (!isRefusal(error)) throw error;
       refusal = error;
     }
     const left = await api.read(kind, namespace, name);
@@ -170,6 +216,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     closedNamespaces: [workspacesNamespace, ...(options.ownNamespace === null ? [] : [options.ownNamespace])],
     missingRights: (profile) => missingRights(api, profile),
     tryLeash: () => tryLeash(api, options),
+    tryWriting: async (profiles) => [
+      ...(await tryWriting(api, options, await keysOf(), profiles)),
+      ...(await changesOfCanary()),
+    ],
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
     async survey(target, profile) {
@@ -181,11 +231,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return { asOf, ...survey, unprobed };
     },
     snapshot,
-    foreignPolicies: (namespace) =>
-      api.list('NetworkPolicy', namespace, {
-        selector: `${INSTANCE_LABEL}!=${instance}`,
-        keep: keepPolicies(instance),
-      }),
+    foreignPolicies,
     rulesOf: async (role, namespace) => (await surveyor.rulesOf(role, namespace)) ?? [],
     objectsOf: (grant) => objectList(grant, options),
 
@@ -205,9 +251,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         existing === null
           ? await prober.probeFor(await runningPods(grant), network.mode === 'workspace' ? network.ports : [])
           : probeIn(existing);
-      await apply(workspaceJob(grant, options, startOf(existing), probe));
+      const job = await apply(workspaceJob(grant, options, startOf(existing), probe));
+      let pods: readonly WorkspacePod[] = [];
       const pod = await until(PATIENCE.start, 'the workspace starts', async () => {
-        const pods = await workspacePods(grant.id);
+        pods = await workspacePods(grant.id);
+        for (const pod of pods) await mustBeAsItsJob(job, pod, labelsOf(grant.id, options));
         const running = pods.find(
           (pod) => pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined,
         );
@@ -215,6 +263,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         const failed = pods.find((pod) => pod.status?.phase === 'Failed');
         if (failed !== undefined) throw new Error(`the workspace ${failed.metadata.name} has failed`);
         return null;
+      }).catch((error: unknown) => {
+        throw error instanceof Unavailable && pods.length === 0 ? madeNoPod(job, error) : error;
       });
       return { pod: pod.metadata.name, probe: probe === null ? null : await prober.verdictOf(probe, pod) };
     },
@@ -304,7 +354,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const bindings = await end('RoleBinding');
       const tries = [...bindings, ...(await end('Role'))];
       const failed = tries.find((result) => result.status === 'rejected');
-      if (failed?.reason instanceof ApiError)
+      if (isRefusal(failed?.reason))
         // Then the garbage collector may do it, when the lease is gone.
         for (const namespace of namespaces) await api.remove('Job', namespace, name).catch(() => {});
       else if (failed !== undefined) throw failed.reason;
@@ -350,6 +400,17 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     workspaceGone: async (id) => (await workspacePods(id)).length === 0,
   };
+}
+
+/** A no that another call may not meet: the API server's own, or that of an admission webhook that is away. */
+function isRefusal(error: unknown): error is ApiError | Unavailable {
+  return error instanceof ApiError || (error instanceof Unavailable && error.words !== null);
+}
+
+/** Why there is none only the events of the Job say, which Drawbridge does not read. */
+function madeNoPod({ metadata: { namespace, name } }: KubeObject, cause: Unavailable): Unavailable {
+  const words = `Kubernetes made no pod for the workspace: an admission webhook, a quota or a limit may refuse pods in ${namespace}. See kubectl -n ${namespace} describe job ${name}.`;
+  return new Unavailable('Kubernetes', words, { cause, words });
 }
 
 const nameOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.namespace}/${metadata.name}`;

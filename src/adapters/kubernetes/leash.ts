@@ -1,8 +1,13 @@
 import { GRANT_LABEL } from '../../domain/confinement.ts';
+import { Unavailable } from '../../domain/errors.ts';
 import { newGrantId } from '../../domain/ids.ts';
-import type { Api } from './api.ts';
-import { INSTANCE_LABEL, type ManifestContext, objectName } from './manifests.ts';
+import type { Profile } from '../../domain/policy.ts';
+import { type Api, ApiError } from './api.ts';
+import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
+import type { ClusterKeys } from './cluster-keys.ts';
+import { INSTANCE_LABEL, type ManifestContext, objectName, samples } from './manifests.ts';
 import type { KubeObject } from './object.ts';
+import { isSealed, seal } from './seal.ts';
 
 /** Whom the leash must let nobody give access to: a name of Kubernetes' own, and nobody's. */
 const NOBODY = 'system:leash-test';
@@ -66,11 +71,58 @@ function forbidden({ instance, workspacesNamespace: namespace }: ManifestContext
  */
 export async function tryLeash(api: Api, context: ManifestContext): Promise<string | null> {
   for (const [policy, object] of Object.entries(forbidden(context))) {
-    const refusal = await api.dryRun(object);
+    const refusal = await named(api.dryRun(object));
+    if (typeof refusal === 'string') return `it can't be tried: ${refusal}`;
     if (refusal === null)
       return `the API server lets it write a ${object.kind} that the policy *-${policy} must refuse`;
     if (!new RegExp(`ValidatingAdmissionPolicy '[^']*-${policy}' .*denied request`).test(refusal.words))
       return `a ${object.kind} that the policy *-${policy} must refuse was refused by something else: ${refusal.words.slice(0, 300)}`;
   }
   return null;
+}
+
+/** What is answered, or who says that it can't be: an admission webhook that is away. @throws Unavailable when the API server does not answer */
+async function named<T>(answer: Promise<T>): Promise<T | string> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof Unavailable && error.words !== null) return error.words;
+    throw error;
+  }
+}
+
+/** So many namespaces of the policy are tried. */
+const MOST_NAMESPACES = 20;
+
+/**
+ * Tries by dry runs what the bot will write for these profiles. Answers why it would not be taken as it is, a phrase each: somebody's admission
+ * webhook changes it, or is away.
+ * @throws Unavailable when the API server does not answer
+ */
+export async function tryWriting(
+  api: Api,
+  context: ManifestContext,
+  keys: ClusterKeys,
+  profiles: readonly Profile[],
+): Promise<string[]> {
+  const literal = profiles.flatMap(({ namespaces }) => namespaces.filter((name) => !name.includes('*')));
+  const workspaces = profiles.flatMap(({ network: { mode, image, command, dns } }) =>
+    mode === 'workspace' && image !== undefined ? [{ image, command: command ?? ['sleep', 'infinity'], dns }] : [],
+  );
+  const namespaces = [...new Set([context.workspacesNamespace, ...literal])].slice(0, MOST_NAMESPACES);
+  const why: string[] = [];
+  for (const sample of samples(context, namespaces, workspaces)) {
+    const object = seal(sample, keys);
+    // By a create the API server would record its own defaults as what was sent.
+    const answer = await named(api.apply(object, true)).catch(async (error: unknown) => {
+      const explanation = await explained(api, object, error);
+      // What else is refused (by a quota, since a namespace is not there yet) is told to whoever asks for it.
+      if (explanation === error && !(error instanceof ApiError)) throw error;
+      return explanation === error ? object : (explanation as ApiError).words;
+    });
+    if (typeof answer === 'string') why.push(answer);
+    else if (!isSealed({ ...answer, kind: object.kind }, keys))
+      why.push(await tellOfChange(api, object, `${unsealedBy(object, answer).join(', ')} was changed`));
+  }
+  return [...new Set(why)];
 }

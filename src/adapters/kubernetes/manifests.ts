@@ -1,7 +1,9 @@
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
 import { approvalsOf, type Grant, type Instant } from '../../domain/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
+import { newGrantId } from '../../domain/ids.ts';
 import { narrowedRules } from '../../domain/narrowed-rules.ts';
+import type { WorkspacePlan } from '../../domain/plan.ts';
 import type { Rule } from '../../domain/rights.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
@@ -53,13 +55,18 @@ export function rfc3339(at: Instant): string {
   return new Date(at).toISOString();
 }
 
+/** Of every object of a grant, and of the pod of its workspace. */
+export function labelsOf(id: string, { instance }: ManifestContext): Record<string, string> {
+  return { ...MANAGED_BY, [GRANT_LABEL]: id, [INSTANCE_LABEL]: instance };
+}
+
 /** Whoever may read the object reads this: no reason, no note, no other free text of people. */
 function metadata(grant: Grant, context: ManifestContext, namespace: string, lease?: Lease): KubeObject['metadata'] {
   const approvedBy = approvalsOf(grant).map((d) => d.by?.user ?? 'policy');
   return {
     name: objectName(grant.id),
     namespace,
-    labels: { ...MANAGED_BY, [GRANT_LABEL]: grant.id, [INSTANCE_LABEL]: context.instance },
+    labels: labelsOf(grant.id, context),
     annotations: {
       [EXPIRES_AT]: rfc3339(windowOf(grant).expiresAt),
       [`${PREFIX}requester`]: grant.requester.user,
@@ -92,24 +99,29 @@ export function leaseJob(grant: Grant, context: ManifestContext, namespace: stri
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: metadata(grant, context, namespace),
-    spec: {
-      parallelism: 0,
-      backoffLimit: 0,
-      activeDeadlineSeconds: deadlineSeconds(grant, since),
-      ttlSecondsAfterFinished: 0,
-      template: {
-        spec: {
-          restartPolicy: 'Never',
-          automountServiceAccountToken: false,
-          securityContext: RESTRICTED_POD,
-          containers: [{ name: 'lease', image: LEASE_IMAGE, securityContext: RESTRICTED_CONTAINER }],
-        },
+    spec: leaseSpec(deadlineSeconds(grant, since)),
+  };
+}
+
+/** @param deadline seconds */
+function leaseSpec(deadline: number) {
+  return {
+    parallelism: 0,
+    backoffLimit: 0,
+    activeDeadlineSeconds: deadline,
+    ttlSecondsAfterFinished: 0,
+    template: {
+      spec: {
+        restartPolicy: 'Never',
+        automountServiceAccountToken: false,
+        securityContext: RESTRICTED_POD,
+        containers: [{ name: 'lease', image: LEASE_IMAGE, securityContext: RESTRICTED_CONTAINER }],
       },
     },
   };
 }
 
-function workspaceOf(grant: Grant) {
+function workspaceOf(grant: Grant): WorkspacePlan {
   const { network, workload } = grant.plan;
   if (network.mode !== 'workspace' || workload === null) throw new Error(`${grant.id} has no workspace`);
   return network;
@@ -174,45 +186,86 @@ function probeContainer({ image, args }: Probe) {
 
 /** The Job with the one pod that the requester may exec into. */
 export function workspaceJob(grant: Grant, context: ManifestContext, since: Instant, probe: Probe | null): KubeObject {
-  const { image, command, hostAliases, dns } = workspaceOf(grant);
   const meta = metadata(grant, context, context.workspacesNamespace);
+  const deadline = deadlineSeconds(grant, since);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: { ...meta, name: workspaceName(grant.id) },
-    spec: {
-      parallelism: 1,
-      completions: 1,
-      backoffLimit: 0,
-      activeDeadlineSeconds: deadlineSeconds(grant, since),
-      ttlSecondsAfterFinished: 0,
-      template: {
-        metadata: { labels: meta.labels },
-        spec: {
-          restartPolicy: 'Never',
-          automountServiceAccountToken: false,
-          enableServiceLinks: false,
-          // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
-          terminationGracePeriodSeconds: 1,
-          hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
-          ...(dns === 'cluster'
-            ? { dnsPolicy: 'ClusterFirst' }
-            : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
-          securityContext: RESTRICTED_POD,
-          ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
-          containers: [
-            {
-              name: 'workspace',
-              image,
-              command: [...command],
-              securityContext: RESTRICTED_CONTAINER,
-              resources: WORKSPACE_RESOURCES,
-            },
-          ],
-        },
+    spec: workspaceSpec(workspaceOf(grant), labelsOf(grant.id, context), deadline, probe),
+  };
+}
+
+/** @param deadline seconds */
+function workspaceSpec(
+  { image, command, hostAliases, dns }: Pick<WorkspacePlan, 'image' | 'command' | 'hostAliases' | 'dns'>,
+  labels: Readonly<Record<string, string>>,
+  deadline: number,
+  probe: Probe | null,
+) {
+  return {
+    parallelism: 1,
+    completions: 1,
+    backoffLimit: 0,
+    activeDeadlineSeconds: deadline,
+    ttlSecondsAfterFinished: 0,
+    template: {
+      metadata: { labels },
+      spec: {
+        restartPolicy: 'Never',
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
+        terminationGracePeriodSeconds: 1,
+        hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
+        ...(dns === 'cluster'
+          ? { dnsPolicy: 'ClusterFirst' }
+          : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
+        securityContext: RESTRICTED_POD,
+        ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
+        containers: [
+          {
+            name: 'workspace',
+            image,
+            command: [...command],
+            securityContext: RESTRICTED_CONTAINER,
+            resources: WORKSPACE_RESOURCES,
+          },
+        ],
       },
     },
   };
+}
+
+/**
+ * Of each kind of Job that the bot writes, and of the Role that is in its own namespace, one of no grant: to be tried by dry runs.
+ * @param namespaces those that get leases
+ */
+export function samples(
+  context: ManifestContext,
+  namespaces: readonly string[],
+  workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'dns'>[],
+): KubeObject[] {
+  const id = newGrantId();
+  const labels = labelsOf(id, context);
+  const name = objectName(id);
+  const { workspacesNamespace: namespace } = context;
+  const lease = { apiVersion: 'batch/v1', kind: 'Job', name, uid: '00000000-0000-4000-8000-000000000000' };
+  const job = { apiVersion: 'batch/v1', kind: 'Job' };
+  return [
+    ...namespaces.map((one) => ({ ...job, metadata: { name, namespace: one, labels }, spec: leaseSpec(60) })),
+    ...workspaces.map((workspace) => ({
+      ...job,
+      metadata: { name: workspaceName(id), namespace, labels },
+      spec: workspaceSpec({ ...workspace, hostAliases: [] }, labels, 60, null),
+    })),
+    {
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name, namespace, labels, ownerReferences: [lease] },
+      rules: workspaceRules(`${workspaceName(id)}-x`),
+    },
+  ];
 }
 
 /** What the requester may do with the workspace pod. Since Kubernetes 1.35 exec over WebSocket needs `create` beside `get`. */

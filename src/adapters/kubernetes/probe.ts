@@ -28,9 +28,14 @@ export interface ProbedPod {
   };
 }
 
-interface CanaryPod {
+export interface CanaryPod {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
-  readonly spec: { readonly containers: readonly { readonly ports?: readonly { readonly containerPort: number }[] }[] };
+  readonly spec: {
+    readonly containers: readonly {
+      readonly name: string;
+      readonly ports?: readonly { readonly containerPort: number }[];
+    }[];
+  };
   readonly status?: {
     readonly podIP?: string;
     readonly conditions?: readonly {
@@ -42,6 +47,7 @@ interface CanaryPod {
 }
 
 export interface Prober {
+  canaryPods(): Promise<CanaryPod[]>;
   /** Why none could be run now, one phrase; null: one can. */
   missing(): Promise<string | null>;
   /** The probe of a new workspace; null: without PROBE_IMAGE there is none. */
@@ -66,9 +72,11 @@ export function createProber(options: {
 }): Prober {
   const { api, image, workspacesNamespace } = options;
 
+  const canaryPods = () => api.list<CanaryPod>('Pod', workspacesNamespace, { selector: CANARY });
+
   /** The canaries that are Ready, by address, and since when: milliseconds. */
   async function canaries(): Promise<{ flag: string; since: number }[]> {
-    const pods = await api.list<CanaryPod>('Pod', workspacesNamespace, { selector: CANARY });
+    const pods = await canaryPods();
     return pods.flatMap(({ metadata, spec, status }) => {
       const ready = status?.conditions?.find(({ type }) => type === 'Ready');
       const port = spec.containers[0]?.ports?.[0]?.containerPort;
@@ -79,6 +87,7 @@ export function createProber(options: {
   }
 
   return {
+    canaryPods,
     async missing() {
       if (image === null) return 'PROBE_IMAGE is not set';
       return (await canaries()).length === 0 ? `no canary is Ready in ${workspacesNamespace}` : null;

@@ -76,10 +76,10 @@ function isSame(given: string, expected: string): boolean {
   return a.length === b.length && timingSafeEqual(a, b);
 }
 
-function macOf(object: KubeObject, cluster: string, key: KeyObject): string {
+/** What a seal covers of an object, beside the cluster that it is in. */
+export function coveredBySeal(object: KubeObject) {
   const { namespace, name, labels, annotations, ownerReferences } = object.metadata;
-  const covered = {
-    cluster,
+  return {
     kind: object.kind,
     namespace,
     name,
@@ -88,7 +88,10 @@ function macOf(object: KubeObject, cluster: string, key: KeyObject): string {
     annotations: ours(annotations),
     content: content(object),
   };
-  return hmac(key, `seal ${VERSION}\n${canonical(covered)}`);
+}
+
+function macOf(object: KubeObject, cluster: string, key: KeyObject): string {
+  return hmac(key, `seal ${VERSION}\n${canonical({ cluster, ...coveredBySeal(object) })}`);
 }
 
 /** What every version proves alike: that a holder of the key wrote this seal, of that version, for the object of that name. */

@@ -21,7 +21,7 @@ interface Needing {
   readonly redis: RedisClient;
   readonly instance: string;
   readonly api: Api;
-  readonly cluster: Pick<ClusterAccess, 'tryLeash' | 'missingRights'>;
+  readonly cluster: Pick<ClusterAccess, 'tryLeash' | 'tryWriting' | 'missingRights'>;
   readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
   readonly connection: SlackConnection;
   readonly log: Pick<ServiceLog, 'error'>;
@@ -76,6 +76,13 @@ export function needsOf({ redis, instance, api, cluster, policies, connection, l
         return doubt === null ? null : lackOfLeash(doubt);
       },
     },
+    {
+      name: 'admission webhooks',
+      severity: 'degraded',
+      every: RARELY,
+      again: 60_000,
+      look: async () => lackOfWriting(await cluster.tryWriting(Object.values(policies.current().profiles))),
+    },
     { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
     {
       name: 'slack token',
@@ -129,6 +136,21 @@ async function lackOfProfiles(
   return {
     lacks: `profiles are disabled: ${[...reasons].map(([name, reason]) => `${name} (${reason})`).join('; ')}`,
     todo: 'Bring the chart up to the policy: helm upgrade with the same one.',
+  };
+}
+
+/** So many texts are told. */
+const MOST_TOLD = 5;
+
+/** @param why what would not be taken as it is written, as it is told */
+function lackOfWriting(why: readonly string[]): Lack | null {
+  if (why.length === 0) return null;
+  const more = why.length > MOST_TOLD ? [`and ${why.length - MOST_TOLD} more`] : [];
+  return {
+    lacks:
+      "what Drawbridge writes is changed or refused by somebody's admission webhook, so that some grants can't be given",
+    todo: 'Exclude it there: docs/operations.md says what.',
+    detail: [...why.slice(0, MOST_TOLD), ...more].join('\n'),
   };
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { carryOut } from '../../../src/app/extend-grant.ts';
+import { Declined, Unavailable } from '../../../src/domain/errors.ts';
 import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
 
 const { ada, ben, cy } = PEOPLE;
@@ -87,5 +88,37 @@ describe('the window is carried into the cluster', () => {
     const id = await active();
     await app.useCases.revoke(ada, id, '');
     expect(await carried(id)).toEqual([]);
+  });
+
+  describe('where the cluster does not take it', () => {
+    const extendedWhile = async (fault: Error) => {
+      const id = await active();
+      const { digest } = await app.useCases.extend(ada, id, 600);
+      app.cluster.access.extend = async () => {
+        throw fault;
+      };
+      const [approval] = await Promise.allSettled([approve(ben, id, digest)]);
+      await app.run();
+      return { id, approval };
+    };
+    const NO = 'webhook mesh.example.test changed it';
+
+    test('those who asked and administrators are told why, once', async () => {
+      const { id, approval } = await extendedWhile(new Declined('no', NO));
+      expect(approval.status).toBe('fulfilled');
+      await carryOut(app.world, await app.grant(id));
+      await app.run();
+      expect((await app.grant(id)).remarks).toEqual([
+        `The cluster did not take the extension, so that it ends as if there were none: ${NO}`,
+      ]);
+      expect(app.alarms.filter((text) => text.includes(NO))).toHaveLength(1);
+    });
+
+    test('what may pass is tried again, and not told', async () => {
+      const error = new Unavailable('Kubernetes', 'no answer');
+      const { id, approval } = await extendedWhile(error);
+      expect(approval).toMatchObject({ status: 'rejected', reason: error });
+      expect([(await app.grant(id)).remarks, app.alarms]).toEqual([[], []]);
+    });
   });
 });

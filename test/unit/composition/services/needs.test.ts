@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createConditions, type Need } from '../../../../src/app/conditions.ts';
-import { needsService } from '../../../../src/composition/services/needs.ts';
+import { needsOf, needsService } from '../../../../src/composition/services/needs.ts';
+import { POLICY } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
 beforeEach(() => {
@@ -52,4 +53,20 @@ test('a look that takes long holds up neither the other needs nor the alarms', a
   expect(settle).toHaveBeenCalledTimes(6);
   expect(service.trouble()).toBe('not tried yet');
   await service.stop(0);
+});
+
+test('what somebody’s webhook changes is told, with no more texts than anybody reads, and hinders nothing by itself', async () => {
+  let why: string[] = [];
+  const tryWriting = vi.fn(async () => why);
+  const need = needsOf({ cluster: { tryWriting }, policies: { current: () => POLICY } } as never).find(
+    ({ name }) => name === 'admission webhooks',
+  );
+  expect(need).toMatchObject({ severity: 'degraded' });
+  expect(need?.refuses).toBeUndefined();
+  expect(await need?.look()).toBeNull();
+  expect(tryWriting).toHaveBeenCalledWith(Object.values(POLICY.profiles));
+  why = ['a', 'b', 'c', 'd', 'e'];
+  expect(await need?.look()).toMatchObject({ detail: 'a\nb\nc\nd\ne' });
+  why = [...why, 'f', 'g'];
+  expect(await need?.look()).toMatchObject({ detail: 'a\nb\nc\nd\ne\nand 2 more' });
 });
