@@ -1280,11 +1280,13 @@ describe('the notifier', () => {
       { kind: 'status', status: 500 },
       { kind: 'reset' },
       { kind: 'error', error: 'internal_error' },
-      { kind: 'ratelimited', retryAfter: 600 },
     ] as const) {
       slack.faults.next(fault, { method: 'chat.postMessage' });
       await expect(notifier.deliver(sampleView(), 'message')).rejects.toThrow(Unavailable);
     }
+    // What waits here keeps others from being told.
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 5 }, { method: 'chat.postMessage' });
+    await expect(notifier.deliver(sampleView(), 'message')).rejects.toMatchObject({ name: 'Unavailable', retryIn: 5 });
     expect(await slack.control.messages(ACCESS)).toHaveLength(1);
   });
 

@@ -25,15 +25,18 @@ export interface SlackClientOptions {
   readonly timeout: number;
   /** How often a call is tried again after a network error or 5xx. Zero for what must not be done twice. */
   readonly retries: number;
-  /** Milliseconds that a call may wait for a rate limit (429) to pass; what would wait longer fails at once. */
-  readonly patience: number;
 }
 
-/** Failures in a row of rate limits that one call sits out. */
+/**
+ * Milliseconds for which a call sits out a rate limit (429). What would wait longer fails at once, and the queue repeats it in time: while messages
+ * are edited too often, others can be posted.
+ */
+const PATIENCE = 1500;
+/** Rate limits in a row that one call sits out. */
 const MOST_WAITS = 3;
 
 export function createSlackClient(options: SlackClientOptions): SlackClient {
-  const { token, apiUrl, log, onError, timeout, retries, patience } = options;
+  const { token, apiUrl, log, onError, timeout, retries } = options;
   const web = new webApi.WebClient(token, {
     ...(apiUrl !== undefined && { slackApiUrl: apiUrl }),
     fetch: options.fetch,
@@ -50,7 +53,7 @@ export function createSlackClient(options: SlackClientOptions): SlackClient {
       const limited = `${method} ${channel}`;
       for (let waits = 0; ; waits++) {
         const wait = (limitedUntil.get(limited) ?? 0) - performance.now();
-        if (wait > patience || (wait > 0 && waits === MOST_WAITS))
+        if (wait > PATIENCE || (wait > 0 && waits === MOST_WAITS))
           throw new Unavailable('Slack', `${method} is rate limited for ${Math.ceil(wait / 1000)} s`, {
             retryIn: Math.ceil(wait / 1000),
           });

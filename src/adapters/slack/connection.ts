@@ -27,7 +27,7 @@ export interface SlackConnection {
   /** For what a person waits for: fails within seconds. */
   readonly quick: SlackClient;
   readonly transport: Transport;
-  /** For messages, which the queue repeats: sits out short rate limits, and never posts twice by itself. */
+  /** For messages, which the queue repeats: waits longer for an answer, and never posts twice by itself. */
   readonly patient: SlackClient;
   /**
    * Who the bot is; asked once. @throws Unavailable while Slack is away
@@ -67,8 +67,8 @@ export function connectSlack(
 ): SlackConnection {
   const transport = createTransport();
   const common = { token: settings.botToken, apiUrl: settings.apiUrl, fetch: transport.fetch, log, onError };
-  const quick = createSlackClient({ ...common, timeout: 2500, retries: 1, patience: 1500 });
-  const patient = createSlackClient({ ...common, timeout: 10_000, retries: 0, patience: 15_000 });
+  const quick = createSlackClient({ ...common, timeout: 2500, retries: 1 });
+  const patient = createSlackClient({ ...common, timeout: 10_000, retries: 0 });
   let known: Promise<SlackIdentity> | null = null;
   return {
     quick,
