@@ -344,6 +344,14 @@ describe.each<Mode>(['Socket Mode', 'HTTP'])('a Bolt app over %s', (mode) => {
     });
   });
 
+  it.runIf(mode === 'HTTP')(
+    'answers a check of its certificate, which is not signed, and hears nothing of it',
+    async () => {
+      expect(await slack.control.checkCertificate()).toBe(200);
+      expect(bot.got).toEqual([]);
+    },
+  );
+
   it('may delete the original through response_url', async () => {
     const message = await request();
     await slack.control.click(BEN, ACCESS, message.ts, 'deny');
@@ -571,19 +579,6 @@ describe('two replicas', () => {
   });
 });
 
-describe('a check of the certificate', () => {
-  const slackOf = useSlack();
-
-  it('is unsigned, answered, and reaches no listener', async () => {
-    const slack = slackOf();
-    await expect(slack.control.checkCertificate()).rejects.toThrow('no request URL');
-    const bot = await startApp(slack, 'HTTP');
-    expect(await slack.control.checkCertificate()).toBe(200);
-    expect(bot.got).toEqual([]);
-    await bot.stop();
-  });
-});
-
 describe('a forged request', () => {
   const slackOf = useSlack();
   const body = new URLSearchParams({ command: '/jit', text: 'help', user_id: BEN, team_id: 'T0LOCAL' }).toString();
@@ -651,8 +646,8 @@ describe('a signed request that Slack sends again', () => {
 });
 
 describe('the Web API', () => {
-  // Hundreds of calls in a few seconds, none of which is a journey.
-  const slackOf = useSlack({ minuteMs: 1000 });
+  // Calls as fast as they can be made, by a client that does not wait: no journey.
+  const slackOf = useSlack({ minuteMs: 10 });
   let slack: LocalSlack;
   let client: webApi.WebClient;
   beforeAll(() => {
