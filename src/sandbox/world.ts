@@ -186,8 +186,6 @@ async function bringUp(
         log: quiet,
         ackMs: 10_000,
         triggerMs: 10_000,
-        // Several people's minutes pass in one: the limits are Slack's, in a shorter time.
-        minuteMs: 1000,
         ...options.slack,
       });
       closing.push(() => slack.stop());

@@ -9,11 +9,12 @@ import { leases } from './leases.ts';
 import { mass } from './mass.ts';
 import { network } from './network.ts';
 import { poll } from './poll.ts';
+import { slack } from './slack.ts';
 import { start } from './start.ts';
 
 /* `npm run bench [-- NAME...]`: the performance table. Exit code: 0 measured, whatever the figures; 1 a row could not be; 2 wrong arguments. */
 
-const ROWS: readonly Row[] = [approve, expiry, mass, ack, start, idle, leases, poll, network, memory];
+const ROWS: readonly Row[] = [approve, expiry, mass, ack, start, idle, leases, poll, network, slack, memory];
 const HELP = `Usage: npm run bench [-- NAME...]
 
 Measures on real parts, each row on a control plane, Redis, Slack and bot of its own, and prints one table. Without a name: all rows but node.

@@ -9,6 +9,7 @@ import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { SHORT_MINUTE } from '../support/slack.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { chaosWorkspace } from './histories.ts';
@@ -76,7 +77,7 @@ export async function install(options: {
   const world = await startWorld({
     log: () => {},
     cluster,
-    slack: { ...chaosWorkspace(), ackMs: 3000 },
+    slack: { ...chaosWorkspace(), ackMs: 3000, minuteMs: SHORT_MINUTE },
     // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
     redis: { appendfsync: 'always' },
     policy(policy) {

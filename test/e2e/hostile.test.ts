@@ -19,6 +19,7 @@ import {
 } from '../../src/sandbox/slack/index.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
+import { SHORT_MINUTE } from '../support/slack.ts';
 import { useChurn } from '../support/use-churn.ts';
 
 /** What people with bad intentions, or bad luck, do to a running bot, and what they get for it. All of it comes from Slack's side. */
@@ -101,7 +102,7 @@ function policy(input: PolicyInput): void {
 const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u{E0000}-\u{E007F}]/u;
 
 describeWithCluster('hostile input', (kube) => {
-  const stage = useStage(kube, { slack: people(), policy });
+  const stage = useStage(kube, { slack: { ...people(), minuteMs: SHORT_MINUTE }, policy });
   useChurn(kube);
   let http: Bot;
   let httpUrl: string;

@@ -11,6 +11,12 @@ export const ACCESS = 'C0ACCESS';
 /** The user group @sre: Ben. */
 export const SRE = 'S0SRE';
 
+/**
+ * How long Slack's minute lasts where several minutes of many people pass in one: its counts are the same, so that more than a few people's work
+ * at once still meets them. Everywhere else a minute is a minute.
+ */
+export const SHORT_MINUTE = 10_000;
+
 /** A fresh workspace; a new copy at each call, as tests change theirs. */
 export function workspace(): Pick<SlackOptions, 'users' | 'channels' | 'userGroups'> {
   return {

@@ -23,6 +23,8 @@ const OTHERS = 100;
 /** Messages in one channel: one a second, "short bursts" more; how many more Slack does not say. */
 const POSTS = 60;
 const BURST = 5;
+/** Messages in all channels together, a minute: "several hundred". */
+const ALL_POSTS = 300;
 
 export interface Limits {
   /** Counts a call; the seconds to wait, for Retry-After, when it is one too many, else null. */
@@ -48,7 +50,8 @@ export function createLimits(minuteMs: number, now: () => number = () => perform
     take(method, channel) {
       // Not limited in a way that the app could meet: https://docs.slack.dev/reference/methods/auth.test ("hundreds a minute").
       if (method === 'auth.test' || method === 'response_url') return null;
-      if (method === 'chat.postMessage') return within(`${method} ${channel}`, BURST, (minuteMs * BURST) / POSTS);
+      if (method === 'chat.postMessage')
+        return within(`${method} ${channel}`, BURST, (minuteMs * BURST) / POSTS) ?? within(method, ALL_POSTS, minuteMs);
       return within(method, TIERS[method] ?? OTHERS, minuteMs);
     },
   };

@@ -45,6 +45,14 @@ describe('the limits of the local Slack', () => {
     expect(burst('chat.postMessage', 'C1')).toBe(5);
   });
 
+  it('takes three hundred messages a minute in all channels together', () => {
+    const { burst, pass, take } = limits();
+    for (let n = 0; n < 60; n += 1) expect(burst('chat.postMessage', `C${n}`)).toBe(5);
+    expect(take('chat.postMessage', 'C60')).toBe(60);
+    pass(60_001);
+    expect(take('chat.postMessage', 'C60')).toBeNull();
+  });
+
   it('has a shorter minute where it is told so, with the same counts', () => {
     const { burst, pass } = limits(6000);
     expect(burst('usergroups.list')).toBe(20);
