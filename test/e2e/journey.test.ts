@@ -324,6 +324,41 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await s.until(id, 'Revoked');
   });
 
+  test('what is asked for in one moment, and is more than Slack takes, is all posted, each once, and decided', async () => {
+    const s = stage();
+    const { control } = s.slack;
+    const { staging } = s.namespaces;
+    const reasons = Array.from({ length: 8 }, (_, index) => `all at once no ${index}.`);
+    const posted = async () =>
+      (await control.messages(ACCESS)).filter((message) => message.thread_ts === undefined).map(textOf);
+    const postsOf = async (reason: string) => (await posted()).filter((words) => words.includes(reason));
+    const since = control.log().length;
+    await Promise.all(reasons.map((reason) => s.type('ada', `request view ${staging} 5m ${reason}`)));
+    await control.waitFor(async () => (await Promise.all(reasons.map(postsOf))).every((found) => found.length > 0), {
+      timeout: 60_000,
+      what: 'all messages',
+    });
+    const limited = control
+      .log()
+      .slice(since)
+      .filter(({ fault }) => fault === 'ratelimited');
+    expect(limited.map(({ what }) => what)).toContain('chat.postMessage');
+    const ids: string[] = [];
+    for (const reason of reasons) {
+      const found = await postsOf(reason);
+      expect(found).toHaveLength(1);
+      ids.push(/g-[a-z2-9]{6}/.exec(found[0] ?? '')?.[0] ?? '');
+    }
+    const [approved = '', ...others] = ids;
+    await s.press('ben', approved, 'approve');
+    await s.until(approved, 'Active until', 90_000);
+    await s.type('ada', `revoke ${approved}`);
+    for (const id of others) await s.type('ada', `revoke ${id}`);
+    await s.until(approved, 'Revoked', 90_000);
+    for (const id of others) await s.until(id, 'Cancelled', 90_000);
+    expect(await s.grantObjects()).toEqual([]);
+  }, 240_000);
+
   test('and nobody was asked again, though something happened elsewhere all the time', async () => {
     const events = (await stage().bots.get('bot')?.audit())?.map(({ event }) => event) ?? [];
     expect(events).toContain('active');
