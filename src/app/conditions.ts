@@ -53,6 +53,9 @@ export interface Conditions {
   tend(all?: boolean): Promise<void>;
 }
 
+/** The need that messages to the approvers can be posted. */
+export const APPROVALS_CHANNEL = 'slack channel';
+
 const AGAIN = 10_000;
 
 /**

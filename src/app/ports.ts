@@ -371,5 +371,5 @@ export interface World {
   readonly audit: Audit;
   readonly cluster: ClusterAccess;
   readonly alarms: Alarms;
-  readonly conditions: Pick<Conditions, 'hindrance'>;
+  readonly conditions: Pick<Conditions, 'hindrance' | 'doubt'>;
 }

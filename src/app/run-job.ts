@@ -3,6 +3,7 @@ import { become, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { applyGrant } from './apply-grant.ts';
 import { readingOnce } from './command.ts';
+import { APPROVALS_CHANNEL } from './conditions.ts';
 import { revokeGrant } from './end-grant.ts';
 import type { Job, News, World } from './ports.ts';
 import { alarm, job, noting, tell, tellEnd, unschedule, warningAt } from './steps.ts';
@@ -77,6 +78,8 @@ const shown = ({ state, digest, decisions, extension, extensionDenied, expiresAt
 /** What will never be taken is not tried again: those who can mend it are told, and the requester that nobody was asked. */
 async function undelivered(world: World, grant: Grant, error: unknown): Promise<Record<string, never>> {
   if (!(error instanceof Undeliverable)) throw error;
+  // Somebody has archived the channel, or removed the bot from it.
+  world.conditions.doubt(APPROVALS_CHANNEL);
   await alarm(
     world,
     `undeliverable ${error.channel} ${error.word}`,

@@ -85,7 +85,7 @@ export async function liveWorld(options: {
       now: clock.now,
       sleep,
     }),
-    conditions: { hindrance: () => null },
+    conditions: { hindrance: () => null, doubt: () => {} },
   };
   const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);

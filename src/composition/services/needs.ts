@@ -4,13 +4,10 @@ import type { RedisClient } from '../../adapters/redis/connection.ts';
 import { lackOfRedis } from '../../adapters/redis/needs.ts';
 import type { SlackConnection } from '../../adapters/slack/connection.ts';
 import { lackOfChannel, lackOfLists, lackOfScopes } from '../../adapters/slack/needs.ts';
-import type { Conditions, Lack, Need } from '../../app/conditions.ts';
+import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need } from '../../app/conditions.ts';
 import type { Alarms, ClusterAccess } from '../../app/ports.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
-
-/** The need that is doubted when a message can't be posted. */
-export const APPROVALS_CHANNEL = 'slack channel';
 
 /** Milliseconds between two looks at which needs are due to be looked at, and between two tries of an alarm that the queue did not take. */
 const TEND_EVERY = 5000;

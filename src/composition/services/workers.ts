@@ -2,12 +2,11 @@ import type { Deed, Word } from '../../adapters/queue/jobs.ts';
 import type { Workers } from '../../adapters/queue/scheduler.ts';
 import { slackError } from '../../adapters/slack/client.ts';
 import { isPassing } from '../../adapters/slack/connection.ts';
-import type { Conditions } from '../../app/conditions.ts';
+import { APPROVALS_CHANNEL, type Conditions } from '../../app/conditions.ts';
 import type { DueRights } from '../../app/end-due.ts';
 import type { World } from '../../app/ports.ts';
 import { runJob } from '../../app/run-job.ts';
 import type { Service } from '../service.ts';
-import { APPROVALS_CHANNEL } from './needs.ts';
 
 export interface Handlers {
   handleDeed(deed: Deed): Promise<void>;

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { APPROVALS_CHANNEL } from '../../../src/app/conditions.ts';
 import type { News, World } from '../../../src/app/ports.ts';
 import { runJob } from '../../../src/app/run-job.ts';
 import { Unavailable, Undeliverable } from '../../../src/domain/errors.ts';
@@ -38,6 +39,22 @@ test('a message that Slack will never take is tried once: administrators are tol
   slack.error = null;
   await runJob(world, { v: 1, kind: 'tell', id: grant.id, news: 'reminder' });
   expect(news(app)).toEqual(['unposted', 'reminder']);
+});
+
+test('that approval messages can be posted is looked at at once, not when its time comes', async () => {
+  const app = appWorld();
+  const lack = { lacks: 'the channel is archived', todo: 'Unarchive it.' };
+  let found: typeof lack | null = null;
+  const look = async () => found;
+  app.conditions.add({ name: APPROVALS_CHANNEL, severity: 'degraded', refuses: 'asking', every: 600_000, look });
+  await app.conditions.tend();
+  const { world } = refusing(app, new Undeliverable('C0ACCESS', 'is_archived'));
+  found = lack;
+  await app.request();
+  await app.run(world);
+  await app.conditions.tend();
+  expect(app.conditions.list()).toMatchObject([lack]);
+  await expect(app.request()).rejects.toMatchObject({ rule: APPROVALS_CHANNEL });
 });
 
 test('the next request tells its requester too, and administrators not again within the hour', async () => {
