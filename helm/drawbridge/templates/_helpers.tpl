@@ -376,7 +376,7 @@ c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | t
 && c.?command.orValue([]) == ['node', 'src/probe/main.ts', 'check']
 && c.?args.orValue([]).size() <= 10
 && c.?args.orValue([]).all(a, a.matches('^--(target|canary)=tcp:([0-9.]+|\\[[0-9a-f:.]+\\]):[0-9]{1,5}$'))
-&& c.?workingDir.orValue('/app') == '/app'
+&& c.?workingDir.orValue('') == '/app'
 && c.?terminationMessagePath.orValue('/dev/termination-log') == '/dev/termination-log'
 && c.?terminationMessagePolicy.orValue('File') == 'File'
 && has(c.securityContext) && dyn(c.securityContext) == {{ include "drawbridge.cel.restricted" true }}
