@@ -94,6 +94,33 @@ describeWithCluster('what the bot needs', (kube) => {
     await journey(s, 'the channel is there again');
   });
 
+  test('a channel that is archived: administrators and the requester hear at once, and it is named until it is mended', async () => {
+    const s = stage();
+    const bot = [...s.bots.values()].at(-1);
+    if (bot === undefined) throw new Error('no bot');
+    const { directory } = s.slack.control;
+    const heard = async (person: 'ada' | 'dee', text: RegExp) =>
+      (await s.slack.control.dms(PEOPLE[person].id)).filter((message) => text.test(textOf(message))).length;
+    const alarm = /can't be posted in .*is_archived.*approvals\.channel/s;
+    expect([await heard('dee', alarm), await heard('ada', /Nobody could be asked/)]).toEqual([0, 0]);
+    directory.setArchived(ACCESS, true);
+    await s.type('ada', `request debug ${s.namespaces.staging}/deploy/checkout 5m the channel is archived`);
+    await s.dm('dee', alarm, 10_000);
+    await s.dm('ada', 'Nobody could be asked yet', 10_000);
+    const missing = ({ ready, degraded }: Readiness) => ready && /is archived/.test(degraded['slack channel'] ?? '');
+    await untilReadiness(s, bot, missing, 'names the archived channel');
+    await s.type('ada', `request debug ${s.namespaces.staging}/deploy/checkout 5m asked again`);
+    await s.toldTo('ada', /Nothing is granted now, since the approvals channel \S+ is archived/);
+    directory.setArchived(ACCESS, false);
+    await s.changePolicy((policy) => {
+      policy.approvals.timeout = '58m';
+    });
+    await untilReadiness(s, bot, ({ degraded }) => degraded['slack channel'] === undefined, 'finds the channel');
+    await s.dm('dee', 'Mended: it is no longer so that the approvals channel');
+    await journey(s, 'the channel is open again');
+    expect(await heard('dee', alarm)).toBe(1);
+  });
+
   test('a policy file that breaks is told to administrators once, and that it is good again', async () => {
     const s = stage();
     const bot = [...s.bots.values()].at(-1);
