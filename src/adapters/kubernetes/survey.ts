@@ -91,11 +91,12 @@ export function createSurveyor(
       );
     if (found.metadata.deletionTimestamp !== undefined)
       throw beingDeleted(`${workload.kind} ${workload.name} in namespace ${namespace}`);
-    const owned = podsOwnedBy(found.metadata, there);
     const isPod = workload.kind === 'Pod';
     const selector = isPod ? { matchLabels: found.metadata.labels ?? {} } : (found.spec?.selector ?? {});
+    const known = { kind: workload.kind, uid: found.metadata.uid, selector };
+    const owned = podsOwnedBy(known, there);
     const names = new Set(owned.map((pod) => pod.metadata.name));
-    const others = othersSelected(there, owned, selector);
+    const others = othersSelected(there, owned, known);
     return {
       owned,
       workload: {
@@ -107,7 +108,7 @@ export function createSurveyor(
           ip: pod.status?.podIP ?? '',
           hostNetwork: pod.spec?.hostNetwork ?? false,
         })),
-        ended: podsOwnedBy(found.metadata, { ...there, pods: there.ended }).map((pod) => pod.metadata.name),
+        ended: podsOwnedBy(known, { ...there, pods: there.ended }).map((pod) => pod.metadata.name),
         replicas: found.spec?.replicas ?? null,
         ports: portsInCommon(owned),
         services: (await servicesOf(services, there.pods, names)).map(named),
@@ -257,8 +258,9 @@ export function createSurveyor(
       // Another workload of the same name is not what was approved: its pods are nobody's business.
       if (found === null || found.metadata.uid !== uid) return [];
       const there = await inventory(namespace, hasReplicaSets(workload.kind));
+      const known = { kind: workload.kind, uid, selector: found.spec?.selector ?? {} };
       const named = (pods: readonly KubePod[], hasEnded: boolean) =>
-        podsOwnedBy(found.metadata, { ...there, pods }).map(({ metadata, status }) => ({
+        podsOwnedBy(known, { ...there, pods }).map(({ metadata, status }) => ({
           name: metadata.name,
           ip: status?.podIP ?? '',
           hasEnded,
@@ -280,8 +282,8 @@ export function createSurveyor(
     async strangersTo({ workload, namespace }, uid, selector) {
       if (workload === undefined) return [];
       const there = await inventory(namespace, hasReplicaSets(workload.kind));
-      const owned = podsOwnedBy({ namespace, uid, name: workload.name }, there);
-      return othersSelected(there, owned, selector).strangers;
+      const known = { kind: workload.kind, uid, selector };
+      return othersSelected(there, podsOwnedBy(known, there), known).strangers;
     },
   };
 }
@@ -295,14 +297,29 @@ function controllerOf(meta: Meta): Owner | undefined {
   return meta.ownerReferences?.find((owner) => owner.controller);
 }
 
-/** By uid, link by link: names and labels can be imitated by whoever may create pods there. */
-function podsOwnedBy({ uid }: Meta, { pods, replicaSets }: Inventory): KubePod[] {
-  const owners = new Set([
-    uid,
-    ...[...replicaSets.values()].flatMap(({ metadata }) => (controllerOf(metadata)?.uid === uid ? [metadata.uid] : [])),
-  ]);
-  return pods.filter((pod) => pod.metadata.uid === uid || owners.has(controllerOf(pod.metadata)?.uid ?? ''));
+/** What tells the pods of a workload from others. */
+interface Known {
+  readonly kind: WorkloadKind;
+  readonly uid: string;
+  readonly selector: LabelSelector;
 }
+
+/**
+ * By uid, link by link, since names and labels can be imitated by whoever may create pods there; and by the selector, as controllers do, since an
+ * owner can be claimed as well.
+ */
+function podsOwnedBy({ kind, uid, selector }: Known, { pods, replicaSets }: Inventory): KubePod[] {
+  const isOf = ({ metadata }: { readonly metadata: Meta }) => controllerOf(metadata)?.uid === uid;
+  // The pods of a Deployment are those of its ReplicaSets, never its own.
+  const owners = new Set(kind === 'Deployment' ? [...replicaSets.values()].filter(isOf).map(uidOf) : [uid]);
+  return pods.filter(
+    (pod) =>
+      uidOf(pod) === uid ||
+      (owners.has(controllerOf(pod.metadata)?.uid ?? '') && matches(selector, pod.metadata.labels ?? {})),
+  );
+}
+
+const uidOf = ({ metadata }: { readonly metadata: Meta }): string => metadata.uid;
 
 /** What is on top of a pod: the controller of its ReplicaSet where that has one, its own controller, or the pod itself. */
 function ownerOf({ metadata }: KubePod, { replicaSets }: Inventory): Owner {
@@ -352,18 +369,18 @@ async function servicesOf(
 /** Whether ReplicaSets may stand between pods of such a target and their owner. */
 const hasReplicaSets = (kind: WorkloadKind): boolean => kind === 'Deployment' || kind === 'Pod';
 
-/** Other pods that the selector selects, by whether what is on top of them is on top of one of these pods too. */
+/** Other pods that the selector selects: of a Pod, by whether what is on top of them is on top of it too. Of what has pods no other is kin. */
 function othersSelected(
   there: Inventory,
   owned: readonly KubePod[],
-  selector: LabelSelector,
+  { kind, selector }: Known,
 ): { kin: string[]; strangers: string[] } {
   const names = new Set(owned.map((pod) => pod.metadata.name));
   const owners = new Set(owned.map((pod) => ownerOf(pod, there).uid));
   const others = there.pods.filter(
     ({ metadata }) => !names.has(metadata.name) && matches(selector, metadata.labels ?? {}),
   );
-  const isKin = (pod: KubePod) => owners.has(ownerOf(pod, there).uid);
+  const isKin = (pod: KubePod) => kind === 'Pod' && owners.has(ownerOf(pod, there).uid);
   return {
     kin: others
       .filter(isKin)

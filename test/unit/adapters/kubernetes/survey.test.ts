@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Api, Kind, ListOptions } from '../../../../src/adapters/kubernetes/api.ts';
 import { createSurveyor } from '../../../../src/adapters/kubernetes/survey.ts';
 import { type Profile, policySchema } from '../../../../src/domain/policy.ts';
@@ -101,4 +101,50 @@ test('thousands of pods and of Services in a namespace leave everything else its
   }
   expect((await found).workload?.services).toHaveLength(20);
   expect(longest).toBeLessThan(200);
+});
+
+describe('whoever may create pods can claim an owner', () => {
+  const claiming = (name: string, uid: string, labels: object) => ({
+    metadata: meta(name, { labels, ownerReferences: [{ kind: 'any', name: 'checkout', uid, controller: true }] }),
+    spec: { containers: [] },
+    status: { phase: 'Running', podIP: '10.0.0.9' },
+  });
+  const own = { app: 'checkout' };
+  const deployed = { namespace: 'staging', workload: { kind: 'Deployment' as const, name: 'checkout' } };
+  const set = {
+    metadata: meta('set', {
+      ownerReferences: [{ kind: 'Deployment', name: 'checkout', uid: 'uid-checkout', controller: true }],
+    }),
+  };
+
+  test.each([
+    [
+      'StatefulSet',
+      TARGET,
+      claiming('true', 'uid-checkout', own),
+      claiming('claimed', 'uid-checkout', { app: 'x' }),
+      [],
+    ],
+    ['Deployment', deployed, claiming('true', 'uid-set', own), claiming('claimed', 'uid-set', { app: 'x' }), []],
+    [
+      'Deployment itself',
+      deployed,
+      claiming('true', 'uid-set', own),
+      claiming('claimed', 'uid-checkout', own),
+      ['pod claimed'],
+    ],
+  ] as const)('and gets no pod into a target: of a %s', async (_what, target, pod, claimed, strangers) => {
+    const kind = target.workload.kind;
+    const objects = { Namespace: NAMESPACES, [kind]: [checkout], ReplicaSet: [set], Pod: [pod, claimed] };
+    const surveyor = createSurveyor(apiWith(objects), async () => {
+      throw new Error('no profile here looks at the cluster');
+    });
+    expect((await surveyor.survey(target, DEBUG)).workload).toMatchObject({
+      pods: [{ name: 'true' }],
+      kin: [],
+      strangers,
+    });
+    expect(await surveyor.podsOfTarget(target, 'uid-checkout')).toMatchObject([{ name: 'true' }]);
+    expect(await surveyor.strangersTo(target, 'uid-checkout', { matchLabels: own })).toEqual(strangers);
+  });
 });
