@@ -1,6 +1,6 @@
 /** Looks around from time to time, in turn with the other replicas. */
 export interface Lookout {
-  /** Looks now, unless it does already. @throws what the work throws */
+  /** Looks now; whoever asks while it does gets that look. @throws what the work throws */
   look(): Promise<void>;
   /**
    * Looks when nobody else has taken this span of time. A replica that could not look the last time, or still does, takes none from the
@@ -20,24 +20,24 @@ export function createLookout(options: {
   readonly work: () => Promise<void>;
   readonly leave: () => void;
 }): Lookout {
-  let busy = false;
+  let running: Promise<void> | undefined;
   let sound = false;
   let hasLooked = false;
-  async function look(): Promise<void> {
-    if (busy) return;
-    busy = true;
+  async function lookOnce(): Promise<void> {
     sound = false;
     try {
       await options.work();
       sound = true;
       hasLooked = true;
     } finally {
-      busy = false;
+      running = undefined;
     }
   }
+  const look = () => (running ??= lookOnce());
   return {
     look,
     async turn() {
+      if (running !== undefined) return;
       if (!sound || (await options.claim())) await look();
       else options.leave();
     },

@@ -194,12 +194,31 @@ export interface Found extends ObjectRef {
   readonly otherVersion: boolean;
   /** Only of sealed and of orphaned objects. */
   readonly expiresAt: Instant | null;
-  /** The whole grant, which sealed leases carry; see manifests. Parsed when it is asked for; null: there is none. */
-  readonly record: () => Grant | null;
+  /** The whole grant, which sealed leases carry; see manifests. Read when it is asked for; null: there is none. */
+  readonly record: () => Promise<Grant | null>;
   /** That record says that the grant is ending. */
   readonly ending: boolean;
   /** Somebody has deleted it, a finalizer keeps it. */
   readonly deleting: boolean;
+}
+
+/** What carries our instance, by the id that it carries; '' where that is none. */
+export type FoundByGrant = ReadonlyMap<string, readonly Found[]>;
+
+/** Everything that carries our instance, as the cluster tells of it: what has changed is known a moment later. */
+export interface OwnObjects {
+  /** @throws Unavailable while it is not known, or has not been for some seconds */
+  byGrant(): FoundByGrant;
+  /** What carries this id ('': none). @throws like {@link OwnObjects.byGrant} */
+  of(id: string): readonly Found[];
+  stop(): void;
+}
+
+export interface OwnObjectsListener {
+  /** Something that carries this id ('': none) came, was changed or is gone. Not for what the first list has. */
+  readonly onChange: (id: string) => void;
+  /** All of it has been listed, for the first time or after a gap. */
+  readonly onListed: () => void;
 }
 
 /** The Service by which a target was named, in front of exactly the pods of its workload. */

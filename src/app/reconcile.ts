@@ -6,19 +6,22 @@ import { beginEnding, dismantle, endIfBroken } from './end-grant.ts';
 import { carryOut } from './extend-grant.ts';
 import { followRoles } from './follow-roles.ts';
 import { alsoFollow, type Followed } from './follow-workloads.ts';
-import type { Found, World } from './ports.ts';
+import type { Found, FoundByGrant, World } from './ports.ts';
 import { reap } from './reap.ts';
 import { alarm, guardedBy, job, note, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 
 /**
- * Holds what is recorded against what is in the cluster, at the start and twice a minute: schedules what a crash or a lost Redis left out,
- * adopts what only the seal proves, takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
+ * Holds all that is recorded against what is in the cluster: schedules what a crash or a lost Redis left out, adopts what only the seal proves,
+ * takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
  * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
  * Answers the grants whose workloads are to be followed.
  */
-export async function reconcile(world: World, onFault: (error: unknown) => void): Promise<Followed> {
+export async function reconcile(
+  world: World,
+  byGrant: FoundByGrant,
+  onFault: (error: unknown) => void,
+): Promise<Followed> {
   const guarded = guardedBy(onFault);
-  const byGrant = Map.groupBy(await world.cluster.found(), (object) => object.id ?? '');
   const round: Round = { odd: new Set(byGrant.keys()), unsettled: new Set(), followed: new Map(), named: [] };
   let fault: unknown;
   for await (const portion of world.store.summaries()) {
@@ -36,14 +39,33 @@ export async function reconcile(world: World, onFault: (error: unknown) => void)
       fault ??= error;
     }
   }
-  for (const id of round.odd) await guarded(() => lookAt(world, id, byGrant.get(id) ?? [], round));
+  for (const id of round.odd)
+    await guarded(async () => {
+      await lookAt(world, id, byGrant.get(id) ?? [], round);
+    });
   for (const id of round.unsettled) await guarded(() => pushOn(world, id, byGrant.get(id) ?? []));
   await followRoles(world, round.named, guarded);
   if (fault !== undefined) throw fault;
   return round.followed;
 }
 
-/** What a look at everything has found. */
+/**
+ * Holds one grant against its objects, some of which have just changed. What was found before its record is read is no newer than that. Answers
+ * whether it must be looked at once more: while it is being applied, nothing can be said of it.
+ */
+export async function reconcileGrant(
+  world: World,
+  id: string,
+  objects: readonly Found[],
+): Promise<'settled' | 'unsettled'> {
+  const round: Round = { odd: new Set(), unsettled: new Set(), followed: new Map(), named: [] };
+  const known = await lookAt(world, id, objects, round);
+  if (known?.state === 'active' && isIncomplete(world, known, objects)) round.unsettled.add(known.id);
+  for (const open of round.unsettled) await pushOn(world, open, objects);
+  return known?.state === 'applying' ? 'unsettled' : 'settled';
+}
+
+/** What a look has found. */
 interface Round {
   /** Ids that objects carry, except of grants that are whole. */
   readonly odd: Set<string>;
@@ -78,10 +100,10 @@ const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespac
 /** Proven by the seal. */
 const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
 
-/** The objects of one id, sealed and not. */
-async function lookAt(world: World, id: string, objects: readonly Found[], round: Round): Promise<void> {
+/** The objects of one id, sealed and not. Answers its record as it was found; null: there is none, or it is left to another version. */
+async function lookAt(world: World, id: string, objects: readonly Found[], round: Round): Promise<Grant | null> {
   // Whether it is whole only the version that wrote it can tell. What has no id no version wrote.
-  if (id !== '' && objects.some(({ otherVersion }) => otherVersion)) return;
+  if (id !== '' && objects.some(({ otherVersion }) => otherVersion)) return null;
   const known = id === '' ? null : await world.store.get(id);
   // What was ours once: a place of the grant holds something else now.
   const places = known === null ? [] : world.cluster.objectsOf(known);
@@ -91,18 +113,20 @@ async function lookAt(world: World, id: string, objects: readonly Found[], round
   if (known !== null && hasEnded(known.state)) {
     // Written again by a hand that was slow to die, or put back from a backup.
     if (objects.some(isOurs) || changed.length > 0) await takeAway(world, known);
-    return;
+    return known;
   }
   const ours = objects.filter(isOurs);
   const behind = known?.state === 'pending' || known?.state === 'approved';
   if (known === null || behind) {
     if (ours.length > 0) await adopt(world, id, ours, round, known);
-    return;
+    return known;
   }
   for (const object of changed) await incident(world, object, known);
   // Redis came back as it was before somebody ended the grant.
-  const ending = ours.find((object) => object.ending)?.record()?.ending;
-  if (ending && known.state !== 'ending') await beginEnding(world, known.id, ending.cause, ending.by, ending.note);
+  const marked = known.state === 'ending' ? undefined : ours.find((object) => object.ending);
+  const ending = (await marked?.record())?.ending;
+  if (ending) await beginEnding(world, known.id, ending.cause, ending.by, ending.note);
+  return known;
 }
 
 /** Carries our instance, but no seal of ours, and stands where nothing of ours belongs: never trusted, and not ours to touch. */
@@ -134,7 +158,7 @@ async function adopt(
   round: Round,
   behind: Grant | null,
 ): Promise<void> {
-  const record = firstRecord(ours);
+  const record = await firstRecord(ours);
   if (record === null) return takeForgotten(world, id, ours);
   const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
   // An ending that had begun goes on: the lease knows of it.
@@ -177,9 +201,9 @@ async function adopt(
   if (adopted.target.workload !== undefined) alsoFollow(round.followed, adopted.target.namespace, adopted.id);
 }
 
-function firstRecord(objects: readonly Found[]): Grant | null {
+async function firstRecord(objects: readonly Found[]): Promise<Grant | null> {
   for (const object of objects) {
-    const record = object.record();
+    const record = await object.record();
     if (record !== null) return record;
   }
   return null;

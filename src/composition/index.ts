@@ -1,8 +1,12 @@
 import type { Logger } from 'pino';
+import { createClusterKeys } from '../adapters/kubernetes/cluster-keys.ts';
+import { watchOwnObjects } from '../adapters/kubernetes/model/own-objects.ts';
 import { createPodWatch } from '../adapters/kubernetes/pod-watch.ts';
 import { startWorkers } from '../adapters/queue/scheduler.ts';
+import { sparingly } from '../adapters/queue/sparing.ts';
 import { createSlackApp } from '../adapters/slack/app.ts';
 import type { SlackSettings } from '../adapters/slack/connection.ts';
+import type { OwnObjectsListener } from '../app/ports.ts';
 import type { Settings } from '../config/settings.ts';
 import { startInOrder } from './service.ts';
 import { auditService } from './services/audit.ts';
@@ -57,7 +61,18 @@ export async function startDrawbridge(
       return startWorkers({ redis: adapters.workerRedis, instance, log, onFailure, ...handlers });
     },
   });
-  const reconcile = reconcileService({ ...common, followers });
+  const watchOwn = (listener: OwnObjectsListener) =>
+    watchOwnObjects({
+      api: adapters.api,
+      instance,
+      keysOf: createClusterKeys(adapters.api, settings.sealKeys.reveal()),
+      onFault: (error) => tellOfWatch(error instanceof Error ? error : new Error(String(error))),
+      ...listener,
+    });
+  const tellOfWatch = sparingly((error, times) =>
+    log.warn({ err: error, times }, 'the watch on what is ours in the cluster broke off: it is opened again'),
+  );
+  const reconcile = reconcileService({ ...common, followers, watchOwn });
   const slack = slackService({
     ...common,
     leavers,

@@ -78,7 +78,7 @@ export async function startApiProxy(target: string, pki: string): Promise<ApiPro
       incoming.socket.destroy();
       return;
     }
-    outgoing.writeHead(response.statusCode ?? 502, response.headers);
+    outgoing.writeHead(response.statusCode ?? 502, response.headers).flushHeaders();
     response.pipe(outgoing);
     // A watch that nobody listens to any more.
     outgoing.once('close', () => response.destroy());

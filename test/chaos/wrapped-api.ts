@@ -1,4 +1,9 @@
-import { createApi as create, type Kind, type ListOptions } from '../../src/adapters/kubernetes/api.ts';
+import {
+  createApi as create,
+  type Kind,
+  type ListOptions,
+  type WatchEvent,
+} from '../../src/adapters/kubernetes/api.ts';
 import { crashing } from './crash.ts';
 import { altered, believed, denied, lies, reordered, unaltered } from './plants.ts';
 
@@ -18,6 +23,12 @@ export const createApi: typeof create = (config, onCall) => {
     list<T, R = T>(kind: Kind, namespace: string | null, options: ListOptions<T, R> = {}) {
       const { keep = (page) => page as readonly unknown[] as R[] } = options;
       return api.list<T, R>(kind, namespace, { ...options, keep: (page) => keep(believed([...page]).map(unaltered)) });
+    },
+    async watch<T>(...args: Parameters<typeof api.watch>): Promise<AsyncGenerator<WatchEvent<T>, void>> {
+      const events = await api.watch<T>(...args);
+      return (async function* () {
+        for await (const event of events) yield { ...event, object: unaltered(event.object) };
+      })();
     },
     create: async <T>(kind: Parameters<typeof api.create>[0], object: unknown) =>
       denied(kind, await api.create<T>(kind, object)),

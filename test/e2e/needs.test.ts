@@ -169,12 +169,12 @@ describeWithCluster('what the bot needs', (kube) => {
         '-p',
         JSON.stringify([{ op: 'replace', path: await path(), value }]),
       ]);
-    await verbs(['get', 'list']);
+    await verbs(['get', 'list', 'watch']);
     await bot.restart({ waitReady: false });
     const named = ({ ready, failing }: Readiness) =>
       !ready && /may not delete on roles, delete on rolebindings/.test(failing['kubernetes rights'] ?? '');
     await untilReadiness(s, bot, named, 'names the rights');
-    await verbs(['get', 'list', 'delete']);
+    await verbs(['get', 'list', 'watch', 'delete']);
     await untilReadiness(s, bot, ({ ready }) => ready, 'is ready again');
   });
 });

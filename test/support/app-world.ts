@@ -253,13 +253,21 @@ export function memoryCluster(now: () => number) {
           otherVersion: false,
           expiresAt: lease?.expiresAt ?? null,
           deleting: false,
-          record: () => null,
+          record: async () => null,
           ending: false,
         };
         return [
           ...(lease === undefined
             ? []
-            : [{ ...base, kind: 'Job', uid: `${id}-lease`, record: () => lease, ending: lease.state === 'ending' }]),
+            : [
+                {
+                  ...base,
+                  kind: 'Job',
+                  uid: `${id}-lease`,
+                  record: async () => lease,
+                  ending: lease.state === 'ending',
+                },
+              ]),
           ...(guard !== undefined ? [{ ...base, kind: 'NetworkPolicy', uid: `${id}-guard` }] : []),
           ...(rights === undefined ? [] : [{ ...base, kind: 'RoleBinding', uid: `${id}-rb` }]),
         ];
@@ -369,6 +377,8 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   };
   const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);
+  /** What is in the cluster now. */
+  const byGrant = async (on: World = world) => Map.groupBy(await on.cluster.found(), ({ id }) => id ?? '');
   const asking = {
     grant: async (id: string): Promise<Grant> => {
       const grant = await redis.store.get(id);
@@ -414,13 +424,14 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     /** Everything that is due now, on this world or on another one over the same parts. */
     run,
     jobs: () => redis.scheduler.jobs(),
+    byGrant,
     /** Looks at everything once, and at the workloads of what is active. */
     async reconcile(on: World = world) {
       await createFollower(
         on,
         () => {},
         () => {},
-      ).follow(await reconcile(on, () => {}));
+      ).follow(await reconcile(on, await byGrant(on), () => {}));
     },
     loseRedis: () => {
       redis = fresh();

@@ -3,12 +3,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KubeConfig } from '@kubernetes/client-node';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
+import { createClusterKeys } from '../../src/adapters/kubernetes/cluster-keys.ts';
+import { watchOwnObjects } from '../../src/adapters/kubernetes/model/own-objects.ts';
 import type { RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { createLocks } from '../../src/adapters/redis/locks.ts';
 import { createAlarms } from '../../src/app/alarms.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
 import { createFollower } from '../../src/app/follow-workloads.ts';
+import { createChangeJudge } from '../../src/app/judge-changes.ts';
 import type { Clock, Job, World } from '../../src/app/ports.ts';
 import { reconcile } from '../../src/app/reconcile.ts';
 import { runJob } from '../../src/app/run-job.ts';
@@ -46,6 +49,8 @@ export async function liveWorld(options: {
   const alarms: string[] = [];
   const faults: unknown[] = [];
   const { audit, printed } = auditOn(redis, { instance });
+  const calls: number[] = [];
+  const api = createApi(config, (status) => calls.push(status));
   let scheduler = memoryScheduler(clock);
   const parts: Omit<World, 'alarms'> = {
     clock,
@@ -76,7 +81,7 @@ export async function liveWorld(options: {
     },
     audit,
     cluster: createClusterAccess({
-      api: createApi(config),
+      api,
       instance,
       workspacesNamespace,
       sealKeys: [KEY],
@@ -116,9 +121,34 @@ export async function liveWorld(options: {
     printed,
     grant,
     run,
+    /** What the API server answered to each call of the bot. */
+    calls,
+    /** From now on every change of what is ours is judged as it comes. Resolves when all of it is known. */
+    async watch() {
+      const listed = Promise.withResolvers<void>();
+      const onFault = (error: unknown) => faults.push(error);
+      const judge = createChangeJudge(world, (id) => own.of(id), onFault);
+      const own = watchOwnObjects({
+        api,
+        instance,
+        keysOf: createClusterKeys(api, [KEY]),
+        onChange: (id) => judge.changed(id),
+        onListed: () => listed.resolve(),
+        onFault,
+      });
+      await listed.promise;
+      return {
+        own,
+        stop() {
+          own.stop();
+          judge.stop();
+        },
+      };
+    },
     async reconcile() {
       const onFault = (error: unknown) => faults.push(error);
-      await createFollower(world, () => {}, onFault).follow(await reconcile(world, onFault));
+      const byGrant = Map.groupBy(await world.cluster.found(), ({ id }) => id ?? '');
+      await createFollower(world, () => {}, onFault).follow(await reconcile(world, byGrant, onFault));
     },
     /** So many milliseconds pass for the app, and for nobody else. */
     wait(milliseconds: number): void {

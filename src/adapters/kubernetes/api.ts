@@ -3,6 +3,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
 import { Declined, Unavailable } from '../../domain/errors.ts';
 import { boundedText, TooLong } from './bounded-text.ts';
+import { linesOf } from './lines.ts';
 import type { KubeObject } from './object.ts';
 
 /**
@@ -50,7 +51,9 @@ const LARGE = 4 * 2 ** 10;
 const MOST_KEPT = 16 * 2 ** 20;
 /** So often a list begins anew because its pages were no longer kept by the API server (410). */
 const TRIES = 3;
-const METADATA_ONLY = 'application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json';
+const metadataOnly = (as: string) => `application/json;as=${as};g=meta.k8s.io;v=v1,application/json`;
+const METADATA_LIST = metadataOnly('PartialObjectMetadataList');
+const METADATA_EVENT = metadataOnly('PartialObjectMetadata');
 const MANAGER = 'drawbridge';
 const WEBHOOK_FAILED = /failed calling webhook .*/s;
 
@@ -72,16 +75,34 @@ class TooLarge extends ApiError {
   }
 }
 
-export interface ListOptions<T, R> {
+export interface Selection {
   /** Of labels. */
-  readonly selector?: string;
+  readonly selector?: string | undefined;
   /** Only `metadata` is asked for. */
-  readonly metadataOnly?: boolean;
+  readonly metadataOnly?: boolean | undefined;
+}
+
+export interface ListOptions<T, R> extends Selection {
   /**
    * What is kept of a page. All pages of one list are asked for with the same function, which may remember; a list that begins anew asks
    * again for what it had.
    */
   readonly keep?: (page: readonly T[]) => readonly R[] | Promise<readonly R[]>;
+  /** Is told of which version of the cluster the list is. */
+  readonly versioned?: (version: string) => void;
+}
+
+export interface WatchOptions extends Selection {
+  /** Goes on after this version; null: begins with what is there (a streamed list, which a bookmark annotated as such ends). */
+  readonly since: string | null;
+  /** After so many seconds the API server ends it. */
+  readonly seconds: number;
+  readonly signal: AbortSignal;
+}
+
+export interface WatchEvent<T> {
+  readonly type: 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK';
+  readonly object: T;
 }
 
 /** A call that may be made: the answer is parsed JSON. */
@@ -89,6 +110,13 @@ export interface Api {
   read<T = KubeObject>(kind: Kind, namespace: string | null, name: string): Promise<T | null>;
   /** In pages, of which no more is kept than `keep` says. Without a namespace: of all of them. */
   list<T = KubeObject, R = T>(kind: Kind, namespace: string | null, options?: ListOptions<T, R>): Promise<R[]>;
+  /** The version that the whole cluster has now. */
+  version(kind: Kind, selection: Selection): Promise<string>;
+  /**
+   * What happens in all namespaces, as it happens, with bookmarks. Resolves once the API server has begun to answer.
+   * @throws ApiError 410 when the API server no longer knows what came after `since`; Unavailable when it breaks off
+   */
+  watch<T = KubeObject>(kind: Kind, options: WatchOptions): Promise<AsyncGenerator<WatchEvent<T>, void>>;
   /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. `dryRun`: nothing is kept of it. */
   apply(object: KubeObject, dryRun?: boolean): Promise<KubeObject>;
   mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
@@ -170,13 +198,7 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     });
     if (status === 404) return null;
     if (status >= 200 && status < 300) return text;
-    const words = messageOf(text);
-    const message = `${method} ${where.split('?')[0]}: ${status} ${words}`;
-    // An admission webhook that is away or broken is named, with what became of the call.
-    const ofWebhook = WEBHOOK_FAILED.exec(words)?.[0];
-    if (status === 409 || status === 429 || status >= 500)
-      throw new Unavailable('Kubernetes', message, ofWebhook === undefined ? {} : { words: ofWebhook });
-    throw new ApiError(status, message, words);
+    throw refusal(method, where, status, messageOf(text));
   }
 
   async function must<T>(answer: Promise<T | null>, what: string): Promise<T> {
@@ -185,24 +207,53 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     return value;
   }
 
+  /** The text of a page. */
+  function readPage(
+    kind: Kind,
+    namespace: string | null,
+    { selector, metadataOnly = false }: Selection,
+    limit: number,
+    next?: string,
+  ): Promise<string> {
+    const query = new URLSearchParams({ limit: String(limit) });
+    if (selector !== undefined) query.set('labelSelector', selector);
+    if (next) query.set('continue', next);
+    const where = `${path(kind, namespace)}?${query.toString()}`;
+    const accept = metadataOnly ? METADATA_LIST : undefined;
+    const longest = limit === 1 ? LONGEST_ANSWER : LONGEST_PAGE;
+    return must(textOf(HttpMethod.GET, where, longest, undefined, undefined, accept), kind);
+  }
+
+  async function watch<T>(kind: Kind, options: WatchOptions): Promise<AsyncGenerator<WatchEvent<T>, void>> {
+    const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true' });
+    query.set('timeoutSeconds', String(options.seconds));
+    if (options.selector !== undefined) query.set('labelSelector', options.selector);
+    if (options.since !== null) query.set('resourceVersion', options.since);
+    else {
+      query.set('sendInitialEvents', 'true');
+      query.set('resourceVersionMatch', 'NotOlderThan');
+    }
+    const where = `${path(kind, null)}?${query.toString()}`;
+    const accept = options.metadataOnly ? METADATA_EVENT : undefined;
+    const answer = await send(HttpMethod.GET, where, options.signal, undefined, undefined, accept);
+    const { httpStatusCode: status, body } = answer;
+    onCall(status);
+    const stream = body.stream() ?? Readable.from([]);
+    if (status === 200) return eventsOf(stream, where);
+    throw refusal('watch', where, status, messageOf(await boundedText(stream, LONGEST_ANSWER).catch(() => '')));
+  }
+
   async function listOnce<T, R>(
     kind: Kind,
     namespace: string | null,
-    { selector, metadataOnly = false, keep = (page) => page as readonly unknown[] as R[] }: ListOptions<T, R>,
+    { keep = (page) => page as readonly unknown[] as R[], versioned, ...selection }: ListOptions<T, R>,
   ): Promise<R[]> {
     const kept: R[] = [];
     let large = 0;
     let limit = PAGE;
     let next: string | undefined;
     for (;;) {
-      const query = new URLSearchParams({ limit: String(limit) });
-      if (selector !== undefined) query.set('labelSelector', selector);
-      if (next) query.set('continue', next);
-      const where = `${path(kind, namespace)}?${query.toString()}`;
-      const accept = metadataOnly ? METADATA_ONLY : undefined;
-      const longest = limit === 1 ? LONGEST_ANSWER : LONGEST_PAGE;
-      const asked = textOf(HttpMethod.GET, where, longest, undefined, undefined, accept);
-      const text = await must(asked, kind).catch((error: unknown) => {
+      const text = await readPage(kind, namespace, selection, limit, next).catch((error: unknown) => {
         if (error instanceof TooLarge && limit > 1) return null;
         throw error;
       });
@@ -225,6 +276,7 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
         for (const item of found) kept.push(item);
       }
       next = page.metadata.continue;
+      if (!next) versioned?.(page.metadata.resourceVersion ?? '');
       if (!next) break;
       if (text.length * 2 <= LONGEST_PAGE) limit = Math.min(PAGE, limit * 2);
     }
@@ -242,6 +294,11 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
           if (!(error instanceof ApiError && error.status === 410) || left === 0) throw error;
         }
     },
+    version: async (kind, selection) => {
+      const text = await readPage(kind, null, { ...selection, metadataOnly: true }, 1);
+      return (JSON.parse(text) as Page<unknown>).metadata.resourceVersion ?? '';
+    },
+    watch,
     apply(object, dryRun = false) {
       const { kind, metadata } = object;
       const where = `${path(kind as Kind, metadata.namespace, metadata.name)}?fieldManager=${MANAGER}&force=true${dryRun ? '&dryRun=All' : ''}`;
@@ -308,7 +365,7 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
 
 interface Page<T> {
   readonly items: readonly T[] | null;
-  readonly metadata: { readonly continue?: string };
+  readonly metadata: { readonly continue?: string; readonly resourceVersion?: string };
 }
 
 /** Characters that these have beyond what is usual. */
@@ -320,6 +377,32 @@ function largeIn(kept: readonly unknown[]): number {
 function whereOf(items: readonly unknown[]): string {
   const { metadata } = (items.at(-1) ?? {}) as { metadata?: { namespace?: string } };
   return metadata?.namespace === undefined ? '' : `, last in namespace ${metadata.namespace}`;
+}
+
+/** The objects of a watch are bounded like answers: each is one line. */
+async function* eventsOf<T>(stream: AsyncIterable<Uint8Array>, where: string): AsyncGenerator<WatchEvent<T>, void> {
+  try {
+    for await (const line of linesOf(stream, LONGEST_ANSWER)) {
+      const event = JSON.parse(line) as WatchEvent<T> | { type: 'ERROR'; object: { code?: number; message?: string } };
+      if (event.type === 'ERROR') {
+        const { code = 500, message = '' } = event.object;
+        throw refusal('watch', where, code, message.slice(0, 1000));
+      }
+      yield event;
+    }
+  } catch (error) {
+    if (error instanceof ApiError || error instanceof Unavailable) throw error;
+    throw new Unavailable('Kubernetes', `watch ${where.split('?')[0]}: it broke off`, { cause: error });
+  }
+}
+
+function refusal(what: string, where: string, status: number, words: string): ApiError | Unavailable {
+  const message = `${what} ${where.split('?')[0]}: ${status} ${words}`;
+  // An admission webhook that is away or broken is named, with what became of the call.
+  const ofWebhook = WEBHOOK_FAILED.exec(words)?.[0];
+  if (status === 409 || status === 429 || status >= 500)
+    return new Unavailable('Kubernetes', message, ofWebhook === undefined ? {} : { words: ofWebhook });
+  return new ApiError(status, message, words);
 }
 
 function messageOf(text: string): string {

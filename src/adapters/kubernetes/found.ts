@@ -12,89 +12,79 @@ import { RECORD, recordText } from './record.ts';
 import { isOfOtherVersion, isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
-const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
+export const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
 
 /** How the record of an ending grant reads. In the texts of people the quotes are escaped. */
 const ENDING = '"state":"ending"';
 
 /** Objects that are judged in one go, before whatever waits has its turn: an end that is due meanwhile. */
 const JUDGED_AT_ONCE = 20;
-/** For how long it is remembered what was judged: milliseconds, some more than from one look to the next. */
-const REMEMBERED = 60_000;
 
-type Proof = Pick<Found, 'sealed' | 'orphaned' | 'otherVersion' | 'ending'>;
+/** The objects that carry the instance, by their label. */
+export const ofInstance = (instance: string): string => `${INSTANCE_LABEL}=${instance}`;
 
-/**
- * Answers how to find everything in the cluster that carries the instance, sealed or not. Seals cost more than all else of it, so that each
- * version of an object is judged once.
- */
+/** Answers how to list everything in the cluster that carries the instance, sealed or not. */
 export function createFinder(api: Api, instance: string, keysOf: () => Promise<ClusterKeys>): () => Promise<Found[]> {
-  let known = { at: 0, proofs: new Map<string, Proof>() };
   return async function find() {
-    const keys = await keysOf();
-    // An etcd that is restored from a backup counts its versions from there again.
-    const before = performance.now() - known.at < REMEMBERED ? known.proofs : null;
-    const proofs = new Map<string, Proof>();
-    async function judge(kind: Kind, page: readonly KubeObject[]): Promise<Found[]> {
+    const judge = judgeWith(await keysOf(), api);
+    async function judgeAll(kind: Kind, page: readonly KubeObject[]): Promise<Found[]> {
       const found: Found[] = [];
-      for (const listed of page) {
+      for (const object of page) {
         if (found.length % JUDGED_AT_ONCE === 0) await setImmediate();
-        // Lists leave the kind out of their items.
-        const object = { ...listed, kind };
-        const { uid = '', resourceVersion = '' } = object.metadata;
-        const version = `${uid} ${resourceVersion}`;
-        const proof = before?.get(version) ?? proofOf(object, keys);
-        if (uid !== '' && resourceVersion !== '') proofs.set(version, proof);
-        found.push(asFound(object, proof, keys));
+        found.push(judge(kind, object));
       }
       return found;
     }
-    const selector = `${INSTANCE_LABEL}=${instance}`;
+    const selector = ofInstance(instance);
     const lists = KINDS.map((kind) =>
-      api.list(kind, null, { selector, keep: (page: readonly KubeObject[]) => judge(kind, page) }),
+      api.list(kind, null, { selector, keep: (page: readonly KubeObject[]) => judgeAll(kind, page) }),
     );
-    const found = (await Promise.all(lists)).flat();
-    known = { at: performance.now(), proofs };
-    return found;
+    return (await Promise.all(lists)).flat();
   };
 }
 
-function proofOf(object: KubeObject, keys: ClusterKeys): Proof {
-  const sealed = isSealed(object, keys);
-  return {
-    sealed,
-    orphaned: !sealed && isOrphaned(object, keys),
-    otherVersion: isOfOtherVersion(object, keys),
-    ending: sealed && (recordText(object, keys) ?? '').includes(ENDING),
+/**
+ * Answers how to judge an object that carries the instance: what matters of it, and whether its seal holds. Lists leave the kind out of their
+ * items. Its record is large and seldom asked for: it is not kept, but read when it is.
+ */
+export function judgeWith(keys: ClusterKeys, api: Pick<Api, 'read'>): (kind: Kind, object: KubeObject) => Found {
+  // Made apart, so that it holds no more of the object than this.
+  const recordOf = (kind: Kind, namespace: string, name: string, uid: string) => () =>
+    readRecord(kind, { namespace, name, uid }, keys, api);
+  return function judge(kind, listed) {
+    const object = { ...listed, kind };
+    const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
+    const label = labels?.[GRANT_LABEL] ?? '';
+    const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
+    const sealed = isSealed(object, keys);
+    const orphaned = !sealed && isOrphaned(object, keys);
+    return {
+      kind,
+      namespace,
+      name,
+      uid,
+      id: isGrantId(label) ? label : null,
+      sealed,
+      orphaned,
+      otherVersion: isOfOtherVersion(object, keys),
+      ending: sealed && (recordText(object, keys) ?? '').includes(ENDING),
+      expiresAt: (sealed || orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
+      record: sealed && annotations?.[RECORD] !== undefined ? recordOf(kind, namespace, name, uid) : async () => null,
+      deleting: deletionTimestamp !== undefined,
+    };
   };
 }
 
-/** @throws never: a record that can't be read is none */
-function asFound(object: KubeObject, proof: Proof, keys: ClusterKeys): Found {
-  const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
-  const label = labels?.[GRANT_LABEL] ?? '';
-  const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
-  const record = annotations?.[RECORD];
-  // Of the whole object no more is kept until the end of the look.
-  const lease: KubeObject = {
-    apiVersion: object.apiVersion,
-    kind: object.kind,
-    metadata: { namespace, name, annotations: record === undefined ? {} : { [RECORD]: record } },
-  };
-  return {
-    kind: object.kind,
-    namespace,
-    name,
-    uid,
-    id: isGrantId(label) ? label : null,
-    ...proof,
-    expiresAt: (proof.sealed || proof.orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,
-    record: () => (proof.sealed ? grantOf(recordText(lease, keys)) : null),
-    deleting: deletionTimestamp !== undefined,
-  };
-}
-
-function grantOf(text: string | null): Grant | null {
-  const parsed = parseGrantRecord(text ?? '');
+/** The record that the object has now. A record that can't be read is none. */
+async function readRecord(
+  kind: Kind,
+  { namespace, name, uid }: KubeObject['metadata'],
+  keys: ClusterKeys,
+  api: Pick<Api, 'read'>,
+): Promise<Grant | null> {
+  const read = await api.read(kind, namespace, name);
+  if (read === null || read.metadata.uid !== uid) return null;
+  const object = { ...read, kind };
+  const parsed = parseGrantRecord((isSealed(object, keys) && recordText(object, keys)) || '');
   return 'grant' in parsed ? parsed.grant : null;
 }

@@ -29,12 +29,18 @@ export interface KubePod extends PodObject {
 
 type Intern = <T>(value: T) => T;
 
-/** Equal values become one. For one list: it is forgotten with that. */
-export function createIntern(): Intern {
+/** So many different values are remembered. */
+const MOST_INTERNED = 50_000;
+
+/** Equal values become one. What is seen for longer than a list brings ever new ones: then all are forgotten, and some are held twice. */
+export function createIntern(most = MOST_INTERNED): Intern {
   const known = new Map<string, unknown>();
   return <T>(value: T): T => {
     const key = JSON.stringify(value);
-    if (!known.has(key)) known.set(key, value);
+    if (!known.has(key)) {
+      if (known.size === most) known.clear();
+      known.set(key, value);
+    }
     return known.get(key) as T;
   };
 }
@@ -69,27 +75,32 @@ const projectContainers = (containers: readonly Container[] | undefined): Contai
       }),
     );
 
+/** For the pods of one list, and of the watch after it. */
+export function podProjection(): (pod: KubePod) => KubePod {
+  const intern = createIntern();
+  return ({ metadata, spec = {}, status = {} }) => ({
+    metadata: projectMeta(metadata, intern),
+    spec: intern(
+      present<NonNullable<PodObject['spec']>>({
+        hostNetwork: spec.hostNetwork,
+        containers: projectContainers(spec.containers),
+        initContainers: projectContainers(spec.initContainers),
+      }),
+    ),
+    status: present<NonNullable<PodObject['status']>>({
+      phase: status.phase && intern(status.phase),
+      podIP: status.podIP,
+      podIPs: status.podIPs?.map(({ ip }) => ({ ip })),
+      hostIP: status.hostIP && intern(status.hostIP),
+      hostIPs: status.hostIPs && intern(status.hostIPs),
+    }),
+  });
+}
+
 /** For the pages of one list of pods. */
 export function keepPods(): (page: readonly KubePod[]) => KubePod[] {
-  const intern = createIntern();
-  return (page) =>
-    page.map(({ metadata, spec = {}, status = {} }) => ({
-      metadata: projectMeta(metadata, intern),
-      spec: intern(
-        present<NonNullable<PodObject['spec']>>({
-          hostNetwork: spec.hostNetwork,
-          containers: projectContainers(spec.containers),
-          initContainers: projectContainers(spec.initContainers),
-        }),
-      ),
-      status: present<NonNullable<PodObject['status']>>({
-        phase: status.phase && intern(status.phase),
-        podIP: status.podIP,
-        podIPs: status.podIPs?.map(({ ip }) => ({ ip })),
-        hostIP: status.hostIP && intern(status.hostIP),
-        hostIPs: status.hostIPs && intern(status.hostIPs),
-      }),
-    }));
+  const project = podProjection();
+  return (page) => page.map(project);
 }
 
 /** For the pages of one list of pods that are judged for reachability. */

@@ -131,9 +131,9 @@ const of = (group: string, resources: readonly string[], verbs: readonly string[
 /** What it takes to find what is open and to end it, in every namespace: profiles may have named others yesterday. */
 const TO_END: readonly Access[] = [
   ...of('', ['pods'], ['list']),
-  ...of('batch', ['jobs'], ['list', 'delete']),
-  ...of('networking.k8s.io', ['networkpolicies'], ['list', 'delete']),
-  ...of('rbac.authorization.k8s.io', ['roles', 'rolebindings'], ['list', 'delete']),
+  ...of('batch', ['jobs'], ['list', 'watch', 'delete']),
+  ...of('networking.k8s.io', ['networkpolicies'], ['list', 'watch', 'delete']),
+  ...of('rbac.authorization.k8s.io', ['roles', 'rolebindings'], ['list', 'watch', 'delete']),
   ...of('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
 ];
 

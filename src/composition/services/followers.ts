@@ -26,7 +26,7 @@ export function followersService({
   const follower = createFollower(world, (namespaces) => pods.watch(namespaces), notFollowed);
   const hear: AuditListener = ({ event, id }) => {
     // A hint only: it must not be able to fail what is being recorded.
-    if (event === 'active' && id !== null) void follower.begun(id).catch(() => {});
+    if ((event === 'active' || event === 'adopted') && id !== null) void follower.begun(id).catch(() => {});
   };
   return {
     follow: (all) => void follower.follow(all).catch(notFollowed),

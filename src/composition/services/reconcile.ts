@@ -1,39 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Followed } from '../../app/follow-workloads.ts';
+import { createChangeJudge } from '../../app/judge-changes.ts';
 import { createLookout } from '../../app/lookout.ts';
-import type { World } from '../../app/ports.ts';
+import type { OwnObjects, OwnObjectsListener, World } from '../../app/ports.ts';
 import { reconcile } from '../../app/reconcile.ts';
+import { mayPass } from '../../app/steps.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
-/** Milliseconds between two looks at the cluster. */
+/** Milliseconds between two looks at all grants. */
 const LOOK_EVERY = 30_000;
+/** For how long the first list of everything of ours is waited for at the start: milliseconds. */
+const LISTED_WITHIN = 10_000;
 
-/** Holds what is recorded and what is in the cluster against each other: at the start, and from time to time in turn with the other replicas. */
+/**
+ * Holds what is recorded and what is in the cluster against each other: each grant when its objects change, and all of them at the start, after
+ * each gap in what is heard of the cluster, and from time to time in turn with the other replicas.
+ */
 export function reconcileService({
   world,
+  watchOwn,
   followers,
   log,
 }: {
   readonly world: World;
+  readonly watchOwn: (listener: OwnObjectsListener) => OwnObjects;
   /** Not waited for: no right outlives its window by it. */
   readonly followers: { follow(all: Followed): void };
   readonly log: ServiceLog;
 }): Service & { trouble(): string | null } {
+  const notReconciled = (error: unknown) => log.error({ err: error }, 'reconcile met a fault');
+  const couldNotLook = (error: unknown) =>
+    log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+  const listed = Promise.withResolvers<void>();
+  const stopping = new AbortController();
+  let own: OwnObjects | undefined;
+  function known(): OwnObjects {
+    if (own === undefined) throw new Error('it has not been started');
+    return own;
+  }
+
+  const judge = createChangeJudge(
+    world,
+    (id) => known().of(id),
+    (error) => (mayPass(error) ? couldNotLook(error) : notReconciled(error)),
+  );
   const lookout = createLookout({
     // One replica looks in each span of time.
     claim: () => world.store.firstTime(`reconcile ${Math.floor(Date.now() / LOOK_EVERY)}`, 60),
-    work: async () =>
-      followers.follow(await reconcile(world, (error) => log.error({ err: error }, 'reconcile met a fault'))),
+    work: async () => followers.follow(await reconcile(world, known().byGrant(), notReconciled)),
     leave: () => followers.follow(new Map()),
   });
-  const couldNotLook = (error: unknown) =>
-    log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);
   return {
     trouble: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
     async start() {
+      own = watchOwn({
+        onChange: (id) => judge.changed(id),
+        onListed() {
+          listed.resolve();
+          void lookout.look().catch(couldNotLook);
+        },
+      });
+      const waited = sleep(LISTED_WITHIN, undefined, { signal: stopping.signal, ref: false });
+      await Promise.race([listed.promise, waited]).catch(() => {});
       await lookout.look().catch(couldNotLook);
       turns.start();
     },
-    stop: () => turns.stop(),
+    stop() {
+      stopping.abort();
+      turns.stop();
+      own?.stop();
+      judge.stop();
+    },
   };
 }

@@ -7,7 +7,7 @@ function seenAs(world: World, change: Partial<Found>): World {
   const found = async () => (await world.cluster.found()).map((object) => ({ ...object, ...change }));
   return { ...world, cluster: { ...world.cluster, found } };
 }
-const NOT_OURS = { sealed: false, expiresAt: null, record: () => null };
+const NOT_OURS = { sealed: false, expiresAt: null, record: async () => null };
 
 async function withGrant() {
   const app = appWorld();

@@ -13,7 +13,7 @@ const object = (id: string, kind: string, name = '', namespace = 'staging'): Fou
   orphaned: false,
   otherVersion: false,
   expiresAt: 0,
-  record: () => null,
+  record: async () => null,
   ending: false,
   deleting: false,
 });

@@ -42,7 +42,7 @@ describe('an active grant that is whole', () => {
       read.push(of);
       return get(of);
     };
-    const followed = await reconcile(app.world, () => {});
+    const followed = await reconcile(app.world, await app.byGrant(), () => {});
     expect(read).toEqual([]);
     expect([...followed].map(([namespace, ids]) => [namespace, [...ids]])).toEqual([['staging', [id]]]);
   });
@@ -50,7 +50,7 @@ describe('an active grant that is whole', () => {
   test('is followed, and what waits for its decision is not', async () => {
     await app.request(PEOPLE.ben, { target: { namespace: 'team-a', workload: { kind: 'Deployment', name: 'shop' } } });
     await app.run();
-    expect([...(await reconcile(app.world, () => {})).keys()]).toEqual(['staging']);
+    expect([...(await reconcile(app.world, await app.byGrant(), () => {})).keys()]).toEqual(['staging']);
   });
 
   test.each<[string, (found: Found) => Partial<Found>]>([
@@ -141,7 +141,7 @@ test('an ending that only the lease knows of goes on, with its cause and its per
     state: 'ending' as const,
     ending: { ...ending, rightsGoneAt: null, policyGoneAt: null, workspaceGoneAt: null },
   };
-  listed((found) => (found.kind === 'Job' ? { ending: true, record: () => record } : {}));
+  listed((found) => (found.kind === 'Job' ? { ending: true, record: async () => record } : {}));
   await look();
   expect(await app.grant(id)).toMatchObject({ state: 'revoked', ending: { cause: 'revoked', note: 'enough', by } });
 });
@@ -160,7 +160,7 @@ test('objects of a grant that has ended are taken away, and that is recorded onc
 
 describe('what neither Redis nor a record knows', () => {
   beforeEach(() => app.loseRedis());
-  const noRecord = { record: () => null };
+  const noRecord = { record: async () => null };
 
   test('has its time while its lease is there, though its record can not be read', async () => {
     listed(() => noRecord);

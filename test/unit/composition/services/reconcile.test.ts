@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Followed } from '../../../../src/app/follow-workloads.ts';
+import type { OwnObjects, OwnObjectsListener } from '../../../../src/app/ports.ts';
 import { reconcileService } from '../../../../src/composition/services/reconcile.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
@@ -15,50 +16,90 @@ async function world() {
   const app = appWorld();
   const log = silentLog();
   const followed: Followed[] = [];
-  const replica = () =>
-    reconcileService({ world: app.world, followers: { follow: (all) => void followed.push(all) }, log });
   const { grant } = await app.request();
   await app.run();
   await app.useCases.review(PEOPLE.ben, grant.id, 'approve', '', await app.seen(grant.id));
   await app.run();
-  return { app, log, followed, replica, id: grant.id };
+  const listeners: OwnObjectsListener[] = [];
+  const own = { objects: await app.byGrant(), looks: 0, stopped: 0, fault: null as Error | null };
+  function watchOwn(listener: OwnObjectsListener): OwnObjects {
+    listeners.push(listener);
+    queueMicrotask(listener.onListed);
+    return {
+      byGrant() {
+        if (own.fault !== null) throw own.fault;
+        own.looks += 1;
+        return own.objects;
+      },
+      of: (id) => own.objects.get(id) ?? [],
+      stop: () => void (own.stopped += 1),
+    };
+  }
+  const replica = () =>
+    reconcileService({ world: app.world, watchOwn, followers: { follow: (all) => void followed.push(all) }, log });
+  return { app, log, followed, replica, own, listeners, id: grant.id };
 }
 
-test('the cluster is looked at before the start is over, and its workloads are followed', async () => {
-  const { followed, replica, id } = await world();
+test('all grants are looked at before the start is over, and their workloads are followed', async () => {
+  const { followed, replica, id, own } = await world();
   const service = replica();
   expect(service.trouble()).toBe('not held against the cluster yet');
   await service.start();
   expect(service.trouble()).toBeNull();
   expect(followed).toEqual([new Map([['staging', new Set([id])]])]);
   await service.stop(0);
+  expect(own.stopped).toBe(1);
 });
 
 test('two replicas take turns: the one that does not look follows nothing', async () => {
-  const { app, followed, replica } = await world();
+  const { followed, replica, own } = await world();
   const [one, other] = [replica(), replica()];
   await one.start();
   await other.start();
   followed.length = 0;
-  const found = vi.spyOn(app.cluster.access, 'found');
+  own.looks = 0;
   vi.advanceTimersByTime(30_000);
   await vi.waitFor(() => expect(followed).toHaveLength(2));
-  expect(found).toHaveBeenCalledTimes(1);
+  expect(own.looks).toBe(1);
   expect(followed.map(({ size }) => size).toSorted()).toEqual([0, 1]);
   for (const service of [one, other]) await service.stop(0);
   vi.advanceTimersByTime(600_000);
-  expect(found).toHaveBeenCalledTimes(1);
+  expect(own.looks).toBe(1);
 });
 
-test('a cluster that does not answer at the start is told, and looked at in the next turn', async () => {
-  const { app, log, replica } = await world();
-  const { found } = app.cluster.access;
-  app.cluster.access.found = () => Promise.reject(new Error('no answer'));
+test('a new list of what is ours is looked at at once', async () => {
+  const { followed, replica, listeners } = await world();
   const service = replica();
   await service.start();
-  expect(log.lines).toMatchObject([{ level: 'warn', text: 'reconcile could not look at the cluster or the grants' }]);
+  followed.length = 0;
+  listeners[0]?.onListed();
+  await vi.waitFor(() => expect(followed).toHaveLength(1));
+  await service.stop(0);
+});
+
+test('a change of an object ends its grant without a look', async () => {
+  const { app, replica, own, listeners, id } = await world();
+  const service = replica();
+  await service.start();
+  own.looks = 0;
+  own.objects = new Map();
+  delete app.cluster.held.get(id)?.rights;
+  listeners[0]?.onChange(id);
+  await vi.waitFor(async () => expect((await app.grant(id)).state).toBe('ending'), { timeout: 5000 });
+  expect(own.looks).toBe(0);
+  await service.stop(0);
+});
+
+test('what is not known at the start is told, and looked at in the next turn', async () => {
+  const { log, replica, own } = await world();
+  own.fault = new Error('no answer');
+  const service = replica();
+  await service.start();
+  expect(log.lines).toContainEqual(
+    expect.objectContaining({ level: 'warn', text: 'reconcile could not look at the cluster or the grants' }),
+  );
   expect(service.trouble()).not.toBeNull();
-  app.cluster.access.found = found;
+  own.fault = null;
   vi.advanceTimersByTime(30_000);
   await vi.waitFor(() => expect(service.trouble()).toBeNull());
   await service.stop(0);
