@@ -29,6 +29,8 @@ export interface RedisOptions {
   dir?: string;
   /** How much a crash may lose: `everysec` (default) about a second, `always` nothing that was answered. */
   appendfsync?: 'everysec' | 'always';
+  /** Users beside the default one, which may do everything: a name and the rules of its ACL, parted by blanks. */
+  users?: readonly string[];
 }
 
 const SERVERS = ['redis-server', 'valkey-server'];
@@ -78,7 +80,12 @@ export async function ensureRedis({ log }: { log: Log }): Promise<string> {
  *
  * @throws Error that says what to install when there is no server, or with the server's own words when it won't start.
  */
-export async function startRedis({ log, dir, appendfsync = 'everysec' }: RedisOptions): Promise<LocalRedis> {
+export async function startRedis({
+  log,
+  dir,
+  appendfsync = 'everysec',
+  users = [],
+}: RedisOptions): Promise<LocalRedis> {
   const command = await ensureRedis({ log });
   const home = dir ?? (await mkdtemp(join(tmpdir(), 'drawbridge-redis-')));
   await mkdir(home, { recursive: true });
@@ -90,7 +97,8 @@ export async function startRedis({ log, dir, appendfsync = 'everysec' }: RedisOp
   const start = async (): Promise<void> => {
     const settings = { bind: '127.0.0.1', port, dir: home, appendonly: 'yes', appendfsync, save: '' };
     const fixed = { 'maxmemory-policy': 'noeviction', daemonize: 'no', logfile: '' };
-    const args = Object.entries({ ...settings, ...fixed }).flatMap(([key, value]) => [`--${key}`, String(value)]);
+    const options = Object.entries({ ...settings, ...fixed }).flatMap(([key, value]) => [`--${key}`, String(value)]);
+    const args = [...options, ...users.flatMap((user) => ['--user', ...user.split(' ')])];
     const started = supervised(command, args, {
       cwd: home,
       logFile,

@@ -235,8 +235,15 @@ export type Fault =
       readonly calls: number;
     };
 
+/**
+ * In what a batch lives. `unforgiving`: a Redis whose user may not do all, limits of Slack that are met, somebody's webhook that adds to whatever is written, a crowd of other
+ * workloads that come and go.
+ */
+export type Climate = 'mild' | 'unforgiving';
+
 export interface Batch {
   readonly name: string;
+  readonly climate: Climate;
   readonly histories: readonly History[];
   /** In the order of `at`, milliseconds since the batch began. */
   readonly faults: readonly { readonly at: number; readonly fault: Fault }[];
@@ -290,7 +297,14 @@ export function drawBatch(seed: number, index: number, size: number): Batch {
   // Every fourth is left in peace: lateness without faults is measured there.
   const calm = index % 4 === 2;
   const faults = calm ? [] : drawFaults(random);
-  return { name, histories, faults, storm: STORM_MS, patient: random.chance(0.15) };
+  return { name, climate: climateOf(seed, index), histories, faults, storm: STORM_MS, patient: random.chance(0.15) };
+}
+
+/** Of four batches two are of each climate, in all orders alike: one of the four has no faults, and it is not always in the same. */
+export function climateOf(seed: number, index: number): Climate {
+  const random = createRandom(Math.imul(seed, 0x27d4eb2f) ^ Math.imul(Math.floor(index / 4) + 1, 0x165667b1));
+  const order = random.pick(['UUMM', 'UMUM', 'UMMU', 'MUUM', 'MUMU', 'MMUU']);
+  return order[index % 4] === 'U' ? 'unforgiving' : 'mild';
 }
 
 /** Those whose word counts, by the policy. */
@@ -339,7 +353,7 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
     const histories = SLOTS.map((_, slot) =>
       drawChanging(random, `${name}h${slot}`, slot, changes[slot % changes.length] ?? CHANGES[0]),
     );
-    return { name, histories, faults: [], storm: 0, patient: true };
+    return { name, climate: 'mild', histories, faults: [], storm: 0, patient: true };
   }
   const profiles = PROFILES_OF[plant] ?? (['view', 'debug', 'own-tools'] as const);
   // Time for the cluster to change in.
@@ -365,7 +379,7 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       decisions: [{ after: random.between(soonest, latest), by, verdict: 'approve', twice: false, again: null }],
     };
   });
-  return { name, histories, faults: isLate ? FORGOTTEN : [], storm: 20_000, patient: true };
+  return { name, climate: 'mild', histories, faults: isLate ? FORGOTTEN : [], storm: 20_000, patient: true };
 }
 
 /**

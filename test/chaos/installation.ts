@@ -9,12 +9,14 @@ import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
+import { HOSTED } from '../support/redis-users.ts';
 import { SHORT_MINUTE } from '../support/slack.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import type { CrashPoint } from './crash-points.ts';
-import { chaosWorkspace } from './histories.ts';
+import { type Climate, chaosWorkspace } from './histories.ts';
 import { type SlackView, viewSlack } from './slack-view.ts';
 import { slotObjects, slotProfiles, workload } from './slots.ts';
+import { startUnforgiving } from './unforgiving.ts';
 
 const MAIN = fileURLToPath(new URL('./bot.ts', import.meta.url));
 const ACCESS = 'C0ACCESS001';
@@ -53,15 +55,26 @@ export interface Installation {
   stop(): Promise<void>;
 }
 
+/** A minute of the unforgiving Slack's limits: what people do in a batch would take them some minutes more. */
+const MINUTE_MS = 10_000;
+
 let installed = 0;
+
+/** Each hoster in its turn. */
+function pickHost(): keyof typeof HOSTED {
+  const hosts = Object.keys(HOSTED) as (keyof typeof HOSTED)[];
+  return hosts[installed % hosts.length] ?? 'no INFO';
+}
 
 /** Brings an installation up on a control plane that others may use too. */
 export async function install(options: {
   readonly cluster: ControlPlane;
   readonly plant: string | null;
+  readonly climate: Climate;
   readonly log: (line: string) => void;
 }): Promise<Installation> {
-  const { cluster, plant, log } = options;
+  const { cluster, plant, climate, log } = options;
+  const isUnforgiving = climate === 'unforgiving';
   const suffix = randomBytes(3).toString('hex');
   const [open, slots] = [`open-${suffix}`, `slots-${suffix}`];
   await cluster.apply([
@@ -77,9 +90,9 @@ export async function install(options: {
   const world = await startWorld({
     log: () => {},
     cluster,
-    slack: { ...chaosWorkspace(), ackMs: 3000, minuteMs: SHORT_MINUTE },
+    slack: { ...chaosWorkspace(), ackMs: 3000, minuteMs: isUnforgiving ? MINUTE_MS : SHORT_MINUTE },
     // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
-    redis: { appendfsync: 'always' },
+    redis: { appendfsync: 'always', users: [`hosted on >hosted ~* &* ${HOSTED[pickHost()]}`] },
     policy(policy) {
       policy.approvals = { ...policy.approvals, timeout: '15s', reminder: '5s' };
       policy.notifications = { warning: '2s' };
@@ -126,6 +139,7 @@ export async function install(options: {
       env: {
         KUBECONFIG: kubeconfig,
         CHAOS_CRASH: crashFile,
+        ...(isUnforgiving ? { REDIS_URL: world.redisUrl.replace('redis://', 'redis://hosted:hosted@') } : {}),
         NODE_COMPILE_CACHE: compiled,
         ...(plant === null ? {} : { CHAOS_PLANT: plant }),
       },
@@ -182,6 +196,11 @@ export async function install(options: {
       },
     };
   }
+  const namespaces = { ...world.namespaces, open, slots };
+  const workspaces = world.installation.workspacesNamespace;
+  const unforgiving = isUnforgiving
+    ? await startUnforgiving(cluster, [...Object.values(namespaces), workspaces])
+    : null;
   victims.push(await startVictim('one'));
   victims.push(await startVictim('two'));
   await world.slack.control.connected(2);
@@ -194,8 +213,8 @@ export async function install(options: {
     redis,
     slack: viewSlack(world.slack.control.log(), ACCESS),
     victims,
-    namespaces: { ...world.namespaces, open, slots },
-    workspaces: world.installation.workspacesNamespace,
+    namespaces,
+    workspaces,
     faulty,
     dead,
     flushes: [],
@@ -205,6 +224,7 @@ export async function install(options: {
       await Promise.all(victims.map((victim) => victim.stop()));
       redis.disconnect();
       await proxy.stop();
+      await unforgiving?.stop();
       await world.stop();
       await kubelet.stop();
     },

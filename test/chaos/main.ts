@@ -7,7 +7,7 @@ import { startChurn } from '../support/churn.ts';
 import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
 import { type Ran, runBatch } from './batch.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
-import { type Batch, drawBatch, drawPlanted } from './histories.ts';
+import { type Batch, type Climate, drawBatch, drawPlanted } from './histories.ts';
 import { type Installation, install } from './installation.ts';
 import { judge, type Verdict, type Violation } from './judge.ts';
 import { readOwnAudit } from './own-audit.ts';
@@ -21,6 +21,7 @@ import { createReport } from './report.ts';
  */
 /** Batches after which an installation is made anew: what its Slack holds grows, and with it the time for each click. */
 const BATCHES = 4;
+const OTHER = { mild: 'unforgiving', unforgiving: 'mild' } as const satisfies Record<Climate, Climate>;
 const HELP = `Usage: npm run chaos -- [options]
   --histories N  how many (default 50)
   --size N       of them in a batch that shares an installation and its faults (default 13; fewer for a busy machine, which else hears few)
@@ -71,7 +72,8 @@ async function run(
   batches: readonly Batch[],
   worlds: number,
 ): Promise<{ readonly violations: readonly Violation[]; readonly table: string }> {
-  const queue = [...batches];
+  const queues = Map.groupBy(batches, ({ climate }) => climate);
+  const left = (climate: Climate) => queues.get(climate)?.length ?? 0;
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const report = createReport();
@@ -83,17 +85,18 @@ async function run(
   // Without it no pod is admitted.
   await cluster.kubectl(['wait', '--for=create', 'serviceaccount/default', '-n', busy, '--timeout=30s']);
   const churn = await startChurn(cluster.adminKubeconfig, [busy], { pause: 1000 });
+  let next: Climate = 'unforgiving';
   const work = async () => {
-    while (queue.length > 0) await workOn(await install({ cluster, plant, log }));
+    while (left('mild') + left('unforgiving') > 0) {
+      const climate = left(next) > 0 ? next : OTHER[next];
+      next = OTHER[climate];
+      const taken = queues.get(climate)?.splice(0, BATCHES) ?? [];
+      await workOn(await install({ cluster, plant, climate, log }), taken);
+    }
   };
-  const workOn = async (on: Installation) => {
+  const workOn = async (on: Installation, taken: readonly Batch[]) => {
     try {
-      for (
-        let left = BATCHES, batch = queue.shift();
-        batch !== undefined;
-        batch = left > 0 ? queue.shift() : undefined
-      ) {
-        left -= 1;
+      for (const batch of taken) {
         const ran = await runBatch(on, audit, admin, batch);
         await audit.read();
         on.slack.read();
@@ -131,7 +134,7 @@ function tell(batch: Batch, ran: Ran, verdict: Verdict, seconds: number, plant: 
   const { requests, nudged } = ran;
   const ends = [...verdict.ends].map(([end, number]) => `${end} ${number}`).join(', ');
   say(
-    `${seconds.toFixed(0)} s: ${plant === null ? '' : `${plant}: `}batch ${batch.name}: ${batch.histories.length} histories, ${verdict.granted} got access; ${requests.length} requests, ${verdict.grants} grants (${ends}), ${batch.faults.length} faults, ${verdict.violations.length} violations${nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
+    `${seconds.toFixed(0)} s: ${plant === null ? '' : `${plant}: `}batch ${batch.name} (${batch.climate}): ${batch.histories.length} histories, ${verdict.granted} got access; ${requests.length} requests, ${verdict.grants} grants (${ends}), ${batch.faults.length} faults, ${verdict.violations.length} violations${nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
   );
 }
 

@@ -14,6 +14,7 @@ export function createReport() {
   return {
     add(ran: Ran, verdict: Verdict): void {
       add('histories', ran.batch.histories.length);
+      add(ran.batch.climate, ran.batch.histories.length);
       add('requests', ran.requests.length);
       add('steps', ran.steps);
       add('grants', verdict.grants);
@@ -47,6 +48,10 @@ export function createReport() {
       const late = (kind: keyof typeof worst) => `${(worst[kind].worst / 1000).toFixed(1)} s (of ${worst[kind].of})`;
       const rows: [string, string][] = [
         ['histories / requests / steps', `${get('histories')} / ${get('requests')} / ${get('steps')}`],
+        [
+          'histories with a Redis of a hoster, a mutating webhook and a crowd of workloads / without',
+          `${get('unforgiving')} / ${get('mild')}`,
+        ],
         ['faults begun', get('faults')],
         ['bots killed with -9 from outside', get('kills')],
         ['bots that killed themselves between two writes', `${get('crashes')}, at ${crashes.size} different points`],
