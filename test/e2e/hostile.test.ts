@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { request } from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
@@ -98,14 +101,17 @@ function policy(input: PolicyInput): void {
   input.profiles['pair'] = { ...asked, approvals: 2 };
 }
 
+const TIMED = fileURLToPath(new URL('../support/timed-bot.ts', import.meta.url));
+
 /** Text that shows nothing, or turns around what is shown. */
 const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u{E0000}-\u{E007F}]/u;
 
 describeWithCluster('hostile input', (kube) => {
-  const stage = useStage(kube, { slack: { ...people(), minuteMs: SHORT_MINUTE }, policy });
+  const stage = useStage(kube, { slack: { ...people(), minuteMs: SHORT_MINUTE }, policy, bot: false });
   useChurn(kube);
   let http: Bot;
   let httpUrl: string;
+  let stalls: string;
   const pids = new Map<string, number>();
 
   beforeAll(async () => {
@@ -113,8 +119,15 @@ describeWithCluster('hostile input', (kube) => {
     const port = await freePort();
     httpUrl = `http://127.0.0.1:${port}`;
     const env = { SLACK_APP_TOKEN: undefined, SLACK_SIGNING_SECRET: s.slack.signingSecret, PORT: String(port) };
-    http = await s.startBot({ name: 'http', env });
-    for (const bot of s.bots.values()) pids.set(bot.name, bot.pid);
+    stalls = await mkdtemp(join(tmpdir(), 'drawbridge-stalls-'));
+    const timed = (name: string, more: object = {}) =>
+      s.startBot({ name, main: TIMED, env: { STALL_FILE: join(stalls, name), ...more } });
+    await timed('bot');
+    http = await timed('http', env);
+    for (const bot of s.bots.values()) {
+      pids.set(bot.name, bot.pid);
+      process.kill(bot.pid, 'SIGUSR2');
+    }
   }, 120_000);
 
   // --- What is seen -------------------------------------------------------------------------------------------------------------------
@@ -1110,6 +1123,20 @@ describeWithCluster('hostile input', (kube) => {
       ).toEqual([]);
     }
     expect(http.pid).toBe(pids.get('http'));
+  });
+
+  test('and nothing of it held a bot up for 200 ms', async () => {
+    for (const { name, opsUrl } of stage().bots.values()) {
+      const stall = Number(await readFile(join(stalls, name), 'utf8'));
+      const metrics = await (await fetch(`${opsUrl}/metrics`)).text();
+      const late = Number(/^drawbridge_event_loop_delay_seconds\{quantile="1"\} (\S+)$/m.exec(metrics)?.[1]) * 1000;
+      process.stderr.write(
+        `hostile input: ${name} computed for ${stall.toFixed(0)} ms in one go at the most; on this machine it came ${late.toFixed(0)} ms late at the most\n`,
+      );
+      expect(stall).toBeGreaterThan(0);
+      expect(stall).toBeLessThan(200);
+    }
+    await rm(stalls, { recursive: true });
   });
 });
 
