@@ -218,7 +218,9 @@ describe('the policy in force', () => {
     const { policies, log, profiles, changes } = await watching(file);
     expect(policies.problem()).toBeNull();
 
-    await writeFile(file, named('two').replace('clusterRole', 'clusterrole'));
+    // Moved into its place: a file that is half written is a fault of its own, and told as one.
+    await writeFile(`${file}.new`, named('two').replace('clusterRole', 'clusterrole'));
+    await rename(`${file}.new`, file);
     await expect
       .poll(() => policies.problem(), { timeout: 5000 })
       .toMatch(/policy.yaml:11:5.*did you mean 'clusterRole'/);
