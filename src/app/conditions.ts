@@ -1,4 +1,4 @@
-import type { Instant } from '../domain/grant.ts';
+import type { Instant } from '../domain/clocks.ts';
 
 /** Something that Drawbridge needs and does not have, in words for those who run it: no secrets, and but for `detail` no names of people. */
 export interface Lack {

@@ -1,4 +1,4 @@
-import type { Instant } from '../domain/grant.ts';
+import type { Instant } from '../domain/clocks.ts';
 import type { GrantId } from '../domain/ids.ts';
 import { expire } from './end-grant.ts';
 import { inParallel } from './in-parallel.ts';

@@ -1,5 +1,6 @@
+import type { Instant } from '../domain/clocks.ts';
 import { Declined, Refusal, Unavailable } from '../domain/errors.ts';
-import { become, type Ending, type Grant, hasEnded, type Instant } from '../domain/grant.ts';
+import { become, type Ending, type Grant, hasEnded } from '../domain/grant.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Person } from '../domain/people.ts';
 import { hasAdmission } from '../domain/plan.ts';

@@ -1,5 +1,6 @@
+import type { Instant } from '../domain/clocks.ts';
 import type { LabelSelector, PortRef } from '../domain/confinement.ts';
-import type { Grant, Instant } from '../domain/grant.ts';
+import type { Grant } from '../domain/grant.ts';
 import type { GrantSummary } from '../domain/grant-summary.ts';
 import type { GrantId } from '../domain/ids.ts';
 import type { Account, Person } from '../domain/people.ts';

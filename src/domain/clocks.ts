@@ -1,5 +1,7 @@
 import { formatDuration } from './duration.ts';
-import type { Instant } from './grant.ts';
+
+/** Milliseconds since the epoch. */
+export type Instant = number;
 
 /** What three clocks say in one and the same moment; null: that one is not known yet. */
 export interface Clocks {

@@ -1,7 +1,8 @@
 import { digestOf } from './canonical.ts';
+import type { Instant } from './clocks.ts';
 import { formatDuration } from './duration.ts';
 import { Refusal, UnreadableMembers } from './errors.ts';
-import { approvalsOf, type Decision, type Extension, type Grant, holdsAccess, type Instant } from './grant.ts';
+import { approvalsOf, type Decision, type Extension, type Grant, holdsAccess } from './grant.ts';
 import { isSamePerson } from './identity.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from './people.ts';
 import {

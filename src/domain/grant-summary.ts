@@ -1,5 +1,6 @@
 import { z } from 'zod';
-import { GRANT_STATES, type Grant, type GrantState, type Instant } from './grant.ts';
+import type { Instant } from './clocks.ts';
+import { GRANT_STATES, type Grant, type GrantState } from './grant.ts';
 import { type GrantId, isGrantId } from './ids.ts';
 import { hasAdmission, hasGuard } from './plan.ts';
 

@@ -1,11 +1,9 @@
+import type { Instant } from './clocks.ts';
 import { isSamePerson } from './identity.ts';
 import type { GrantId } from './ids.ts';
 import type { Person } from './people.ts';
 import type { Plan } from './plan.ts';
 import type { Target } from './target.ts';
-
-/** Milliseconds since the epoch. */
-export type Instant = number;
 
 export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
 export type EndState = 'denied' | 'cancelled' | 'timed-out' | 'expired' | 'revoked' | 'failed';

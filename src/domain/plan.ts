@@ -1,7 +1,7 @@
 import { digestOf } from './canonical.ts';
+import type { Instant } from './clocks.ts';
 import type { LabelSelector, NamedPeer, PortRef } from './confinement.ts';
 import { normalRules } from './coverage.ts';
-import type { Instant } from './grant.ts';
 import type { Profile } from './policy.ts';
 import type { Rule } from './rights.ts';
 import type { Target } from './target.ts';

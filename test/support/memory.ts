@@ -1,7 +1,8 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
 import type { AuditEntry, Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
+import type { Instant } from '../../src/domain/clocks.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { type Grant, hasEnded, type Instant } from '../../src/domain/grant.ts';
+import { type Grant, hasEnded } from '../../src/domain/grant.ts';
 import { summaryOf } from '../../src/domain/grant-summary.ts';
 import { isSamePerson } from '../../src/domain/identity.ts';
 import { MOST_PENDING, tooManyPending } from '../../src/domain/limits.ts';

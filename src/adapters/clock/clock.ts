@@ -1,6 +1,6 @@
 import type { Clock } from '../../app/ports.ts';
+import type { Instant } from '../../domain/clocks.ts';
 import { type Clocks, clockDoubt, SAME_TIME, timeBelieved } from '../../domain/clocks.ts';
-import type { Instant } from '../../domain/grant.ts';
 
 /** A reading that took longer says too little to take the place of one that is there: milliseconds. */
 const LONGEST_READING = 1000;

@@ -1,5 +1,6 @@
+import type { Instant } from '../../domain/clocks.ts';
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
-import { approvalsOf, type Grant, type Instant } from '../../domain/grant.ts';
+import { approvalsOf, type Grant } from '../../domain/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import { newGrantId } from '../../domain/ids.ts';
 import { narrowedRules } from '../../domain/narrowed-rules.ts';

@@ -1,6 +1,7 @@
 import type { GrantStore } from '../../app/ports.ts';
+import type { Instant } from '../../domain/clocks.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
-import { type Grant, hasEnded, type Instant } from '../../domain/grant.ts';
+import { type Grant, hasEnded } from '../../domain/grant.ts';
 import { parseGrantRecord } from '../../domain/grant-record.ts';
 import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant-summary.ts';
 import type { GrantId } from '../../domain/ids.ts';

@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { Instant } from '../../domain/grant.ts';
+import type { Instant } from '../../domain/clocks.ts';
 import type { Person } from '../../domain/people.ts';
 
 /**
