@@ -61,6 +61,9 @@ export async function startDrawbridge(
       return startWorkers({ redis: adapters.workerRedis, instance, log, onFailure, ...handlers });
     },
   });
+  const tellOfWatch = sparingly((error, times) =>
+    log.warn({ err: error, times }, 'the watch on what is ours in the cluster broke off: it is opened again'),
+  );
   const watchOwn = (listener: OwnObjectsListener) =>
     watchOwnObjects({
       api: adapters.api,
@@ -69,9 +72,6 @@ export async function startDrawbridge(
       onFault: (error) => tellOfWatch(error instanceof Error ? error : new Error(String(error))),
       ...listener,
     });
-  const tellOfWatch = sparingly((error, times) =>
-    log.warn({ err: error, times }, 'the watch on what is ours in the cluster broke off: it is opened again'),
-  );
   const reconcile = reconcileService({ ...common, followers, watchOwn });
   const slack = slackService({
     ...common,
