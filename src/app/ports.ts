@@ -212,6 +212,8 @@ export interface OwnObjects {
   byGrant(): FoundByGrant;
   /** What carries this id ('': none). @throws like {@link OwnObjects.byGrant} */
   of(id: string): readonly Found[];
+  /** Whether it is known: false before the first list, and when the watches have been down for some seconds. */
+  isKnown(): boolean;
   stop(): void;
 }
 

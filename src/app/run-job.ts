@@ -75,6 +75,9 @@ const IN_THE_MESSAGE: ReadonlySet<News> = new Set([
 const shown = ({ state, digest, decisions, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
   JSON.stringify([state, digest, decisions, extension, extensionDenied, expiresAt, remarks]);
 
+/** Seconds. */
+const A_DAY = 86_400;
+
 /** What will never be taken is not tried again: those who can mend it are told, and the requester that nobody was asked. */
 async function undelivered(world: World, grant: Grant, error: unknown): Promise<Record<string, never>> {
   if (!(error instanceof Undeliverable)) throw error;
@@ -86,7 +89,13 @@ async function undelivered(world: World, grant: Grant, error: unknown): Promise<
     grant.id,
     `The message of request ${grant.id} can't be posted in ${error.channel}: Slack says ${error.word}. Mend that, or name another channel in approvals.channel of the policy; until then approvers are not asked.`,
   );
-  if (grant.state === 'pending' && grant.message === null) await tell(world, grant.id, 'unposted');
+  // The message is tried again with each look at what waits.
+  if (grant.state === 'pending' && grant.message === null)
+    await world.scheduler.scheduleOnce(
+      { v: 1, kind: 'tell', id: grant.id, news: 'unposted' },
+      `unposted ${grant.id}`,
+      A_DAY,
+    );
   return {};
 }
 

@@ -49,7 +49,7 @@ export async function startDrawbridge(
   const { instance } = settings;
   const common = { ...world, ...adapters, instance, settings, log };
 
-  const needs = needsService({ ...common, needs: needsOf(common) });
+  const needs = needsService({ ...common, needs: needsOf({ ...common, lackOfWatch: () => reconcile.lack() }) });
   const leavers = leaversService(common);
   const followers = followersService({ ...common, watchPods: (onChange) => createPodWatch(kube, onChange) });
   const dueRights = dueRightsService(common);

@@ -21,6 +21,7 @@ interface Needing {
   readonly cluster: Pick<ClusterAccess, 'tryLeash' | 'tryWriting' | 'missingRights'>;
   readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
   readonly connection: SlackConnection;
+  readonly lackOfWatch: () => Lack | null;
   readonly log: Pick<ServiceLog, 'error'>;
 }
 
@@ -57,10 +58,11 @@ export function needsService({
   };
 }
 
-export function needsOf({ redis, instance, api, cluster, policies, connection, log }: Needing): Need[] {
+export function needsOf({ redis, instance, api, cluster, policies, connection, lackOfWatch, log }: Needing): Need[] {
   return [
     { name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) },
     { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
+    { name: 'kubernetes watch', severity: 'degraded', every: 30_000, look: async () => lackOfWatch() },
     {
       name: 'leash',
       severity: 'degraded',

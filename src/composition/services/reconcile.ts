@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lack } from '../../app/conditions.ts';
 import type { Followed } from '../../app/follow-workloads.ts';
 import { createChangeJudge } from '../../app/judge-changes.ts';
 import { createLookout } from '../../app/lookout.ts';
@@ -27,7 +28,7 @@ export function reconcileService({
   /** Not waited for: no right outlives its window by it. */
   readonly followers: { follow(all: Followed): void };
   readonly log: ServiceLog;
-}): Service & { trouble(): string | null } {
+}): Service & { trouble(): string | null; lack(): Lack | null } {
   const notReconciled = (error: unknown) => log.error({ err: error }, 'reconcile met a fault');
   const couldNotLook = (error: unknown) =>
     log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
@@ -53,6 +54,14 @@ export function reconcileService({
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);
   return {
     trouble: () => (lookout.hasLooked ? null : 'not held against the cluster yet'),
+    /** What is lacking once it has looked: until then it is not ready. */
+    lack: () =>
+      !lookout.hasLooked || known().isKnown()
+        ? null
+        : {
+            lacks: 'what happens to the objects of grants is not heard of: the watches on them are down',
+            todo: 'Grants end as ever, but what somebody changes is not noticed. Look at the API server, and at what may cut long answers between it and Drawbridge; the log has the error.',
+          },
     async start() {
       own = watchOwn({
         onChange: (id) => judge.changed(id),

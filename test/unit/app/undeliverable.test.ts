@@ -35,6 +35,12 @@ test('a message that Slack will never take is tried once: administrators are tol
   expect(news(app)).toEqual(['unposted']);
   expect((await app.grant(grant.id)).state).toBe('pending');
 
+  // A look at what waits tries the message again.
+  await runJob(world, { v: 1, kind: 'tell', id: grant.id, news: 'message' });
+  await app.run(world);
+  expect(slack.tried).toBe(2);
+  expect(news(app)).toEqual(['unposted']);
+
   // Mended meanwhile: the reminder brings the message.
   slack.error = null;
   await runJob(world, { v: 1, kind: 'tell', id: grant.id, news: 'reminder' });

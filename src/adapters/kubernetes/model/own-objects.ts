@@ -63,10 +63,13 @@ export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects {
       }),
     );
 
-  function mustBeKnown(): void {
+  function isKnown(): boolean {
     const now = performance.now();
-    if (!isSynced() || reflectors.some(({ lostAt }) => lostAt !== null && now - lostAt > STALE))
-      throw new Unavailable('Kubernetes', 'what there is of ours is not known: its watches are down');
+    return isSynced() && reflectors.every(({ lostAt }) => lostAt === null || now - lostAt <= STALE);
+  }
+
+  function mustBeKnown(): void {
+    if (!isKnown()) throw new Unavailable('Kubernetes', 'what there is of ours is not known: its watches are down');
   }
 
   return {
@@ -78,6 +81,7 @@ export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects {
       mustBeKnown();
       return [...(byGrant.get(id)?.values() ?? [])];
     },
+    isKnown,
     stop() {
       for (const reflector of reflectors) reflector.stop();
     },

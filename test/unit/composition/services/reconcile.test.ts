@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Followed } from '../../../../src/app/follow-workloads.ts';
 import type { OwnObjects, OwnObjectsListener } from '../../../../src/app/ports.ts';
 import { reconcileService } from '../../../../src/composition/services/reconcile.ts';
+import { Unavailable } from '../../../../src/domain/errors.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
@@ -32,6 +33,7 @@ async function world() {
         return own.objects;
       },
       of: (id) => own.objects.get(id) ?? [],
+      isKnown: () => own.fault === null,
       stop: () => void (own.stopped += 1),
     };
   }
@@ -49,6 +51,19 @@ test('all grants are looked at before the start is over, and their workloads are
   expect(followed).toEqual([new Map([['staging', new Set([id])]])]);
   await service.stop(0);
   expect(own.stopped).toBe(1);
+});
+
+test('that nothing is heard of what is ours is lacking, once it has been looked at', async () => {
+  const { replica, own } = await world();
+  const service = replica();
+  expect(service.lack()).toBeNull();
+  await service.start();
+  expect(service.lack()).toBeNull();
+  own.fault = new Unavailable('Kubernetes', 'the watches are down');
+  expect(service.lack()).toMatchObject({ lacks: expect.stringContaining('watches') as string });
+  own.fault = null;
+  expect(service.lack()).toBeNull();
+  await service.stop(0);
 });
 
 test('two replicas take turns: the one that does not look follows nothing', async () => {

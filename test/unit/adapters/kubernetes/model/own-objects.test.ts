@@ -116,8 +116,10 @@ test('before all of it is known nothing is concluded, and what can not be known 
   onTestFinished(() => started.stop());
   expect(() => started.byGrant()).toThrow(Unavailable);
   expect(() => started.of('g-2222aa')).toThrow(Unavailable);
+  expect(started.isKnown()).toBe(false);
   await eventually(() => expect(lists()).toBe(1));
   expect(started.of('g-2222aa')).toMatchObject([{ sealed: true }]);
+  expect(started.isKnown()).toBe(true);
 });
 
 test('while its watches are down for long nothing is concluded from what they told', async () => {
@@ -132,4 +134,5 @@ test('while its watches are down for long nothing is concluded from what they to
   const later = vi.spyOn(performance, 'now').mockImplementation(() => now + 12_000);
   onTestFinished(() => later.mockRestore());
   expect(() => own.of('g-2222aa')).toThrow(Unavailable);
+  expect(own.isKnown()).toBe(false);
 });
