@@ -409,11 +409,11 @@ describeWithCluster('a mutating webhook', (cluster) => {
       rules: [],
     });
     const annotations = { 'replicator.example.test/replicate-to': '.*' };
-    const claims = (fieldsV1: object) => [
+    const claims = (fieldsV1: object, apiVersion = 'rbac.authorization.k8s.io/v1') => [
       {
         manager: 'drawbridge',
         operation: 'Apply',
-        apiVersion: 'rbac.authorization.k8s.io/v1',
+        apiVersion,
         fieldsType: 'FieldsV1',
         fieldsV1,
       },
@@ -424,6 +424,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
       ['as it is', {}],
       ['with a record that is reset', { managedFields: [{}] }],
       ['with a record that claims less', { managedFields: claims(grantLabel) }],
+      ['with a record that can not be decoded', { managedFields: claims(grantLabel, 'a/b/c') }],
     ])('can add nothing itself, %s', async (_name, more) => {
       webhook.mutate(addsHarmlessThings);
       expect(await bot.create(mine({}), true)).toBe('accepted');

@@ -410,14 +410,18 @@ matchConditions:
 {{- end -}}
 
 {{/*
-Variables of a policy of the leash. The API server notes who has set which field before it asks mutating admission webhooks, and in the request
-that sets it, whatever managedFields the request claims: what nobody has set, one of them has added. Who resets the record has none of the grant.
+Variables of a policy of the leash. The API server records who has set which field (managedFields) before it asks mutating admission webhooks: what
+nobody has set, one of them has added. A request that resets the record has none of the grant label. A request whose managedFields can't be
+decoded leaves the record as it was: an update under which it has not changed may have set anything.
+https://github.com/kubernetes/kubernetes/pull/136949
 */}}
 {{- define "drawbridge.leash.sent" -}}
 - name: sent
   expression: dyn(object).metadata.?managedFields.orValue([])
 - name: isRecorded
-  expression: variables.sent.exists(m, m.?fieldsV1[?'f:metadata'][?'f:labels'][?'f:drawbridge.internal/grant'].hasValue())
+  expression: >-
+    variables.sent.exists(m, m.?fieldsV1[?'f:metadata'][?'f:labels'][?'f:drawbridge.internal/grant'].hasValue())
+    && (request.operation != 'UPDATE' || variables.sent != dyn(oldObject).metadata.?managedFields.orValue([]))
 {{- end -}}
 
 {{/* True when somebody's request has set a field, an optional of the manager m, or when that is not recorded. */}}
