@@ -191,6 +191,8 @@ export interface Found extends ObjectRef {
   readonly sealed: boolean;
   /** Its seal holds but for the lease that owned it, which is gone: ours, and nothing of Kubernetes will end it. */
   readonly orphaned: boolean;
+  /** A RoleBinding without subjects, or a Role without rules: it gives nothing. */
+  readonly inert: boolean;
   /** Another version of Drawbridge sealed it, and only that version can judge it: it is left alone. */
   readonly otherVersion: boolean;
   /** Only of sealed and of orphaned objects. */

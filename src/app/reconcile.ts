@@ -121,12 +121,22 @@ async function lookAt(world: World, id: string, objects: readonly Found[], round
     if (ours.length > 0) await adopt(world, id, ours, round, known);
     return known;
   }
-  for (const object of changed) await incident(world, object, known);
+  for (const object of tamperedWith(known, changed)) await incident(world, object, known);
   // Redis came back as it was before somebody ended the grant.
   const marked = known.state === 'ending' ? undefined : ours.find((object) => object.ending);
   const ending = (await marked?.record())?.ending;
   if (ending) await beginEnding(world, known.id, ending.cause, ending.by, ending.note);
   return known;
+}
+
+/**
+ * Those of the changed objects of an open grant that somebody else has changed. While it is applied, a webhook may have changed them on their way:
+ * whoever applies it finds that and tells the cause, and what is left of it is judged again after that. While it ends, what gives nothing any more
+ * is no incident: where a webhook refuses the deletion, the ending itself empties it, which breaks the seal.
+ */
+function tamperedWith({ state }: Grant, changed: readonly Found[]): readonly Found[] {
+  if (state === 'applying') return [];
+  return state === 'ending' ? changed.filter(({ inert }) => !inert) : changed;
 }
 
 /** Carries our instance, but no seal of ours, and stands where nothing of ours belongs: never trusted, and not ours to touch. */

@@ -250,6 +250,7 @@ export function memoryCluster(now: () => number) {
           id,
           sealed: true,
           orphaned: false,
+          inert: false,
           otherVersion: false,
           expiresAt: lease?.expiresAt ?? null,
           deleting: false,

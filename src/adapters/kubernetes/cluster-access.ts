@@ -27,7 +27,7 @@ import {
   workspaceName,
   workspaceRights,
 } from './manifests.ts';
-import type { KubeObject } from './object.ts';
+import { isInert, type KubeObject } from './object.ts';
 import { createProber, type ProbedPod, probeIn } from './probe.ts';
 import { keepPolicies } from './projection.ts';
 import { withRecord } from './record.ts';
@@ -414,9 +414,3 @@ function madeNoPod({ metadata: { namespace, name } }: KubeObject, cause: Unavail
 }
 
 const nameOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.namespace}/${metadata.name}`;
-
-/** Rights that give nothing (any more). */
-function isInert({ kind, subjects, rules }: KubeObject): boolean {
-  const given = kind === 'RoleBinding' ? subjects : kind === 'Role' ? rules : [kind];
-  return ((given as readonly unknown[] | undefined) ?? []).length === 0;
-}

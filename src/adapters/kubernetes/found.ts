@@ -7,7 +7,7 @@ import { isGrantId } from '../../domain/ids.ts';
 import type { Api, Kind } from './api.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { EXPIRES_AT, INSTANCE_LABEL } from './manifests.ts';
-import type { KubeObject } from './object.ts';
+import { isInert, type KubeObject } from './object.ts';
 import { RECORD, recordText } from './record.ts';
 import { isOfOtherVersion, isOrphaned, isSealed } from './seal.ts';
 
@@ -66,6 +66,7 @@ export function judgeWith(keys: ClusterKeys, api: Pick<Api, 'read'>): (kind: Kin
       id: isGrantId(label) ? label : null,
       sealed,
       orphaned,
+      inert: isInert(object),
       otherVersion: isOfOtherVersion(object, keys),
       ending: sealed && (recordText(object, keys) ?? '').includes(ENDING),
       expiresAt: (sealed || orphaned) && Number.isFinite(expiresAt) ? expiresAt : null,

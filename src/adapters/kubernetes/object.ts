@@ -26,3 +26,9 @@ export interface KubeObject {
   readonly subjects?: unknown;
   readonly status?: unknown;
 }
+
+/** A RoleBinding or Role that gives nothing (any more). */
+export function isInert({ kind, subjects, rules }: Pick<KubeObject, 'kind' | 'subjects' | 'rules'>): boolean {
+  const given = kind === 'RoleBinding' ? subjects : kind === 'Role' ? rules : [kind];
+  return ((given as readonly unknown[] | null | undefined) ?? []).length === 0;
+}

@@ -11,6 +11,7 @@ const object = (id: string, kind: string, name = '', namespace = 'staging'): Fou
   uid: `${id}-${kind}-${namespace}${name}`,
   sealed: true,
   orphaned: false,
+  inert: false,
   otherVersion: false,
   expiresAt: 0,
   record: async () => null,

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Found } from '../../../src/app/ports.ts';
-import { reconcile } from '../../../src/app/reconcile.ts';
+import { reconcile, reconcileGrant } from '../../../src/app/reconcile.ts';
 import { appWorld, PEOPLE } from '../../support/app-world.ts';
 
 const WORKSPACES = 'drawbridge-workspaces';
@@ -123,6 +123,44 @@ describe('what has no seal of ours', () => {
     await look();
     expect(app.alarms).toEqual([]);
     expect((await app.grant(id)).state).toBe('active');
+  });
+});
+
+describe('what was changed', () => {
+  const put = (state: 'applying' | 'active' | 'ending') => app.world.store.change(id, (grant) => ({ ...grant, state }));
+  const lookOnce = async (change: Partial<Found>) => {
+    const objects = (await app.byGrant()).get(id) ?? [];
+    const seen = objects.map((found) => ({ ...found, ...(isBinding(found) ? { sealed: false, ...change } : {}) }));
+    return reconcileGrant(app.world, id, seen);
+  };
+  const alarms = () => app.jobs().filter(({ job }) => job.kind === 'alarm');
+
+  test('while it ends, and gives nothing any more, the ending has emptied: no incident', async () => {
+    await put('ending');
+    expect(await lookOnce({ inert: true })).toBe('settled');
+    expect(alarms()).toEqual([]);
+  });
+
+  test('while it ends, and gives rights, is an incident: they go', async () => {
+    await put('ending');
+    await lookOnce({ inert: false });
+    expect(alarms()).toHaveLength(1);
+    expect(app.cluster.hasRights(id)).toBe(false);
+  });
+
+  test('while it is active is an incident, also where it gives nothing any more', async () => {
+    await lookOnce({ inert: true });
+    expect(alarms().length).toBeGreaterThan(0);
+    expect((await app.grant(id)).state).toBe('ending');
+  });
+
+  test('while it is applied is judged after that, since whoever applies it tells the cause', async () => {
+    await put('applying');
+    expect(await lookOnce({})).toBe('unsettled');
+    expect([alarms(), (await app.grant(id)).state, app.cluster.hasRights(id)]).toEqual([[], 'applying', true]);
+    await put('active');
+    await lookOnce({});
+    expect([alarms().length > 0, app.cluster.hasRights(id)]).toEqual([true, false]);
   });
 });
 

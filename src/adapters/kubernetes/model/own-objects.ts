@@ -96,6 +96,7 @@ function isSame(a: Found | null, b: Found | null): boolean {
     a.name === b.name &&
     a.sealed === b.sealed &&
     a.orphaned === b.orphaned &&
+    a.inert === b.inert &&
     a.otherVersion === b.otherVersion &&
     a.ending === b.ending &&
     a.expiresAt === b.expiresAt &&

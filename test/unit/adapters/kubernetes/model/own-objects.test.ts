@@ -86,6 +86,19 @@ test('an object that is made, edited or deleted is a change of its grant', async
   expect([...own.byGrant()]).toEqual([]);
 });
 
+test('rights that are taken out of an object without a seal, or put back into it, are a change of its grant', async () => {
+  const { wire, changes, start } = await watched();
+  const giving = (object: KubeObject) => ({ ...object, rules: [{ verbs: ['*'] }] });
+  wire.put('one', of('g-2222aa'), giving);
+  const own = await start();
+  expect(own.of('g-2222aa')).toMatchObject([{ sealed: false, inert: false }]);
+  wire.put('one', of('g-2222aa'), (object) => ({ ...object, rules: [] }));
+  await eventually(() => expect(changes).toHaveLength(1));
+  expect(own.of('g-2222aa')).toMatchObject([{ sealed: false, inert: true }]);
+  wire.put('one', of('g-2222aa'), giving);
+  await eventually(() => expect(changes).toHaveLength(2));
+});
+
 test('one that takes the label of another grant is a change of both', async () => {
   const { wire, changes, start } = await watched();
   wire.put('one', of('g-2222aa'));
