@@ -8,12 +8,21 @@ import { beginEnding, endIfBroken } from './end-grant.ts';
 import type { World } from './ports.ts';
 import { askAgainIfDifferent } from './review-access.ts';
 import { grownRules, surroundingsNow } from './since-approval.ts';
-import { hindranceTo, job, mayPass, noting, scheduleEnd, tell, tellEnd, unschedule, warningAt } from './steps.ts';
+import {
+  hindranceTo,
+  job,
+  MOST_WORDS,
+  mayPass,
+  noting,
+  scheduleEnd,
+  tell,
+  tellEnd,
+  unschedule,
+  warningAt,
+} from './steps.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
-/** Characters of what the cluster says. */
-const MOST_WORDS = 900;
 
 /**
  * From `approved` to `active`. May run again at any point: after a crash it goes on where it was.

@@ -10,9 +10,12 @@ import { differencesOf } from '../domain/plan-differences.ts';
 import { makePlanAnew } from './make-plan.ts';
 import type { World } from './ports.ts';
 import { beneficiaryOf, mustBeSeen } from './review-access.ts';
-import { alarm, hasRights, job, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
+import { alarm, hasRights, job, MOST_WORDS, mustBeAbleToGive, noting, scheduleEnd, tell, warningAt } from './steps.ts';
 import type { Seen } from './use-cases.ts';
 import { actorAndGrant, mustBeAllowed, requesterOf } from './who.ts';
+
+/** How the remark on an extension begins that the cluster did not take. */
+const NOT_TAKEN = 'The cluster did not take the extension, so that it ends as if there were none: ';
 
 /** The requester asks for a longer window: decided like a request, under the policy, the people and the cluster as they are now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
@@ -169,12 +172,21 @@ export async function carryOut(world: World, grant: Grant): Promise<void> {
   });
 }
 
-/** It is tried again at each look around; until it is taken, the leases end as they would have. */
+/**
+ * It is tried again at each look around; until it is taken, the leases end as they would have. The cluster's words may differ each time (the id of
+ * a request is in them), so that the remark of the last time is replaced: otherwise each try would add one.
+ */
 async function notExtended(world: World, { id }: Grant, words: string): Promise<void> {
-  const text = `The cluster did not take the extension, so that it ends as if there were none: ${words}`;
+  const text = `${NOT_TAKEN}${words.slice(0, MOST_WORDS)}`;
   await alarm(world, `not extended ${id}`, id, `${id}: ${text}`);
   const result = await world.store.change(id, (grant) =>
-    grant.remarks.includes(text) ? null : { ...grant, remarks: [...grant.remarks, text] },
+    grant.remarks.includes(text) ? null : { ...grant, remarks: withNotTaken(grant.remarks, text) },
   );
   if (result?.changed) await tell(world, id, 'message');
+}
+
+/** The text in place of the one that was said before, else after all others. */
+function withNotTaken(remarks: readonly string[], text: string): string[] {
+  const before = remarks.findIndex((remark) => remark.startsWith(NOT_TAKEN));
+  return before === -1 ? [...remarks, text] : remarks.with(before, text);
 }

@@ -7,6 +7,9 @@ import type { AuditEntry, Job, News, Noting, World } from './ports.ts';
 
 /** What several steps of the journey share: scheduling, telling, auditing. */
 
+/** So many characters of what the cluster says are kept with a grant. */
+export const MOST_WORDS = 900;
+
 export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind', id: GrantId): Job => ({ v: 1, kind, id });
 
 /** Queues news; they are rendered from the grant as it is when they are delivered. */

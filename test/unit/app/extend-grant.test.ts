@@ -114,6 +114,20 @@ describe('the window is carried into the cluster', () => {
       expect(app.alarms.filter((text) => text.includes(NO))).toHaveLength(1);
     });
 
+    test('words that differ each time, or are long, are one remark: the newest of them, cut', async () => {
+      const { id } = await extendedWhile(new Declined('no', `${NO} (request 1)`));
+      await app.world.store.change(id, (grant) => ({ ...grant, remarks: ['first', ...grant.remarks, 'last'] }));
+      for (const words of [`${NO} (request 2)`, `${NO} (request 3) ${'x'.repeat(5000)}`]) {
+        app.cluster.access.extend = async () => {
+          throw new Declined('no', words);
+        };
+        await carryOut(app.world, await app.grant(id));
+      }
+      const { remarks } = await app.grant(id);
+      expect(remarks).toEqual(['first', expect.stringContaining(`${NO} (request 3)`), 'last']);
+      expect(remarks[1]?.length).toBeLessThan(1100);
+    });
+
     test('what may pass is tried again, and not told', async () => {
       const error = new Unavailable('Kubernetes', 'no answer');
       const { id, approval } = await extendedWhile(error);
