@@ -23,9 +23,11 @@ export function createChangeJudge(
   const settling = new Map<string, NodeJS.Timeout>();
   const due = new Set<string>();
   let hands = 0;
+  let isStopped = false;
 
   function after(milliseconds: number, id: string): void {
-    if (settling.has(id)) return;
+    // What was being judged when it was stopped would come back otherwise.
+    if (isStopped || settling.has(id)) return;
     const settled = () => {
       settling.delete(id);
       due.add(id);
@@ -52,6 +54,7 @@ export function createChangeJudge(
   return {
     changed: (id) => after(SETTLE, id),
     stop() {
+      isStopped = true;
       for (const timer of settling.values()) clearTimeout(timer);
       settling.clear();
       due.clear();

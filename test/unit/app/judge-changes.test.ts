@@ -126,3 +126,21 @@ test('once stopped it judges nothing', async () => {
   await settle();
   expect(await stateOf()).toBe('active');
 });
+
+test('nor is what it was judging as it was stopped judged again', async () => {
+  await app.world.store.change(id, (grant) => ({ ...grant, state: 'applying' }));
+  const grant = await app.grant(id);
+  const reads: PromiseWithResolvers<typeof grant>[] = [];
+  app.world.store.get = () => {
+    const read = Promise.withResolvers<typeof grant>();
+    reads.push(read);
+    return read.promise;
+  };
+  judge.changed(id);
+  await settle();
+  expect(reads).toHaveLength(1);
+  judge.stop();
+  reads[0]?.resolve(grant);
+  await vi.advanceTimersByTimeAsync(5000);
+  expect([reads.length, vi.getTimerCount(), faults]).toEqual([1, 0, []]);
+});
