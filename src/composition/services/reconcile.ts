@@ -6,6 +6,7 @@ import { createLookout } from '../../app/lookout.ts';
 import type { OwnObjects, OwnObjectsListener, World } from '../../app/ports.ts';
 import { reconcile } from '../../app/reconcile.ts';
 import { mayPass } from '../../app/steps.ts';
+import { Refusal } from '../../domain/errors.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks at all grants. */
@@ -29,9 +30,12 @@ export function reconcileService({
   readonly followers: { follow(all: Followed): void };
   readonly log: ServiceLog;
 }): Service & { trouble(): string | null; lack(): Lack | null } {
-  const notReconciled = (error: unknown) => log.error({ err: error }, 'reconcile met a fault');
   const couldNotLook = (error: unknown) =>
     log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
+  const notReconciled = (error: unknown) =>
+    mayPass(error) || isOfNewerVersion(error)
+      ? couldNotLook(error)
+      : log.error({ err: error }, 'reconcile met a fault');
   const listed = Promise.withResolvers<void>();
   const stopping = new AbortController();
   let own: OwnObjects | undefined;
@@ -40,11 +44,7 @@ export function reconcileService({
     return own;
   }
 
-  const judge = createChangeJudge(
-    world,
-    (id) => known().of(id),
-    (error) => (mayPass(error) ? couldNotLook(error) : notReconciled(error)),
-  );
+  const judge = createChangeJudge(world, (id) => known().of(id), notReconciled);
   const lookout = createLookout({
     // One replica looks in each span of time.
     claim: () => world.store.firstTime(`reconcile ${Math.floor(Date.now() / LOOK_EVERY)}`, 60),
@@ -82,4 +82,9 @@ export function reconcileService({
       judge.stop();
     },
   };
+}
+
+/** During a rollout a newer replica writes records that this one can't read: they are that one's to judge. */
+function isOfNewerVersion(error: unknown): boolean {
+  return error instanceof Refusal && error.rule === 'version';
 }

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Followed } from '../../../../src/app/follow-workloads.ts';
 import type { OwnObjects, OwnObjectsListener } from '../../../../src/app/ports.ts';
 import { reconcileService } from '../../../../src/composition/services/reconcile.ts';
-import { Unavailable } from '../../../../src/domain/errors.ts';
+import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
@@ -117,5 +117,24 @@ test('what is not known at the start is told, and looked at in the next turn', a
   own.fault = null;
   vi.advanceTimersByTime(30_000);
   await vi.waitFor(() => expect(service.trouble()).toBeNull());
+  await service.stop(0);
+});
+
+test.each<[string, Error, 'warn' | 'error']>([
+  ['that a newer version wrote is a warning', new Refusal('version', 'written by a newer version'), 'warn'],
+  ['that is refused otherwise is an error', new Refusal('state', 'no'), 'error'],
+])('a record %s, when its objects change and when all are looked at', async (_what, fault, level) => {
+  const { app, log, replica, listeners, own, id } = await world();
+  own.objects = new Map([...own.objects].map(([of, those]) => [of, those.map((o) => ({ ...o, sealed: false }))]));
+  app.world.store.get = async () => {
+    throw fault;
+  };
+  const service = replica();
+  await service.start();
+  const levels = () => log.lines.filter(({ fields }) => fields['err'] === fault).map((line) => line.level);
+  expect(new Set(levels())).toEqual(new Set([level]));
+  log.lines.length = 0;
+  listeners[0]?.onChange(id);
+  await vi.waitFor(() => expect(levels()).toEqual([level]), { timeout: 5000 });
   await service.stop(0);
 });
