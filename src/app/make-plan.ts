@@ -72,7 +72,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
   if (areTooMany(rules))
     throw new Refusal(
       path,
-      `What this profile gives has more than ${MOST_RIGHTS} single rights, and could not be compared with what was approved.`,
+      `What this profile gives has more than ${MOST_RIGHTS} single rights, or too many with wildcards, and could not be compared with what was approved.`,
       'An administrator must give less: see the lists of its role.',
     );
   const persistence = persistenceRisks(rules);

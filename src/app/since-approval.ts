@@ -28,8 +28,8 @@ export async function grownRules(
 ): Promise<string | null> {
   if (role === null || roleMayGrow) return null;
   const now = await cluster.rulesOf(role, target.namespace);
-  if (areTooMany(now))
-    return `${role.kind} ${role.name} has come to have more single rights than are compared (${MOST_RIGHTS})`;
+  if (areTooMany(now) || areTooMany(now, rules))
+    return `${role.kind} ${role.name} has come to have more single rights than are compared (${MOST_RIGHTS}, or fewer with wildcards)`;
   const grown = growth(rules, now).map((rule) => `+ ${describeRule(rule)}`);
   if (grown.length === 0) return null;
   const more = grown.length > MOST_NAMED ? ` and ${grown.length - MOST_NAMED} more` : '';

@@ -20,14 +20,42 @@ export interface AnyRule {
  */
 export const MOST_RIGHTS = 20_000;
 
-/** Whether these are too many to be compared. */
-export function areTooMany(rules: readonly AnyRule[]): boolean {
-  const rights = rules.map(
-    ({ apiGroups = [], resources = [], verbs, resourceNames = [], nonResourceURLs = [] }) =>
-      verbs.length * (nonResourceURLs.length + apiGroups.length * resources.length * (resourceNames.length || 1)),
-  );
-  return rights.reduce((sum, count) => sum + count, 0) > MOST_RIGHTS;
+/**
+ * Each right with a wildcard is compared with every other right, so the number of the former times that of the latter is bounded too. So many
+ * comparisons take some 60 ms.
+ */
+export const MOST_COMPARISONS = 2_000_000;
+
+/**
+ * Whether these are too many to be compared with others, or among themselves. Counted from the lists alone: what they multiply to may not fit into
+ * memory.
+ */
+export function areTooMany(rules: readonly AnyRule[], others: readonly AnyRule[] = rules): boolean {
+  const rights = sumOf(rules.map(countOf));
+  const wide = sumOf(others.map((rule) => countOf(rule) - countOf(narrowed(rule))));
+  return rights > MOST_RIGHTS || wide * rights > MOST_COMPARISONS;
 }
+
+const sumOf = (numbers: readonly number[]): number => numbers.reduce((sum, number) => sum + number, 0);
+
+/** How many single rights a rule gives. */
+const countOf = ({
+  apiGroups = [],
+  resources = [],
+  verbs,
+  resourceNames = [],
+  nonResourceURLs = [],
+}: AnyRule): number =>
+  verbs.length * (nonResourceURLs.length + apiGroups.length * resources.length * (resourceNames.length || 1));
+
+/** The rule without its rights that are wide (see `isWide`). */
+const narrowed = (rule: AnyRule): AnyRule => ({
+  ...rule,
+  verbs: rule.verbs.filter((verb) => verb !== '*'),
+  nonResourceURLs: (rule.nonResourceURLs ?? []).filter((url) => !url.endsWith('*')),
+  apiGroups: (rule.apiGroups ?? []).filter((group) => group !== '*'),
+  resources: (rule.resources ?? []).filter((resource) => !resource.startsWith('*')),
+});
 
 /** One verb on one resource, or on one URL. */
 type Atom =

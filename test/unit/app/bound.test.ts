@@ -268,8 +268,20 @@ describe('a named role, during the grant', () => {
     await app.run();
     expect((await app.grant(id)).state).toBe('failed');
     expect(app.alarms.join()).toContain(
-      'ClusterRole view has come to have more single rights than are compared (20000)',
+      'ClusterRole view has come to have more single rights than are compared (20000, or fewer with wildcards)',
     );
+    expect(process.threadCpuUsage().user - before).toBeLessThan(200_000);
+  });
+
+  test('that is too large for its wildcards is given to nobody', async () => {
+    app.cluster.target.roleRules = [
+      { apiGroups: ['*'], resources: [...Array(20_000).keys()].map(String), verbs: ['get'] },
+    ];
+    const before = process.threadCpuUsage().user;
+    await expect(ask(true)).rejects.toMatchObject({
+      name: 'Refusal',
+      message: expect.stringContaining('too many with wildcards') as string,
+    });
     expect(process.threadCpuUsage().user - before).toBeLessThan(200_000);
   });
 

@@ -5,6 +5,7 @@ import {
   areTooMany,
   describeRule,
   growth,
+  MOST_COMPARISONS,
   MOST_RIGHTS,
   normalRules,
 } from '../../../src/domain/coverage.ts';
@@ -183,4 +184,54 @@ test('as many rights as are compared take no square of their number', () => {
   const before = process.threadCpuUsage().user;
   expect(growth(rights(0), rights(1))).toEqual([{ apiGroups: [''], resources: ['r20000'], verbs: ['get'] }]);
   expect(process.threadCpuUsage().user - before).toBeLessThan(1_000_000);
+});
+
+describe('rights with wildcards', () => {
+  const many = (count: number) => [...Array(count).keys()].map((n) => `r${n}`);
+  /** The rights of this rule, and so many that cover nothing else. */
+  const mixed = (wide: AnyRule, narrow: number): AnyRule[] => [
+    wide,
+    { apiGroups: [''], resources: many(narrow), verbs: ['get'] },
+  ];
+
+  test.each<[string, AnyRule]>([
+    ['all groups', { apiGroups: ['*'], resources: many(MOST_RIGHTS), verbs: ['get'] }],
+    ['all verbs', { apiGroups: [''], resources: many(MOST_RIGHTS), verbs: ['*'] }],
+    ['one subresource of all', { apiGroups: many(MOST_RIGHTS / 2), resources: ['*/scale', '*'], verbs: ['get'] }],
+    ['URLs', { verbs: ['get'], nonResourceURLs: many(MOST_RIGHTS).map((path) => `/${path}/*`) }],
+    ['names in all groups', { apiGroups: ['*'], resources: ['x'], verbs: ['get'], resourceNames: many(MOST_RIGHTS) }],
+  ])('are too many where as many without would not be: %s', (_, rule) => {
+    expect(areTooMany([rule])).toBe(true);
+  });
+
+  test('are counted times all rights', () => {
+    const wide = (count: number) => ({ apiGroups: ['*', ''], resources: many(count), verbs: ['get'] });
+    expect(MOST_COMPARISONS).toBe(2_000_000);
+    expect(areTooMany(mixed(wide(100), MOST_RIGHTS - 200))).toBe(false);
+    expect(areTooMany(mixed(wide(101), MOST_RIGHTS - 202))).toBe(true);
+  });
+
+  test('of an administrator are few', () => {
+    const all = { apiGroups: ['*'], resources: ['*'], verbs: ['*'] };
+    expect(areTooMany(mixed(all, MOST_RIGHTS - 1))).toBe(false);
+    expect(areTooMany([all, { verbs: ['*'], nonResourceURLs: ['*'] }])).toBe(false);
+  });
+
+  test('that others have are counted times these', () => {
+    const others = [{ apiGroups: ['*'], resources: many(1000), verbs: ['get'] }];
+    const rules = (count: number) => [{ apiGroups: [''], resources: many(count), verbs: ['get'] }];
+    expect(areTooMany(others)).toBe(false);
+    expect(areTooMany(rules(2000), others)).toBe(false);
+    expect(areTooMany(rules(2001), others)).toBe(true);
+    expect(areTooMany(rules(2001))).toBe(false);
+  });
+
+  test('as many as are compared hold nobody up', () => {
+    const wide = [{ apiGroups: ['*'], resources: many(100), verbs: ['list'] }];
+    const rules = [{ apiGroups: [''], resources: many(MOST_RIGHTS), verbs: ['get'] }];
+    expect(areTooMany(rules, wide)).toBe(false);
+    const before = process.threadCpuUsage().user;
+    expect(growth(wide, rules)).toHaveLength(MOST_RIGHTS);
+    expect(process.threadCpuUsage().user - before).toBeLessThan(1_000_000);
+  });
 });
