@@ -91,6 +91,8 @@ type Verdict = 'approve' | 'deny';
 const MODAL_PATIENCE = 2000;
 /** Milliseconds for that answer to have arrived: a views.update that overtakes it would be covered by it. */
 const ANSWER_SETTLES = 400;
+/** Milliseconds that a modal's answer waits for its turn: with MODAL_PATIENCE before it, the answer is still in time when Redis is silent. */
+const TURN_PATIENCE = 200;
 
 export function registerHandlers(
   app: App,
@@ -456,7 +458,8 @@ export function registerHandlers(
             });
           const timely = await Promise.race([outcome, sleep(MODAL_PATIENCE, 'late' as const)]);
           // A form that is still in the making is not drawn over what comes now; beside errors it is what they wait for.
-          if (timely === 'late' || timely.errors === undefined) await takeTurn(view.id);
+          if (timely === 'late' || timely.errors === undefined)
+            await Promise.race([takeTurn(view.id), sleep(TURN_PATIENCE)]);
           if (timely !== 'late')
             await acknowledge(
               timely.errors === undefined
