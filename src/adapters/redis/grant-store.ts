@@ -83,6 +83,12 @@ redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 return 1`;
 
+/** KEYS: number. ARGV: milliseconds. In one go: between two commands the connection could break, and the key would stay for ever. */
+const TAKE_NUMBER = `
+local number = redis.call('INCR', KEYS[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
+return number`;
+
 /** When the rights of a grant are to be taken; null: not by the clock, it has none or is being ended already. */
 const dueOf = ({ state, expiresAt }: Pick<Grant, 'state' | 'expiresAt'>): Instant | null =>
   state === 'active' ? expiresAt : null;
@@ -305,9 +311,7 @@ export function createGrantStore(options: {
 
     async takeNumber(key, seconds) {
       const numbers = `${prefix}:number:${key}`;
-      const number = await reaching(() => redis.incr(numbers));
-      await reaching(() => redis.pexpire(numbers, seconds * 1000));
-      return number;
+      return Number(await reaching(() => redis.eval(TAKE_NUMBER, 1, numbers, String(seconds * 1000))));
     },
 
     async lastNumber(key) {
