@@ -79,12 +79,15 @@ export function createDirectory(
    * Those that somebody needed a moment ago need no call of their own then. Empty when it can't be read either.
    */
   function userGroups(): Promise<ReadonlyMap<string, string[]>> {
-    underWay ??= readUserGroups().finally(() => {
-      underWay = null;
+    if (underWay !== null) return underWay;
+    const reading = readUserGroups().finally(() => {
+      if (underWay === reading) underWay = null;
     });
-    return underWay;
+    underWay = reading;
+    return reading;
   }
 
+  /** The call that others may share; null: none, or Slack has said since it began that groups have changed. */
   let underWay: ReturnType<typeof readUserGroups> | null = null;
   async function readUserGroups(): Promise<ReadonlyMap<string, string[]>> {
     const begunAt = now();
@@ -157,8 +160,12 @@ export function createDirectory(
   return {
     doubt(lists) {
       for (const [list, reading] of readings) if (lists === 'all' || lists.includes(list)) reading.isDoubted = true;
+      if (lists === 'all' || lists.some(isUserGroup)) underWay = null;
     },
-    forget: () => readings.clear(),
+    forget() {
+      readings.clear();
+      underWay = null;
+    },
 
     async account(slackId) {
       const identity = await connection.identity();

@@ -10,6 +10,8 @@ let now: number;
 let directory: CachedDirectory;
 /** The answer to the next call waits for this. */
 let gate: Promise<void>;
+/** The same for single methods. */
+let gates: Record<string, Promise<void>>;
 /** Methods whose calls are used up, and for how many seconds. */
 let limited: Record<string, number>;
 
@@ -17,12 +19,13 @@ beforeEach(() => {
   calls = {};
   now = 1000;
   gate = Promise.resolve();
+  gates = {};
   limited = {};
   const quick = {
     async call(method: string) {
       const count = (calls[method] ?? 0) + 1;
       calls[method] = count;
-      await gate;
+      await (gates[method] ?? gate);
       const retryIn = limited[method];
       if (retryIn !== undefined) throw new Unavailable('Slack', `${method} is limited`, { retryIn });
       const together = ['S0SRE', 'S0OPS', 'S0NEW'].map((id) => ({ id, users: [`${id} ${count}`] }));
@@ -90,6 +93,38 @@ describe('user groups whose single calls are used up', () => {
     await reading;
     limited = {};
     expect(await first('S0OPS')).toBe('U3');
+  });
+
+  test.each([
+    ['one of them has changed', () => directory.doubt(['S0OPS'])],
+    ['any list may have changed', () => directory.doubt('all')],
+    ['nothing counts any more', () => directory.forget()],
+  ])('are not shared from a call that began before Slack said that %s', async (_, hear) => {
+    limited = { [SINGLE]: 40 };
+    let open = () => {};
+    const opened = new Promise<void>((resolve) => (open = resolve));
+    gates[TOGETHER] = opened;
+    const before = first('S0SRE');
+    await expect.poll(() => calls[TOGETHER]).toBe(1);
+    hear();
+    const after = [first('S0OPS'), first('S0NEW')];
+    await expect.poll(() => calls[SINGLE]).toBe(3);
+    open();
+    expect(await before).toBe('S0SRE 1');
+    expect(await Promise.all(after)).toEqual(['S0OPS 2', 'S0NEW 2']);
+    expect(calls[TOGETHER]).toBe(2);
+  });
+
+  test('are still shared when a channel has changed', async () => {
+    limited = { [SINGLE]: 40 };
+    let open = () => {};
+    gates[TOGETHER] = new Promise((resolve) => (open = resolve));
+    const before = first('S0SRE');
+    await expect.poll(() => calls[TOGETHER]).toBe(1);
+    directory.doubt(['C0ENG']);
+    const after = first('S0OPS');
+    open();
+    expect(await Promise.all([before, after])).toEqual(['S0SRE 1', 'S0OPS 1']);
   });
 
   test('of which nothing counts any more are not kept', async () => {
