@@ -132,7 +132,7 @@ export const environmentSchema = z.object({
       return z.NEVER;
     })
     .meta({
-      description: `Keys from which those of seals, of encrypted records and of the audit are derived: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first writes, all read. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}`,
+      description: `Keys from which those of seals, of encrypted records and of the audit are derived: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first writes, all read. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}.`,
       secret: true,
     }),
   AUDIT_WEBHOOK_URL: z.string().refine(isWebhookUrl, WEBHOOK_URL).optional().meta({

@@ -192,7 +192,7 @@ describe('the settings', () => {
     expect(file, 'run npm run env-example').toBe(envExample());
     for (const [name, schema] of Object.entries(environmentSchema.shape)) {
       expect(file).toMatch(new RegExp(`^#?${name}=`, 'm'));
-      expect(schema.meta()?.description, name).toBeTruthy();
+      expect(schema.meta()?.description, name).toMatch(/\.$/);
     }
   });
 });
