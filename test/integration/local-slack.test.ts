@@ -1012,8 +1012,14 @@ describe('a fault', () => {
     const bot = await startApp(slack, 'Socket Mode');
     slack.faults.next({ kind: 'status', status: 500 }, { method: 'response_url' });
     const before = (await slack.control.ephemerals(ADA)).length;
+    const logged = slack.control.log().length;
     await slack.control.command(ADA, ACCESS, '/jit', 'help');
-    await slack.control.waitFor(() => slack.control.log().at(-1)?.fault === 'status');
+    await slack.control.waitFor(() =>
+      slack.control
+        .log()
+        .slice(logged)
+        .some(({ fault }) => fault === 'status'),
+    );
     expect((await slack.control.ephemerals(ADA)).slice(before).map((one) => one.text)).toEqual(['short *help*']);
 
     slack.faults.next({ kind: 'lost-answer' }, { method: 'response_url' });

@@ -1324,5 +1324,10 @@ describe('the notifier', () => {
     slack.faults.next({ kind: 'error', error: 'user_not_found' }, { method: 'conversations.open', times: 3 });
     await notifier.alarm(policy, null, 'second');
     expect(textOf(await last(slack.control.messages(ACCESS)))).toContain('second');
+
+    // Whom Slack's limits keep from hearing it now hears it later, and nobody else does.
+    slack.faults.next({ kind: 'ratelimited', retryAfter: 60 }, { method: 'chat.postMessage', times: 3 });
+    await expect(notifier.alarm(policy, null, 'third')).rejects.toThrow(Unavailable);
+    expect(textOf(await last(slack.control.messages(ACCESS)))).toContain('second');
   });
 });

@@ -54,6 +54,12 @@ const NEVER = new Set([
   'restricted_action_read_only_channel',
 ]);
 
+/** Whether what failed may succeed when it is tried again. */
+function mayPass(error: unknown): boolean {
+  const word = slackError(error);
+  return word === null || isPassing(word);
+}
+
 /** Slack's words for a thread whose first message is gone. */
 const NO_THREAD = new Set(['thread_not_found', 'cannot_reply_to_message', 'message_not_found']);
 /** Slack's words for somebody whom no message reaches any more: no later attempt would. */
@@ -186,6 +192,9 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
       const failed = results.filter((result) => result.status === 'rejected');
       for (const { reason } of failed) log.error({ err: reason, id }, 'an administrator could not be told');
       if (failed.length < results.length) return;
+      // Limited, or away: the queue tries again, and the approvers need not hear it.
+      const passing = failed.find(({ reason }) => mayPass(reason));
+      if (passing !== undefined) throw passing.reason;
       // Nobody heard it: the approvers' channel is better than the log alone.
       await post(channel(), message);
     },

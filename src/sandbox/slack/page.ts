@@ -70,9 +70,16 @@ export function createPage(options: {
   const actor = (as: string | null): Person | undefined =>
     living().find((person) => person.id === as || person.name === as);
 
-  /** `since`: seconds since the epoch at which the page was loaded. Slack's client forgets what only one person saw before. */
-  const state = async (me: Person, since: number): Promise<unknown> => {
-    const isThere = ({ ephemeral_to, ts }: SlackMessage): boolean => ephemeral_to === undefined || Number(ts) >= since;
+  /**
+   * `since`: the newest message (its `ts`) when the page was loaded, '' with the first state that it asks for. Slack's client forgets what only
+   * one person saw until then.
+   */
+  const state = async (me: Person, since: string): Promise<unknown> => {
+    const newest = { ts: since };
+    const isThere = ({ ephemeral_to, ts }: SlackMessage): boolean => {
+      if (Number(ts) > Number(newest.ts)) newest.ts = ts;
+      return ephemeral_to === undefined || (since !== '' && Number(ts) > Number(since));
+    };
     // The direct messages with the app are there from the start, as at Slack.
     await upstream.api('conversations.open', { users: me.id });
     const places = await Promise.all(
@@ -95,6 +102,7 @@ export function createPage(options: {
       actors: actors(),
       groups: directory.groups().map(({ id, handle }) => ({ id, handle })),
       places,
+      newest: newest.ts || '0',
       modal: modals.top(me.id) ?? null,
       depth: modals.stack(me.id).length,
       errors: people.errors(me.id),
@@ -183,7 +191,7 @@ export function createPage(options: {
         return;
       }
       if (path === '/page/state' && me) {
-        json(response, 200, await state(me, Number(query.get('since') ?? 0)));
+        json(response, 200, await state(me, query.get('since') ?? ''));
         return;
       }
       if (path === '/page/act' && me && request.headers['content-type'] === 'application/json') {

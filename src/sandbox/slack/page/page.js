@@ -7,8 +7,8 @@ const query = new URLSearchParams(location.search);
 const as = query.get('as');
 
 let state = null;
-/** What only this person saw goes with a reload, as in Slack's own client. */
-const since = Date.now() / 1000;
+/** The newest message when the page was loaded: what only this person saw until then goes with a reload, as in Slack's own client. */
+let since = '';
 let place = null;
 let threadTs = null;
 const seen = new Map();
@@ -690,6 +690,7 @@ async function lookOnce() {
   const response = await fetch(`/page/state?as=${encodeURIComponent(as)}&since=${since}`);
   if (!response.ok) return choose();
   state = await response.json();
+  since ||= state.newest;
   if (!state.places.some((one) => one.id === place)) {
     const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
     place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
