@@ -411,17 +411,13 @@ matchConditions:
 
 {{/*
 Variables of a policy of the leash. The API server records who has set which field (managedFields) before it asks mutating admission webhooks: what
-nobody has set, one of them has added. A request that resets the record has none of the grant label. A request whose managedFields can't be
-decoded leaves the record as it was: an update under which it has not changed may have set anything.
-https://github.com/kubernetes/kubernetes/pull/136949
+nobody has set, one of them has added. Who resets the record has none of the grant label.
 */}}
 {{- define "drawbridge.leash.sent" -}}
 - name: sent
   expression: dyn(object).metadata.?managedFields.orValue([])
 - name: isRecorded
-  expression: >-
-    variables.sent.exists(m, m.?fieldsV1[?'f:metadata'][?'f:labels'][?'f:drawbridge.internal/grant'].hasValue())
-    && (request.operation != 'UPDATE' || variables.sent != dyn(oldObject).metadata.?managedFields.orValue([]))
+  expression: variables.sent.exists(m, m.?fieldsV1[?'f:metadata'][?'f:labels'][?'f:drawbridge.internal/grant'].hasValue())
 {{- end -}}
 
 {{/* True when somebody's request has set a field, an optional of the manager m, or when that is not recorded. */}}
