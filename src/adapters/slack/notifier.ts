@@ -7,7 +7,7 @@ import { addressOfUser, isSameUser, isSlackId } from '../../domain/identity.ts';
 import type { Policy } from '../../domain/policy.ts';
 import type { Message } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
-import type { SlackConnection } from './connection.ts';
+import { isPassing, type SlackConnection } from './connection.ts';
 import { approvalMessage } from './messages.ts';
 import {
   alarmMessage,
