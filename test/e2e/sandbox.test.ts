@@ -51,7 +51,7 @@ function processesIn(dir: string): string[] {
       try {
         const read = (file: string) => readFileSync(`/proc/${pid}/${file}`, 'utf8');
         const seen = `${readlinkSync(`/proc/${pid}/cwd`)} ${read('cmdline')} ${read('environ')}`;
-        return seen.includes(dir) ? [`${pid} ${read('cmdline').replaceAll('\0', ' ').slice(0, 100)}`] : [];
+        return seen.includes(dir) ? [`${pid} ${read('cmdline').replaceAll('\0', ' ').slice(0, 500)}`] : [];
       } catch {
         // It has ended meanwhile.
         return [];
