@@ -106,6 +106,22 @@ export function slackError(error: unknown): string | null {
   return cause instanceof webApi.WebAPIPlatformError ? cause.data.error : null;
 }
 
+/** Errors by which Slack says that it has troubles of its own. */
+const PASSING = new Set([
+  'internal_error',
+  'fatal_error',
+  'service_unavailable',
+  'ratelimited',
+  'request_timeout',
+  'accesslimited',
+]);
+
+/** Slack's own word for what a person must mend; null where it may go away by itself, or Slack did not answer in words. */
+export function lastingError(error: unknown): string | null {
+  const word = slackError(error);
+  return word === null || PASSING.has(word) ? null : word;
+}
+
 /** A logger for the vendor's code: what it calls debug are whole payloads, which are nobody's business. */
 export function slackLogger(log: Logger): SlackLogger {
   const say =

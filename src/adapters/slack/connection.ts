@@ -1,7 +1,7 @@
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import { Unavailable } from '../../domain/errors.ts';
-import { createSlackClient, type SlackClient, slackError } from './client.ts';
+import { createSlackClient, lastingError, type SlackClient } from './client.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
 import { createTransport, type Transport } from './transport.ts';
 
@@ -44,21 +44,6 @@ export class SlackRefused extends Error {
   }
 }
 
-/** Errors by which Slack says that it has troubles of its own. */
-const PASSING = new Set([
-  'internal_error',
-  'fatal_error',
-  'service_unavailable',
-  'ratelimited',
-  'request_timeout',
-  'accesslimited',
-]);
-
-/** True for an error of Slack's that may go away by itself; false for one that a person must mend. */
-export function isPassing(word: string): boolean {
-  return PASSING.has(word);
-}
-
 /** @param onError counts a call that failed, by Slack's word for it */
 export function connectSlack(
   settings: Pick<SlackSettings, 'botToken' | 'apiUrl'>,
@@ -88,8 +73,8 @@ async function identify(client: SlackClient, log: Logger): Promise<SlackIdentity
   const answer = await client
     .call('auth.test', (web) => web.auth.test())
     .catch((error: unknown) => {
-      const word = slackError(error);
-      if (word === null || isPassing(word)) throw error;
+      const word = lastingError(error);
+      if (word === null) throw error;
       throw new SlackRefused(
         `SLACK_BOT_TOKEN does not work: Slack says ${word}. Expected the bot token (xoxb-…) of the installed app.`,
       );

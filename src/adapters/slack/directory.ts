@@ -4,8 +4,8 @@ import type { Logger } from 'pino';
 import type { Directory, Freshness, Unreadable } from '../../app/ports.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Account } from '../../domain/people.ts';
-import { slackError } from './client.ts';
-import { isPassing, type SlackConnection, type SlackIdentity } from './connection.ts';
+import { lastingError, slackError } from './client.ts';
+import type { SlackConnection, SlackIdentity } from './connection.ts';
 
 /** Members of a channel beyond this many are not read: such a channel is no list of approvers. */
 const MOST_PAGES = 25;
@@ -221,8 +221,7 @@ export function createDirectory(
 const isUserGroup = (list: string) => list.startsWith('S');
 
 function retryIn(error: unknown): number | null {
-  const word = slackError(error);
-  if (word !== null && !isPassing(word)) return null;
+  if (lastingError(error) !== null) return null;
   return (error instanceof Unavailable ? error.retryIn : null) ?? TRY_AGAIN;
 }
 

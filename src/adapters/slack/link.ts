@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { Dispatcher } from 'undici';
-import { slackError, slackLogger } from './client.ts';
-import { isPassing, SlackRefused } from './connection.ts';
+import { lastingError, slackLogger } from './client.ts';
+import { SlackRefused } from './connection.ts';
 import { type Envelope, openSocket, type Socket } from './socket.ts';
 
 /** How Slack reaches the bot. */
@@ -122,8 +122,8 @@ export function createSocketLink(options: SocketLinkOptions): Link {
         if (!stopping.aborted) note(reason);
       } catch (error) {
         failures += 1;
-        const word = slackError(error);
-        if (isFirst && word !== null && !isPassing(word))
+        const word = lastingError(error);
+        if (isFirst && word !== null)
           throw new SlackRefused(
             `SLACK_APP_TOKEN does not work: Slack says ${word}. Expected an app-level token (xapp-…) with the scope connections:write.`,
           );

@@ -1,14 +1,14 @@
 import type { Lack } from '../../app/conditions.ts';
 import { listsOf, type Policy } from '../../domain/policy.ts';
-import { slackError } from './client.ts';
-import { isPassing, type SlackConnection } from './connection.ts';
+import { lastingError, slackError } from './client.ts';
+import type { SlackConnection } from './connection.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
 
 /** Slack's word for why a call can't work until somebody changes something. @throws the error, when it may pass or is none of Slack's words */
 function lastingWord(error: unknown): string {
-  const word = slackError(error);
+  const word = lastingError(error);
   // A scope that is missing is told as that, not as the loss of all that it would show.
-  if (word === null || isPassing(word) || word === 'missing_scope') throw error;
+  if (word === null || word === 'missing_scope') throw error;
   return word;
 }
 

@@ -6,8 +6,8 @@ import type { MessageRef } from '../../domain/grant.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/identity.ts';
 import type { Policy } from '../../domain/policy.ts';
 import type { Message } from './blocks.ts';
-import { directChannel, postMessage, slackError } from './client.ts';
-import { isPassing, type SlackConnection } from './connection.ts';
+import { directChannel, lastingError, postMessage, slackError } from './client.ts';
+import type { SlackConnection } from './connection.ts';
 import { approvalMessage } from './messages.ts';
 import {
   alarmMessage,
@@ -53,12 +53,6 @@ const NEVER = new Set([
   'restricted_action',
   'restricted_action_read_only_channel',
 ]);
-
-/** Whether what failed may succeed when it is tried again. */
-function mayPass(error: unknown): boolean {
-  const word = slackError(error);
-  return word === null || isPassing(word);
-}
 
 /** Slack's words for a thread whose first message is gone. */
 const NO_THREAD = new Set(['thread_not_found', 'cannot_reply_to_message', 'message_not_found']);
@@ -193,7 +187,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
       for (const { reason } of failed) log.error({ err: reason, id }, 'an administrator could not be told');
       if (failed.length < results.length) return;
       // Limited, or away: the queue tries again, and the approvers need not hear it.
-      const passing = failed.find(({ reason }) => mayPass(reason));
+      const passing = failed.find(({ reason }) => lastingError(reason) === null);
       if (passing !== undefined) throw passing.reason;
       // Nobody heard it: the approvers' channel is better than the log alone.
       await post(channel(), message);

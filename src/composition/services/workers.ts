@@ -1,7 +1,6 @@
 import type { Deed, Word } from '../../adapters/queue/jobs.ts';
 import type { Workers } from '../../adapters/queue/scheduler.ts';
-import { slackError } from '../../adapters/slack/client.ts';
-import { isPassing } from '../../adapters/slack/connection.ts';
+import { lastingError } from '../../adapters/slack/client.ts';
 import { APPROVALS_CHANNEL, type Conditions } from '../../app/conditions.ts';
 import type { DueRights } from '../../app/end-due.ts';
 import type { World } from '../../app/ports.ts';
@@ -40,8 +39,7 @@ export function workersService({
         await runJob(world, word);
       } catch (error) {
         // It may be the channel, which somebody has archived, or from which the bot was removed.
-        const refused = slackError(error);
-        if (refused !== null && !isPassing(refused)) conditions.doubt(APPROVALS_CHANNEL);
+        if (lastingError(error) !== null) conditions.doubt(APPROVALS_CHANNEL);
         throw error;
       }
     },

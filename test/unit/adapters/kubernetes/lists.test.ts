@@ -1,43 +1,25 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage } from 'node:http';
 import { pipeline } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { KubeConfig } from '@kubernetes/client-node';
-import { expect, onTestFinished, test } from 'vitest';
-import { createApi } from '../../../../src/adapters/kubernetes/api.ts';
+import { expect, test } from 'vitest';
 import { type KubePod, keepPods } from '../../../../src/adapters/kubernetes/projection.ts';
 import { readCluster } from '../../../../src/adapters/kubernetes/snapshot.ts';
 import { lasting } from '../../../../src/app/surroundings.ts';
+import { apiOn } from '../../../support/wire-api.ts';
 
 type Answer = { readonly status?: number; readonly body: unknown };
-
-/** An API over a server. */
-async function apiOf(server: Server) {
-  await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
-  onTestFinished(() => void server.close());
-  const config = new KubeConfig();
-  config.loadFromOptions({
-    clusters: [
-      { name: 'c', server: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, skipTLSVerify: true },
-    ],
-    users: [{ name: 'u' }],
-    contexts: [{ name: 'x', cluster: 'c', user: 'u' }],
-    currentContext: 'x',
-  });
-  return createApi(config);
-}
 
 /** An API over a server that answers as told, with the requests that it got. */
 async function apiOver(answer: (url: URL, request: IncomingMessage) => Answer) {
   const asked: string[] = [];
-  const server = createServer((request: IncomingMessage, response: ServerResponse) => {
+  const api = await apiOn((request, response) => {
     const url = new URL(request.url ?? '', 'http://api');
     asked.push(`${url.pathname.split('/').at(-1)}${url.searchParams.get('continue') ?? ''}`);
     const { status = 200, body } = answer(url, request);
     response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
   });
-  return { api: await apiOf(server), asked };
+  return { api, asked };
 }
 
 const page = (items: readonly unknown[], next?: string): Answer => ({
@@ -180,7 +162,7 @@ const MB = 2 ** 20;
 /** Lists so many pods, each as text, in pages as an API server makes them; a page that is not taken to its end is cut off. */
 async function podsOver(count: number, textOf: (index: number) => string) {
   const pages: { limit: number; bytes: number; isTaken: boolean }[] = [];
-  const server = createServer(({ url = '' }, response) => {
+  const api = await apiOn(({ url = '' }, response) => {
     const { searchParams } = new URL(url, 'http://api');
     const from = Number(searchParams.get('continue') ?? 0);
     const limit = Number(searchParams.get('limit'));
@@ -205,7 +187,7 @@ async function podsOver(count: number, textOf: (index: number) => string) {
       () => {},
     );
   });
-  return { api: await apiOf(server), pages };
+  return { api, pages };
 }
 const podText = (name: string, annotation: string, labels: object = {}): string =>
   `{"metadata":{"name":"${name}","namespace":"theirs","uid":"${name}","labels":${JSON.stringify(labels)},"annotations":{"a":"${annotation}"}}}`;
