@@ -1,13 +1,13 @@
-import type { Grant } from '../domain/grant.ts';
-import { auditRefusal, type Command, readingOnce, runCommand } from './command.ts';
-import { endAccess } from './end-grant.ts';
-import { askExtension, reviewExtension } from './extend-grant.ts';
-import { inspect, list, offers, status, who, workloads } from './inquire.ts';
-import type { World } from './ports.ts';
-import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './request-access.ts';
-import { reviewAccess } from './review-access.ts';
-import type { Ask, Proposal, UseCases } from './use-cases.ts';
-import { viewOf } from './view.ts';
+import type { Grant } from '../domain/grant/grant.ts';
+import { askExtension, reviewExtension } from './decide/extend.ts';
+import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './decide/request.ts';
+import { reviewAccess } from './decide/review.ts';
+import { endAccess } from './grant/end.ts';
+import { inspect, list, offers, status, who, workloads } from './inquire/inquire.ts';
+import { viewOf } from './inquire/view.ts';
+import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
+import type { Ask, Proposal, UseCases } from './ports/use-cases.ts';
+import type { World } from './ports/world.ts';
 
 /** What people can do, over a world. */
 export function createUseCases(world: World): UseCases {
@@ -18,13 +18,15 @@ export function createUseCases(world: World): UseCases {
   const proposed = (prepared: Prepared): Proposal => ({
     view: viewed(prepared.grant),
     rule: prepared.rule,
+    missed: prepared.missed,
     digest: digestOfPrepared(prepared),
   });
   return {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
     workloads: (by, profile, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
-    preview: async (by, ask) => proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask))),
+    preview: async (by, ask) =>
+      proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown'))),
     request: async (by, ask) => viewed(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
     async requestAsShown(by, ask, digest) {
       const result = await run(by, 'request', asking(ask), (w) => requestAsShown(w, by, ask, digest));

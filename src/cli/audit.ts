@@ -1,6 +1,6 @@
 import { exportAudit } from './audit/export.ts';
 import { verify } from './audit/verify.ts';
-import { type Output, runProgram, terminal } from './command.ts';
+import { environment, type Output, runProgram, terminal } from './command.ts';
 
 /** Runs `npm run audit -- …`. @returns the exit code: 0, 1 (something is wrong with the audit), 2 (wrong arguments or settings), 3 (Redis) */
 export function runAuditCli(argv: readonly string[], out: Output, env: NodeJS.ProcessEnv): Promise<number> {
@@ -13,5 +13,5 @@ if (import.meta.main) {
     if (error.code === 'EPIPE') process.exit(0);
     throw error;
   });
-  process.exitCode = await runAuditCli(process.argv.slice(2), terminal, process.env);
+  process.exitCode = await runAuditCli(process.argv.slice(2), terminal, environment());
 }

@@ -2,12 +2,12 @@ import { parseArgs } from 'node:util';
 import { type Api, ApiError, createApi } from '../adapters/kubernetes/api.ts';
 import { createClusterKeys, NO_KEYS } from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
-import { createReaperCluster } from '../adapters/kubernetes/reaper.ts';
-import type { Found } from '../app/ports.ts';
-import { type ReaperCluster, reap } from '../app/reap.ts';
+import { createReaperCluster, type OpenInstance, otherOpenInstances } from '../adapters/kubernetes/reaper.ts';
+import type { Found } from '../app/ports/own-objects.ts';
+import { type ReaperCluster, reap } from '../app/upkeep/reap.ts';
 import { describeProblems, loadReaperSettings, type ReaperSettings } from '../config/settings.ts';
 import { Unavailable } from '../domain/errors.ts';
-import { type Output, UsageError, usage } from './command.ts';
+import { type Output, runCommand, UsageError, usage } from './command.ts';
 
 /**
  * For how long after its end a grant is left to the bot, which tells people, and to the lease: milliseconds. It is also more than the clocks of
@@ -29,6 +29,7 @@ const REVOKE_ALL_HELP = `Usage: npm run revoke-all -- --yes
 Ends every grant of this instance now, whatever its window: the rights of all first, then workspaces, guards and leases. It needs neither the bot,
 Redis, Slack nor a key; a bot that runs says of each grant that it ended. Whoever runs it must be in the emergency group of the chart, or act by
 a kubeconfig of the bot or the reaper. Requests that wait are not touched: stop the bot, or empty the policy, if nothing new may begin.
+Where nothing of this instance is open it names the others in the cluster of which something is.
 
   --yes   does it; without, it only lists what there is
 
@@ -43,34 +44,25 @@ export async function runReaper(
   out: Output,
   env: NodeJS.ProcessEnv,
 ): Promise<number> {
-  const help = all ? REVOKE_ALL_HELP : REAP_HELP;
-  try {
-    const { values } = usage(() =>
-      parseArgs({
-        args: [...argv],
-        options: { help: { type: 'boolean', short: 'h' }, ...(all ? { yes: { type: 'boolean' } } : {}) },
-      }),
-    );
-    if (values.help) {
-      out.print(help);
-      return 0;
-    }
+  const command = all ? 'revoke-all --' : 'reap --';
+  return runCommand({ command, help: all ? REVOKE_ALL_HELP : REAP_HELP, argv, out }, async () => {
+    const { values } = usage(() => parseArgs({ args: [...argv], options: all ? { yes: { type: 'boolean' } } : {} }));
     const loaded = loadReaperSettings(env);
     if (!loaded.ok) throw new UsageError(describeProblems(loaded.problems));
     const { settings } = loaded;
     if (!all && settings.sealKeys === null)
       throw new UsageError(describeProblems(['SEAL_KEY is not set: it tells what is ours from imitations']));
-    const { api, cluster } = connect(settings, all ? [] : (settings.sealKeys?.reveal() ?? []));
-    return await (all ? revokeAll(cluster, values.yes === true, out) : reapOnce(api, cluster, out));
-  } catch (error) {
-    if (error instanceof UsageError) {
-      out.complain(`${error.message}\n\n${help}`);
-      return 2;
+    try {
+      const { api, cluster } = connect(settings, all ? [] : (settings.sealKeys?.reveal() ?? []));
+      if (!all) return await reapOnce(api, cluster, out);
+      const others = () => otherOpenInstances(api, settings.instance);
+      return await revokeAll(cluster, others, values.yes === true, out);
+    } catch (error) {
+      if (!(error instanceof Unavailable || error instanceof ApiError)) throw error;
+      out.complain(`the cluster says no: ${error.message}`);
+      return 3;
     }
-    if (!(error instanceof Unavailable || error instanceof ApiError)) throw error;
-    out.complain(`the cluster says no: ${error.message}`);
-    return 3;
-  }
+  });
 }
 
 function connect(
@@ -101,16 +93,32 @@ async function reapOnce(api: Api, cluster: ReaperCluster, out: Output): Promise<
   return isDone && strangers.length === 0 ? 0 : 1;
 }
 
-async function revokeAll(cluster: ReaperCluster, isMeant: boolean, out: Output): Promise<number> {
+async function revokeAll(
+  cluster: ReaperCluster,
+  others: () => Promise<OpenInstance[]>,
+  isMeant: boolean,
+  out: Output,
+): Promise<number> {
   const found = await cluster.found();
+  if (found.length === 0) {
+    out.print('nothing is open');
+    // Whoever forgot to say which instance must not take this for the end of everything.
+    for (const other of await others()) out.complain(openElsewhere(other));
+    return 0;
+  }
   if (isMeant) return (await takeDown(cluster, found, out)) ? 0 : 1;
   for (const object of found) out.print(nameOf(object));
-  out.print(
-    found.length === 0
-      ? 'nothing is open'
-      : `${found.length} objects of ${new Set(found.map(({ id }) => id)).size} grants; say --yes to end them`,
-  );
-  return found.length === 0 ? 0 : 1;
+  const grants = new Set(found.map(({ id }) => id)).size;
+  out.print(`${found.length} objects of ${grants} grants; say --yes to end them`);
+  return 1;
+}
+
+function openElsewhere({ instance, grants, workspacesNamespace }: OpenInstance): string {
+  const settings = [
+    `INSTANCE=${instance}`,
+    ...(workspacesNamespace === null ? [] : [`WORKSPACES_NAMESPACE=${workspacesNamespace}`]),
+  ];
+  return `open of another instance: ${grants} grants; what to type: ${settings.join(' ')} npm run revoke-all`;
 }
 
 async function takeDown(cluster: ReaperCluster, objects: readonly Found[], out: Output): Promise<boolean> {

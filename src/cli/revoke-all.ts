@@ -1,4 +1,4 @@
-import { terminal } from './command.ts';
+import { environment, terminal } from './command.ts';
 import { runReaper } from './reaper.ts';
 
-process.exitCode = await runReaper(true, process.argv.slice(2), terminal, process.env);
+process.exitCode = await runReaper(true, process.argv.slice(2), terminal, environment());

@@ -1,16 +1,16 @@
 import type { Logger } from 'pino';
 import { createClusterKeys } from '../adapters/kubernetes/cluster-keys.ts';
+import { watchNamedRoles } from '../adapters/kubernetes/model/named-roles.ts';
 import { watchOwnObjects } from '../adapters/kubernetes/model/own-objects.ts';
-import { createPodWatch } from '../adapters/kubernetes/pod-watch.ts';
-import { startWorkers } from '../adapters/queue/scheduler.ts';
-import { sparingly } from '../adapters/queue/sparing.ts';
+import { type QueueName, startWorkers } from '../adapters/queue/scheduler.ts';
 import { createSlackApp } from '../adapters/slack/app.ts';
 import type { SlackSettings } from '../adapters/slack/connection.ts';
-import type { OwnObjectsListener } from '../app/ports.ts';
+import type { OwnObjectsListener } from '../app/ports/own-objects.ts';
 import type { Settings } from '../config/settings.ts';
 import { startInOrder } from './service.ts';
 import { auditService } from './services/audit.ts';
 import { clockService } from './services/clock.ts';
+import { clusterModelService } from './services/cluster-model.ts';
 import { dueRightsService } from './services/due-rights.ts';
 import { followersService } from './services/followers.ts';
 import { leaversService } from './services/leavers.ts';
@@ -27,7 +27,7 @@ import { makeAdapters } from './world.ts';
 const STOP_WITHIN = 20_000;
 
 export interface Drawbridge {
-  /** Resolves when Slack can reach the bot. Grants are ended from before that on. @throws SlackRefused when Slack will not let it work */
+  /** Resolves when Slack can reach the bot. Grants are ended from before that on. */
   readonly reachable: Promise<void>;
   readonly opsPort: number;
   stop(): Promise<void>;
@@ -37,42 +37,56 @@ export interface Drawbridge {
  * Starts everything that lives, in this order; it is stopped in reverse. Work on grants begins before Slack is there: a Slack that is away
  * delays words, never a revocation.
  * @param write takes a line of the audit
+ * @param ending aborted while it starts: what has started is stopped, and the rest is not started
  * @throws Error with a message for the operator when something that it can't begin without can't be used
  */
 export async function startDrawbridge(
   settings: Settings,
   log: Logger,
   write: (line: string) => void,
+  ending: AbortSignal,
 ): Promise<Drawbridge> {
   const adapters = await makeAdapters(settings, log, write);
-  const { world, redis, kube, connection } = adapters;
+  const { world, redis, connection } = adapters;
   const { instance } = settings;
   const common = { ...world, ...adapters, instance, settings, log };
 
-  const needs = needsService({ ...common, needs: needsOf({ ...common, lackOfWatch: () => reconcile.lack() }) });
+  const needs = needsService({
+    ...common,
+    needs: needsOf({
+      ...common,
+      lackOfWatch: () => reconcile.lack() ?? followers.lack() ?? clusterModel.lack(),
+      lackOfConnection: () => slack.lack(),
+    }),
+  });
   const leavers = leaversService(common);
-  const followers = followersService({ ...common, watchPods: (onChange) => createPodWatch(kube, onChange) });
+  const watching = { api: adapters.api, instance, onFault: adapters.onWatchFault };
+  const followers = followersService({
+    ...common,
+    watchRoles: (listener) => watchNamedRoles({ ...watching, ...listener }),
+  });
+  const clusterModel = clusterModelService({
+    ...common,
+    listener: followers.follower,
+    onListed: () => followers.follower.lookAtAll(),
+  });
   const dueRights = dueRightsService(common);
   const workers = workersService({
     ...common,
     dueRights,
     startWorkers: (handlers) => {
       const onFailure = () => adapters.metrics.apiError('Redis');
-      return startWorkers({ redis: adapters.workerRedis, instance, log, onFailure, ...handlers });
+      const onFailedJob = (queue: QueueName) => adapters.metrics.jobFailed(queue);
+      return startWorkers({ redis: adapters.workerRedis, instance, log, onFailure, onFailedJob, ...handlers });
     },
   });
-  const tellOfWatch = sparingly((error, times) =>
-    log.warn({ err: error, times }, 'the watch on what is ours in the cluster broke off: it is opened again'),
-  );
   const watchOwn = (listener: OwnObjectsListener) =>
     watchOwnObjects({
-      api: adapters.api,
-      instance,
+      ...watching,
       keysOf: createClusterKeys(adapters.api, settings.sealKeys.reveal()),
-      onFault: (error) => tellOfWatch(error instanceof Error ? error : new Error(String(error))),
       ...listener,
     });
-  const reconcile = reconcileService({ ...common, followers, watchOwn });
+  const reconcile = reconcileService({ ...common, follower: followers.follower, watchOwn });
   const slack = slackService({
     ...common,
     leavers,
@@ -92,7 +106,11 @@ export async function startDrawbridge(
       needs: () => needs.trouble(),
     },
     conditions: () => adapters.conditions.list(),
-    metrics: () => adapters.metrics.scrape(),
+    metrics: (failing) =>
+      adapters.metrics.scrape({
+        failing,
+        ages: { grants: reconcile.ages(), cluster: adapters.model.ages(), roles: followers.ages() },
+      }),
   });
 
   const stop = await startInOrder(
@@ -106,6 +124,7 @@ export async function startDrawbridge(
       leavers,
       webhookService(common),
       followers,
+      clusterModel,
       dueRights,
       workers,
       reconcile,
@@ -113,6 +132,7 @@ export async function startDrawbridge(
     ],
     STOP_WITHIN,
     log,
+    ending,
   );
   return { reachable: slack.reachable(), opsPort: ops.port(), stop };
 }

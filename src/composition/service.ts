@@ -14,15 +14,17 @@ export interface ServiceLog {
 }
 
 /**
- * Starts services one after the other, and answers what stops them in reverse. When one can't be started, those before it are stopped. What a
- * stop throws is logged, and keeps no other service running.
+ * Starts services one after the other, and answers what stops them in reverse. When one can't be started, or `ending` says that none is wanted
+ * any more, those before it are stopped. What a stop throws is logged, and keeps no other service running.
  *
  * @param within milliseconds that all of them together may take to stop
+ * @throws what `ending` was aborted with
  */
 export async function startInOrder(
   services: readonly Service[],
   within: number,
   log: Pick<ServiceLog, 'error'>,
+  ending?: AbortSignal,
 ): Promise<() => Promise<void>> {
   const started: Service[] = [];
   async function stop(): Promise<void> {
@@ -38,6 +40,7 @@ export async function startInOrder(
     for (const service of services) {
       await service.start();
       started.push(service);
+      ending?.throwIfAborted();
     }
   } catch (error) {
     await stop();

@@ -1,5 +1,7 @@
-import type { Condition, createConditions } from '../app/conditions.ts';
-import type { Alarms, Clock } from '../app/ports.ts';
+import type { createConditions } from '../app/common/conditions.ts';
+import type { Alarms } from '../app/ports/alarms.ts';
+import type { Clock } from '../app/ports/clock.ts';
+import type { Condition } from '../app/ports/conditions.ts';
 import type { ServiceLog } from './service.ts';
 
 type Tell = Parameters<typeof createConditions>[0]['tell'];

@@ -1,12 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { KubeConfig } from '@kubernetes/client-node';
 import type { Logger } from 'pino';
 import { createClock, type ProcessClock } from '../adapters/clock/clock.ts';
 import { type Api, createApi } from '../adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../adapters/kubernetes/cluster-access.ts';
 import { readClusterUid } from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
+import { type ClusterModel, createClusterModel } from '../adapters/kubernetes/model/cluster-model.ts';
 import { createScheduler } from '../adapters/queue/scheduler.ts';
+import { sparingly } from '../adapters/queue/sparing.ts';
 import { type ChainedAudit, createAudit } from '../adapters/redis/audit.ts';
 import { type AuditFeed, createAuditFeed } from '../adapters/redis/audit-feed.ts';
 import { redisTime, redisWarnings } from '../adapters/redis/checks.ts';
@@ -18,19 +19,17 @@ import { type CachedDirectory, createDirectory } from '../adapters/slack/directo
 import { createNotifier } from '../adapters/slack/notifier.ts';
 import { watchEventLoop } from '../adapters/telemetry/event-loop.ts';
 import { createMetrics, type Metrics } from '../adapters/telemetry/metrics.ts';
-import { createAlarms } from '../app/alarms.ts';
-import { type Conditions, createConditions } from '../app/conditions.ts';
-import type { AuditEntry, World } from '../app/ports.ts';
+import { createAlarms } from '../app/common/alarms.ts';
+import { createConditions } from '../app/common/conditions.ts';
+import { type Conditions } from '../app/ports/conditions.ts';
+import type { World } from '../app/ports/world.ts';
 import { openPolicyFile, type PolicyFile } from '../config/policy-file.ts';
 import type { Settings } from '../config/settings.ts';
-import { createAuditChain } from '../domain/audit-chain.ts';
+import { createAuditChain } from '../domain/audit/chain.ts';
 import { secondsAhead } from '../domain/clocks.ts';
 import { Unavailable } from '../domain/errors.ts';
 import { countAudit } from './count-audit.ts';
 import { tellConditions } from './tell-conditions.ts';
-
-/** Is told an entry of the audit. */
-export type AuditListener = (entry: Pick<AuditEntry, 'event' | 'id'>) => void;
 
 /** Every adapter, and the world that they make. Services take of it what they need. */
 export interface Adapters {
@@ -39,14 +38,14 @@ export interface Adapters {
   readonly redis: RedisClient;
   /** For the workers: its commands wait for Redis. */
   readonly workerRedis: RedisClient;
-  readonly kube: KubeConfig;
   readonly api: Api;
+  readonly model: ClusterModel;
+  /** Tells of a watch on the cluster that broke off. */
+  readonly onWatchFault: (error: unknown) => void;
   readonly clock: ProcessClock;
   readonly audit: ChainedAudit;
   /** What the webhook gets of the audit; null: there is no webhook. */
   readonly feed: AuditFeed | null;
-  /** Are told each entry of the audit. */
-  readonly audited: Set<AuditListener>;
   readonly policies: PolicyFile;
   readonly conditions: Conditions;
   readonly connection: SlackConnection;
@@ -65,6 +64,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
   await using made = new AsyncDisposableStack();
   const loop = made.adopt(watchEventLoop(), (watch) => watch.stop());
   const metrics = createMetrics({
+    now: () => clock.now(),
     openGrants: () => store.summaries(),
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
@@ -84,21 +84,24 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
   for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
 
   const kube = loadKubeConfig(settings.kubernetes);
-  const api = createApi(kube, (status) => {
-    if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
-  });
+  const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
+  const api = createApi(
+    kube,
+    (status) => {
+      if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
+    },
+    (said, took) => clock.heard(said, took),
+  );
   await readClusterUid(api).catch((error: unknown) => {
     if (!(error instanceof Unavailable)) throw error;
     log.warn({ err: error }, 'which cluster this is can not be read yet: nothing can be sealed until then');
   });
 
-  const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
   await clock.measure();
   // Before whatever takes the time is made: all of it goes by the time that is believed.
   made.defer(clock.install());
 
   const chain = createAuditChain({ keys: settings.sealKeys.reveal(), instance });
-  const audited = new Set<AuditListener>();
   const audit = createAudit({
     redis,
     instance,
@@ -109,7 +112,6 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
       said(line, how) {
         countAudit(metrics, line);
         metrics.audited(how);
-        for (const hear of audited) hear(line);
       },
       lost: () => metrics.audited('lost'),
       broken(what) {
@@ -121,12 +123,18 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
   const feed = settings.auditWebhook === null ? null : createAuditFeed({ redis, instance, chain, log });
   const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = made.adopt(createScheduler({ redis, instance, log }), (queues) => queues.close());
+  const onWatchFault = sparingly((error, times) =>
+    log.warn({ err: error, times }, 'a watch on the cluster broke off: it is opened again'),
+  );
+  const model = createClusterModel({ api, instance, now: () => clock.now(), onFault: onWatchFault });
   const cluster = createClusterAccess({
     api,
+    model,
     instance,
     workspacesNamespace: settings.workspacesNamespace,
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
+    pullSecrets: settings.workspacesPullSecrets,
     ownNamespace: settings.ownNamespace,
     now: () => clock.now(),
     fromServer: (at) => clock.fromKubernetes(at),
@@ -167,12 +175,12 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     metrics,
     redis,
     workerRedis,
-    kube,
     api,
+    model,
+    onWatchFault,
     clock,
     audit,
     feed,
-    audited,
     policies,
     conditions,
     connection,

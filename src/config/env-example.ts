@@ -1,11 +1,14 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 import { z } from 'zod';
+import { runCommand, terminal, usage } from '../cli/command.ts';
 import { environmentSchema } from './settings.ts';
 
-/**
- * Writes `.env.example` from the schema of the settings; with `--check` it only compares. Exit code 1: it differs.
- */
+const HELP = `Usage: npm run env-example [-- --check]
+
+Writes .env.example from the schema of the settings; with --check it only compares.
+Exit code: 0 good, 1 it differs, 2 wrong arguments.`;
 
 interface Variable {
   description?: string;
@@ -49,13 +52,15 @@ function comment(words: string): string[] {
 }
 
 if (import.meta.main) {
-  const text = envExample();
-  if (process.argv.includes('--check')) {
-    if ((await readFile(FILE, 'utf8').catch(() => '')) !== text) {
-      console.error('.env.example differs from the schema of the settings: run npm run env-example');
-      process.exitCode = 1;
+  const argv = process.argv.slice(2);
+  process.exitCode = await runCommand({ command: 'env-example --', help: HELP, argv, out: terminal }, async () => {
+    const { values } = usage(() => parseArgs({ options: { check: { type: 'boolean' } } }));
+    const text = envExample();
+    if (values.check !== true) await writeFile(FILE, text);
+    else if ((await readFile(FILE, 'utf8').catch(() => '')) !== text) {
+      terminal.complain('.env.example differs from the schema of the settings: run npm run env-example');
+      return 1;
     }
-  } else {
-    await writeFile(FILE, text);
-  }
+    return 0;
+  });
 }

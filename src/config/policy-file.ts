@@ -4,7 +4,8 @@ import { basename, dirname } from 'node:path';
 import { type Document, isAlias, isMap, isSeq, LineCounter, type Node, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
-import { type Policy, policySchema } from '../domain/policy.ts';
+import { type Policy } from '../domain/policy/policy.ts';
+import { policySchema } from '../domain/policy/schema.ts';
 
 /** The largest policy file that is read. */
 const LARGEST_BYTES = 1024 * 1024;
@@ -96,6 +97,14 @@ function explain(issue: z.core.$ZodIssue, document: Document): Explained[] {
         message: `unknown key, ${hint}`,
       };
     });
+  if (issue.code === 'invalid_union') {
+    // Of the forms that a value may have, the one that it has: what is wrong inside it is told, not that it is no other form.
+    const inside = issue.errors.find((issues) =>
+      issues.every(({ path: at, code }) => at.length > 0 || code === 'unrecognized_keys'),
+    );
+    if (inside !== undefined)
+      return inside.flatMap((inner) => explain({ ...inner, path: [...issue.path, ...inner.path] }, document));
+  }
   if (issue.code === 'invalid_key')
     return [{ path, offset: found.keyOffset, message: issue.issues.map((inner) => inner.message).join('; ') }];
   return [{ path, offset: found.offset, message: found.exists ? reword(issue) : `is missing: ${reword(issue)}` }];
@@ -125,12 +134,22 @@ const POLICY_JSON_SCHEMA = z.toJSONSchema(policySchema, { io: 'input', unreprese
 /** The keys that the schema knows at a path. */
 function knownKeys(path: Path): string[] {
   let schema: z.core.JSONSchema.BaseSchema | undefined = POLICY_JSON_SCHEMA;
-  for (const part of path) {
+  for (const [index, part] of path.entries()) {
     const next: unknown =
       typeof part === 'number' ? schema?.items : (schema?.properties?.[part] ?? schema?.additionalProperties);
-    schema = typeof next === 'object' && next !== null ? (next as z.core.JSONSchema.BaseSchema) : undefined;
+    schema =
+      typeof next === 'object' && next !== null
+        ? formOf(next as z.core.JSONSchema.BaseSchema, path[index + 1])
+        : undefined;
   }
   return Object.keys(schema?.properties ?? {});
+}
+
+/** Of the forms that a value may have, the list where an index follows, else the mapping. */
+function formOf(schema: z.core.JSONSchema.BaseSchema, next: Path[number] | undefined): z.core.JSONSchema.BaseSchema {
+  const type = typeof next === 'number' ? 'array' : 'object';
+  const forms = (schema.anyOf ?? []).filter((form) => typeof form === 'object');
+  return forms.find((form) => form.type === type) ?? schema;
 }
 
 interface Located {

@@ -26,6 +26,8 @@ export interface Settings {
   readonly workspacesNamespace: string;
   /** Undefined: workspaces are not probed. */
   readonly probeImage: string | undefined;
+  /** Names of Secrets in the workspaces namespace with which their images are pulled. */
+  readonly workspacesPullSecrets: readonly string[];
   /** Drawbridge's own namespace: no request can name it. */
   readonly ownNamespace: string;
 }
@@ -93,6 +95,10 @@ export const environmentSchema = z.object({
       description: 'Signing secret of the Slack app (Basic Information), for HTTP mode: Slack sends requests to PORT.',
       secret: true,
     }),
+  SLACK_MODE: z.enum(['socket', 'http'], { error: 'expected socket or http' }).optional().meta({
+    description:
+      'socket or http: which of the two above must be there; the chart sets it. Default: the mode of the one that is given.',
+  }),
   PORT: port(PORT).prefault('3000').meta({ description: 'Port for requests from Slack; only in HTTP mode.' }),
   SLACK_API_URL: z
     .url({ protocol: /^https?$/, error: 'expected an http or https URL' })
@@ -163,8 +169,22 @@ export const environmentSchema = z.object({
       description:
         "Drawbridge's own image, which probes from each new workspace whether the cluster enforces NetworkPolicies; the chart sets it. Without it profiles with network.strict give nothing.",
     }),
+  WORKSPACES_PULL_SECRETS: text(
+    /^[a-z0-9][-.a-z0-9]*(,[a-z0-9][-.a-z0-9]*)*$/,
+    'expected names of Secrets, separated by commas',
+  )
+    .transform((names) => names.split(','))
+    .optional()
+    .meta({
+      description:
+        'Secrets in the workspaces namespace with which the images of workspaces and of their probe are pulled, separated by commas; the chart sets it, and its leash lets no other be named.',
+    }),
   POD_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge').meta({
     description: "Drawbridge's own namespace, which no request can name; the chart sets it.",
+  }),
+  SECRET_NAME: z.string().optional().meta({
+    description:
+      'The Secret (NAMESPACE/NAME) from which tokens and keys come, to be named when it lacks one; the chart sets it.',
   }),
 });
 
@@ -180,9 +200,13 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
   const { given, parsed, problems } = readEnvironment(environmentSchema, env);
   const socket = given.SLACK_APP_TOKEN !== undefined;
   const http = given.SLACK_SIGNING_SECRET !== undefined;
-  if (!socket && !http)
+  if (given.SLACK_MODE === 'socket' && !socket)
+    problems.push(`${notSet('SLACK_APP_TOKEN', given)}: expected it, since SLACK_MODE is socket`);
+  else if (given.SLACK_MODE === 'http' && !http)
+    problems.push(`${notSet('SLACK_SIGNING_SECRET', given)}: expected it, since SLACK_MODE is http`);
+  else if (!socket && !http)
     problems.push(
-      'SLACK_APP_TOKEN is not set: expected it (Socket Mode), or SLACK_SIGNING_SECRET and PORT instead (HTTP mode)',
+      `${notSet('SLACK_APP_TOKEN', given)}: expected it (Socket Mode), or SLACK_SIGNING_SECRET and PORT instead (HTTP mode)`,
     );
   if (socket && http)
     problems.push(
@@ -222,6 +246,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       probeImage: e.PROBE_IMAGE,
+      workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],
       ownNamespace: e.POD_NAMESPACE,
     },
   };
@@ -294,9 +319,13 @@ function readEnvironment<S extends z.ZodRawShape>(
 
 function describeProblem(name: string, given: Record<string, string | undefined>, expected: string): string {
   const value = given[name];
-  if (value === undefined) return `${name} is not set: ${expected}`;
+  if (value === undefined) return `${notSet(name, given)}: ${expected}`;
   const shown = isSecret(name) ? 'is wrong (its value is not shown)' : `is '${value.slice(0, 80)}'`;
   return `${name} ${shown}: ${expected}`;
+}
+
+function notSet(name: string, { SECRET_NAME }: Record<string, string | undefined>): string {
+  return `${name} is not set${isSecret(name) && SECRET_NAME !== undefined ? ` in the Secret ${SECRET_NAME}` : ''}`;
 }
 
 function isSecret(name: string): boolean {

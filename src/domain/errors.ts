@@ -19,11 +19,27 @@ export class Refusal extends Error {
   }
 }
 
+/** What Drawbridge can't do without. */
+export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
+
+/** A "no" only for now, as something is not known that may be in a moment: whoever can wait asks again. */
+export class NotNow extends Refusal {
+  /** What does not tell it. */
+  readonly dependency: Dependency;
+  /** Seconds after which it can be asked again; null: it said nothing. */
+  readonly retryIn: number | null;
+
+  constructor(dependency: Dependency, retryIn: number | null, ...said: ConstructorParameters<typeof Refusal>) {
+    super(...said);
+    this.dependency = dependency;
+    this.retryIn = retryIn;
+  }
+}
+
 /** A "no" only because it can't be read now who is in a list of the policy: never the policy's own no. */
-export class UnreadableMembers extends Refusal {
+export class UnreadableMembers extends NotNow {
   /** The id of the user group or channel. */
   readonly list: string;
-  readonly retryIn: number | null;
 
   /**
    * @param retryIn seconds; null: it can't be read before somebody has changed something
@@ -31,13 +47,13 @@ export class UnreadableMembers extends Refusal {
    */
   constructor(rule: string, list: string, retryIn: number | null, unknown: string) {
     super(
+      'Slack',
+      retryIn,
       rule,
       `Who is in ${list} can't be read now. ${unknown}`,
       retryIn === null ? 'Tell an administrator of Drawbridge.' : `Try again in ${Math.ceil(retryIn)} s.`,
     );
-    this.name = 'Refusal';
     this.list = list;
-    this.retryIn = retryIn;
   }
 
   /** The same, for somebody else to read. */
@@ -45,9 +61,6 @@ export class UnreadableMembers extends Refusal {
     return new UnreadableMembers(this.rule, this.list, this.retryIn, unknown);
   }
 }
-
-/** What Drawbridge can't do without. */
-export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
 
 /** A dependency did not do its part (Redis, the API server, Slack, the clock). `dependency` may be shown, the cause goes to the log. */
 export class Unavailable extends Error {

@@ -1,4 +1,4 @@
-import type { WorkloadKind } from './rights.ts';
+import type { WorkloadKind } from './rights/rights.ts';
 
 /** What a grant is about: a namespace, or one workload in it; `service` is the Service by which a person has named the workload. */
 export type Target =

@@ -97,9 +97,9 @@ function stretchesOf(ips: readonly string[], edges: Vocabulary['edges']): string
 }
 
 /** What the pod calls by the names that policies use. */
-function namedPorts(pod: Pod, names: ReadonlySet<string>): string {
+function namedPorts(ports: Pod['ports'], names: ReadonlySet<string>): string {
   const found: string[] = [];
-  for (const { name, protocol, containerPort } of pod.ports) {
+  for (const { name, protocol, containerPort } of ports) {
     if (name !== undefined && names.has(name)) found.push(`${name}/${protocol}/${containerPort}`);
   }
   return found.sort().join();
@@ -113,17 +113,24 @@ export function createClassifier(policies: Iterable<Policy>, selectors: readonly
   const { podLabels, namespaceLabels, portNames, edges } = vocabularyOf(policies, selectors);
   const hasBlocks = edges[4].length + edges[6].length > 0;
   const classes = new Map<string, Map<string, PodClass>>();
-  const podKeys = new Map<Pod, string>();
   let count = 0;
 
+  /** Of labels and ports that many pods share the text is made once. */
+  const labelKeys = new Map<Labels, string>();
+  const portKeys = new Map<Pod['ports'], string>();
+  const once = <T>(known: Map<T, string>, value: T, make: (value: T) => string): string => {
+    const before = known.get(value);
+    if (before !== undefined) return before;
+    const text = make(value);
+    known.set(value, text);
+    return text;
+  };
+
   const keyOf = (pod: Pod): string => {
-    const known = podKeys.get(pod);
-    if (known !== undefined) return known;
     const addresses = pod.ips.length === 0 ? 'none' : hasBlocks ? stretchesOf(pod.ips, edges) : '';
-    const named = portNames.size === 0 ? '' : namedPorts(pod, portNames);
-    const key = `${pod.namespace}|${pod.hostNetwork}|${visibleLabels(pod.labels, podLabels)}|${addresses}|${named}`;
-    podKeys.set(pod, key);
-    return key;
+    const named = portNames.size === 0 ? '' : once(portKeys, pod.ports, (ports) => namedPorts(ports, portNames));
+    const labels = once(labelKeys, pod.labels, (all) => visibleLabels(all, podLabels));
+    return `${pod.namespace}|${pod.hostNetwork}|${labels}|${addresses}|${named}`;
   };
 
   /** For the pods of one cluster, whose namespaces have these labels. */

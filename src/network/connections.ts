@@ -8,7 +8,17 @@ import { whyAllowed } from './reasons.ts';
 import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Connection, Labels, Pod, WorkloadPeer } from './types.ts';
 import { isLive } from './verdict.ts';
-import { connectOutside, connectWorkloads, type Group, groupByWorkload, type Part } from './workloads.ts';
+import {
+  connectOutside,
+  connectWorkloads,
+  groupByWorkload,
+  isSome,
+  keysWhere,
+  type Part,
+  partsOf,
+  type Sorting,
+  sortPods,
+} from './workloads.ts';
 
 interface ClassPart extends Part {
   readonly found: PodClass;
@@ -39,13 +49,11 @@ export function explainAllowed(outside: 'from' | 'to' | undefined): (pair: Pair,
   ];
 }
 
-export function groupByClass(pods: readonly Pod[], classify: (pod: Pod) => PodClass): Steps<Group<ClassPart>[]> {
-  return groupByWorkload(
-    pods,
-    (pod) => classify(pod).id,
-    (pod) => ({ found: classify(pod), count: 0 }),
-  );
-}
+/** Pods of one class are one part of their workload. */
+export const byClass = (classify: (pod: Pod) => PodClass): Sorting<ClassPart> => ({
+  keyOf: (pod) => classify(pod).id,
+  create: (pod) => ({ found: classify(pod), count: 0 }),
+});
 
 /**
  * All allowed connections of a cluster by workload: pods to pods, pods to addresses outside, and addresses outside to
@@ -62,11 +70,11 @@ export function* connectionsInSteps(cluster: Cluster, isSource: (pod: Pod) => bo
   const reach = createReach(policies);
   const outside = outsideClasses(blocksOf(policies), pods);
   // Sources are parts of their own, so that a pod among others of its workload is not told of connections to itself.
-  const groups = yield* groupByWorkload<SendingPart>(
-    pods,
-    (pod) => `${classify(pod).id} ${isSource(pod)}`,
-    (pod) => ({ found: classify(pod), count: 0, sends: isSource(pod) }),
-  );
+  const sorting: Sorting<SendingPart> = {
+    keyOf: (pod) => `${classify(pod).id} ${isSource(pod)}`,
+    create: (pod) => ({ found: classify(pod), count: 0, sends: isSource(pod) }),
+  };
+  const groups = yield* groupByWorkload(pods, sorting, isSource === everyPod ? undefined : yield* reached());
   const senders = groups.filter(({ parts }) => parts.some(({ sends }) => sends));
 
   const between = explainAllowed(undefined);
@@ -74,11 +82,22 @@ export function* connectionsInSteps(cluster: Cluster, isSource: (pod: Pod) => bo
   const fromOutside = explainAllowed('from');
   const pair = (from: SendingPart, to: EndClass): Pair | undefined =>
     from.sends ? reach.pair(from.found, to) : undefined;
+  /** Sources, and what they may open something to: of a big cluster that is mostly little. */
+  function* reached(): Steps<Set<string | number>> {
+    const kinds = yield* sortPods(pods, sorting);
+    const sources = [...kinds.values()].filter(({ sends }) => sends);
+    mustBeFew(sources.length, kinds.size, outside.length);
+    return yield* keysWhere(
+      kinds,
+      (to) => to.sends || sources.some((from) => isSome(reach.pair(from.found, to.found))),
+    );
+  }
+
   const result: Connection[] = [];
   for (const from of senders) {
     if (isSource !== everyPod) {
       if (result.length >= MOST_FROM_SOURCES) return result;
-      mustBeFew([from], groups, outside);
+      mustBeFew(from.parts.length, partsOf(groups), outside.length);
     }
     for (const to of groups)
       for (const item of yield* connectWorkloads(from, to, (a, b) => pair(a, b.found), between)) result.push(item);
@@ -100,12 +119,6 @@ export function connections(...given: Parameters<typeof connectionsInSteps>): Co
 /** The workloads with hostNetwork pods: plugins treat these as their nodes, and policies do not govern them. */
 export function notGoverned(cluster: Pick<Cluster, 'pods'>): WorkloadPeer[] {
   const pods = cluster.pods.filter((pod) => isLive(pod) && pod.hostNetwork);
-  const groups = atOnce(
-    groupByWorkload(
-      pods,
-      () => 0,
-      () => ({ count: 0 }),
-    ),
-  );
+  const groups = atOnce(groupByWorkload(pods, { keyOf: () => 0, create: () => ({ count: 0 }) }));
   return groups.map((group) => group.workload);
 }

@@ -1,7 +1,6 @@
 import { compilePolicy, type Rule } from './policy.ts';
 import type { Steps } from './steps.ts';
 import type { Cluster, LabelSelector, NetworkPolicy } from './types.ts';
-import type { Group, Part } from './workloads.ts';
 
 /**
  * Reachability is computed by whoever is waited for by everybody, of policies that anybody may write in a namespace of
@@ -107,12 +106,10 @@ export function* affordable(cluster: Cluster, needed: readonly string[]): Steps<
   return { cluster: { ...cluster, policies }, tooLarge };
 }
 
-/** @throws TooLarge where policies tell more pods (and addresses) of these workloads apart than can be held against one another */
-export function mustBeFew(from: readonly Group<Part>[], to: readonly Group<Part>[], outside: readonly unknown[]): void {
-  const partsOf = (groups: readonly Group<Part>[]): number => groups.reduce((sum, { parts }) => sum + parts.length, 0);
-  const [senders, receivers] = [partsOf(from), partsOf(to) + outside.length];
-  if (senders * receivers > MOST_PAIRS)
+/** @throws TooLarge where so many kinds of pods can't be held against so many others (and addresses) */
+export function mustBeFew(from: number, to: number, outside: number): void {
+  if (from * (to + outside) > MOST_PAIRS)
     throw new TooLarge(
-      `what NetworkPolicies tell apart (${many(senders, 'kind')} of pods here, ${many(receivers, 'kind')} of pods and addresses they may reach)`,
+      `what NetworkPolicies tell apart (${many(from, 'kind')} of pods here, ${many(to + outside, 'kind')} of pods and addresses they may reach)`,
     );
 }

@@ -83,15 +83,14 @@ export function* newlyIsolatedBetween(before: Snapshot, after: Snapshot): Steps<
     const isolated: Pod[] = [];
     for (const [index, pod] of after.pods.entries()) {
       if (index % IN_ONE_STEP === 0) yield;
-      if (isolating(pod, direction).length === 0) continue;
+      if (after.isUntouched(pod) || isolating(pod, direction).length === 0) continue;
       const earlier = before.find(pod);
       if (earlier && before.reach.isolating(before.classify(earlier), direction).length === 0) isolated.push(pod);
     }
-    const groups = yield* groupByWorkload(
-      isolated,
-      (pod) => pod.name,
-      (pod) => ({ pod, count: 0 }),
-    );
+    const groups = yield* groupByWorkload(isolated, {
+      keyOf: (pod) => pod.name,
+      create: (pod) => ({ pod, count: 0 }),
+    });
     for (const { workload, parts } of groups)
       result.push({
         workload,

@@ -1,6 +1,6 @@
 import { contains, parseCidr } from './cidr.ts';
 import { blocksOf, createClassifier } from './classes.ts';
-import { explainAllowed, governedPods, groupByClass, namespaceLabels } from './connections.ts';
+import { byClass, explainAllowed, governedPods, namespaceLabels } from './connections.ts';
 import { mustBeFew } from './cost.ts';
 import { outsideClasses } from './outside.ts';
 import { compilePolicies } from './policy.ts';
@@ -9,7 +9,15 @@ import { createReach, type EndClass, type Pair } from './reach.ts';
 import { matches } from './selector.ts';
 import { atOnce, type Steps } from './steps.ts';
 import type { Cluster, Connection, LabelSelector, Pod, PortRange } from './types.ts';
-import { connectOutside, connectWorkloads } from './workloads.ts';
+import {
+  connectOutside,
+  connectWorkloads,
+  groupByWorkload,
+  isSome,
+  keysWhere,
+  partsOf,
+  sortPods,
+} from './workloads.ts';
 
 /** What a pod is meant to reach: pods of one namespace by selector, or addresses outside; on these ports. */
 export type AllowedTarget =
@@ -50,10 +58,14 @@ export function* leftoversInSteps(
       .reduce<PortSet>((sum, { ports }) => union(sum, ports), NO_PORTS);
     return { ...pair, sure: subtract(pair.sure, meant), dependent: subtract(pair.dependent, meant) };
   };
-  const groups = yield* groupByClass(others, classify);
+  const sorting = byClass(classify);
+  const kinds = yield* sortPods(others, sorting);
+  mustBeFew(1, kinds.size, outside.length);
+  const reached = yield* keysWhere(kinds, ({ found }) => isSome(beyond(found)));
+  const groups = yield* groupByWorkload(others, sorting, reached);
   const result: Connection[] = [];
-  for (const from of yield* groupByClass([pod], classify)) {
-    mustBeFew([from], groups, outside);
+  for (const from of yield* groupByWorkload([pod], sorting)) {
+    mustBeFew(1, partsOf(groups), outside.length);
     for (const to of groups)
       for (const item of yield* connectWorkloads(from, to, (_, part) => beyond(part.found), explainAllowed(undefined)))
         result.push(item);

@@ -8,6 +8,7 @@ import type { ContainerPort, Labels, Namespace, Owner, Pod, Protocol, Service } 
 interface OwnerReference {
   readonly kind: string;
   readonly name: string;
+  readonly uid?: string | undefined;
   readonly controller?: boolean | undefined;
 }
 
@@ -89,7 +90,8 @@ export interface Owners {
   readonly jobs?: readonly OwnerObject[] | undefined;
 }
 
-export type OwnerLookup = (kind: string, namespace: string, name: string) => OwnerReference | undefined;
+/** What controls this controller of a pod in that namespace. */
+export type OwnerLookup = (controller: OwnerReference, namespace: string) => OwnerReference | undefined;
 
 function controllerOf(meta: ObjectMeta | undefined): OwnerReference | undefined {
   return meta?.ownerReferences?.find((owner) => owner.controller) ?? meta?.ownerReferences?.[0];
@@ -106,7 +108,7 @@ export function ownerLookup(owners: Owners): OwnerLookup {
   };
   add('ReplicaSet', owners.replicaSets);
   add('Job', owners.jobs);
-  return (kind, namespace, name) => index.get(`${kind}/${namespace}/${name}`);
+  return ({ kind, name }, namespace) => index.get(`${kind}/${namespace}/${name}`);
 }
 
 /**
@@ -115,10 +117,10 @@ export function ownerLookup(owners: Owners): OwnerLookup {
  * bare pods are their own owners.
  * https://kubernetes.io/docs/concepts/workloads/controllers/deployment/#pod-template-hash-label
  */
-function ownerOf(meta: ObjectMeta, lookup: OwnerLookup): Owner {
+export function ownerOf(meta: ObjectMeta, lookup: OwnerLookup): Owner {
   const direct = controllerOf(meta);
   if (!direct || direct.kind === 'Node') return { kind: 'Pod', name: meta.name ?? '' };
-  const top = lookup(direct.kind, meta.namespace ?? '', direct.name);
+  const top = lookup(direct, meta.namespace ?? '');
   if (top) return { kind: top.kind, name: top.name };
   const suffix = `-${meta.labels?.['pod-template-hash']}`;
   if (direct.kind === 'ReplicaSet' && direct.name.endsWith(suffix)) {

@@ -20,11 +20,10 @@ export interface OutsideClass {
  * such an address or a policy names such a block; both when nothing is known). Parents come before their children.
  */
 export function outsideClasses(blocks: readonly Cidr[], pods: readonly Pod[]): OutsideClass[] {
-  const ips = pods.flatMap((pod) => pod.ips);
+  const isOf = (family: 4 | 6) => (ip: string) => ip.includes(':') === (family === 6);
+  const isAddressless = pods.every(({ ips }) => ips.length === 0);
   const uses = (family: 4 | 6): boolean =>
-    blocks.some((block) => block.family === family) ||
-    ips.length === 0 ||
-    ips.some((ip) => ip.includes(':') === (family === 6));
+    blocks.some((block) => block.family === family) || isAddressless || pods.some(({ ips }) => ips.some(isOf(family)));
   const roots = [...(uses(4) ? [parseCidr('0.0.0.0/0')] : []), ...(uses(6) ? [parseCidr('::/0')] : [])];
   const unique = new Map([...roots, ...blocks].map((block) => [block.text, block]));
   const sorted = [...unique.values()].sort(

@@ -1,5 +1,5 @@
 import { describeOutside, type OutsideClass } from './outside.ts';
-import { type PortSet, partition, toRanges } from './portset.ts';
+import { isEmpty, type PortSet, partition, toRanges } from './portset.ts';
 import { distinct } from './reasons.ts';
 import type { Traffic } from './side.ts';
 import type { Steps } from './steps.ts';
@@ -28,33 +28,103 @@ export function workloadKey({ namespace, owner }: Pod): string {
   return `${namespace} ${owner.kind} ${owner.name}`;
 }
 
-/** Groups pods by workload, and in it into parts: pods with equal `keyOf`. Sorted by workload. */
-export function* groupByWorkload<P extends Part>(
+/** How pods are told apart: pods with equal `keyOf` are one part of their workload, which `create` begins. */
+export interface Sorting<P extends Part> {
+  readonly keyOf: (pod: Pod) => string | number;
+  readonly create: (pod: Pod) => P;
+}
+
+/** The parts that there are, whatever workload the pods are of, by their keys. */
+export function* sortPods<P extends Part>(
   pods: readonly Pod[],
-  keyOf: (pod: Pod) => string | number,
-  create: (pod: Pod) => P,
-): Steps<Group<P>[]> {
-  const groups = new Map<string, { workload: WorkloadPeer; size: number; parts: Map<string | number, P> }>();
+  { keyOf, create }: Sorting<P>,
+): Steps<Map<string | number, P>> {
+  const parts = new Map<string | number, P>();
   for (const [index, pod] of pods.entries()) {
     if (index % IN_ONE_STEP === 0) yield;
+    countIn(parts, keyOf(pod), pod, create);
+  }
+  return parts;
+}
+
+function countIn<P extends Part>(
+  parts: Map<string | number, P>,
+  key: string | number,
+  pod: Pod,
+  create: (pod: Pod) => P,
+): void {
+  let part = parts.get(key);
+  if (part === undefined) parts.set(key, (part = create(pod)));
+  part.count++;
+}
+
+/**
+ * Groups pods by workload, and in it into parts. Sorted by workload.
+ * @param asked the keys of parts that are asked about: workloads without any are left out, and of the others the other pods are only counted
+ */
+export function* groupByWorkload<P extends Part>(
+  pods: readonly Pod[],
+  { keyOf, create }: Sorting<P>,
+  asked?: ReadonlySet<string | number>,
+): Steps<Group<P>[]> {
+  interface Gathered {
+    readonly workload: WorkloadPeer;
+    size: number;
+    readonly parts: Map<string | number, P>;
+  }
+  const groups = new Map<string, Gathered>();
+  /** Pods of a workload mostly share the object that names it: its text is made once. */
+  const known = new Map<string, Map<Pod['owner'], Gathered>>();
+  function groupOf(pod: Pod): Gathered {
+    let byOwner = known.get(pod.namespace);
+    if (byOwner === undefined) known.set(pod.namespace, (byOwner = new Map<Pod['owner'], Gathered>()));
+    const same = byOwner.get(pod.owner);
+    if (same !== undefined) return same;
     const key = workloadKey(pod);
-    let group = groups.get(key);
-    if (!group) {
-      group = { workload: workloadOf(pod), size: 0, parts: new Map() };
-      groups.set(key, group);
-    }
+    const group = groups.get(key) ?? { workload: workloadOf(pod), size: 0, parts: new Map<string | number, P>() };
+    groups.set(key, group);
+    byOwner.set(pod.owner, group);
+    return group;
+  }
+  const others: Pod[] = [];
+  for (const [index, pod] of pods.entries()) {
+    if (index % IN_ONE_STEP === 0) yield;
     const partKey = keyOf(pod);
-    let part = group.parts.get(partKey);
-    if (!part) {
-      part = create(pod);
-      group.parts.set(partKey, part);
+    if (asked?.has(partKey) === false) {
+      others.push(pod);
+      continue;
     }
-    part.count++;
+    const group = groupOf(pod);
+    countIn(group.parts, partKey, pod, create);
     group.size++;
+  }
+  for (const [index, pod] of others.entries()) {
+    if (index % IN_ONE_STEP === 0) yield;
+    const byOwner = known.get(pod.namespace);
+    if (byOwner === undefined) continue;
+    const group = byOwner.get(pod.owner) ?? groups.get(workloadKey(pod));
+    if (group !== undefined) group.size++;
   }
   return [...groups]
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([, { workload, size, parts }]) => ({ workload, size, parts: [...parts.values()] }));
+}
+
+/** How many parts these workloads have together. */
+export const partsOf = (groups: readonly Group<Part>[]): number =>
+  groups.reduce((sum, { parts }) => sum + parts.length, 0);
+
+/** The keys of parts of which something is true. */
+export function* keysWhere<P extends Part>(
+  parts: ReadonlyMap<string | number, P>,
+  is: (part: P) => boolean,
+): Steps<Set<string | number>> {
+  const keys = new Set<string | number>();
+  for (const [key, part] of parts) {
+    yield;
+    if (is(part)) keys.add(key);
+  }
+  return keys;
 }
 
 /** What pods of one part may do with pods of another (or with addresses outside). */
@@ -82,6 +152,9 @@ function cut<M extends { readonly flow: Traffic }>(flows: readonly M[], reading:
     members: sets.flatMap((index) => holders[index] ?? []),
   }));
 }
+
+/** Whether anything may be done. */
+export const isSome = ({ sure, dependent }: Traffic): boolean => !isEmpty(sure) || !isEmpty(dependent);
 
 /** Of so many different flows the reasons are told. */
 const MOST_EXPLAINED = 20;
@@ -143,9 +216,10 @@ export function* connectWorkloads<P extends Part, F extends Traffic>(
     for (const [index, destination] of to.parts.entries()) {
       if (index % IN_ONE_STEP === 0) yield;
       const flow = pairs(source, destination) > 0 && flowOf(source, destination);
-      if (flow) flows.push({ from: source, to: destination, flow });
+      if (flow && isSome(flow)) flows.push({ from: source, to: destination, flow });
     }
   }
+  if (flows.length === 0) return [];
   return READINGS.flatMap((reading) =>
     cut(flows, reading).map((piece) => {
       const pods = coverage(from, to, piece.members);
@@ -174,9 +248,10 @@ export function* connectOutside<P extends Part, F extends Traffic>(
     for (const [index, world] of outside.entries()) {
       if (index % IN_ONE_STEP === 0) yield;
       const flow = flowOf(part, world);
-      if (flow) flows.push({ from: part, to: world, flow });
+      if (flow && isSome(flow)) flows.push({ from: part, to: world, flow });
     }
   }
+  if (flows.length === 0) return [];
   const result: Connection[] = [];
   for (const reading of READINGS) {
     for (const { ports, members } of cut(flows, reading)) {

@@ -12,7 +12,7 @@ export interface Verdict {
 
 /** Milliseconds. All together stay within `bound`. */
 export interface Times {
-  /** How long one try waits for an answer. */
+  /** How long an answer is waited for. Within a second the kernel sends nothing again that was lost: only another try does. */
   readonly dial: number;
   /** Between two tries. */
   readonly pause: number;
@@ -22,6 +22,8 @@ export interface Times {
   readonly bound: number;
 }
 
+/** How often a canary is tried before it counts as silent: one packet that was lost, or one moment without the processor, proves nothing. */
+const CANARY_TRIES = 4;
 const TIMES: Times = { dial: 500, pause: 100, patience: 3500, bound: 6500 };
 export const UNKNOWN: Verdict = { v: 1, target: 'unknown', canary: 'unknown' };
 
@@ -49,7 +51,8 @@ function answers({ host, port }: Address, timeout: number): Promise<boolean> {
       socket.destroy();
       resolve(taken);
     };
-    const timer = setTimeout(() => end(false), timeout);
+    // An answer that has come while this process did not run is read before that.
+    const timer = setTimeout(() => setImmediate(end, false), timeout);
     socket.once('connect', () => end(true));
     socket.once('error', () => socket.destroy());
   });
@@ -69,22 +72,30 @@ async function askTarget(addresses: readonly Address[], times: Times): Promise<A
   return 'silent';
 }
 
+/** Whether one of several tries is taken, which begin one after the other and wait until the same moment. */
+async function answersOneOf(address: Address, { dial, pause }: Times): Promise<boolean> {
+  const tries = Array.from({ length: CANARY_TRIES }, async (_, index) => {
+    await pauseFor(index * pause);
+    return answers(address, dial - index * pause);
+  });
+  return (await Promise.all(tries)).includes(true);
+}
+
 /**
- * It answers only when it still does after a while. It is silent when two tries in a row got nothing from a pod whose network is known to be
- * up: because its target answered, or because the time that networks need is over.
+ * It answers only when it still does after a while. It is silent when no try got anything from a pod whose network is known to be up: because
+ * its target answered, or because the time that networks need is over.
  */
-async function askCanary(address: Address | null, times: Times, isUp: () => boolean): Promise<Answer> {
+async function askCanary(address: Address | null, times: Times, target: Promise<Answer>): Promise<Answer> {
   if (address === null) return 'unknown';
   const end = performance.now() + times.patience;
-  const isLate = () => performance.now() >= end;
-  for (let misses = 0; misses < 2; ) {
-    const counts = isUp() || isLate();
-    const taken = await answers(address, times.dial);
-    if (taken && isLate()) return 'answers';
-    misses = taken || !counts ? 0 : misses + 1;
+  const late = pauseFor(times.patience);
+  await Promise.race([late, target.then((answer) => (answer === 'answers' ? undefined : late))]);
+  for (;;) {
+    const isLate = performance.now() >= end;
+    if (!(await answersOneOf(address, times))) return 'silent';
+    if (isLate) return 'answers';
     await pauseFor(times.pause);
   }
-  return 'silent';
 }
 
 /**
@@ -99,13 +110,10 @@ export async function check(args: readonly string[], times: Times = TIMES): Prom
       .filter((address) => address !== null);
   const within = (answer: Promise<Answer>) =>
     Promise.race([answer, pauseFor(times.bound).then((): Answer => 'unknown')]);
-  let isUp = false;
+  const asked = askTarget(given('target'), times);
   const [target, canary] = await Promise.all([
-    within(askTarget(given('target'), times)).then((answer) => {
-      isUp = answer === 'answers';
-      return answer;
-    }),
-    within(askCanary(given('canary')[0] ?? null, times, () => isUp)),
+    within(asked),
+    within(askCanary(given('canary')[0] ?? null, times, asked)),
   ]);
   return { v: 1, target, canary };
 }

@@ -65,8 +65,14 @@ export async function startBotProcess(options: {
     const run = supervised(program, args, {
       cwd,
       logFile,
-      // Nothing of the environment of whoever runs this but where programs and the home are.
-      env: { PATH: process.env['PATH'], HOME: process.env['HOME'], OPS_PORT: String(port), ...given },
+      // Nothing of the environment of whoever runs this but where programs and the home are; memory as in the image.
+      env: {
+        PATH: process.env['PATH'],
+        HOME: process.env['HOME'],
+        MALLOC_ARENA_MAX: '1',
+        OPS_PORT: String(port),
+        ...given,
+      },
     });
     current = run;
     if (wait) await untilReady(run);

@@ -93,7 +93,12 @@ export async function installChart(
     values,
   );
   await admissionInForce(kubeconfig, namespace);
-  return installationOf(await renderChart(values, { release, namespace }), { release, namespace });
+  return installationWith({ values, release, namespace });
+}
+
+/** What an installation with these values is called in the cluster, whether it is there or not. */
+export async function installationWith(chart: { readonly values: ChartValues } & Release): Promise<Installation> {
+  return installationOf(await renderChart(chart.values, chart), chart);
 }
 
 /**
@@ -104,9 +109,9 @@ export async function uninstallChart(kubeconfig: string, { release, namespace }:
   await helm(['uninstall', release, '--namespace', namespace, '--kubeconfig', kubeconfig, '--wait=watcher'], null);
 }
 
-function installationOf(objects: readonly Rendered[], release: Release): Installation {
+function installationOf(objects: readonly Rendered[], { release, namespace }: Release): Installation {
   const named = (kind: string) => objects.find((object) => object.kind === kind);
-  const isBot = ({ kind, metadata }: Rendered) => kind === 'Deployment' && metadata.namespace === release.namespace;
+  const isBot = ({ kind, metadata }: Rendered) => kind === 'Deployment' && metadata.namespace === namespace;
   const pod = objects.find(isBot) as unknown as {
     spec: {
       template: { spec: { serviceAccountName: string; containers: [{ env: { name: string; value?: string }[] }] } };
@@ -115,7 +120,8 @@ function installationOf(objects: readonly Rendered[], release: Release): Install
   const { serviceAccountName, containers } = pod.spec.template.spec;
   const setting = (variable: string) => containers[0].env.find(({ name }) => name === variable)?.value;
   return {
-    ...release,
+    release,
+    namespace,
     serviceAccount: serviceAccountName,
     instance: setting('INSTANCE') ?? '',
     workspacesNamespace: named('Namespace')?.metadata.name ?? '',

@@ -15,6 +15,15 @@ export function looksLocal(context: string): boolean {
 }
 
 /**
+ * The contexts of the user's kubeconfig.
+ * @throws Error with kubectl's words when there is no kubectl, or the kubeconfig can't be read
+ */
+export async function contextNames(): Promise<string[]> {
+  const names = await run(['config', 'get-contexts', '--output=name']);
+  return names.split('\n').filter((name) => name !== '');
+}
+
+/**
  * Waits until our end of its standard input is closed, when this process dies at the latest. Then it runs with kubectl what the file
  * `removal` in folder "$0" says, a line each, and removes the folder.
  */

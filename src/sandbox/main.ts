@@ -1,21 +1,27 @@
 import { existsSync } from 'node:fs';
-import { copyFile } from 'node:fs/promises';
+import { copyFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { stdin, stdout } from 'node:process';
 import { createInterface } from 'node:readline/promises';
 import { parseArgs } from 'node:util';
+import { runCommand, terminal, UsageError, usage } from '../cli/command.ts';
 import { formatDuration } from '../domain/duration.ts';
-import { ClusterUnavailableError, CONTROL_PLANE, ensureBinaries, ensureHelm, NODE } from './cluster/binaries.ts';
-import { ensureNodePackages } from './cluster/node-packages.ts';
-import { looksLocal, openContext } from './context.ts';
+import {
+  buildSeconds,
+  ClusterUnavailableError,
+  CONTROL_PLANE,
+  ensureBinaries,
+  ensureHelm,
+  NODE,
+} from './cluster/binaries.ts';
+import { ensureNodePackages, reasonAgainstNode } from './cluster/node-packages.ts';
+import { contextNames, looksLocal, openContext } from './context.ts';
 import { ensureRedis } from './redis.ts';
 import { PEOPLE, type PersonName } from './scenery.ts';
 import { playJourney } from './script.ts';
 import { findLocalSlack } from './slack/upstream.ts';
 import { NodeFailedError, startWorld, type World, type WorldCluster, type WorldOptions } from './world.ts';
-
-/** `npm run sandbox`. Exit codes: 0 ended as it should, 1 something failed, 2 wrong options. */
 
 const HELP = `npm run sandbox [-- OPTIONS]
 
@@ -27,6 +33,8 @@ Ctrl-C ends everything and leaves nothing behind.
   --minutes N     a grant lasts N minutes unless asked otherwise, and its warning comes before the end
   --script        plays the whole journey of a grant by itself, prints each step, and ends;
                   exit code 0 only when all held (with --minutes N: in a window of that length)
+  --in-cluster    runs Drawbridge as two pods of that node, of the image that npm run image makes,
+                  with the chart's Valkey: as an installation is (Debian or Ubuntu, as root)
   --no-node       does without the node: quicker to start, but nothing runs in the pods
   --context NAME  uses your own cluster (kind, k3d, minikube) by this context of your kubeconfig;
                   nothing is built then, and all that is made there has names of its own and is removed
@@ -34,11 +42,14 @@ Ctrl-C ends everything and leaves nothing behind.
   --help          this text
 
 The first run builds Kubernetes from pinned sources (Go 1.26 or newer), once: about seven minutes, and
-two more for the node.
-`;
+two more for the node. Nothing is built with --context, nor when KUBEBUILDER_ASSETS names a folder that
+holds the programs. It says before it builds what it will build and how long that takes.
+Exit code: 0 ended as it should, 1 something failed, 2 wrong options.`;
 
 /** The window of --script: time enough for each step, and for the warning in its middle. On a user's cluster images are pulled first. */
 const SCRIPT_SECONDS = { here: 24, elsewhere: 60 };
+
+const OPERATOR_LINES = ['npm run audit -- verify', 'npm run reap', 'npm run revoke-all', 'npm run revoke-all -- --yes'];
 
 interface Options {
   readonly minutes: number | undefined;
@@ -46,31 +57,37 @@ interface Options {
   readonly script: boolean;
   readonly yes: boolean;
   readonly node: boolean;
+  readonly inCluster: boolean;
 }
 
 const print = (line: string): void => void stdout.write(`${line}\n`);
 
-/** @throws Error that says what is wrong with the options */
-function readOptions(args: string[]): Options | 'help' {
-  const { values } = parseArgs({
-    args,
-    options: {
-      minutes: { type: 'string' },
-      context: { type: 'string' },
-      script: { type: 'boolean', default: false },
-      yes: { type: 'boolean', default: false },
-      'no-node': { type: 'boolean', default: false },
-      help: { type: 'boolean', short: 'h', default: false },
-    },
-  });
-  if (values.help) return 'help';
+/** @throws UsageError that says what is wrong with the options */
+function readOptions(args: string[]): Options {
+  const { values } = usage(() =>
+    parseArgs({
+      args,
+      options: {
+        minutes: { type: 'string' },
+        context: { type: 'string' },
+        script: { type: 'boolean', default: false },
+        yes: { type: 'boolean', default: false },
+        'no-node': { type: 'boolean', default: false },
+        'in-cluster': { type: 'boolean', default: false },
+      },
+    }),
+  );
   const minutes = values.minutes === undefined ? undefined : Number(values.minutes);
   // No window is longer than the shortest maximum of the example policy.
   if (minutes !== undefined && !(minutes >= 0.25 && minutes <= 60))
-    throw new Error(`--minutes ${values.minutes}: expected a number from 0.25 to 60`);
-  if (values.context === '') throw new Error('--context: expected the name of a context of your kubeconfig');
-  const { context, script, yes } = values;
-  return { minutes, context, script, yes, node: !values['no-node'] };
+    throw new UsageError(`--minutes ${values.minutes}: expected a number from 0.25 to 60`);
+  if (values.context === '') throw new UsageError('--context: expected the name of a context of your kubeconfig');
+  const { context, script, yes, 'in-cluster': inCluster, 'no-node': noNode } = values;
+  if (inCluster && (noNode || context !== undefined))
+    throw new UsageError(
+      `--in-cluster and ${noNode ? '--no-node' : '--context'}: its pods run on a node of the sandbox's own`,
+    );
+  return { minutes, context, script, yes, node: !noNode, inCluster };
 }
 
 /** What this machine lacks, each with what to do about it; all of it at once, and before anything is started. */
@@ -82,6 +99,33 @@ async function lacking(): Promise<string[]> {
   ];
   const results = await Promise.allSettled(checks.map((check) => check()));
   return results.flatMap((result) => (result.status === 'rejected' ? [wordsOf(result.reason)] : []));
+}
+
+/** @throws UsageError when the kubeconfig has no such context; it names those that there are */
+async function mustKnow(context: string): Promise<void> {
+  const names = await contextNames();
+  if (names.includes(context)) return;
+  const there = names.length === 0 ? 'your kubeconfig has none' : `there are: ${names.join(', ')}`;
+  throw new UsageError(`--context ${context}: no such context; ${there}`);
+}
+
+/** Says what will be built and how long that takes, and how to do without; nothing when all is there. */
+async function announceBuild({ node }: Options): Promise<void> {
+  const needsNode = node && (await reasonAgainstNode()) === null;
+  const [forCluster, forNode] = await Promise.all([buildSeconds(CONTROL_PLANE), needsNode ? buildSeconds(NODE) : 0]);
+  const minutes = Math.ceil((forCluster + forNode) / 60);
+  if (minutes === 0) return;
+  print(`The cluster's programs are built from pinned sources first: once, about ${minutes} min on two cores.`);
+  print('Nothing is built');
+  print('  - with a cluster of your own (kind, k3d, minikube): npm run sandbox -- --context NAME');
+  print(
+    `  - with KUBEBUILDER_ASSETS set to a folder that holds ${[...CONTROL_PLANE, ...(needsNode ? NODE : [])].join(', ')}`,
+  );
+  if (forNode > 0)
+    print(`  - ${Math.ceil(forNode / 60)} of the minutes are for the node: npm run sandbox -- --no-node`);
+  const local = (await contextNames().catch(() => [])).filter(looksLocal);
+  if (local.length > 0)
+    print(`Contexts of your kubeconfig that look like clusters on this machine: ${local.join(', ')}`);
 }
 
 /** Asks before anything is made in a cluster that may be somebody's. */
@@ -135,16 +179,15 @@ async function introduce(world: World, options: Options, withoutNode: string | n
     print(
       '   In it checkout answers with the name of a pod; its neighbour catalog does not answer, nor does anything else:',
     );
-    print('     nc -w 2 checkout 80 </dev/null');
-    print(`     nc -w 2 ${await world.adminKubectl(address)} 80 </dev/null || echo no answer`);
+    print('     curl -m 2 http://checkout');
+    print(`     curl -m 2 http://${await world.adminKubectl(address)}`);
   }
   print(
     `${world.node === undefined ? 4 : 5}. As Ada or Ben press Revoke, or wait for the end of the window, and run the first`,
   );
   print(`   line again.${world.node === undefined ? '' : ' The shell is cut.'}`);
   print('');
-  print(`Policy (change it, it is read again at once): ${world.policyFile}`);
-  print(`Log and audit of the bot:                     ${world.bots.get('bot')?.logFile}`);
+  await (options.inCluster ? introducePods : introduceProcess)(world);
   print(`Kubernetes, as administrator:                 ${world.cluster.adminKubeconfig}`);
   if (withoutNode !== null) {
     print(`There is no node: ${withoutNode}. Pods are marked as running, but nothing runs in them: exec and logs end`);
@@ -152,6 +195,37 @@ async function introduce(world: World, options: Options, withoutNode: string | n
   }
   print('');
   print('Ctrl-C ends everything and leaves nothing behind.');
+}
+
+async function introduceProcess(world: World): Promise<void> {
+  print('What operators have, in any terminal and without the bot: is the audit whole; delete what is past its end;');
+  print('list what is open; end all of it:');
+  const operator = await world.operatorFile();
+  for (const line of OPERATOR_LINES) print(`     (. ${operator}; ${line})`);
+  print('');
+  print(`Policy (change it, it is read again at once): ${world.policyFile}`);
+  print(`Log and audit of the bot:                     ${world.bots.get('bot')?.logFile}`);
+}
+
+/** Drawbridge as pods: what operators look at, and what they may do to it while grants are open. */
+async function introducePods({ cluster, installation: { namespace, release } }: World): Promise<void> {
+  const { kubectl } = await ensureBinaries(['kubectl'], print);
+  const program = isOnPath('kubectl') ? 'kubectl' : kubectl;
+  const line = `${program} --kubeconfig ${cluster.adminKubeconfig} -n ${namespace}`;
+  const deployment = `deployment/${release}`;
+  print(
+    'Drawbridge runs as two pods. What operators have: is all as it should be; is the audit whole; the logs, with the',
+  );
+  print('audit; a rolling restart, under whatever is open; another policy (it is read within half a minute):');
+  for (const command of [
+    `exec ${deployment} -- node dist/cli/check-installation.js`,
+    `exec ${deployment} -- node dist/cli/audit.js verify`,
+    `logs -l app.kubernetes.io/name=drawbridge --prefix`,
+    `rollout restart ${deployment}`,
+    `edit configmap ${release}`,
+  ])
+    print(`     ${line} ${command}`);
+  print('');
 }
 
 /** How one acts as Ada in another terminal: what to run first, if anything, and how kubectl is called then. */
@@ -168,6 +242,7 @@ function isOnPath(program: string): boolean {
 
 async function run(options: Options): Promise<number> {
   const { context } = options;
+  if (context !== undefined) await mustKnow(context);
   const lacks = await lacking();
   if (lacks.length > 0) {
     print('The sandbox can not start on this machine:');
@@ -175,8 +250,12 @@ async function run(options: Options): Promise<number> {
     return 1;
   }
   if (context === undefined) {
+    await announceBuild(options);
     await ensureBinaries(CONTROL_PLANE, print);
-    return inWorld(options, undefined, await reasonForNoNode(options));
+    const noNode = await reasonForNoNode(options);
+    if (noNode === null || !options.inCluster) return inWorld(options, undefined, noNode);
+    print(`--in-cluster needs a node, and there can be none: ${noNode}.`);
+    return 1;
   }
   if (!(await mayUse(context, options.yes))) return 1;
   const cluster = await openContext(context);
@@ -214,6 +293,7 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
   let withoutNode = noNode;
   let world: World;
   if (cluster !== undefined) world = await startWorld({ ...common, cluster, hasNodes: true });
+  else if (options.inCluster) world = await startWorld({ ...common, node: 'enforcing', installed: 'pods' });
   else if (withoutNode !== null) world = await startWorld(common);
   else
     try {
@@ -230,8 +310,8 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
   let code = 1;
   try {
     const started = performance.now();
-    const bot = await world.startBot();
-    print(`  Drawbridge: up after ${elapsed(started)}`);
+    const bot = options.inCluster ? null : await world.startBot();
+    if (bot !== null) print(`  Drawbridge: up after ${elapsed(started)}`);
     print(`All is up after ${elapsed()}.`);
     if (options.script) {
       print('');
@@ -244,7 +324,7 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
       code = held ? 0 : 1;
     } else {
       await introduce(world, options, withoutNode);
-      const how = await Promise.race([ended, bot.exited.then(() => 'by itself' as const)]);
+      const how = await Promise.race([ended, ...(bot === null ? [] : [bot.exited.then(() => 'by itself' as const)])]);
       if (how === 'by itself') throw new Error(`Drawbridge has ended by itself; its log is kept: ${await kept(world)}`);
       code = 0;
     }
@@ -256,10 +336,15 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
   return code;
 }
 
-/** Keeps the log of a bot, whose folder is about to be removed. */
+/** Keeps the log of the bot, or of its pods, which are about to be removed. */
 async function kept(world: World): Promise<string> {
   const copy = join(tmpdir(), `drawbridge-sandbox-${process.pid}.log`);
-  await copyFile(world.bots.get('bot')?.logFile ?? '', copy);
+  const bot = world.bots.get('bot');
+  if (bot !== undefined) await copyFile(bot.logFile, copy);
+  else {
+    const ofPods = ['logs', '-n', world.installation.namespace, '-l', 'app.kubernetes.io/name=drawbridge', '--tail=-1'];
+    await writeFile(copy, await world.adminKubectl(ofPods));
+  }
   return copy;
 }
 
@@ -277,18 +362,13 @@ function endedBySignal(): Promise<void> {
   });
 }
 
-let options: Options | 'help';
-try {
-  options = readOptions(process.argv.slice(2));
-} catch (error) {
-  process.stderr.write(`${wordsOf(error)}\nnpm run sandbox -- --help tells what there is.\n`);
-  process.exit(2);
-}
-if (options === 'help') print(HELP.trimEnd());
-else
+const argv = process.argv.slice(2);
+process.exitCode = await runCommand({ command: 'sandbox --', help: HELP, argv, out: terminal }, async () => {
   try {
-    process.exitCode = await run(options);
+    return await run(readOptions(argv));
   } catch (error) {
+    if (error instanceof UsageError) throw error;
     process.stderr.write(`The sandbox could not go on: ${wordsOf(error)}\n`);
-    process.exitCode = 1;
+    return 1;
   }
+});

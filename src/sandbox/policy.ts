@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { type Document, isMap, isScalar, isSeq, parseDocument } from 'yaml';
 import { formatDuration } from '../domain/duration.ts';
-import type { PolicyInput } from '../domain/policy.ts';
+import type { PolicyInput } from '../domain/policy/schema.ts';
 import type { Namespaces } from './scenery.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../policy.example.yaml', import.meta.url));
@@ -34,11 +34,17 @@ function profilesOf(document: Document): string[] {
   return Object.keys((document.toJS() as PolicyInput).profiles);
 }
 
+/** Where the entries of `automatic` name namespaces, if it is a list. */
+function entriesOf(document: Document, profile: string): (string | number)[][] {
+  const entries = document.getIn(['profiles', profile, 'automatic']);
+  return isSeq(entries) ? entries.items.map((_, index) => ['automatic', index, 'when', 'namespaces']) : [];
+}
+
 /** Every list under a key `namespaces`, and the namespaces that a containment names. */
 function rename(document: Document, names: Namespaces): void {
   const known: Readonly<Record<string, string>> = { ...names };
   for (const profile of profilesOf(document))
-    for (const path of [['namespaces'], ['automatic', 'namespaces']]) {
+    for (const path of [['namespaces'], ['automatic', 'namespaces'], ...entriesOf(document, profile)]) {
       const list = document.getIn(['profiles', profile, ...path]);
       if (!isSeq(list)) continue;
       for (const item of list.items)

@@ -71,7 +71,7 @@ export const AGNHOST: Server = {
 /** For a node of our own. It serves one port more than it declares, and no grant opens that one. */
 export const TOOLS: Server = {
   image: TOOLS_IMAGE,
-  serve: (port) => ['serve', `tcp:${port}`, `tcp:${port + 1}`],
+  serve: (port) => ['serve', `http:${port}`, `http:${port + 1}`],
 };
 
 function workload(server: Server, namespace: string, name: string, replicas: number, port: number): object[] {

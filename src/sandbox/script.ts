@@ -132,6 +132,14 @@ export async function playJourney(
         return shown;
       }),
     () =>
+      step('node', 'the usual tools work in it', async () => {
+        const answered = await works('ada', inWorkspace('curl', '-sS', '-m', '2', 'http://checkout/'));
+        const again = await works('ada', inWorkspace('wget', '-qO-', '-T', '2', 'http://checkout/'));
+        if (![answered, again].every((name) => name.startsWith('checkout-'))) throw new Error(`${answered}, ${again}`);
+        const versions = ['dig -V', 'psql --version'].map((line) => works('ada', inWorkspace(...line.split(' '))));
+        return [`curl http://checkout/ answers ${answered}`, ...(await Promise.all(versions))];
+      }),
+    () =>
       step('node', 'from it checkout answers, and nothing else does', async () => {
         const { payments } = world.namespaces;
         const beyond = {

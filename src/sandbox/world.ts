@@ -2,13 +2,17 @@ import { randomBytes } from 'node:crypto';
 import { copyFile, mkdtemp, readFile, realpath, rename, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { parse, stringify } from 'yaml';
-import type { PolicyInput } from '../domain/policy.ts';
+import type { PolicyInput } from '../domain/policy/schema.ts';
+import { drawbridgeContents, redisContents } from '../image/contents.ts';
 import { type Bot, startBotProcess } from './bot.ts';
-import { type Installation, installChart } from './chart.ts';
+import { type Installation, installationWith, installChart } from './chart.ts';
+import type { ChartValues } from './chart-values.ts';
 import { CONTROL_PLANE, ensureBinaries } from './cluster/binaries.ts';
 import type { Cluster } from './cluster/cluster.ts';
 import { startControlPlane } from './cluster/control-plane.ts';
+import { loadImage } from './cluster/load-image.ts';
 import { enforceNetworkPolicies } from './cluster/network-policies.ts';
 import { type Node, startClusterWithNode } from './cluster/node.ts';
 import { DRAWBRIDGE_IMAGE, TOOLS_IMAGE } from './cluster/node-image.ts';
@@ -41,6 +45,11 @@ export interface WorldOptions {
    * allowed them) or `open`, without anybody who enforces them. Needs what `reasonAgainstNode` tells of.
    */
   readonly node?: 'enforcing' | 'open';
+  /**
+   * For a world with a node of its own. `pods`: the chart's Deployment runs there, of the image made of the sources as they are, with the chart's
+   * Valkey. `none`: nothing of Drawbridge is there yet, not its namespace either. Default: bots are processes beside the cluster.
+   */
+  readonly installed?: 'pods' | 'none';
   /** What the probe of a workspace is played to say where there are no nodes, as its last words; default: that the cluster enforces NetworkPolicies. */
   readonly verdict?: string;
   /** Changes the policy before chart and bot get it. */
@@ -103,15 +112,19 @@ export interface World {
   grantObjects(): Promise<string[]>;
   /** Writes the policy anew, as an editor does: bots read it again by themselves. */
   changePolicy(change: (policy: PolicyInput) => void): Promise<void>;
-  /** Starts a bot and waits until it is ready. */
+  /** Starts a bot beside the cluster and waits until it is ready. */
   startBot(options?: BotOptions): Promise<Bot>;
   /** Ends one in order and starts it again. @throws Error when there is none of that name */
   restartBot(name?: string): Promise<Bot>;
   /** By name; those that were started and not forgotten, running or not. */
   readonly bots: ReadonlyMap<string, Bot>;
+  /** Path of a shell script to be sourced: with it the project's commands (`npm run audit`, ...) are those of an operator of this installation. */
+  operatorFile(): Promise<string>;
   /** Ends and removes everything. Calling it again is harmless. */
   stop(): Promise<void>;
 }
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Kinds of which a grant has objects. */
 const KINDS = 'jobs,rolebindings,roles,networkpolicies,pods';
@@ -154,10 +167,10 @@ async function bringUp(
 ): Promise<World> {
   const { log, minutes, cluster: given, verdict } = options;
   const ownNode = given === undefined ? options.node : undefined;
+  const installed = ownNode === undefined ? undefined : options.installed;
   const hasNodes = ownNode !== undefined || (given !== undefined && options.hasNodes === true);
   // A user's nodes have no image of Drawbridge: nothing is probed there. Where there are no nodes the probe is played too.
-  const image = ownNode === undefined ? undefined : DRAWBRIDGE_IMAGE;
-  const probes = !hasNodes || image !== undefined;
+  const probes = !hasNodes || ownNode !== undefined;
   const dir = await realpath(await mkdtemp(join(tmpdir(), 'drawbridge-world-')));
   const folder = removeAtEnd(dir);
   closing.push(() => folder.stop());
@@ -178,19 +191,24 @@ async function bringUp(
   const policy = parse(await readFile(policyFile, 'utf8')) as PolicyInput;
 
   const started = timed(log);
+  const startingCluster = startCluster();
+  const startingSlack = started('Slack', async () => {
+    // Pods reach this machine at its end of the link to the node.
+    const place = installed === undefined ? undefined : (await startingCluster).node;
+    // More patience than the three seconds of the real one: all of this shares one machine.
+    const slack = await startSlack({
+      ...workspace(),
+      log: quiet,
+      ackMs: 10_000,
+      triggerMs: 10_000,
+      ...(place === undefined ? {} : { address: place.network.hostAddress }),
+      ...options.slack,
+    });
+    closing.push(() => slack.stop());
+    return slack;
+  });
   const [slack, redis, { cluster, node, installation, kubeconfigs }] = await all(
-    started('Slack', async () => {
-      // More patience than the three seconds of the real one: all of this shares one machine.
-      const slack = await startSlack({
-        ...workspace(),
-        log: quiet,
-        ackMs: 10_000,
-        triggerMs: 10_000,
-        ...options.slack,
-      });
-      closing.push(() => slack.stop());
-      return slack;
-    }),
+    startingSlack,
     started('Redis', async () => {
       const redis = await startRedis({ log: quiet, ...options.redis });
       closing.push(() => redis.stop());
@@ -225,23 +243,27 @@ async function bringUp(
   }
 
   async function prepareCluster() {
-    const { cluster, node } = await startCluster();
+    const { cluster, node } = await startingCluster;
     await makeNamespaces(cluster);
-    const values = {
+    const values: ChartValues = {
       policy,
-      existingSecret: 'not-needed',
+      existingSecret: SECRET,
       // The bot runs here, as a process of its own, with the service account that the chart gives it.
       replicas: 0,
       workspaces: { namespace: workspacesOf(release) },
       probe: { enabled: probes },
-      ...(image === undefined ? {} : { image }),
+      ...(ownNode === undefined ? {} : { image: DRAWBRIDGE_IMAGE }),
+      ...(installed === 'pods' && node !== undefined ? await podValues(cluster, node) : {}),
     };
     const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
     const available = (namespace: string) =>
       mustRun(cluster, ['wait', 'deployment', '--all', '--for=condition=Available', '-n', namespace, limit]);
     const [installation, , kubeconfigs] = await all(
       started('the Helm chart', async () => {
-        return installChart({ kubeconfig: cluster.adminKubeconfig, values, release, namespace: release });
+        const chart = { values, release, namespace: release };
+        return installed === 'none'
+          ? installationWith(chart)
+          : installChart({ kubeconfig: cluster.adminKubeconfig, ...chart });
       }),
       started('workloads', async () => {
         await cluster.apply(shop(namespaces, ownNode === undefined ? AGNHOST : TOOLS));
@@ -250,12 +272,21 @@ async function bringUp(
       }),
       writeKubeconfigs(cluster),
     );
-    if (probes) await started('the canary', () => available(workspacesOf(release)));
+    if (probes && installed !== 'none') await started('the canary', () => available(workspacesOf(release)));
+    if (installed === 'pods') await started('Drawbridge, as two pods', () => available(release));
     return { cluster, node, installation, kubeconfigs };
   }
 
+  /** What the chart's own pods need on a node of ours. */
+  async function podValues(cluster: WorldCluster, node: Node) {
+    const image = await started('the image of Drawbridge', () => loadImage(node, drawbridgeContents));
+    const redis = await started('the image of Redis', () => loadImage(node, redisContents));
+    await cluster.apply([secretOf(release, await startingSlack)]);
+    return { replicas: 2, image, valkey: { enabled: true, image: redis } };
+  }
+
   async function makeNamespaces(cluster: WorldCluster): Promise<void> {
-    const names = [...Object.values(namespaces), release];
+    const names = [...Object.values(namespaces), ...(installed === 'none' ? [] : [release])];
     if (given !== undefined) {
       const removal = removalOf(release, names, hasNodes);
       const trust = await given.entrust?.(removal);
@@ -299,7 +330,10 @@ async function bringUp(
     SLACK_APP_TOKEN: slack.appToken,
     SLACK_API_URL: slack.apiUrl,
     REDIS_URL: redis.url,
-    KUBECONFIG: await cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 }),
+    KUBECONFIG:
+      installed === undefined
+        ? await cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 })
+        : undefined,
     POLICY_FILE: policyFile,
     INSTANCE: instance,
     SEAL_KEY: randomBytes(32).toString('base64'),
@@ -343,6 +377,13 @@ async function bringUp(
       await writeFile(temporary, changed(await readFile(policyFile, 'utf8'), change));
       await rename(temporary, policyFile);
     },
+    async operatorFile() {
+      const path = join(dir, 'operator.sh');
+      const taken = ['REDIS_URL', 'INSTANCE', 'SEAL_KEY', 'WORKSPACES_NAMESPACE', 'KUBECONFIG'];
+      const lines = taken.map((name) => `export ${name}=${quoted(settings[name] ?? '')}\n`);
+      await writeFile(path, `cd ${quoted(ROOT)}\nunset KUBE_CONTEXT\n${lines.join('')}`, { mode: 0o600 });
+      return path;
+    },
     async startBot({ name = 'bot', env = {}, ...how } = {}) {
       if (bots.has(name)) throw new Error(`there is a bot '${name}' already: use restartBot, or another name`);
       const bot = await startBotProcess({
@@ -379,9 +420,26 @@ function removalOf(release: string, namespaces: readonly string[], wait: boolean
   ];
 }
 
+/** The Secret that the chart's pods read. */
+const SECRET = 'drawbridge-settings';
+const secretOf = (namespace: string, { botToken, appToken, apiUrl }: LocalSlack): object => ({
+  apiVersion: 'v1',
+  kind: 'Secret',
+  metadata: { name: SECRET, namespace },
+  stringData: {
+    SLACK_BOT_TOKEN: botToken,
+    SLACK_APP_TOKEN: appToken,
+    SLACK_API_URL: apiUrl,
+    SEAL_KEY: randomBytes(32).toString('base64'),
+  },
+});
+
 const workspacesOf = (release: string): string => `${release}-workspaces`;
 
 const quiet: Log = () => {};
+
+/** As one word of a shell. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Tells what is up, and how long it took. */
 function timed(log: Log): <T>(what: string, work: () => Promise<T>) => Promise<T> {

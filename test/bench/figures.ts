@@ -1,5 +1,20 @@
 import { cpus, loadavg, release, totalmem } from 'node:os';
 
+/** So often ours and the baseline are measured in turn, where they are compared. */
+export const PAIRS = Number(process.env['BENCH_PAIRS'] ?? 5);
+
+/** Ours by the baseline, of pairs that were measured in turn: what both have in common, the load of the machine above all, falls out of it. */
+export interface Ratio {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+export function ratioOf(pairs: readonly { readonly ours: number; readonly bare: number }[]): Ratio {
+  const ratios = pairs.map(({ ours, bare }) => ours / bare);
+  return { median: median(ratios), least: Math.min(...ratios), most: Math.max(...ratios) };
+}
+
 /** What a row answers: one line of the table. */
 export interface Figure {
   readonly what: string;
@@ -7,7 +22,7 @@ export interface Figure {
   readonly ours: string;
   readonly baseline: string;
   /** Ours by the baseline; null where there is nothing to compare. */
-  readonly ratio: number | null;
+  readonly ratio: Ratio | null;
   /** Empty: none was set. */
   readonly aim: string;
   /** Null without an aim. */
@@ -47,6 +62,9 @@ export function machine(): string {
   return `${cpus().length} cores, ${Math.round(totalmem() / 2 ** 30)} GB, load ${load}, Linux ${release()}, Node ${process.versions.node}`;
 }
 
+const spreadOf = ({ median: middle, least, most }: Ratio): string =>
+  `${middle.toPrecision(3)}x${least === most ? '' : ` (${least.toPrecision(3)} to ${most.toPrecision(3)})`}`;
+
 /** All figures as one table (markdown), with the notes below it. */
 export function table(figures: readonly Figure[]): string {
   const head = ['', 'inputs', 'ours', 'bare', 'ratio', 'aim', ''];
@@ -55,7 +73,7 @@ export function table(figures: readonly Figure[]): string {
     inputs,
     ours,
     baseline,
-    ratio === null ? '–' : `${ratio.toPrecision(3)}x`,
+    ratio === null ? '–' : spreadOf(ratio),
     aim,
     met === null ? '' : met ? 'met' : 'MISSED',
   ]);

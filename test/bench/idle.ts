@@ -1,52 +1,70 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { callsOf, kindsOf } from './calls.ts';
-import { type Figure, ms, type Row } from './figures.ts';
+import { type Call, callsOf, kindsOf } from './calls.ts';
+import { ms, type Row } from './figures.ts';
 import { openMaker } from './live-grants.ts';
 import { onStage } from './stage.ts';
 
-const COUNTS = [1, 100, 1000];
-/** For how long calls are counted: milliseconds; a whole number of reconciles. */
-const SPAN = 150_000;
+const LIVE = Number(process.env['BENCH_IDLE'] ?? 1000);
+/** After the bot is ready, until calls are counted, and for how long: milliseconds. A watch is opened anew every five to ten minutes. */
+const SETTLE = 60_000;
+const SPAN = 600_000;
 const HOUR = 3_600_000;
+/** Watches opened an hour for each kind. */
+const AIM_WATCH = 12;
 
-/** What an active grant costs the API server while nothing happens to it. */
+const isWatch = ({ verb }: Call): boolean => verb === 'watch';
+
+/** What the bot, and what an active grant costs the API server while nothing happens. */
 export const idle: Row = {
   name: 'idle',
-  about: `calls of the API server by the hour and idle grant, of ${COUNTS.join(', ')}`,
+  about: `calls of the API server by the hour: without grants, and for each of ${LIVE} idle grants`,
   run: (say) =>
     onStage({ say }, async (stage) => {
-      const maker = await openMaker(stage);
-      async function hourly(): Promise<{ calls: number; kinds: string }> {
+      async function callsOfSpan(): Promise<Call[]> {
         const { bot, readyAfter } = await stage.startBot();
         // What is done once, at the start, is no part of it.
-        await sleep(5000);
+        await sleep(SETTLE);
         const from = Date.now();
         await sleep(SPAN);
         const calls = await callsOf(stage.cluster.auditLogPath, stage.botUser, from, from + SPAN);
         await bot.stop();
-        say(`idle: ${calls.length} calls in ${SPAN / 1000} s (ready after ${ms(readyAfter)})`);
-        return { calls: (calls.length * HOUR) / SPAN, kinds: kindsOf(calls, 4) };
+        say(`idle: ${calls.length} calls in ${SPAN / 1000} s (ready after ${ms(readyAfter)}): ${kindsOf(calls, 10)}`);
+        return calls;
       }
-      const none = await hourly();
-      const figures: Figure[] = [];
-      let live = 0;
-      for (const count of COUNTS) {
-        await maker.live(count - live, 4 * 3600);
-        live = count;
-        const some = await hourly();
-        const perGrant = (some.calls - none.calls) / count;
-        figures.push({
-          what: `idle, ${count} active`,
-          inputs: `a hundred view, then a hundred debug on a Deployment, and so on, nothing due; ${SPAN / 1000} s of the API server's audit log, less the calls without any grant`,
-          ours: `${perGrant.toFixed(1)} calls an hour and grant`,
-          baseline: `${none.calls.toFixed(0)} calls an hour without any grant`,
-          ratio: null,
-          aim: '',
-          met: null,
-          note: `${some.calls.toFixed(0)} calls an hour in all; in the span ${some.kinds}`,
-        });
-      }
+      const hourly = (calls: readonly unknown[]) => (calls.length * HOUR) / SPAN;
+      const none = await callsOfSpan();
+      const maker = await openMaker(stage);
+      await maker.live(LIVE, 4 * 3600);
+      const some = await callsOfSpan();
       await maker.close();
-      return figures;
+      const [watches, others] = [none.filter(isWatch), none.filter((call) => !isWatch(call))];
+      const mostByKind = Math.max(
+        0,
+        ...[...Map.groupBy(watches, ({ uri }) => uri.split('?')[0])].map(([, of]) => hourly(of)),
+      );
+      const perGrant = (hourly(some.filter((call) => !isWatch(call))) - hourly(others)) / LIVE;
+      const inputs = `${SPAN / 1000} s of the API server's audit log, from ${SETTLE / 1000} s after ready; Kubernetes ${stage.kubernetes}`;
+      return [
+        {
+          what: 'idle, without grants',
+          inputs,
+          ours: `${hourly(none).toFixed(0)} calls an hour: ${mostByKind.toFixed(0)} for a watch at the most, ${hourly(others).toFixed(0)} others`,
+          baseline: '',
+          ratio: null,
+          aim: `<= ${AIM_WATCH} for each watch, 0 others`,
+          met: mostByKind <= AIM_WATCH && others.length === 0,
+          note: `in the span ${kindsOf(none, 8) || 'none'}`,
+        },
+        {
+          what: 'idle, by grant',
+          inputs: `${LIVE} active, half view, half debug on a Deployment, nothing due; the same span, less the calls without any grant`,
+          ours: `${perGrant.toFixed(2)} calls an hour`,
+          baseline: '',
+          ratio: null,
+          aim: '0',
+          met: Math.abs(perGrant) < 0.1,
+          note: `in the span ${kindsOf(some, 8) || 'none'}`,
+        },
+      ];
     }),
 };

@@ -3,13 +3,14 @@ import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
 import { loadKubeConfig } from '../../src/adapters/kubernetes/kube-config.ts';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
+import { createClusterModel } from '../../src/adapters/kubernetes/model/cluster-model.ts';
 import { createScheduler } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
-import { inParallel } from '../../src/app/in-parallel.ts';
+import { inParallel } from '../../src/app/common/in-parallel.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
-import type { Grant } from '../../src/domain/grant.ts';
-import type { Plan } from '../../src/domain/plan.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
+import type { Plan } from '../../src/domain/plan/plan.ts';
 import { auditOn } from '../support/audit.ts';
 import { ADA, applyingGrant, sampleGrant, samplePlan } from '../support/grants.ts';
 import { silentLog } from '../support/silent-log.ts';
@@ -61,8 +62,12 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
   const { audit } = auditOn(redis, { instance, keys: sealKeys });
   const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = createScheduler({ redis, instance, log });
+  const api = createApi(loadKubeConfig({ kubeconfig: settings['KUBECONFIG'], context: undefined }));
+  // Never started: what is made here is written, not looked up.
+  const model = createClusterModel({ api, instance, now: Date.now, onFault() {} });
   const cluster = createClusterAccess({
-    api: createApi(loadKubeConfig({ kubeconfig: settings['KUBECONFIG'], context: undefined })),
+    api,
+    model,
     instance,
     workspacesNamespace,
     sealKeys,

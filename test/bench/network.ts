@@ -2,7 +2,7 @@ import { connections } from '../../src/network/connections.ts';
 import { previewChange } from '../../src/network/diff.ts';
 import type { Cluster, NetworkPolicy, NetworkPolicyPeer, Pod, Protocol } from '../../src/network/types.ts';
 import { live, mayConnect } from '../unit/network/reference.ts';
-import { type Figure, median, ms, type Row } from './figures.ts';
+import { type Figure, median, ms, type Row, ratioOf } from './figures.ts';
 
 const NAMESPACES = 50;
 const WORKLOADS = 10;
@@ -192,7 +192,7 @@ function measure(say: (line: string) => void): Figure[] {
     inputs,
     ours: ms(classes),
     baseline: `${ms(pairwise)} (pairwise)`,
-    ratio: classes / pairwise,
+    ratio: ratioOf([{ ours: classes, bare: pairwise }]),
     aim: '',
     met: null,
   });

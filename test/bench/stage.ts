@@ -6,6 +6,7 @@ import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { makeBundle } from '../support/bundle.ts';
 import { SHORT_MINUTE } from '../support/slack.ts';
+import { notingStalls } from './stalls.ts';
 
 /** Namespaces in which the grants of a bench live. They are many: with all bindings in one place each review would read all of them. */
 const NAMESPACES = 100;
@@ -105,7 +106,7 @@ export async function onStage<T>(
           if (performance.now() - began > READY_MS) throw new Error(`the bot is not ready; see ${bot.logFile}`);
           await sleep(20);
         }
-        return { bot, readyAfter: performance.now() - began };
+        return { bot: notingStalls(bot), readyAfter: performance.now() - began };
       },
     });
   } finally {
@@ -125,7 +126,7 @@ async function untilPods(admin: Api, count: number): Promise<void> {
 /** With BENCH_CPU_PROFILE=DIR each bot leaves a profile there when it is stopped. It makes the bot slower. */
 function profiled(): Record<string, string> {
   const dir = process.env['BENCH_CPU_PROFILE'];
-  return dir === undefined ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${dir} --cpu-prof-interval=2000` };
+  return !dir ? {} : { NODE_OPTIONS: `--cpu-prof --cpu-prof-dir=${dir} --cpu-prof-interval=2000` };
 }
 
 /** Its pod never runs, as there is no node; it is there, and a Role can name it. */

@@ -19,6 +19,8 @@ export interface ApiProxy {
   loseAnswers(calls: number): void;
   /** The next writes are passed on only after so many milliseconds, whether anybody still waits for them or not. */
   hold(calls: number, ms: number): void;
+  /** The API server's clock is so many milliseconds ahead, as the Date of its answers says. */
+  clockAhead(ms: number): void;
   clear(): void;
   /** Calls that met a fault so far. */
   readonly faults: number;
@@ -37,6 +39,7 @@ export async function startApiProxy(target: string, pki: string): Promise<ApiPro
   let answers = { status: 0, left: 0, writesOnly: false };
   let losing = 0;
   let holding = { left: 0, ms: 0 };
+  let ahead = 0;
   let faults = 0;
 
   async function pass(incoming: IncomingMessage, outgoing: ServerResponse): Promise<void> {
@@ -78,7 +81,9 @@ export async function startApiProxy(target: string, pki: string): Promise<ApiPro
       incoming.socket.destroy();
       return;
     }
-    outgoing.writeHead(response.statusCode ?? 502, response.headers).flushHeaders();
+    const said = new Date(Date.parse(response.headers.date ?? '') + ahead);
+    const shifted = ahead === 0 ? response.headers : { ...response.headers, date: said.toUTCString() };
+    outgoing.writeHead(response.statusCode ?? 502, shifted).flushHeaders();
     response.pipe(outgoing);
     // A watch that nobody listens to any more.
     outgoing.once('close', () => response.destroy());
@@ -108,8 +113,12 @@ export async function startApiProxy(target: string, pki: string): Promise<ApiPro
     hold(calls, ms) {
       holding = { left: calls, ms };
     },
+    clockAhead(ms) {
+      ahead = ms;
+    },
     clear() {
       isAway = false;
+      ahead = 0;
       delay = 0;
       answers = { status: 0, left: 0, writesOnly: false };
       losing = 0;

@@ -6,11 +6,11 @@ import { registerHooks } from 'node:module';
  */
 const HERE = new URL('./', import.meta.url).href;
 const PLANTED: Partial<Record<string, Readonly<Record<string, string>>>> = {
-  'anyone-approves': { '/src/domain/decide.ts': './wrapped-decide.ts' },
-  'unjudged-extension': { '/src/domain/decide.ts': './wrapped-decide.ts' },
-  'deaf-digest': { '/src/domain/plan.ts': './wrapped-plan.ts' },
-  'nervous-digest': { '/src/domain/plan.ts': './wrapped-plan.ts' },
-  'role-grows': { '/src/app/since-approval.ts': './wrapped-since-approval.ts' },
+  'anyone-approves': { '/src/domain/decide/decide.ts': './wrapped-decide.ts' },
+  'unjudged-extension': { '/src/domain/decide/decide.ts': './wrapped-decide.ts' },
+  'deaf-digest': { '/src/domain/plan/plan.ts': './wrapped-plan.ts' },
+  'nervous-digest': { '/src/domain/plan/plan.ts': './wrapped-plan.ts' },
+  'role-grows': { '/src/app/plan/since-approval.ts': './wrapped-since-approval.ts' },
 };
 const WRAPPED: Record<string, string> = {
   '/src/adapters/kubernetes/api.ts': './wrapped-api.ts',

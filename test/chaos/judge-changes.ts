@@ -6,7 +6,7 @@ import type { Changed } from './slots.ts';
 
 /** Holds P1 and P4 against what was changed under a request or a grant. */
 
-/** How long a grant may go on after its role has come to allow more and nothing is broken any more: bots look around every 30 s. */
+/** How long a grant may go on after its role has come to allow more and nothing is broken any more: a watch on the role is opened again after a pause. */
 const GROWTH_MS = 35_000;
 /** Clocks of one machine, of which Slack's counts whole milliseconds. */
 const TICK = 3;

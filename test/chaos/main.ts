@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
+import { runCommand, terminal, UsageError, usage } from '../../src/cli/command.ts';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
@@ -29,22 +30,41 @@ const HELP = `Usage: npm run chaos -- [options]
   --batch B      only this batch of the seed, as a failure names it
   --worlds W     installations side by side (default 2)
   --plant FAULT  break the bot on purpose, and see it caught: ${Object.keys(PLANTS).join(', ')}, or all`;
-const { values } = parseArgs({
-  options: {
-    histories: { type: 'string', default: '50' },
-    seed: { type: 'string', default: String(Date.now() % 1_000_000) },
-    batch: { type: 'string' },
-    worlds: { type: 'string', default: '2' },
-    size: { type: 'string', default: '13' },
-    plant: { type: 'string' },
-    help: { type: 'boolean', default: false },
-  },
-});
-const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds' | 'size', least: number): number => {
-  const number = Number(values[name]);
-  if (Number.isSafeInteger(number) && number >= least) return number;
-  throw new Error(`--${name} takes a whole number, ${least} or more\n${HELP}`);
-};
+
+/** @throws UsageError that says what is allowed */
+function optionsOf(args: readonly string[]) {
+  const { values } = usage(() =>
+    parseArgs({
+      args: [...args],
+      options: {
+        histories: { type: 'string', default: '50' },
+        seed: { type: 'string', default: String(Date.now() % 1_000_000) },
+        batch: { type: 'string' },
+        worlds: { type: 'string', default: '2' },
+        size: { type: 'string', default: '13' },
+        plant: { type: 'string' },
+      },
+    }),
+  );
+  const whole = (name: 'histories' | 'seed' | 'batch' | 'worlds' | 'size', least: number): number => {
+    const number = Number(values[name]);
+    if (Number.isSafeInteger(number) && number >= least) return number;
+    throw new UsageError(`--${name} ${values[name]}: expected a whole number, ${least} or more`);
+  };
+  const known = Object.keys(PLANTS) as Plant[];
+  const plants = values.plant === 'all' ? known : known.filter((one) => one === values.plant);
+  if (values.plant !== undefined && plants.length === 0)
+    throw new UsageError(`--plant ${values.plant}: expected all, or one of ${known.join(', ')}`);
+  return {
+    seed: whole('seed', 0),
+    histories: whole('histories', 1),
+    worlds: whole('worlds', 1),
+    size: whole('size', 1),
+    batch: values.batch === undefined ? null : whole('batch', 0),
+    plants,
+  };
+}
+
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const log = (line: string) => process.stderr.write(`${line}\n`);
 
@@ -158,15 +178,7 @@ async function runPlanted(cluster: ControlPlane, plants: readonly Plant[], seed:
   return missed === 0;
 }
 
-async function main(): Promise<boolean> {
-  const seed = whole('seed', 0);
-  const histories = whole('histories', 1);
-  const worlds = whole('worlds', 1);
-  const size = whole('size', 1);
-  const known = Object.keys(PLANTS) as Plant[];
-  const plants = values.plant === 'all' ? known : known.filter((one) => one === values.plant);
-  if (values.plant !== undefined && plants.length === 0)
-    throw new Error(`there is no planted fault ${values.plant}\n${HELP}`);
+async function main({ seed, histories, worlds, size, batch, plants }: ReturnType<typeof optionsOf>): Promise<boolean> {
   const cluster = await startControlPlane({
     binaries: await ensureBinaries(CONTROL_PLANE, log),
     log,
@@ -175,11 +187,11 @@ async function main(): Promise<boolean> {
   try {
     if (plants.length > 0) return await runPlanted(cluster, plants, seed, worlds);
     const batches =
-      values.batch === undefined
+      batch === null
         ? Array.from({ length: Math.ceil(histories / size) }, (_, index) =>
             drawBatch(seed, index, Math.min(size, histories - index * size)),
           )
-        : [drawBatch(seed, whole('batch', 0), size)];
+        : [drawBatch(seed, batch, size)];
     say(
       `seed ${seed}: ${batches.reduce((sum, batch) => sum + batch.histories.length, 0)} histories in ${batches.length} batches, ${worlds} installations side by side`,
     );
@@ -192,12 +204,13 @@ async function main(): Promise<boolean> {
   }
 }
 
-if (values.help) say(HELP);
-else
-  process.exitCode = await main().then(
-    (ok) => (ok ? 0 : 1),
-    (error: unknown) => {
-      process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-      return 1;
-    },
-  );
+const argv = process.argv.slice(2);
+process.exitCode = await runCommand({ command: 'chaos --', help: HELP, argv, out: terminal }, async () => {
+  const options = optionsOf(argv);
+  try {
+    return (await main(options)) ? 0 : 1;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+});

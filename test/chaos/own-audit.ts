@@ -1,7 +1,7 @@
 import { auditKeys } from '../../src/adapters/redis/audit-stream.ts';
 import { readChain, report } from '../../src/cli/audit/chain.ts';
 import { loadAuditSettings } from '../../src/config/settings.ts';
-import { createAuditChain } from '../../src/domain/audit-chain.ts';
+import { createAuditChain } from '../../src/domain/audit/chain.ts';
 import type { Installation } from './installation.ts';
 
 /** Drawbridge's own audit, read as its `npm run audit -- verify` reads it. Judged, not believed. */

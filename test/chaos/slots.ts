@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { PolicyInput } from '../../src/domain/policy.ts';
+import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import type { Api } from '../../src/sandbox/cluster/api.ts';
 import type { SlackControl } from '../../src/sandbox/slack/index.ts';
 import { type Change, DENIED_GROUP, groupOf, mayGrow, PEOPLE, SLOTS } from './histories.ts';

@@ -1,8 +1,8 @@
-import { type Act, type Decided, type Parties, type Rules, decide as real } from '../../src/domain/decide.ts';
-import type { Asking } from '../../src/domain/people.ts';
+import { type Act, type Decided, type Parties, type Rules, decide as real } from '../../src/domain/decide/decide.ts';
+import type { Asking } from '../../src/domain/people/people.ts';
 import { PLANT } from './crash.ts';
 
-export * from '../../src/domain/decide.ts';
+export * from '../../src/domain/decide/decide.ts';
 
 /** Planted: whoever presses Approve may. */
 function anyoneApproves(rules: Rules, act: Act, parties: Parties): Asking<Decided> {

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { liveIn } from '../bench/big.ts';
 import { onStage } from '../bench/stage.ts';
 
-/** What a bot does not survive that holds a list, or a page of 500 pods, whole; `npm run bench -- memory` has more pods. */
+/** What a bot does not survive that holds a list, or a page of 500 pods, whole; `npm run bench -- cluster` has more pods. */
 const SIZE = { pods: 1500, large: 100, namespaces: 2000, workloads: 5000 };
 
 const mayLimit = process.getuid?.() === 0 && existsSync('/sys/fs/cgroup');
@@ -15,7 +15,7 @@ it.skipIf(!mayLimit && !process.env['CI'])(
   async () => {
     if (!mayLimit) throw new Error(why);
     const { peak, limit, alive } = await onStage({ say: () => {}, namespaces: 0 }, (stage) =>
-      liveIn(stage, SIZE, { say: () => {}, settle: false }),
+      liveIn(stage, SIZE, { say: () => {}, settle: false, previews: 1 }),
     );
     expect(alive).toBe(true);
     expect(peak).toBeLessThan(limit);

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Bundle, makeBundle } from '../support/bundle.ts';
 import { describeWithCluster } from '../support/cluster.ts';
@@ -36,6 +37,10 @@ describeWithCluster('the programs of the image, where there is nothing else', (k
     expect(await run(s, 'cli/audit', 'verify')).toMatchObject({ code: 0 });
     expect(await run(s, 'cli/policy', 'check', s.policyFile)).toMatchObject({ code: 0 });
     expect(await run(s, 'cli/reap')).toMatchObject({ code: 0, said: expect.stringContaining('0 removed') });
+    expect(await run(s, 'cli/check-installation')).toMatchObject({
+      code: 0,
+      said: expect.not.stringContaining('FAILED'),
+    });
     // It lists only, and would remove nothing even if it were the reaper too.
     const listed = await run(s, 'cli/revoke-all');
     expect(listed).toMatchObject({ code: 1, said: expect.stringContaining('say --yes to end them') });
@@ -60,8 +65,19 @@ describeWithCluster('the programs of the image, where there is nothing else', (k
     expect(await readFile(bot.logFile, 'utf8')).toMatch(/at \w+ \([^)]*src\/config\/policy-file\.ts:\d+/);
   });
 
+  test('the bot hears that it is to end before it has loaded anything else', async () => {
+    const hearing = `process.on('newListener', (name) => {
+      if (name === 'SIGTERM') console.log('hears', Symbol.for('undici.globalDispatcher.1') in globalThis);
+    });`;
+    const options = { cwd: bundle.dir, env: {} };
+    const command = ['--import', `data:text/javascript,${encodeURIComponent(hearing)}`, bundle.main];
+    const said = await promisify(execFile)(process.execPath, command, options).catch((error: unknown) => error);
+    // It does not come further than to its settings.
+    expect(said).toMatchObject({ code: 2, stdout: 'hears false\n' });
+  });
+
   test('the licences of what has gone into it are beside it', async () => {
-    const text = await readFile(`${bundle.main}.LICENSE.txt`, 'utf8');
+    const text = await readFile(join(bundle.dir, 'dist/run.js.LICENSE.txt'), 'utf8');
     for (const name of ['@kubernetes/client-node', '@slack/bolt', 'bullmq', 'ioredis', 'pino', 'prom-client', 'zod'])
       expect(text).toMatch(new RegExp(`^${name} \\d.*\\(.+\\)\\n\\n`, 'm'));
   });

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import type { PolicyInput } from '../../src/domain/policy.ts';
-import { ACCESS } from '../../src/sandbox/scenery.ts';
+import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
+import type { PolicyInput } from '../../src/domain/policy/schema.ts';
+import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { textOf, useStage } from '../support/e2e.ts';
 import { useChurn } from '../support/use-churn.ts';
@@ -150,17 +151,121 @@ describeWithCluster('in a cluster where something happens all the time', (kube) 
     });
   });
 
-  test('a named role that comes to allow more than was approved ends the grant within half a minute', async () => {
-    const s = stage();
-    const id = await s.request(`look ${s.namespaces.staging} 10m look at the pods`);
-    await s.press('ben', id, 'approve');
-    await s.until(id, 'Active until', 40_000);
-    const more = [{ apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get', 'list'] }];
-    await kube.apply([{ ...look, rules: more }]);
-    await s.until(id, 'It failed and was taken down', 45_000);
-    expect(await s.words(id)).toContain('Role look allows more than was approved: + get, list pods/log');
-    await s.dm('dee', 'Role look allows more than was approved');
-    expect(await s.objectsOf(id)).toEqual([]);
-    await kube.apply([look]);
+  describe('what others do around an active grant is followed within seconds', () => {
+    const WITHIN = 10_000;
+    /** Words wait for Slack's limits; what is given is taken down all the same. */
+    const taken = (id: string) =>
+      stage().slack.control.waitFor(async () => (await stage().objectsOf(id)).length === 0, {
+        timeout: WITHIN,
+        what: `nothing is left of ${id}`,
+      });
+    async function active(line: string): Promise<string> {
+      const s = stage();
+      const id = await s.request(line);
+      await s.press('ben', id, 'approve');
+      await s.until(id, 'Active until', 40_000);
+      return id;
+    }
+    const onCheckout = (profile: string) =>
+      active(`${profile} ${stage().namespaces.staging}/deploy/checkout 10m checkout returns 502`);
+    const over = async (id: string) => {
+      await stage().type('ada', `revoke ${id} done`);
+      await stage().until(id, 'Revoked', 30_000);
+    };
+    const podsOf = async (app: string) =>
+      (await stage().adminKubectl(['-n', stage().namespaces.staging, 'get', 'pods', '-l', `app=${app}`, '-o', 'name']))
+        .split('\n')
+        .filter((name) => name !== '');
+    const inStaging = (...args: string[]) => stage().adminKubectl(['-n', stage().namespaces.staging, ...args]);
+
+    test('a named role that comes to allow more than was approved ends it', async () => {
+      const s = stage();
+      const id = await active(`look ${s.namespaces.staging} 10m look at the pods`);
+      const more = [{ apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get', 'list'] }];
+      await kube.apply([{ ...look, rules: more }]);
+      await taken(id);
+      await s.until(id, 'It failed and was taken down', 30_000);
+      expect(await s.words(id)).toContain('Role look allows more than was approved: + get, list pods/log');
+      await s.dm('dee', 'Role look allows more than was approved');
+      expect(await s.objectsOf(id)).toEqual([]);
+      await kube.apply([look]);
+    });
+
+    test('a pod of somebody else that is given the labels of the target is told', async () => {
+      const s = stage();
+      const id = await onCheckout('own-tools');
+      const [other = ''] = await podsOf('open');
+      // Its ReplicaSet lets go of it, and makes another.
+      await inStaging('label', other, 'app=checkout', '--overwrite');
+      await s.dm('dee', new RegExp(`has taken the labels of the target of ${id}`), WITHIN);
+      await inStaging('delete', other);
+      await over(id);
+    });
+
+    test('a policy of somebody else that begins to select the workspace is told', async () => {
+      const s = stage();
+      const id = await onCheckout('troubleshoot');
+      const workspaces = s.settings['WORKSPACES_NAMESPACE'] ?? '';
+      const opens = {
+        apiVersion: 'networking.k8s.io/v1',
+        kind: 'NetworkPolicy',
+        metadata: { namespace: workspaces, name: 'opens' },
+        spec: { podSelector: {}, policyTypes: ['Egress'], egress: [{}] },
+      };
+      await kube.apply([opens]);
+      await s.dm('dee', new RegExp(`NetworkPolicy opens .* has begun to select the workspace of ${id}`), WITHIN);
+      await s.adminKubectl(['-n', workspaces, 'delete', 'netpol', 'opens']);
+      // The profile is strict.
+      await s.until(id, 'It failed and was taken down', 30_000);
+    });
+
+    test('a policy that isolated the target and is gone ends it', async () => {
+      const s = stage();
+      const id = await onCheckout('own-tools');
+      try {
+        await patch('default-deny', allBut('open', 'checkout'));
+        await patch('checkout-admits-frontend', { podSelector: { matchLabels: { app: 'nobody' } } });
+        await taken(id);
+        await s.until(id, /Nothing but .* isolates/, 30_000);
+      } finally {
+        await patch('default-deny', allBut('open'));
+        await patch('checkout-admits-frontend', { podSelector: { matchLabels: { app: 'checkout' } } });
+      }
+    });
+
+    test('pods that are replaced: the access follows at once, and one message has the names in the end', async () => {
+      const s = stage();
+      const { control } = s.slack;
+      const id = await onCheckout('debug');
+      const told = async () =>
+        (await control.dms(PEOPLE.ada.id))
+          .map(textOf)
+          .filter((text) => /pods have changed/.test(text) && text.includes(id));
+      const named = async () => {
+        const stdout = await inStaging('get', 'role', objectName(id), '-o', 'jsonpath={.rules[*].resourceNames[*]}');
+        const pods = stdout.split(' ').filter((name) => name.startsWith('checkout-'));
+        return [...new Set(pods.map((name) => `pod/${name}`))].toSorted();
+      };
+      for (const old of await podsOf('checkout')) {
+        await inStaging('delete', old);
+        await control.waitFor(
+          async () => {
+            const now = await podsOf('checkout');
+            expect(now).not.toContain(old);
+            expect(await named()).toEqual(now.toSorted());
+            return true;
+          },
+          { timeout: WITHIN, what: `the Role of ${id} has the pods that there are` },
+        );
+      }
+      await control.waitFor(async () => (await told()).length > 0, {
+        timeout: 20_000,
+        what: `Ada is told of the pods of ${id}`,
+      });
+      const [text = ''] = await told();
+      for (const pod of await podsOf('checkout')) expect(text).toContain(pod.replace('pod/', ''));
+      await over(id);
+      expect(await told()).toHaveLength(1);
+    });
   });
 });

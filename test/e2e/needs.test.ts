@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { readFile, writeFile } from 'node:fs/promises';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import type { Bot } from '../../src/sandbox/bot.ts';
+import { freePort } from '../../src/sandbox/ports.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { type Stage, textOf, useStage } from '../support/e2e.ts';
@@ -150,6 +152,35 @@ describeWithCluster('what the bot needs', (kube) => {
     expect((await readiness(bot)).degraded).toEqual({});
   });
 
+  test.each([
+    ['auth.test', 'slack token', 'Slack refuses SLACK_BOT_TOKEN: invalid_auth'],
+    ['apps.connections.open', 'slack connection', 'Slack refuses SLACK_APP_TOKEN: invalid_auth'],
+  ])(
+    'a token that Slack refuses at the start (%s) is named, and grants are ended on time',
+    async (method, need, lacks) => {
+      const s = stage();
+      const bot = await onlyBot(s, `refused ${need}`, s.redisUrl);
+      const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 20s while a token is refused`);
+      await s.press('ben', id, 'approve');
+      await s.until(id, 'Active until');
+      s.slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method, times: 10_000 });
+      await bot.restart({ waitReady: false });
+      const { pid } = bot;
+      const named = ({ ready, failing }: Readiness) => !ready && failing[need]?.startsWith(lacks) === true;
+      await untilReadiness(s, bot, named, 'names the token');
+      expect((await readiness(bot)).failing[need]).toContain('start Drawbridge with');
+      await s.slack.control.waitFor(async () => (await s.objectsOf(id)).length === 0, {
+        timeout: 40_000,
+        what: 'the end',
+      });
+      expect(await readiness(bot)).toMatchObject({ ready: false });
+      s.slack.faults.clear();
+      await untilReadiness(s, bot, ({ ready }) => ready, 'is ready once the token is taken');
+      await journey(s, 'the token is taken again');
+      expect(bot.pid).toBe(pid);
+    },
+  );
+
   test('rights to end grants that are missing in Kubernetes are named, and it is not ready until they are there', async () => {
     const s = stage();
     const bot = [...s.bots.values()].at(-1);
@@ -176,5 +207,97 @@ describeWithCluster('what the bot needs', (kube) => {
     await untilReadiness(s, bot, named, 'names the rights');
     await verbs(['get', 'list', 'watch', 'delete']);
     await untilReadiness(s, bot, ({ ready }) => ready, 'is ready again');
+  });
+
+  describe('the check of an installation', () => {
+    /** Runs it as `npm run check-installation` and the chart's `helm test` do. */
+    const check = (s: Stage, settings: Record<string, string | undefined> = {}) =>
+      new Promise<{ code: number; failed: string[]; ok: string[]; said: string }>((done) => {
+        const env = { PATH: process.env['PATH'], ...s.settings, ...settings };
+        execFile(process.execPath, ['src/cli/check-installation.ts'], { env }, (error, stdout, stderr) => {
+          const beginning = (word: string) =>
+            stdout.split('\n').flatMap((line) => (line.startsWith(word) ? [line.slice(word.length).trim()] : []));
+          const code = error === null ? 0 : Number(error.code);
+          done({ code, failed: beginning('FAILED'), ok: beginning('ok'), said: stdout + stderr });
+        });
+      });
+    const OF_POLICY = ['admission webhooks', 'canary', 'kubernetes rights', 'kubernetes watch', 'leash', 'profiles'];
+    const OF_SLACK = ['slack channel', 'slack connection', 'slack lists', 'slack scopes', 'slack token'];
+    const ALL = ['clock', 'kubernetes', 'policy file', 'redis', 'redis commands', ...OF_POLICY, ...OF_SLACK].toSorted();
+
+    test('says of everything that it is there, needs no bot, and leaves nothing', async () => {
+      const s = stage();
+      for (const bot of s.bots.values()) await bot.stop();
+      const before = (await s.slack.control.messages(ACCESS)).length;
+      const { code, failed, ok } = await check(s);
+      expect({ code, failed, ok: ok.toSorted() }).toEqual({ code: 0, failed: [], ok: ALL });
+      expect(await s.slack.control.messages(ACCESS)).toHaveLength(before);
+      expect(await s.grantObjects()).toEqual([]);
+    });
+
+    test('names what Redis and Slack refuse, what to do, and no secret', async () => {
+      const s = stage();
+      const { url } = await redisUser(s.redis, '+@all -@dangerous -evalsha');
+      for (const method of ['auth.test', 'apps.connections.open'])
+        s.slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method, times: 10 });
+      const { code, failed, ok, said } = await check(s, { REDIS_URL: url });
+      s.slack.faults.clear();
+      expect(code).toBe(1);
+      expect(failed).toEqual([
+        expect.stringMatching(/^redis commands: the Redis user may not run EVALSHA\. Allow it: ACL SETUSER/),
+        expect.stringMatching(/^slack token: Slack refuses SLACK_BOT_TOKEN: invalid_auth\. Install/),
+        expect.stringMatching(/^slack connection: Slack refuses SLACK_APP_TOKEN: invalid_auth\. Make/),
+      ]);
+      expect(ok).toHaveLength(ALL.length - failed.length);
+      for (const secret of [new URL(url).password, s.settings['SLACK_BOT_TOKEN'], s.settings['SEAL_KEY']])
+        expect(said).not.toContain(secret);
+    });
+
+    test('finds a leash that does not hold, and a canary that does not run', async () => {
+      const s = stage();
+      const scale = (replicas: number) =>
+        s.adminKubectl([
+          'scale',
+          'deployment',
+          '-n',
+          s.installation.workspacesNamespace,
+          '-l',
+          'app.kubernetes.io/component=canary',
+          `--replicas=${replicas}`,
+        ]);
+      await scale(0);
+      // Whom the policies do not know is not held by them: as if the name of the account were wrong.
+      const { code, failed } = await check(s, { KUBECONFIG: kube.adminKubeconfig });
+      await scale(1);
+      expect(code).toBe(1);
+      expect(failed).toEqual([
+        expect.stringMatching(
+          /^leash: .*lets it write a RoleBinding that the policy \*-leash-rolebindings must refuse/,
+        ),
+        expect.stringMatching(/^canary: no canary is Ready in /),
+      ]);
+    });
+
+    test('goes on with the rest where Redis and the API server are away', async () => {
+      const s = stage();
+      const kubeconfig = (await readFile(s.settings['KUBECONFIG'] ?? '', 'utf8')).replace(
+        /https:\/\/127\.0\.0\.1:\d+/,
+        `https://127.0.0.1:${await freePort()}`,
+      );
+      await writeFile(`${s.dir}/nowhere.kubeconfig`, kubeconfig, { mode: 0o600 });
+      const away = { REDIS_URL: `redis://127.0.0.1:${await freePort()}`, KUBECONFIG: `${s.dir}/nowhere.kubeconfig` };
+      const { code, failed, ok } = await check(s, away);
+      expect({ code, ok: ok.toSorted() }).toEqual({ code: 1, ok: ['policy file', ...OF_SLACK] });
+      expect(failed.map((line) => line.split(':')[0])).toEqual(['redis', 'kubernetes']);
+    });
+
+    test('names a policy that can not be used, and settings that are missing', async () => {
+      const s = stage();
+      const unread = await check(s, { POLICY_FILE: '/nowhere/policy.yaml' });
+      expect(unread).toMatchObject({ code: 1, ok: ['redis', 'kubernetes', 'redis commands', 'clock'] });
+      expect(unread.failed).toEqual([expect.stringMatching(/^policy file: .*\/nowhere\/policy\.yaml/)]);
+      const unset = await check(s, { REDIS_URL: undefined });
+      expect(unset).toMatchObject({ code: 2, ok: [], said: expect.stringContaining('REDIS_URL') as string });
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { PolicyInput } from '../../src/domain/policy.ts';
+import type { PolicyInput } from '../../src/domain/policy/schema.ts';
+import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { enforceNetworkPolicies, type PolicyEnforcement } from '../../src/sandbox/cluster/network-policies.ts';
 import type { Node } from '../../src/sandbox/cluster/node.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
@@ -33,6 +34,16 @@ function labPolicy({ profiles }: PolicyInput): void {
     from: [{ cidr: '10.8.0.0/16' }, { namespace: LAB, pods: { app: 'bastion' } }],
     ports: [{ port: 8080 }],
   });
+}
+
+/** What is read of a pod that ends. */
+interface Ended {
+  readonly status: {
+    readonly containerStatuses?: readonly {
+      readonly name: string;
+      readonly state?: { readonly terminated?: { readonly exitCode: number } };
+    }[];
+  };
 }
 
 // The programs of a node may have to be built first.
@@ -110,6 +121,21 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     const pod = /exec -it (\S+)/.exec(told)?.[1] ?? '';
     const place: Place = { kubeconfig: s.kubeconfigOf('ada'), namespace: workspaces, pod, container: 'workspace' };
     return { id, preview, place };
+  }
+
+  /** Waits until the pod is gone; answers with what its container ended, as the kubelet told before. */
+  async function exitCodeOf({ namespace, pod, container }: Place): Promise<number | undefined> {
+    const api = await openApi(s.cluster.adminKubeconfig);
+    const path = `/api/v1/namespaces/${namespace}/pods?watch=1&fieldSelector=metadata.name%3D${pod}`;
+    const events = api.lines(path, AbortSignal.timeout(120_000)) as AsyncGenerator<{ type: string; object: Ended }>;
+    let code: number | undefined;
+    for await (const { type, object } of events) {
+      const { state } = object.status.containerStatuses?.find(({ name }) => name === container) ?? {};
+      code = state?.terminated?.exitCode ?? code;
+      if (type === 'DELETED') break;
+    }
+    api.close();
+    return code;
   }
 
   async function areRefused(person: 'ada' | 'cy', ...commands: string[][]): Promise<void> {
@@ -200,6 +226,7 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     expect(await reached(s.cluster, beside, approved)).toEqual([]);
 
     const { id, preview, place } = await troubleshoot('40s');
+    const exitCode = exitCodeOf(place);
     expect(preview).toContain('Opens 1, closes 0');
     expect(preview).toContain(NOT_GOVERNED);
     await s.type('ada', `status ${id}`);
@@ -223,6 +250,8 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
 
     await s.until(id, 'access was confirmed gone', 60_000);
     await isOver(id, open, place);
+    // By TERM: it has not lived on until KILL ended it (137), a second later.
+    expect(await exitCode).toBe(143);
     expect(await policyNames()).toEqual(before);
     expect(await reached(s.cluster, beside, targets)).toEqual(ofNode);
     // With the label of a grant that has ended nobody gets in either, whoever sets it.

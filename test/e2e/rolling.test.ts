@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
 import type { Bot } from '../../src/sandbox/bot.ts';
-import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
+import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { type Stage, textOf, useStage } from '../support/e2e.ts';
+import { persistentPeople } from '../support/persistent-people.ts';
 import { terminate } from '../support/terminate.ts';
 
 /** Bots that are told to end while people click, and while work runs. */
@@ -26,42 +26,12 @@ describeWithCluster('a rolling restart', (kube) => {
   test('under people who ask, approve, deny, extend and revoke all the while: each click has its effect, once', async () => {
     const s = stage();
     const { control } = s.slack;
-    const { staging } = s.namespaces;
     const start = (name: string) => s.startBot({ name });
     let running: readonly Bot[] = await Promise.all([start('one-0'), start('two-0')]);
     await control.connected(2);
     const now = { rolling: true };
-    let missed = 0;
-    /** Where Slack tells a person that it did not work, the person does it once more. */
-    async function act(how: () => Promise<{ acked: boolean }>): Promise<void> {
-      while (!(await how()).acked) missed += 1;
-    }
-    const type = (person: PersonName, text: string) =>
-      act(() => control.command(PEOPLE[person].id, ACCESS, '/jit', text));
-    // By its first line: messages of other grants name what else the same person has.
-    const find = async (id: string) =>
-      (await control.messages(ACCESS)).find((m) => m.thread_ts === undefined && m.text.includes(`(${id})`));
-    const until = (id: string, words: string) =>
-      control.waitFor(
-        async () => {
-          const message = await find(id);
-          return message !== undefined && textOf(message).includes(words);
-        },
-        { timeout: 40_000, what: `${id} says ${words}` },
-      );
-    const click = async (id: string, action: keyof typeof ACTIONS) => {
-      const { channel = '', ts = '' } = (await find(id)) ?? {};
-      await act(() => control.click(PEOPLE.ben.id, channel, ts, ACTIONS[action]));
-    };
+    const { type, ask, click, until, missed } = persistentPeople(s);
     const wanted = new Map<string, readonly string[]>();
-    async function ask(reason: string): Promise<string> {
-      await type('ada', `request debug ${staging}/deploy/checkout 5m ${reason}`);
-      const text = await control.waitFor(
-        async () => (await control.messages(ACCESS)).map(textOf).find((words) => words.includes(`“${reason}”`)),
-        { timeout: 40_000, what: `the message of ${reason}` },
-      );
-      return /g-[a-z2-9]{6}/.exec(text)?.[0] ?? '';
-    }
     const opening = ['requested', 'approval', 'applying', 'active'];
     const flows: ((reason: string) => Promise<void>)[] = [
       async (reason) => {
@@ -132,7 +102,7 @@ describeWithCluster('a rolling restart', (kube) => {
     expect(wanted.size).toBe(counts.reduce((sum, count) => sum + count, 0));
     expect(await s.grantObjects()).toEqual([]);
     // Slack itself tells of what reached a connection that was being closed; it is the exception.
-    expect(missed).toBeLessThanOrEqual(took.length);
+    expect(missed()).toBeLessThanOrEqual(took.length);
     for (const bot of running) await bot.stop();
   });
 });

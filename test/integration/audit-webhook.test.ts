@@ -121,7 +121,7 @@ describe('the audit webhook', () => {
     expect(to.elsewhere).toEqual([]);
     expect(from.log.lines.filter(({ level }) => level === 'warn')[0]?.fields['reason']).toMatch(reason);
     expect(JSON.stringify(from.log.lines)).not.toContain(TOKEN);
-    expect(from.log.lines.at(-1)?.text).toContain('takes entries again');
+    await expect.poll(() => from.log.lines.at(-1)?.text, soon).toContain('takes entries again');
   });
 
   it('that is down is waited for, the lag is known, and its URL is in no log', async () => {

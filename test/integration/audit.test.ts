@@ -6,8 +6,8 @@ import { appendLines, auditKeys, readLines } from '../../src/adapters/redis/audi
 import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { runAuditCli } from '../../src/cli/audit.ts';
-import { createAuditChain, createVerifier, type Head } from '../../src/domain/audit-chain.ts';
-import { become } from '../../src/domain/grant.ts';
+import { createAuditChain, createVerifier, type Head } from '../../src/domain/audit/chain.ts';
+import { become } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { AUDIT_KEY, type AuditOnRedis, auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';
@@ -411,6 +411,32 @@ describe('the entry of a change', () => {
     expect((await cli(['verify'])).code).toBe(0);
   });
 
+  it('is there once when its own process finds it in the outbox while it waits for its place', async () => {
+    await begun();
+    const redis = await connected();
+    const go = Promise.withResolvers<void>();
+    const asSoonAsMay = redis.eval.bind(redis) as (...command: unknown[]) => Promise<unknown>;
+    Object.assign(redis, { eval: (...command: unknown[]) => go.promise.then(() => asSoonAsMay(...command)) });
+    const { audit, printed } = auditOn(redis);
+    const first = audit.record(auditEntry('first'));
+    const [before, meanwhile, after] = ['before', 'meanwhile', 'after'].map((event) =>
+      audit.prepare(auditEntry(event)),
+    );
+    if (before === undefined || meanwhile === undefined || after === undefined) throw new Error('not three');
+    for (const { name, value } of [before, meanwhile, after]) await client.hset(outbox, name, value);
+    const settled = [before.settle()];
+    const found = audit.collect();
+    settled.push(meanwhile.settle());
+    // By then the answer to the look into the outbox is there.
+    await redis.ping();
+    settled.push(after.settle());
+    go.resolve();
+    await Promise.all([first, found, ...settled]);
+    expect((await storedEvents()).toSorted()).toEqual(['after', 'before', 'chain-began', 'first', 'meanwhile']);
+    expect(printed.map(({ event }) => event).toSorted()).toEqual(['after', 'before', 'first', 'meanwhile']);
+    expect((await cli(['verify'])).code).toBe(0);
+  });
+
   it('that somebody takes out of the outbox is chained all the same, and the log says so', async () => {
     const on = await begun();
     const prepare: typeof on.audit.prepare = (entry) => {
@@ -469,7 +495,7 @@ describe('npm run audit', () => {
   });
 
   it.each([
-    [[], /Usage/],
+    [[], /expected a subcommand: verify, export/],
     [['verfy'], /did you mean 'verify'/],
     [['verify', '--head', '12'], /--head 12: expected SEQ:MAC/],
     [['export'], /expected --since/],

@@ -1,10 +1,11 @@
+import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { parsePolicy } from '../../src/config/policy-file.ts';
 import { loadSettings } from '../../src/config/settings.ts';
-import { policySchema } from '../../src/domain/policy.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import { helm, installChart, type Rendered, renderChart, uninstallChart } from '../../src/sandbox/chart.ts';
 import { CHART, type ChartValues, chartFiles } from '../../src/sandbox/chart-values.ts';
 import { exampleValues } from '../support/chart.ts';
@@ -18,9 +19,14 @@ interface Rule {
   readonly verbs: string[];
   readonly resourceNames?: string[];
 }
+interface EnvironmentVariable {
+  readonly name: string;
+  readonly value?: string;
+  readonly valueFrom?: { readonly secretKeyRef?: { readonly name: string; readonly key: string } };
+}
 interface PodTemplate {
   readonly metadata: { labels: Readonly<Record<string, string>> };
-  readonly spec: { containers: [{ image: string; env: { name: string; value?: string }[] }] };
+  readonly spec: { containers: [{ image: string; env: EnvironmentVariable[] }] };
 }
 
 const shipped = (file: string): unknown => parse(readFileSync(join(CHART, '../..', file), 'utf8'));
@@ -43,7 +49,12 @@ const variants: Record<string, () => ChartValues> = {
       {
         existingSecret: '',
         secret: { ...secret, SLACK_APP_TOKEN: undefined, SLACK_SIGNING_SECRET: '0123456789abcdef' },
-        slack: { mode: 'http', port: 8080 },
+        slack: {
+          mode: 'http',
+          port: 8080,
+          ingress: { enabled: true, className: 'nginx', host: 'jit.example.test', tlsSecret: 'tls' },
+        },
+        'networkPolicy.enabled': true,
         replicas: 1,
         instance: 'blue',
         imagePullSecrets: [{ name: 'pull' }],
@@ -51,6 +62,26 @@ const variants: Record<string, () => ChartValues> = {
         probe: { enabled: false },
       },
     ),
+  'all that operators set': () =>
+    exampleValues(
+      {},
+      {
+        nodeSelector: { pool: 'system' },
+        tolerations: [{ key: 'system', operator: 'Exists' }],
+        affinity: { podAntiAffinity: {} },
+        podLabels: { team: 'platform' },
+        podAnnotations: { 'example.test/scrape': 'no' },
+        serviceAccount: { name: 'jit', annotations: { 'example.test/role': 'x' } },
+        extraEnv: [{ name: 'NODE_EXTRA_CA_CERTS', value: '/tls/ca.crt' }],
+        extraEnvFrom: [{ configMapRef: { name: 'proxy' } }],
+        extraVolumes: [{ name: 'tls', secret: { secretName: 'ca' } }],
+        extraVolumeMounts: [{ name: 'tls', mountPath: '/tls', readOnly: true }],
+        'image.digest': `sha256:${'a'.repeat(64)}`,
+        'networkPolicy.enabled': true,
+      },
+    ),
+  'a Valkey beside the bot, with a volume': () =>
+    exampleValues({}, { 'valkey.enabled': true, 'valkey.persistence.enabled': true }),
 };
 
 const of = (objects: readonly Rendered[], kind: string) => objects.filter((object) => object.kind === kind);
@@ -59,6 +90,14 @@ const one = (objects: readonly Rendered[], kind: string): Rendered => {
   if (object === undefined) throw new Error(`no ${kind}`);
   return object;
 };
+
+/** What a container finds in a variable: from a Secret of the chart, or of its pod the namespace, `platform`. */
+function valueOf({ value, valueFrom }: EnvironmentVariable, objects: readonly Rendered[]): string | undefined {
+  const from = valueFrom?.secretKeyRef;
+  if (from === undefined) return value ?? 'platform';
+  const found = of(objects, 'Secret').find(({ metadata }) => metadata.name === from.name);
+  return (found?.stringData as Record<string, string> | undefined)?.[from.key];
+}
 
 /** The bot has one in the release's namespace, the canary one among the workspaces. */
 const deployment = (objects: readonly Rendered[], which: 'bot' | 'canary'): Rendered => {
@@ -83,7 +122,7 @@ describe('the chart', () => {
   test('its values are all explained', () => {
     const schema = chartFiles()['values.schema.json'] as { properties: object };
     const values = shipped('helm/drawbridge/values.yaml') as object;
-    expect([...Object.keys(values), 'global'].toSorted()).toEqual(Object.keys(schema.properties).toSorted());
+    expect([...Object.keys(values), 'policy', 'global'].toSorted()).toEqual(Object.keys(schema.properties).toSorted());
   });
 
   const wrong: [string, Record<string, unknown>, RegExp][] = [
@@ -204,8 +243,14 @@ describe('the chart', () => {
     const objects = await renderChart(values(), { release: 'blue', namespace: 'platform' });
     const given = values().secret ?? secret;
     const [container] = templateOf(deployment(objects, 'bot')).spec.containers;
-    const environment = Object.fromEntries(container.env.map(({ name, value }) => [name, value ?? 'platform']));
+    const environment = Object.fromEntries(
+      container.env.map((variable) => [variable.name, valueOf(variable, objects)]),
+    );
     const loaded = loadSettings({ ...given, ...environment });
+    const unset = loadSettings({ ...given, SEAL_KEY: '', ...environment });
+    expect(JSON.stringify(unset)).toContain(
+      `SEAL_KEY is not set in the Secret platform/${values().existingSecret || 'blue-drawbridge'}`,
+    );
     expect(loaded).toMatchObject({
       ok: true,
       settings: {
@@ -221,6 +266,25 @@ describe('the chart', () => {
     if (values().secret !== undefined)
       expect(one(objects, 'Secret').stringData).toEqual(JSON.parse(JSON.stringify(given)));
   });
+
+  test.each([
+    ['socket', 'SLACK_APP_TOKEN', { SLACK_SIGNING_SECRET: '0123456789abcdef' }],
+    ['http', 'SLACK_SIGNING_SECRET', { SLACK_APP_TOKEN: 'xapp-1' }],
+  ])(
+    'a Secret of the other mode than %s does not choose the mode: the bot says what it lacks',
+    async (mode, lacks, has) => {
+      const objects = await renderChart(exampleValues({}, { 'slack.mode': mode }));
+      const [container] = templateOf(deployment(objects, 'bot')).spec.containers;
+      const environment = Object.fromEntries(
+        container.env.map((variable) => [variable.name, valueOf(variable, objects)]),
+      );
+      const { SLACK_APP_TOKEN: _, ...rest } = secret;
+      expect(loadSettings({ ...rest, ...has, ...environment })).toEqual({
+        ok: false,
+        problems: [expect.stringContaining(`${lacks} is not set in the Secret`)],
+      });
+    },
+  );
 
   test('the canary is of the same image, and known by its component: no label of ours, none of the bot’s own', async () => {
     const objects = await renderChart(exampleValues({}, { image: { repository: 'r.example.test/d', tag: '7' } }));
@@ -309,33 +373,88 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     async (_name, variant) => {
       const { values, namespace } = await settled(variant());
       const items = await renderChart(values, { release: namespace, namespace });
-      const { code, stdout, stderr } = await cluster.kubectl(
-        ['apply', '--dry-run=server', '--validate=strict', '-f', '-'],
-        {
-          input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items }),
-        },
-      );
+      const apply = (objects: readonly Rendered[], ...args: string[]) =>
+        cluster.kubectl(['apply', ...args, '-f', '-'], {
+          input: JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }),
+        });
+      // Those of pods must be there, and what is only dry-run is not.
+      await apply(items.filter(({ kind, metadata }) => kind === 'ServiceAccount' && metadata.namespace === namespace));
+      const { code, stdout, stderr } = await apply(items, '--dry-run=server', '--validate=strict');
       expect([code, stderr]).toEqual([0, '']);
       expect(stdout.trim().split('\n')).toHaveLength(items.length);
     },
   );
 
-  test.each(['bot', 'canary'] as const)('the pod of the %s satisfies Pod Security restricted', async (which) => {
-    const { values, namespace } = await settled(exampleValues());
-    const objects = await renderChart(values, { release: namespace, namespace });
-    const template = templateOf(deployment(objects, which));
-    await cluster.apply([one(objects, 'ServiceAccount')]);
-    const admin = await handOf(cluster.adminKubeconfig);
-    const pod = {
-      apiVersion: 'v1',
-      kind: 'Pod',
-      ...template,
-      metadata: { ...template.metadata, name: which, namespace },
-    };
-    expect(await admin.create(pod, true)).toBe('accepted');
-    expect(await admin.create({ ...pod, spec: { ...template.spec, hostNetwork: true } } as typeof pod, true)).toMatch(
-      /violates PodSecurity/,
-    );
+  test.each(['bot', 'canary', 'Valkey'] as const)(
+    'the pod of the %s satisfies Pod Security restricted',
+    async (which) => {
+      const { values, namespace } = await settled(exampleValues({}, { 'valkey.enabled': true }));
+      const objects = await renderChart(values, { release: namespace, namespace });
+      const template = templateOf(which === 'Valkey' ? one(objects, 'StatefulSet') : deployment(objects, which));
+      await cluster.apply([one(objects, 'ServiceAccount')]);
+      const admin = await handOf(cluster.adminKubeconfig);
+      const pod = {
+        apiVersion: 'v1',
+        kind: 'Pod',
+        ...template,
+        metadata: { ...template.metadata, name: which.toLowerCase(), namespace },
+      };
+      expect(await admin.create(pod, true)).toBe('accepted');
+      expect(await admin.create({ ...pod, spec: { ...template.spec, hostNetwork: true } } as typeof pod, true)).toMatch(
+        /violates PodSecurity/,
+      );
+    },
+  );
+
+  const SIGNS = { AUDIT_WEBHOOK_SECRET: '0123456789abcdef' };
+  const SIGNING = { SLACK_SIGNING_SECRET: '0123456789abcdef' };
+  test.each<[string, object | null, Readonly<Record<string, unknown>>, RegExp | null]>([
+    ['is whole', secret, {}, null],
+    ['is not there yet', null, {}, null],
+    ['lacks the key of seals', { ...secret, SEAL_KEY: undefined }, {}, /lacks SEAL_KEY.*openssl rand -base64 32/],
+    ['has an empty token', { ...secret, SLACK_BOT_TOKEN: '' }, {}, /lacks SLACK_BOT_TOKEN[^,]/],
+    ['lacks several', { SEAL_KEY: 'x' }, {}, /lacks SLACK_BOT_TOKEN, SLACK_APP_TOKEN, REDIS_URL[^,]/],
+    ['is of the other mode', secret, { 'slack.mode': 'http' }, /lacks SLACK_SIGNING_SECRET[^,]/],
+    ['is of both modes', { ...secret, ...SIGNING }, {}, /give the one of slack.mode/],
+    [
+      'is of both modes with what is beside it',
+      secret,
+      { extraEnv: [{ name: 'SLACK_SIGNING_SECRET', value: 'x' }] },
+      /give the one of slack.mode/,
+    ],
+    ['signs what is posted nowhere', { ...secret, ...SIGNS }, {}, /has AUDIT_WEBHOOK_SECRET without AUDIT_WEBHOOK_URL/],
+    [
+      'signs what is posted where another variable says',
+      { ...secret, ...SIGNS },
+      { extraEnv: [{ name: 'AUDIT_WEBHOOK_URL', value: 'https://siem.example.test/in' }] },
+      null,
+    ],
+    ['lacks the Redis that the chart makes', { ...secret, REDIS_URL: undefined }, { 'valkey.enabled': true }, null],
+    [
+      'lacks what another variable gives',
+      { ...secret, REDIS_URL: undefined },
+      { extraEnv: [{ name: 'REDIS_URL', value: 'redis://r' }] },
+      null,
+    ],
+    ['may have the rest beside it', { SEAL_KEY: 'x' }, { extraEnvFrom: [{ secretRef: { name: 'slack' } }] }, null],
+    [
+      'lacks the key that the reaper takes from it',
+      { ...secret, SEAL_KEY: undefined },
+      { extraEnvFrom: [{ secretRef: { name: 'slack' } }] },
+      /lacks SEAL_KEY/,
+    ],
+  ])('of a Secret that %s the chart knows before anything is installed', async (_what, data, changes, refusal) => {
+    const name = `slack-${randomUUID()}`;
+    if (data !== null)
+      await cluster.apply([
+        { apiVersion: 'v1', kind: 'Secret', metadata: { namespace: 'default', name }, stringData: data },
+      ]);
+    const values = exampleValues({}, { existingSecret: name, ...changes });
+    const where = ['--namespace', 'default', '--kubeconfig', cluster.adminKubeconfig];
+    const rendered = helm(['template', 'x', CHART, ...where, '--values', 'values.json', '--dry-run=server'], values);
+    if (refusal === null) return expect(await rendered).toContain('kind: Deployment');
+    await expect(rendered).rejects.toThrow(refusal);
+    await expect(rendered).rejects.toThrow(`the Secret default/${name} `);
   });
 
   test('an upgrade moves rights and leash with the policy, and an uninstall leaves nothing', async () => {
@@ -345,7 +464,11 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     const namespace = await cluster.freshNamespace('platform');
     const options = { kubeconfig: cluster.adminKubeconfig, release: namespace, namespace };
     const values = (staging: string) =>
-      exampleValues({ staging, shop }, { 'workspaces.namespace': `${namespace}-workspaces` });
+      exampleValues({ staging, shop }, { 'workspaces.namespace': `${namespace}-workspaces`, 'valkey.enabled': true });
+    const password = async () => {
+      const secret = ['get', 'secret', `${namespace}-drawbridge-valkey`, '-n', namespace, '-o', 'jsonpath={.data}'];
+      return (JSON.parse((await cluster.kubectl(secret)).stdout) as { password: string }).password;
+    };
 
     const at = await installChart({ ...options, values: values(before) });
     expect(at).toEqual({
@@ -364,7 +487,9 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     expect(await bot.apply(guard(before), true)).toBe('accepted');
     expect(await bot.apply(guard(after), true)).toMatch(/^403 .*lets out to pods that a profile/);
 
+    const made = await password();
     expect(await installChart({ ...options, values: values(after) })).toEqual(at);
+    expect(await password()).toBe(made);
     expect(await bot.apply(guard(after), true)).toBe('accepted');
     expect(await bot.apply(guard(before), true)).toMatch(/^403 .*lets out to pods that a profile/);
     const lease = (staging: string) =>
@@ -379,12 +504,27 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     const { workspace } = objectsOf(newGrants({ staging: after, shop, team }), context);
     const longer = changed(workspace, { 'spec.activeDeadlineSeconds': 1200 });
     expect(await bot.apply(workspace)).toBe('accepted');
-    await installChart({ ...options, values: { ...values(after), image: { tag: 'next' } } });
+    const pulling = { namespace: `${namespace}-workspaces`, imagePullSecrets: [{ name: 'registry' }] };
+    // What templates note among the values is of one render: a later one must not find the policy of this one.
+    const release = ['--namespace', namespace, '--kubeconfig', cluster.adminKubeconfig];
+    expect(await helm(['get', 'values', namespace, '--all', ...release], null)).not.toContain('readPolicy');
+    await installChart({ ...options, values: { ...values(after), image: { tag: 'next' }, workspaces: pulling } });
     expect(await bot.apply(longer)).toBe('accepted');
     const fresh = () => objectsOf(newGrants({ staging: after, shop, team }), context).workspace;
     expect(await bot.apply(fresh(), true)).toMatch(/^403 .*no init container but the probe/);
     const image = 'spec.template.spec.initContainers.0.image';
     expect(await bot.apply(changed(fresh(), { [image]: 'drawbridge:next' }), true)).toBe('accepted');
+    // Passwords for images are named by the installation, not by whoever holds the bot's token.
+    const pulled = (...pullSecrets: string[]) => {
+      const { workspace: made } = objectsOf(newGrants({ staging: after, shop, team }), { ...context, pullSecrets });
+      return bot.apply(changed(made, { [image]: 'drawbridge:next' }), true);
+    };
+    expect(await pulled('registry')).toBe('accepted');
+    expect(await pulled('another')).toMatch(/^403 .*imagePullSecrets\[another\]/);
+    expect(await pulled('registry', 'another')).toMatch(/^403 .*imagePullSecrets\[another\]/);
+    const secrets = { 'spec.template.spec.imagePullSecrets': [{ name: 'registry' }] };
+    const { lease: plain } = objectsOf(newGrants({ staging: after, shop, team }), context);
+    expect(await bot.apply(changed(plain, secrets), true)).toMatch(/^403 .*imagePullSecrets\[registry\]/);
     await installChart({ ...options, values: { ...values(after), probe: { enabled: false } } });
     expect(await bot.apply(fresh(), true)).toMatch(/^403 .*no init container \(probe.enabled is false\)/);
     expect(await bot.remove(workspace)).toBe('accepted');
@@ -396,7 +536,7 @@ describeWithCluster('the chart in a cluster', (cluster) => {
     expect(left.stdout).toBe('');
     const inside = await cluster.kubectl([
       'get',
-      'deployments,configmaps,secrets,serviceaccounts,roles,rolebindings',
+      'deployments,statefulsets,services,configmaps,secrets,serviceaccounts,roles,rolebindings,networkpolicies',
       '-A',
       '-o',
       'name',

@@ -4,17 +4,19 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
-import { planOf } from '../../src/app/make-plan.ts';
-import type { ClusterAccess } from '../../src/app/ports.ts';
+import { planOf } from '../../src/app/plan/make-plan.ts';
+import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
-import type { Grant } from '../../src/domain/grant.ts';
-import { summaryOf } from '../../src/domain/grant-summary.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
+import { summaryOf } from '../../src/domain/grant/summary.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { digestOfPlan } from '../../src/domain/plan.ts';
-import { policySchema } from '../../src/domain/policy.ts';
+import { digestOfPlan } from '../../src/domain/plan/plan.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import type { Wanted } from '../../src/domain/target.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { startedModel } from '../support/cluster-model.ts';
+import { grantObjects } from '../support/grant-objects.ts';
 import { ADA, applyingGrant, BEN } from '../support/grants.ts';
 import { defaultDeny, deployment } from '../support/workloads.ts';
 
@@ -75,8 +77,12 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
   ): ClusterAccess => {
     const config = new KubeConfig();
     config.loadFromFile(kube.adminKubeconfig);
+    const api = createApi(config);
+    const model = startedModel(api, instance);
+    stops.push(async () => model.stop());
     return createClusterAccess({
-      api: createApi(config),
+      api,
+      model,
       sealKeys,
       ownNamespace: 'drawbridge',
       probeImage,
@@ -151,7 +157,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     const profile = policy.profiles[profileName];
     if (profile === undefined) throw new Error(profileName);
     const id = newGrantId();
-    const survey = await on.survey(target, profile);
+    const survey = await on.survey(target, profile, 'bound');
     const plan = planOf({ id, requester: ADA, target, profileName, duration: seconds }, profile, survey, workspaces);
     return applyingGrant(seconds, {
       id,
@@ -189,25 +195,14 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
 
   const can = async (...args: string[]) =>
     (await kube.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
-  const all = async (grant: Grant) =>
-    (
-      await kube.kubectl([
-        'get',
-        'rolebindings,roles,networkpolicies,jobs,pods',
-        '-A',
-        '-o',
-        'name',
-        '-l',
-        `drawbridge.internal/grant=${grant.id}`,
-      ])
-    ).stdout;
+  const all = ({ id }: Grant) => grantObjects(kube, id);
 
   test('no rights are given once the window has ended, however slow the steps before were', async () => {
     const namespace = await kube.freshNamespace('late');
     const late: Grant = { ...(await planned('view', namespace, 60)), expiresAt: Date.now() - 1 };
     await cluster.placeLeases(late);
     await expect(cluster.giveRights(late, [], null)).rejects.toThrow(Unavailable);
-    expect(await all(late)).not.toContain('rolebinding');
+    expect((await all(late)).join()).not.toContain('rolebinding');
     await cluster.dropLeases(late);
   });
 
@@ -250,7 +245,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
 
     await takeDown(grant);
     expect(await can('get', `pod/${fresh[0]}`, '-n', namespace)).toBe('no');
-    expect(await all(grant)).toBe('');
+    expect(await all(grant)).toEqual([]);
   });
 
   test('a workspace grant runs one pod for one person, guarded first, and admits it to the isolated target only', async () => {
@@ -303,7 +298,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
       ].toSorted(),
     );
     await takeDown(active);
-    expect(await all(grant)).toBe('');
+    expect(await all(grant)).toEqual([]);
   });
 
   const service = (namespace: string, name: string, spec: object): object => ({
@@ -343,7 +338,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     expect((await lease?.record())?.target).toEqual(grant.target);
     await takeDown(active);
     expect(await can('get', `pod/${grant.pods[0]}`, '-n', namespace)).toBe('no');
-    expect(await all(grant)).toBe('');
+    expect(await all(grant)).toEqual([]);
   });
 
   test('Services that stand for no one workload are refused, and for rights alone their ports do not matter', async () => {
@@ -439,10 +434,13 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
       await vi.waitFor(async () => expect(await can(...question)).toBe('no'), { timeout: 15_000, interval: 200 });
       expect(Date.now()).toBeGreaterThanOrEqual(grant.expiresAt ?? 0);
       // What is left is at most the guard, which allows nobody anything.
-      await vi.waitFor(async () => expect((await all(grant)).replace(/^networkpolicy.*\n/, '')).toBe(''), {
-        timeout: 15_000,
-        interval: 200,
-      });
+      await vi.waitFor(
+        async () => expect((await all(grant)).filter((name) => !name.startsWith('networkpolicy'))).toEqual([]),
+        {
+          timeout: 15_000,
+          interval: 200,
+        },
+      );
     },
   );
 
@@ -583,7 +581,7 @@ describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {
     let place: string;
     const surveyed = async (on: ClusterAccess, namespace: string, profile: string) => {
       const target = { namespace, workload: { kind: 'Deployment', name: 'checkout' } } as const;
-      return (await on.survey(target, policy.profiles[profile]!)).unprobed;
+      return (await on.survey(target, policy.profiles[profile]!, 'bound')).unprobed;
     };
     const kubectl = async (...args: string[]) => {
       const { code, stdout, stderr } = await kube.kubectl(['-n', place, ...args]);

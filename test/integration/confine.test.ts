@@ -3,21 +3,22 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
-import { planOf } from '../../src/app/make-plan.ts';
-import type { ClusterAccess } from '../../src/app/ports.ts';
-import { reachLeft, workspacePod } from '../../src/app/reach.ts';
-import { grownRules, surroundingsNow } from '../../src/app/since-approval.ts';
-import { allowances } from '../../src/app/surroundings.ts';
+import { planOf } from '../../src/app/plan/make-plan.ts';
+import { reachLeft, workspacePod } from '../../src/app/plan/reach.ts';
+import { grownRules, surroundingsNow } from '../../src/app/plan/since-approval.ts';
+import { allowances } from '../../src/app/plan/surroundings.ts';
+import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import type { Grant } from '../../src/domain/grant.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { digestOfPlan, type Plan } from '../../src/domain/plan.ts';
-import { surroundingDifferences } from '../../src/domain/plan-differences.ts';
-import { type PolicyInput, policySchema } from '../../src/domain/policy.ts';
+import { surroundingDifferences } from '../../src/domain/plan/differences.ts';
+import { digestOfPlan, type Plan } from '../../src/domain/plan/plan.ts';
+import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
 import type { Wanted } from '../../src/domain/target.ts';
 import { atOnce } from '../../src/network/steps.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { startedModel } from '../support/cluster-model.ts';
 import { ADA, applyingGrant, BEN, samplePlan } from '../support/grants.ts';
 import { defaultDeny, deployment } from '../support/workloads.ts';
 
@@ -35,8 +36,12 @@ describeWithCluster('what confines a grant, from the cluster as it is', (kube) =
     played.push(workspaces);
     const config = new KubeConfig();
     config.loadFromFile(kube.adminKubeconfig);
+    const api = createApi(config);
+    const model = startedModel(api, workspaces);
+    stops.push(async () => model.stop());
     cluster = createClusterAccess({
-      api: createApi(config),
+      api,
+      model,
       instance: workspaces,
       workspacesNamespace: workspaces,
       ownNamespace: null,
@@ -115,7 +120,7 @@ describeWithCluster('what confines a grant, from the cluster as it is', (kube) =
     }).profiles;
     if (it === undefined) throw new Error('no profile');
     const id = newGrantId();
-    const survey = await cluster.survey(target, it);
+    const survey = await cluster.survey(target, it, 'bound');
     const plan = planOf({ id, requester: ADA, target, profileName: 'it', duration: 600 }, it, survey, workspaces);
     return {
       plan,

@@ -2,19 +2,19 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EXPIRES_AT, objectName, workspaceName } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
-import type { Grant } from '../../src/domain/grant.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
-import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { PEOPLE } from '../support/app-world.ts';
 import { installExample, type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { grantObjects } from '../support/grant-objects.ts';
 import { ADA } from '../support/grants.ts';
-import { type Hand, handOf, type ObjectName, pathOf } from '../support/hand.ts';
+import { type Hand, type ObjectName, pathOf } from '../support/hand.ts';
+import { setLiveStage } from '../support/live-stage.ts';
 import { type LiveWorld, liveWorld } from '../support/live-world.ts';
 import { changed } from '../support/made.ts';
 import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
-import { defaultDeny, deployment } from '../support/workloads.ts';
 
 const RBAC = 'rbac.authorization.k8s.io/v1';
 const POLICIES = 'networking.k8s.io/v1';
@@ -32,22 +32,15 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
   const closing: (() => unknown)[] = [];
 
   beforeAll(async () => {
-    ({ at, targets } = await installExample(cluster, 'drift'));
-    closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
-    admin = await handOf(cluster.adminKubeconfig);
-    ada = await cluster.kubeconfigFor(ADA.user, ADA.groups);
-    const { staging } = targets;
-    await cluster.apply([...deployment(staging, 'checkout'), ...deployment(staging, 'payments'), defaultDeny(staging)]);
-    const kubelet = await markRunning({
-      kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
-      namespaces: [staging, at.workspacesNamespace],
+    const stage = await setLiveStage({
+      cluster,
+      redis: redis().url,
+      name: 'drift',
+      workloads: ['checkout', 'payments'],
     });
-    closing.push(() => kubelet.stop());
-    const ready = ['wait', 'deployment', '--all', '--for=condition=Available', '-n', staging, '--timeout=60s'];
-    expect((await cluster.kubectl(ready)).code).toBe(0);
-    const client = await connectRedis(redis().url, { role: 'requests', log: silentLog() });
-    closing.push(() => client.disconnect());
-    live = await liveWorld({ cluster, at, targets, redis: client });
+    closing.push(() => stage.close());
+    ({ at, targets, admin, live } = stage);
+    ada = await cluster.kubeconfigFor(ADA.user, ADA.groups);
   });
   afterAll(async () => {
     for (const close of closing.toReversed()) await close();
@@ -55,20 +48,7 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
 
   const can = async (...args: string[]) =>
     (await cluster.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
-  const objectsOf = async (id: string) =>
-    (
-      await cluster.kubectl([
-        'get',
-        'rolebindings,roles,networkpolicies,jobs,pods',
-        '-A',
-        '-o',
-        'name',
-        '-l',
-        `drawbridge.internal/grant=${id}`,
-      ])
-    ).stdout
-      .split('\n')
-      .filter((line) => line !== '');
+  const objectsOf = (id: string) => grantObjects(cluster, id);
   const object = (apiVersion: string, kind: string, namespace: string, name: string): ObjectName => ({
     apiVersion,
     kind,
@@ -298,6 +278,7 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
     const client = await connectRedis(otherRedis().url, { role: 'requests', log: silentLog() });
     closing.push(() => client.disconnect());
     const other = await liveWorld({ cluster, at: second.at, targets: second.targets, redis: client });
+    closing.push(() => other.stop());
     // Both policies cover team-*.
     const mine = await live.active('observe', targets.team, null);
     const theirs = await other.active('observe', targets.team, null);

@@ -3,10 +3,11 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
-import type { ClusterAccess } from '../../src/app/ports.ts';
+import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { installExample } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { startedModel } from '../support/cluster-model.ts';
 import { KEY } from '../support/made.ts';
 
 describeWithCluster('the leash is tried', (cluster) => {
@@ -19,8 +20,12 @@ describeWithCluster('the leash is tried', (cluster) => {
     closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
     const config = new KubeConfig();
     config.loadFromFile(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
+    const api = createApi(config);
+    const model = startedModel(api, at.instance);
+    closing.push(async () => model.stop());
     access = createClusterAccess({
-      api: createApi(config),
+      api,
+      model,
       instance: at.instance,
       workspacesNamespace: at.workspacesNamespace,
       sealKeys: [KEY],

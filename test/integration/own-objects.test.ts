@@ -2,18 +2,15 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { EXPIRES_AT, objectName } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
-import { connectRedis } from '../../src/adapters/redis/connection.ts';
-import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
-import { markRunning } from '../../src/sandbox/cluster/pods.ts';
+import { type Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';
-import { installExample, type Targets } from '../support/chart.ts';
+import { type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
-import { type Hand, handOf, type ObjectName } from '../support/hand.ts';
-import { type LiveWorld, liveWorld } from '../support/live-world.ts';
+import { type Hand, type ObjectName } from '../support/hand.ts';
+import { setLiveStage } from '../support/live-stage.ts';
+import { type LiveWorld } from '../support/live-world.ts';
 import { changed } from '../support/made.ts';
 import { useRedis } from '../support/redis.ts';
-import { silentLog } from '../support/silent-log.ts';
-import { defaultDeny, deployment } from '../support/workloads.ts';
 
 /** Within this a deed at an object of a grant is noticed: milliseconds. */
 const NOTICED = 2000;
@@ -29,21 +26,9 @@ describeWithCluster('what is ours, watched', (cluster) => {
   const latencies: number[] = [];
 
   beforeAll(async () => {
-    ({ at, targets } = await installExample(cluster, 'watched'));
-    closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
-    admin = await handOf(cluster.adminKubeconfig);
-    const { staging } = targets;
-    await cluster.apply([...deployment(staging, 'checkout'), defaultDeny(staging)]);
-    const kubelet = await markRunning({
-      kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
-      namespaces: [staging, at.workspacesNamespace],
-    });
-    closing.push(() => kubelet.stop());
-    const ready = ['wait', 'deployment', '--all', '--for=condition=Available', '-n', staging, '--timeout=60s'];
-    expect((await cluster.kubectl(ready)).code).toBe(0);
-    const client = await connectRedis(redis().url, { role: 'requests', log: silentLog() });
-    closing.push(() => client.disconnect());
-    live = await liveWorld({ cluster, at, targets, redis: client });
+    const stage = await setLiveStage({ cluster, redis: redis().url, name: 'watched' });
+    closing.push(() => stage.close());
+    ({ at, targets, admin, live } = stage);
     watch = await live.watch();
     closing.push(() => watch.stop());
   });

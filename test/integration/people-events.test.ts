@@ -5,7 +5,7 @@ import { createSlackApp, type SlackApp } from '../../src/adapters/slack/app.ts';
 import { connectSlack, type SlackSettings } from '../../src/adapters/slack/connection.ts';
 import { createDirectory } from '../../src/adapters/slack/directory.ts';
 import type { PeopleHint } from '../../src/adapters/slack/people-events.ts';
-import { createPeopleChanges, type PeopleChanges } from '../../src/app/people-changes.ts';
+import { createPeopleChanges, type PeopleChanges } from '../../src/app/upkeep/people-changes.ts';
 import type { Refusal } from '../../src/domain/errors.ts';
 import { type LocalSlack, signedRequest } from '../../src/sandbox/slack/index.ts';
 import { appWorld, POLICY } from '../support/app-world.ts';

@@ -3,9 +3,9 @@ import { createScheduler, startWorkers } from '../../src/adapters/queue/schedule
 import { redisWarnings } from '../../src/adapters/redis/checks.ts';
 import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
-import type { Job } from '../../src/app/ports.ts';
+import type { Job } from '../../src/app/ports/scheduler.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
-import { become } from '../../src/domain/grant.ts';
+import { become } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';

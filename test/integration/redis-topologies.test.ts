@@ -5,7 +5,7 @@ import { redisWarnings } from '../../src/adapters/redis/checks.ts';
 import { connectRedis, keyPrefix } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
-import { become } from '../../src/domain/grant.ts';
+import { become } from '../../src/domain/grant/grant.ts';
 import { startRedis } from '../../src/sandbox/redis.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';

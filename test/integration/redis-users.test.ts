@@ -5,7 +5,7 @@ import { connectRedis } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { createLocks } from '../../src/adapters/redis/locks.ts';
 import { lackOfRedis } from '../../src/adapters/redis/needs.ts';
-import { become } from '../../src/domain/grant.ts';
+import { become } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { sampleGrant } from '../support/grants.ts';

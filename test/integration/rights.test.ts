@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { classOf, persistenceRisks, type Rule, reachesOf } from '../../src/domain/rights.ts';
+import { classOf, persistenceRisks, type Rule, reachesOf } from '../../src/domain/rights/rights.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 

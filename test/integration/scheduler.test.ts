@@ -7,7 +7,7 @@ import {
   type Workers,
 } from '../../src/adapters/queue/scheduler.ts';
 import { connectRedis, type RedisClient } from '../../src/adapters/redis/connection.ts';
-import type { Job } from '../../src/app/ports.ts';
+import type { Job } from '../../src/app/ports/scheduler.ts';
 import { Unavailable } from '../../src/domain/errors.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { useRedis } from '../support/redis.ts';

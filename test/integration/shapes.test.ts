@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { ManifestContext } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
-import { isPersonName } from '../../src/domain/identity.ts';
+import { isPersonName } from '../../src/domain/policy/identity.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { installExample, type Targets } from '../support/chart.ts';
@@ -370,7 +370,16 @@ describeWithCluster('whole shapes', (cluster) => {
             for (let left = times; left > 0; left--) mutate(object, kind, dice);
             const { metadata } = object as { metadata?: { name?: unknown; namespace?: unknown } };
             if (!isText(metadata?.name) || !isText(metadata.namespace)) return;
-            const { status, body } = await send(object);
+            // The API server panics in its own validation of some objects (a success policy without completions) and hangs up.
+            const answer = await send(object).catch((error: { code?: string }) => {
+              if (error.code !== 'ECONNRESET') throw error;
+              return null;
+            });
+            if (answer === null) {
+              counts.invalid += 1;
+              return;
+            }
+            const { status, body } = answer;
             if (status >= 300) {
               counts[/ValidatingAdmissionPolicy/.test(JSON.stringify(body)) ? 'refused' : 'invalid'] += 1;
               return;

@@ -12,14 +12,14 @@ import {
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import type { Turns } from '../../src/adapters/slack/handlers.ts';
 import { requestModal } from '../../src/adapters/slack/modal.ts';
-import { lackOfChannel, lackOfLists } from '../../src/adapters/slack/needs.ts';
+import { lackOfChannel, lackOfLists, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
-import type { Notifier } from '../../src/app/ports.ts';
-import type { Offer, Proposal, UseCases } from '../../src/app/use-cases.ts';
-import type { View } from '../../src/app/view.ts';
+import type { Notifier } from '../../src/app/ports/notifier.ts';
+import type { Offer, Proposal, UseCases } from '../../src/app/ports/use-cases.ts';
+import type { View } from '../../src/app/ports/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
-import type { Grant } from '../../src/domain/grant.ts';
-import { policySchema } from '../../src/domain/policy.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import {
   type Answer,
   blocksText,
@@ -52,7 +52,12 @@ function stubUseCases(): Stub {
     calls: [],
     does: {},
     view: sampleView(),
-    proposal: { view: sampleView(), rule: 'profiles.debug.requesters (ada@example.test)', digest: 'd'.repeat(12) },
+    proposal: {
+      view: sampleView(),
+      rule: 'profiles.debug.requesters (ada@example.test)',
+      missed: null,
+      digest: 'd'.repeat(12),
+    },
     useCases: undefined as unknown as UseCases,
   };
   const ordinary: UseCases = {
@@ -61,6 +66,7 @@ function stubUseCases(): Stub {
         profile: 'debug',
         description: 'Logs and a shell',
         scope: 'workload',
+        rights: null,
         namespaces: ['payments', 'staging'],
         defaultDuration: 1800,
         maximumDuration: 7200,
@@ -69,6 +75,7 @@ function stubUseCases(): Stub {
         profile: 'logs',
         description: 'Logs',
         scope: 'namespace',
+        rights: null,
         namespaces: ['staging'],
         defaultDuration: 900,
         maximumDuration: 3600,
@@ -217,6 +224,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
         profile: 'logs',
         description: '',
         scope: 'namespace',
+        rights: null,
         namespaces: ['staging'],
         defaultDuration: 900,
         maximumDuration: 3600,
@@ -448,6 +456,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       profile,
       description: profile,
       scope: 'namespace',
+      rights: null,
       namespaces: [`${profile}-here`, `${profile}-there`],
       defaultDuration: 900,
       maximumDuration: 3600,
@@ -962,11 +971,73 @@ describe('HTTP mode', () => {
 describe('the start', () => {
   const necessary = ['commands', 'chat:write', 'im:write', 'users:read', 'users:read.email'];
 
-  it('is refused when a necessary scope is missing, and names all that are', async () => {
-    const starting = run('http', { scopes: necessary.filter((scope) => scope !== 'users:read.email') });
-    await expect(starting).rejects.toThrow(SlackRefused);
-    await expect(starting).rejects.toThrow(/users:read\.email \(.*usergroups:read \(.*slack-app-manifest/s);
-  });
+  /** A bot at a Slack that something is wrong with; it has not been started. */
+  async function beside<T>(
+    mode: 'socket' | 'http',
+    work: (here: { slack: LocalSlack; connection: SlackConnection; app: SlackApp }) => Promise<T>,
+    change: (settings: SlackSettings) => SlackSettings = (settings) => settings,
+  ): Promise<void> {
+    const slack = await startTestSlack();
+    const settings = change(settingsFor(slack, mode));
+    const connection = connectSlack(settings, log);
+    const app = createSlackApp({
+      settings,
+      connection,
+      useCases: stubUseCases().useCases,
+      seenBefore: onceOnly(),
+      turns: turnsInMemory(),
+      log,
+    });
+    try {
+      await work({ slack, connection, app });
+    } finally {
+      await app.stop();
+      await slack.stop();
+    }
+  }
+
+  it('waits for a necessary scope that is missing, and names all that are', () =>
+    beside('http', async ({ slack, connection, app }) => {
+      slack.control.setScopes(necessary.filter((scope) => scope !== 'users:read.email'));
+      const started = app.start();
+      await expect(connection.identity()).rejects.toThrow(SlackRefused);
+      const named = /users:read\.email \(.*usergroups:read \(.*slack-app-manifest/s;
+      await expect(connection.identity()).rejects.toThrow(named);
+      expect(app.trouble()).toBe('not listening');
+      slack.control.setScopes(necessary);
+      await started;
+      expect(app.trouble()).toBeNull();
+    }));
+
+  it('waits for Slack to take a bot token that it refuses, and says what to do', () =>
+    beside('socket', async ({ slack, connection, app }) => {
+      slack.faults.next({ kind: 'error', error: 'account_inactive' }, { method: 'auth.test', times: 1000 });
+      const started = app.start();
+      await expect(connection.identity()).rejects.toThrow(/refuses SLACK_BOT_TOKEN: account_inactive\. Install/);
+      expect(await lackOfScopes(connection, true)).toMatchObject({
+        lacks: 'Slack refuses SLACK_BOT_TOKEN: account_inactive',
+        todo: expect.stringContaining('start Drawbridge with') as string,
+      });
+      expect(app.trouble()).not.toBeNull();
+      slack.faults.clear();
+      await started;
+      expect(app.trouble()).toBeNull();
+    }));
+
+  it('waits for Slack to take an app token that it refuses, and says what to do', () =>
+    beside('socket', async ({ slack, app }) => {
+      slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method: 'apps.connections.open', times: 1000 });
+      expect(app.lack()).toBeNull();
+      const started = app.start();
+      const lack = await slack.control.waitFor(() => app.lack());
+      expect(lack).toMatchObject({
+        lacks: 'Slack refuses SLACK_APP_TOKEN: invalid_auth',
+        todo: expect.stringContaining('start Drawbridge with') as string,
+      });
+      slack.faults.clear();
+      await started;
+      expect([app.lack(), app.trouble()]).toEqual([null, null]);
+    }));
 
   it('goes on without the scopes that only memberships need: then nobody is a member', async () => {
     const here = await run('http', { scopes: necessary });
@@ -977,55 +1048,15 @@ describe('the start', () => {
     await end(here);
   });
 
-  it('is refused with a token that is not the right one', async () => {
-    const slack = await startTestSlack();
-    try {
-      const wrongBot = connectSlack({ botToken: 'xoxb-wrong', apiUrl: slack.apiUrl }, log);
-      await expect(wrongBot.identity()).rejects.toThrow(/SLACK_BOT_TOKEN does not work: Slack says invalid_auth/);
-      const settings = {
-        ...settingsFor(slack, 'socket'),
-        receive: { mode: 'socket', appToken: 'xapp-wrong' },
-      } as const;
-      const connection = connectSlack(settings, log);
-      const app = createSlackApp({
-        settings,
-        connection,
-        useCases: stubUseCases().useCases,
-        seenBefore: onceOnly(),
-        turns: turnsInMemory(),
-        log,
-      });
-      await expect(app.start()).rejects.toThrow(/SLACK_APP_TOKEN does not work/);
-      await app.stop();
-    } finally {
-      await slack.stop();
-    }
-  });
-
-  it('waits for a Slack that is away', async () => {
-    const slack = await startTestSlack();
-    try {
+  it('waits for a Slack that is away', () =>
+    beside('socket', async ({ slack, connection, app }) => {
       slack.faults.away();
-      const settings = settingsFor(slack, 'socket');
-      const connection = connectSlack(settings, log);
-      const app = createSlackApp({
-        settings,
-        connection,
-        useCases: stubUseCases().useCases,
-        seenBefore: onceOnly(),
-        turns: turnsInMemory(),
-        log,
-      });
       const started = app.start();
       await expect(connection.identity()).rejects.toThrow(Unavailable);
       slack.faults.back();
       await started;
       expect(app.trouble()).toBeNull();
-      await app.stop();
-    } finally {
-      await slack.stop();
-    }
-  });
+    }));
 });
 
 const policyWith = (approvers: { groups?: string[]; channels?: string[] }) =>

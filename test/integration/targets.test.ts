@@ -3,17 +3,19 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
-import { planOf } from '../../src/app/make-plan.ts';
-import type { ClusterAccess } from '../../src/app/ports.ts';
-import type { Grant } from '../../src/domain/grant.ts';
+import { planOf } from '../../src/app/plan/make-plan.ts';
+import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import { boundOf } from '../../src/domain/plan.ts';
-import { differencesOf } from '../../src/domain/plan-differences.ts';
-import { type Profile, policySchema } from '../../src/domain/policy.ts';
-import type { WorkloadKind } from '../../src/domain/rights.ts';
+import { differencesOf } from '../../src/domain/plan/differences.ts';
+import { boundOf } from '../../src/domain/plan/plan.ts';
+import { type Profile } from '../../src/domain/policy/policy.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
+import type { WorkloadKind } from '../../src/domain/rights/rights.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { POLICY } from '../support/app-world.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { startedModel } from '../support/cluster-model.ts';
 import { ADA, applyingGrant } from '../support/grants.ts';
 
 /** Rights on pods alone, of which logs can be had of pods that have ended. */
@@ -45,14 +47,18 @@ const VIEW = policySchema.parse({
 describeWithCluster('targets that are not as they should be', (kube) => {
   let cluster: ClusterAccess;
   let namespace: string;
+  let model: ReturnType<typeof startedModel>;
   let stop = async () => {};
 
   beforeAll(async () => {
     namespace = await kube.freshNamespace('targets');
     const config = new KubeConfig();
     config.loadFromFile(kube.adminKubeconfig);
+    const api = createApi(config);
+    model = startedModel(api, namespace);
     cluster = createClusterAccess({
-      api: createApi(config),
+      api,
+      model,
       sealKeys: [Buffer.alloc(32, 7)],
       ownNamespace: 'drawbridge',
       probeImage: null,
@@ -67,7 +73,10 @@ describeWithCluster('targets that are not as they should be', (kube) => {
     });
     stop = () => kubelet.stop();
   });
-  afterAll(() => stop());
+  afterAll(() => {
+    model.stop();
+    return stop();
+  });
 
   const template = (app: string, restartPolicy = 'Always') => ({
     metadata: { labels: { app } },
@@ -82,7 +91,7 @@ describeWithCluster('targets that are not as they should be', (kube) => {
 
   async function plan(kind: WorkloadKind, name: string, where = namespace) {
     const target = { namespace: where, workload: { kind, name } };
-    const survey = await cluster.survey(target, LOGS);
+    const survey = await cluster.survey(target, LOGS, 'bound');
     const wish = { id: newGrantId(), requester: ADA, target, profileName: 'debug', duration: 600 };
     return planOf(wish, LOGS, survey, namespace);
   }
@@ -156,7 +165,9 @@ describeWithCluster('targets that are not as they should be', (kube) => {
       },
     ]);
     await kubectl('delete', 'namespace', doomed, '--wait=false');
-    await expect(cluster.survey({ namespace: doomed }, LOGS)).rejects.toEqual(refused(/doomed.* is being deleted/));
+    await expect(cluster.survey({ namespace: doomed }, LOGS, 'bound')).rejects.toEqual(
+      refused(/doomed.* is being deleted/),
+    );
     await expect(plan('Deployment', 'any', doomed)).rejects.toEqual(refused(/is being deleted/));
     expect(await cluster.namespaces()).not.toContain(doomed);
     const { code } = await kube.kubectl([
@@ -175,7 +186,7 @@ describeWithCluster('targets that are not as they should be', (kube) => {
   it('a namespace that is made again is another one', async () => {
     const reborn = await kube.freshNamespace('reborn');
     const planned = async () => {
-      const survey = await cluster.survey({ namespace: reborn }, VIEW);
+      const survey = await cluster.survey({ namespace: reborn }, VIEW, 'bound');
       const wish = {
         id: newGrantId(),
         requester: ADA,

@@ -1,16 +1,16 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
-import { connectRedis } from '../../src/adapters/redis/connection.ts';
-import { extensionDigest } from '../../src/domain/decide.ts';
-import { shortDigest } from '../../src/domain/plan.ts';
-import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
-import { markRunning } from '../../src/sandbox/cluster/pods.ts';
+import { extensionDigest } from '../../src/domain/decide/decide.ts';
+import { shortDigest } from '../../src/domain/plan/plan.ts';
+import { type Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';
-import { installExample, type Targets } from '../support/chart.ts';
+import { type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { grantObjects } from '../support/grant-objects.ts';
 import { ADA } from '../support/grants.ts';
 import { type Hand, handOf } from '../support/hand.ts';
-import { type LiveWorld, liveWorld } from '../support/live-world.ts';
+import { setLiveStage } from '../support/live-stage.ts';
+import { type LiveWorld } from '../support/live-world.ts';
 import {
   addsHarmlessThings,
   type MutatingWebhook,
@@ -18,8 +18,6 @@ import {
   startMutatingWebhook,
 } from '../support/mutating-webhook.ts';
 import { useRedis } from '../support/redis.ts';
-import { silentLog } from '../support/silent-log.ts';
-import { defaultDeny, deployment } from '../support/workloads.ts';
 
 /** A cluster in which somebody's mutating webhook changes what is written, and the bot's objects with it. */
 describeWithCluster('a mutating webhook', (cluster) => {
@@ -34,32 +32,24 @@ describeWithCluster('a mutating webhook', (cluster) => {
   const closing: (() => unknown)[] = [];
 
   beforeAll(async () => {
-    ({ at, targets } = await installExample(cluster, 'webhook'));
-    closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
-    admin = await handOf(cluster.adminKubeconfig);
+    const stage = await setLiveStage({
+      cluster,
+      redis: redis().url,
+      name: 'webhook',
+      objects: ({ workspacesNamespace }) => [
+        // Opens what carries a label that only a webhook would add to a workspace.
+        {
+          apiVersion: 'networking.k8s.io/v1',
+          kind: 'NetworkPolicy',
+          metadata: { namespace: workspacesNamespace, name: 'tools-may-go-anywhere' },
+          spec: { podSelector: { matchLabels: { tools: 'yes' } }, policyTypes: ['Egress'], egress: [{}] },
+        },
+      ],
+    });
+    closing.push(() => stage.close());
+    ({ at, targets, admin, live } = stage);
     bot = await handOf(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
     ada = await cluster.kubeconfigFor(ADA.user, ADA.groups);
-    await cluster.apply([
-      ...deployment(targets.staging, 'checkout'),
-      defaultDeny(targets.staging),
-      // Opens what carries a label that only a webhook would add to a workspace.
-      {
-        apiVersion: 'networking.k8s.io/v1',
-        kind: 'NetworkPolicy',
-        metadata: { namespace: at.workspacesNamespace, name: 'tools-may-go-anywhere' },
-        spec: { podSelector: { matchLabels: { tools: 'yes' } }, policyTypes: ['Egress'], egress: [{}] },
-      },
-    ]);
-    const kubelet = await markRunning({
-      kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
-      namespaces: [targets.staging, at.workspacesNamespace],
-    });
-    closing.push(() => kubelet.stop());
-    const ready = ['wait', 'deployment', '--all', '--for=condition=Available', '-n', targets.staging, '--timeout=60s'];
-    expect((await cluster.kubectl(ready)).code).toBe(0);
-    const client = await connectRedis(redis().url, { role: 'requests', log: silentLog() });
-    closing.push(() => client.disconnect());
-    live = await liveWorld({ cluster, at, targets, redis: client });
     webhook = await startMutatingWebhook({
       cluster,
       namespaces: [targets.staging, targets.team, at.workspacesNamespace],
@@ -76,18 +66,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
 
   const can = async (...args: string[]) =>
     (await cluster.kubectl(['auth', 'can-i', ...args], { kubeconfig: ada })).stdout.trim();
-  const left = async (id: string) =>
-    (
-      await cluster.kubectl([
-        'get',
-        'rolebindings,roles,networkpolicies,jobs,pods',
-        '-A',
-        '-o',
-        'name',
-        '-l',
-        `drawbridge.internal/grant=${id}`,
-      ])
-    ).stdout.trim();
+  const left = (id: string) => grantObjects(cluster, id);
   const alarmsOf = (id: string) => live.alarms.filter((text) => text.includes(id)).join('\n');
   const profiles = () => Object.values(live.world.policies.current().profiles);
   const on =
@@ -120,7 +99,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
     expect(lease.metadata.labels).toMatchObject({ team: 'platform' });
     await live.useCases.revoke(PEOPLE.ada, id, '');
     expect((await live.ended(id)).state).toBe('revoked');
-    expect(await left(id)).toBe('');
+    expect(await left(id)).toEqual([]);
     expect(live.alarms.slice(before)).toEqual([]);
   });
 
@@ -128,7 +107,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
     webhook.mutate(addsHarmlessThings);
     const id = await live.active('observe', targets.team, null, 5);
     expect(await can('list', 'configmaps', '-n', targets.team)).toBe('yes');
-    await vi.waitFor(async () => expect(await left(id)).toBe(''), { timeout: 40_000, interval: 500 });
+    await vi.waitFor(async () => expect(await left(id)).toEqual([]), { timeout: 40_000, interval: 500 });
     expect(await can('list', 'configmaps', '-n', targets.team)).toBe('no');
     expect((await live.ended(id)).state).toBe('expired');
   });
@@ -214,9 +193,9 @@ describeWithCluster('a mutating webhook', (cluster) => {
     ],
     ['a sidecar in pods', 'Pod', injected, 'debug', /spec\.containers\[mesh\]/],
     [
-      'one namespace of processes',
+      'a container that shares no processes, which need not heed TERM',
       'Pod',
-      (pod) => (pod.spec['shareProcessNamespace'] = true),
+      (pod) => (pod.spec['shareProcessNamespace'] = false),
       'debug',
       /spec\.shareProcessNamespace/,
     ],
@@ -277,7 +256,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
           /Exclude objects with the label app\.kubernetes\.io\/managed-by=drawbridge \(objectSelector\)/,
         );
       }
-      expect(await left(id)).toBe('');
+      expect(await left(id)).toEqual([]);
       expect(await can('list', 'configmaps', '-n', targets.team)).toBe('no');
     },
   );
@@ -329,7 +308,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
       }
       await live.useCases.revoke(PEOPLE.ada, id, '');
       expect((await live.ended(id)).state).toBe('revoked');
-      expect(await left(id)).toBe('');
+      expect(await left(id)).toEqual([]);
     });
   });
 
@@ -348,7 +327,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
         'failed',
         expect.stringContaining(`failed calling webhook "${webhook.name}"`),
       ]);
-      expect(await left(id)).toBe('');
+      expect(await left(id)).toEqual([]);
     });
 
     test('a workspace for whose pod it is asked: that no pod is made is said', async () => {
@@ -372,7 +351,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
       webhook.fail(['CREATE', 'UPDATE']);
       await live.useCases.revoke(PEOPLE.ada, id, '');
       expect((await live.ended(id)).state).toBe('revoked');
-      expect(await left(id)).toBe('');
+      expect(await left(id)).toEqual([]);
     });
 
     test('asked about deletions only, it keeps objects and no access', async () => {
@@ -387,7 +366,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
       expect(alarmsOf(id)).toContain(`failed calling webhook "${webhook.name}"`);
       webhook.fail([]);
       expect((await live.ended(id)).state).toBe('revoked');
-      expect(await left(id)).toBe('');
+      expect(await left(id)).toEqual([]);
     });
   });
 

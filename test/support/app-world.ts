@@ -1,18 +1,24 @@
-import { createAlarms } from '../../src/app/alarms.ts';
-import { createConditions } from '../../src/app/conditions.ts';
+import { createAlarms } from '../../src/app/common/alarms.ts';
+import { createConditions } from '../../src/app/common/conditions.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
-import { createFollower } from '../../src/app/follow-workloads.ts';
-import type { AuditEntry, ClusterAccess, Found, News, Survey, World } from '../../src/app/ports.ts';
-import { reconcile } from '../../src/app/reconcile.ts';
-import { runJob } from '../../src/app/run-job.ts';
-import { admissionSpec, GRANT_LABEL, guardSpec, type PolicySpec } from '../../src/domain/confinement.ts';
+import type { AuditEntry } from '../../src/app/ports/audit.ts';
+import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
+import type { News } from '../../src/app/ports/notifier.ts';
+import type { Found, OwnObjects } from '../../src/app/ports/own-objects.ts';
+import type { Survey } from '../../src/app/ports/survey.ts';
+import type { World } from '../../src/app/ports/world.ts';
+import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
+import { reconcile } from '../../src/app/upkeep/reconcile.ts';
+import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
-import type { Grant } from '../../src/domain/grant.ts';
-import type { Account } from '../../src/domain/people.ts';
-import { shortDigest } from '../../src/domain/plan.ts';
-import { type Policy, type PolicyInput, policySchema } from '../../src/domain/policy.ts';
-import type { ProbeVerdict } from '../../src/domain/probe.ts';
-import type { Rule } from '../../src/domain/rights.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
+import type { Account } from '../../src/domain/people/people.ts';
+import { admissionSpec, GRANT_LABEL, guardSpec, type PolicySpec } from '../../src/domain/plan/confinement.ts';
+import { shortDigest } from '../../src/domain/plan/plan.ts';
+import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
+import { type Policy } from '../../src/domain/policy/policy.ts';
+import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
+import type { Rule } from '../../src/domain/rights/rights.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
@@ -173,6 +179,7 @@ export function memoryCluster(now: () => number) {
         roleRules: target.roleRules,
         cluster: snapshot(),
         otherPolicies: [],
+        staleSince: null,
         unprobed: target.unprobed,
       };
     },
@@ -302,6 +309,23 @@ export function memoryCluster(now: () => number) {
   return { access, held, breaches, target, collect, hasRights: (id: string) => held.get(id)?.rights !== undefined };
 }
 
+/** What carries our instance, as if it were watched. */
+export const ownOf = (byGrant: ReadonlyMap<string, readonly Found[]>): Pick<OwnObjects, 'ids' | 'of'> => ({
+  ids: () => byGrant.keys(),
+  of: (id) => byGrant.get(id) ?? [],
+});
+
+/** Only remembers which grants are to be followed. */
+export const followedIn = (ids: Set<string>): Parameters<typeof reconcile>[2] => ({
+  ids: () => ids,
+  follows: (id) => ids.has(id),
+  follow: ({ id, state }) => void (state === 'active' ? ids.add(id) : ids.delete(id)),
+  followAll(all) {
+    for (const id of all) ids.add(id);
+  },
+  leave: (id) => void ids.delete(id),
+});
+
 export function appWorld(policyInput: PolicyInput = POLICY) {
   const clock = manualClock();
   const cluster = memoryCluster(clock.now);
@@ -428,11 +452,15 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     byGrant,
     /** Looks at everything once, and at the workloads of what is active. */
     async reconcile(on: World = world) {
-      await createFollower(
+      const followed = new Set<string>();
+      await reconcile(on, ownOf(await byGrant(on)), followedIn(followed), () => {});
+      await lookAround(
         on,
+        [...followed],
+        EVERYTHING,
         () => {},
         () => {},
-      ).follow(await reconcile(on, await byGrant(on), () => {}));
+      );
     },
     loseRedis: () => {
       redis = fresh();

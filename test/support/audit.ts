@@ -1,7 +1,7 @@
 import { type AuditWatcher, type ChainedAudit, createAudit } from '../../src/adapters/redis/audit.ts';
 import type { RedisClient } from '../../src/adapters/redis/connection.ts';
-import type { AuditEntry } from '../../src/app/ports.ts';
-import { type AuditChain, createAuditChain } from '../../src/domain/audit-chain.ts';
+import type { AuditEntry } from '../../src/app/ports/audit.ts';
+import { type AuditChain, createAuditChain } from '../../src/domain/audit/chain.ts';
 import { silentLog } from './silent-log.ts';
 
 export const AUDIT_KEY = Buffer.alloc(32, 3);

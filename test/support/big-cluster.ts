@@ -1,4 +1,4 @@
-import { inParallel } from '../../src/app/in-parallel.ts';
+import { inParallel } from '../../src/app/common/in-parallel.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 
 export interface ClusterSize {

@@ -2,17 +2,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { type Installation, installChart } from '../../src/sandbox/chart.ts';
-import { CHART, type ChartValues } from '../../src/sandbox/chart-values.ts';
+import { CHART, type ValuesWithPolicy } from '../../src/sandbox/chart-values.ts';
 import type { TestCluster } from './cluster.ts';
 
 /** The chart's example values, with other names for the namespaces `staging` and `shop`, or with changes by path (`a.b.0.c`). */
 export function exampleValues(
   names: { readonly staging?: string; readonly shop?: string } = {},
   changes: Readonly<Record<string, unknown>> = {},
-): ChartValues {
+): ValuesWithPolicy {
   const values = parse(readFileSync(join(CHART, 'ci/example-values.yaml'), 'utf8'), (_key, value: unknown) =>
     value === 'staging' || value === 'shop' ? (names[value] ?? value) : value,
-  ) as ChartValues;
+  ) as ValuesWithPolicy;
   for (const [path, value] of Object.entries(changes)) setAt(values, path, value);
   return values;
 }
@@ -34,10 +34,11 @@ export interface Targets {
   readonly team: string;
 }
 
-/** Installs the chart under names of its own, with the namespaces of the example policy. */
+/** Installs the chart under names of its own, with the namespaces of the example policy, and with changes to its values by path. */
 export async function installExample(
   cluster: TestCluster,
   release: string,
+  changes: Readonly<Record<string, unknown>> = {},
 ): Promise<{ at: Installation; targets: Targets }> {
   const targets = {
     staging: await cluster.freshNamespace('staging'),
@@ -45,7 +46,7 @@ export async function installExample(
     team: await cluster.freshNamespace('team'),
   };
   const namespace = await cluster.freshNamespace(release);
-  const values = exampleValues(targets, { 'workspaces.namespace': `${namespace}-workspaces` });
+  const values = exampleValues(targets, { 'workspaces.namespace': `${namespace}-workspaces`, ...changes });
   const at = await installChart({ kubeconfig: cluster.adminKubeconfig, values, release: namespace, namespace });
   return { at, targets };
 }

@@ -7,6 +7,8 @@ import type { ProvidedCluster } from './cluster-setup.ts';
 export type TestCluster = Cluster & {
   /** Makes a namespace `<prefix>-<random>` in which pods can be created, and returns its name. */
   readonly freshNamespace: (prefix: string, labels?: Record<string, string>) => Promise<string>;
+  /** The minor version of its Kubernetes: 37 of v1.37.2. */
+  readonly minorVersion: () => Promise<number>;
 };
 
 /**
@@ -39,6 +41,11 @@ function openTestCluster(dir: string): TestCluster {
       const { code, stderr } = await cluster.kubectl(account);
       if (code !== 0) throw new Error(`namespace ${name} is not ready: ${stderr.trim()}`);
       return name;
+    },
+    async minorVersion() {
+      const { stdout } = await cluster.kubectl(['get', '--raw', '/version']);
+      const { gitVersion } = JSON.parse(stdout) as { gitVersion: string };
+      return Number(/^v1\.(\d+)\./.exec(gitVersion)?.[1]);
     },
   };
 }

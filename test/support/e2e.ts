@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
-import type { Grant } from '../../src/domain/grant.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
 import type { SlackMessage } from '../../src/sandbox/slack/upstream.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';

@@ -1,7 +1,7 @@
-import { GRANT_VERSION, type Grant } from '../../src/domain/grant.ts';
+import { GRANT_VERSION, type Grant } from '../../src/domain/grant/grant.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
-import type { Person } from '../../src/domain/people.ts';
-import { digestOfPlan, type Plan, type Preview } from '../../src/domain/plan.ts';
+import type { Person } from '../../src/domain/people/people.ts';
+import { digestOfPlan, type Plan, type Preview } from '../../src/domain/plan/plan.ts';
 
 export const ADA: Person = { slackId: 'U0ADA', name: 'Ada', user: 'ada@example.test', groups: ['engineers'] };
 export const BEN: Person = { slackId: 'U0BEN', name: 'Ben', user: 'ben@example.test', groups: ['engineers'] };
@@ -33,6 +33,7 @@ export function samplePlan(change: Partial<Plan> = {}): Plan {
     duration: 1800,
     role: null,
     roleMayGrow: false,
+    rights: null,
     rules: [
       { apiGroups: [''], resources: ['pods', 'pods/log'], verbs: ['get'] },
       { apiGroups: [''], resources: ['pods/exec'], verbs: ['get', 'create'] },

@@ -8,21 +8,25 @@ import { watchOwnObjects } from '../../src/adapters/kubernetes/model/own-objects
 import type { RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import { createLocks } from '../../src/adapters/redis/locks.ts';
-import { createAlarms } from '../../src/app/alarms.ts';
+import { createAlarms } from '../../src/app/common/alarms.ts';
+import { mayPass } from '../../src/app/common/faults.ts';
 import { createUseCases } from '../../src/app/create-use-cases.ts';
-import { createFollower } from '../../src/app/follow-workloads.ts';
-import { createChangeJudge } from '../../src/app/judge-changes.ts';
-import type { Clock, Job, World } from '../../src/app/ports.ts';
-import { reconcile } from '../../src/app/reconcile.ts';
-import { runJob } from '../../src/app/run-job.ts';
-import { type Grant, hasEnded } from '../../src/domain/grant.ts';
-import { shortDigest } from '../../src/domain/plan.ts';
-import { policySchema } from '../../src/domain/policy.ts';
+import type { Clock } from '../../src/app/ports/clock.ts';
+import type { Job } from '../../src/app/ports/scheduler.ts';
+import type { World } from '../../src/app/ports/world.ts';
+import { createChangeJudge } from '../../src/app/upkeep/judge-changes.ts';
+import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
+import { reconcile } from '../../src/app/upkeep/reconcile.ts';
+import { runJob } from '../../src/app/upkeep/run-job.ts';
+import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
+import { shortDigest } from '../../src/domain/plan/plan.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
-import { account, PEOPLE } from './app-world.ts';
+import { account, followedIn, ownOf, PEOPLE } from './app-world.ts';
 import { auditOn } from './audit.ts';
 import { exampleValues, type Targets } from './chart.ts';
 import type { TestCluster } from './cluster.ts';
+import { startedModel } from './cluster-model.ts';
 import { KEY } from './made.ts';
 import { memoryScheduler } from './memory.ts';
 import { silentLog } from './silent-log.ts';
@@ -51,6 +55,7 @@ export async function liveWorld(options: {
   const { audit, printed } = auditOn(redis, { instance });
   const calls: number[] = [];
   const api = createApi(config, (status) => calls.push(status));
+  const model = startedModel(api, instance);
   let scheduler = memoryScheduler(clock);
   const parts: Omit<World, 'alarms'> = {
     clock,
@@ -82,6 +87,7 @@ export async function liveWorld(options: {
     audit,
     cluster: createClusterAccess({
       api,
+      model,
       instance,
       workspacesNamespace,
       sealKeys: [KEY],
@@ -121,13 +127,19 @@ export async function liveWorld(options: {
     printed,
     grant,
     run,
+    stop: () => model.stop(),
     /** What the API server answered to each call of the bot. */
     calls,
     /** From now on every change of what is ours is judged as it comes. Resolves when all of it is known. */
     async watch() {
       const listed = Promise.withResolvers<void>();
       const onFault = (error: unknown) => faults.push(error);
-      const judge = createChangeJudge(world, (id) => own.of(id), onFault);
+      const judge = createChangeJudge(
+        world,
+        (id) => own.of(id),
+        () => {},
+        onFault,
+      );
       const own = watchOwnObjects({
         api,
         instance,
@@ -148,7 +160,17 @@ export async function liveWorld(options: {
     async reconcile() {
       const onFault = (error: unknown) => faults.push(error);
       const byGrant = Map.groupBy(await world.cluster.found(), ({ id }) => id ?? '');
-      await createFollower(world, () => {}, onFault).follow(await reconcile(world, byGrant, onFault));
+      const followed = new Set<string>();
+      await reconcile(world, ownOf(byGrant), followedIn(followed), onFault);
+      await lookAround(
+        world,
+        [...followed],
+        EVERYTHING,
+        () => {},
+        (error) => {
+          if (!mayPass(error)) onFault(error);
+        },
+      );
     },
     /** So many milliseconds pass for the app, and for nobody else. */
     wait(milliseconds: number): void {

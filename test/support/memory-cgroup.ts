@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, rmdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parse } from 'yaml';
 
 /** A memory cgroup of its own, for processes that move into it before they begin. */
 export interface MemoryCgroup {
@@ -34,4 +35,13 @@ export async function makeMemoryCgroup(bytes: number): Promise<MemoryCgroup> {
     },
     remove: () => rmdir(dir),
   };
+}
+
+/** The memory limit of the chart: bytes. */
+export async function chartLimit(): Promise<number> {
+  const file = new URL('../../helm/drawbridge/values.yaml', import.meta.url);
+  const { resources } = parse(await readFile(file, 'utf8')) as { resources: { limits: { memory: string } } };
+  const mebibytes = /^(\d+)Mi$/.exec(resources.limits.memory)?.[1];
+  if (mebibytes === undefined) throw new Error(`the chart's limit is ${resources.limits.memory}`);
+  return Number(mebibytes) * 2 ** 20;
 }

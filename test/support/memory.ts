@@ -1,12 +1,16 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
-import type { AuditEntry, Clock, GrantStore, Job, Locks, Scheduler } from '../../src/app/ports.ts';
+import type { AuditEntry } from '../../src/app/ports/audit.ts';
+import type { Clock } from '../../src/app/ports/clock.ts';
+import type { GrantStore } from '../../src/app/ports/grant-store.ts';
+import type { Locks } from '../../src/app/ports/locks.ts';
+import type { Job, Scheduler } from '../../src/app/ports/scheduler.ts';
 import type { Instant } from '../../src/domain/clocks.ts';
+import { MOST_PENDING, tooManyPending } from '../../src/domain/decide/limits.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { type Grant, hasEnded } from '../../src/domain/grant.ts';
-import { summaryOf } from '../../src/domain/grant-summary.ts';
-import { isSamePerson } from '../../src/domain/identity.ts';
-import { MOST_PENDING, tooManyPending } from '../../src/domain/limits.ts';
-import type { Person } from '../../src/domain/people.ts';
+import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
+import { summaryOf } from '../../src/domain/grant/summary.ts';
+import type { Person } from '../../src/domain/people/people.ts';
+import { isSamePerson } from '../../src/domain/policy/identity.ts';
 
 /** A clock that stands still until it is told. */
 export function manualClock(

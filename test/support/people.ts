@@ -1,4 +1,4 @@
-import { type Account, type Answer, type Asking, concluded, type Question } from '../../src/domain/people.ts';
+import { type Account, type Answer, type Asking, concluded, type Question } from '../../src/domain/people/people.ts';
 
 /** Who is in which list, by Slack id; a list that is not given can't be read. */
 export interface Known {

@@ -1,7 +1,7 @@
-import type { View } from '../../src/app/view.ts';
-import { approvalsMissing, extensionDigest } from '../../src/domain/decide.ts';
-import type { Grant } from '../../src/domain/grant.ts';
-import { shortDigest } from '../../src/domain/plan.ts';
+import type { View } from '../../src/app/ports/view.ts';
+import { approvalsMissing, extensionDigest } from '../../src/domain/decide/decide.ts';
+import type { Grant } from '../../src/domain/grant/grant.ts';
+import { shortDigest } from '../../src/domain/plan/plan.ts';
 import { sampleGrant, samplePlan, samplePreview } from './grants.ts';
 
 /** A plan with a workspace: it opens one connection. */

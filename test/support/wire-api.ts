@@ -34,7 +34,7 @@ export async function wireApi(plural = 'roles') {
   let past: { version: number; type: string; object: KubeObject }[] = [];
   /** What came before this is forgotten. */
   let compacted = 0;
-  const watches = new Map<ServerResponse, number>();
+  const watches = new Map<ServerResponse, { readonly since: number; readonly url: URL }>();
   const knobs = {
     streams: true,
     /** New connections are refused with this status; 0: they are cut. */
@@ -56,6 +56,9 @@ export async function wireApi(plural = 'roles') {
     response.writeHead(code, { 'content-type': 'application/json' }).end(JSON.stringify({ kind: 'Status', message }));
 
   const isIts = ({ pathname }: URL) => pathname.endsWith(`/${plural}`);
+  /** Of all names, or of the one that is asked for. */
+  const isOf = ({ searchParams }: URL, { metadata }: KubeObject) =>
+    [null, `metadata.name=${metadata.name}`].includes(searchParams.get('fieldSelector'));
 
   function watch(url: URL, response: ServerResponse): void {
     const since = url.searchParams.get('resourceVersion');
@@ -68,7 +71,8 @@ export async function wireApi(plural = 'roles') {
           'sendInitialEvents is forbidden for watch unless the WatchList feature gate is enabled',
         );
       response.writeHead(200, { 'content-type': 'application/json' });
-      for (const object of isIts(url) ? objects.values() : []) response.write(line('ADDED', object));
+      for (const object of isIts(url) ? objects.values() : [])
+        if (isOf(url, object)) response.write(line('ADDED', object));
       if (knobs.ends) response.write(bookmark(version, { 'k8s.io/initial-events-end': 'true' }));
     } else {
       asked.push(`watch ${since}`);
@@ -78,12 +82,12 @@ export async function wireApi(plural = 'roles') {
         response.end(line('ERROR', { code: 410, message: 'too old resource version' }));
         return;
       }
-      for (const event of past.filter((one) => isIts(url) && one.version > Number(since)))
+      for (const event of past.filter((one) => isIts(url) && isOf(url, one.object) && one.version > Number(since)))
         response.write(line(event.type, event.object));
     }
     if (!isIts(url)) return;
     // What is not newer than the version that was asked for is not told.
-    watches.set(response, Number(since ?? version));
+    watches.set(response, { since: Number(since ?? version), url });
     response.once('close', () => watches.delete(response));
   }
 
@@ -92,7 +96,7 @@ export async function wireApi(plural = 'roles') {
     const from = Number(url.searchParams.get('continue') ?? 0);
     asked.push(limit === '1' ? 'check' : 'page');
     const size = Math.min(knobs.page, Number(limit));
-    const items = [...objects.values()].slice(from, from + size);
+    const items = [...objects.values()].filter((object) => isOf(url, object)).slice(from, from + size);
     const next = from + size < objects.size ? { continue: String(from + size) } : {};
     response
       .writeHead(200, { 'content-type': 'application/json' })
@@ -114,7 +118,8 @@ export async function wireApi(plural = 'roles') {
 
   function happen(type: string, object: KubeObject): void {
     past.push({ version, type, object });
-    for (const [response, since] of watches) if (version > since) response.write(line(type, object));
+    for (const [response, { since, url }] of watches)
+      if (version > since && isOf(url, object)) response.write(line(type, object));
   }
 
   return {
@@ -143,7 +148,7 @@ export async function wireApi(plural = 'roles') {
       happen('DELETED', { ...object, metadata: { ...object.metadata, resourceVersion: String(version) } });
     },
     bookmark(): void {
-      for (const [response, since] of watches) if (version >= since) response.write(bookmark(version));
+      for (const [response, { since }] of watches) if (version >= since) response.write(bookmark(version));
     },
     /** Ends all watches as an API server does that stops. */
     end: endAll,

@@ -1,7 +1,31 @@
-{{/* The names of everything carry the release, so that two installations live side by side. */}}
+{{/*
+The names of everything carry the release, so that two installations live side by side. The names that Kubernetes makes of pods begin with it
+up to this length; admission knows the bot's pods by it.
+*/}}
 {{- define "drawbridge.fullname" -}}
 {{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
-{{- $name | trunc 63 | trimSuffix "-" -}}
+{{ include "drawbridge.cut" (list $name 57) }}
+{{- end -}}
+
+{{/* A name of at most so many characters. One that had to be cut carries a digest, so that two names stay two: (list "name" MOST). */}}
+{{- define "drawbridge.cut" -}}
+{{- $name := index . 0 -}}
+{{- $most := index . 1 | int -}}
+{{- if gt (len $name) $most -}}
+{{- $name = printf "%s-%s" ($name | trunc (int (sub $most 9)) | trimSuffix "-") (sha256sum $name | trunc 8) -}}
+{{- end -}}
+{{ $name }}
+{{- end -}}
+
+{{/* The name of a part: (list ROOT "suffix" MOST). */}}
+{{- define "drawbridge.named" -}}
+{{- $suffix := index . 1 -}}
+{{ include "drawbridge.cut" (list (include "drawbridge.fullname" (index . 0)) (int (sub (index . 2) (add (len $suffix) 1)))) }}-{{ $suffix }}
+{{- end -}}
+
+{{/* The account of the bot: by its name RBAC and the leash know it. */}}
+{{- define "drawbridge.serviceAccountName" -}}
+{{ .Values.serviceAccount.name | default (include "drawbridge.fullname" .) }}
 {{- end -}}
 
 {{- define "drawbridge.selectorLabels" -}}
@@ -23,12 +47,12 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* The bot as the API server knows it. */}}
 {{- define "drawbridge.botUser" -}}
-system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.fullname" . }}
+system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.serviceAccountName" . }}
 {{- end -}}
 
-{{/* The reaper, which may list and delete, and nothing else. */}}
+{{/* The reaper, which may list and delete, and nothing else. The name of a CronJob has 52 characters at most. */}}
 {{- define "drawbridge.reaper" -}}
-{{ include "drawbridge.fullname" . }}-reaper
+{{ include "drawbridge.named" (list . "reaper" 52) }}
 {{- end -}}
 
 {{- define "drawbridge.reaperUser" -}}
@@ -55,11 +79,47 @@ the credential. Whoever impersonates the account has none, and the role edit may
 
 {{/* Drawbridge's own image: bot, reaper, canary, and the probe of workspaces. */}}
 {{- define "drawbridge.image" -}}
-{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}
+{{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) }}{{ with .Values.image.digest }}@{{ . }}{{ end }}
+{{- end -}}
+
+{{/* Not the labels of the bot: its Service and its budget go by these. */}}
+{{- define "drawbridge.valkey" -}}
+{{ include "drawbridge.named" (list . "valkey" 52) }}
+{{- end -}}
+
+{{- define "drawbridge.valkey.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "drawbridge.valkey" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
+{{- define "drawbridge.valkey.image" -}}
+{{ printf "%s:%s" .Values.valkey.image.repository .Values.valkey.image.tag }}{{ with .Values.valkey.image.digest }}@{{ . }}{{ end }}
 {{- end -}}
 
 {{- define "drawbridge.secretName" -}}
 {{- .Values.existingSecret | default (include "drawbridge.fullname" .) -}}
+{{- end -}}
+
+{{/*
+What keeps the bot from starting with the keys and values of a Secret: (list ROOT DATA). What extraEnvFrom adds the chart does not know; the reaper
+has SEAL_KEY from this Secret alone.
+*/}}
+{{- define "drawbridge.wrongSecret" -}}
+{{- $values := (index . 0).Values -}}
+{{- $needed := list "SLACK_BOT_TOKEN" "SEAL_KEY" (ternary "SLACK_SIGNING_SECRET" "SLACK_APP_TOKEN" (eq $values.slack.mode "http")) "REDIS_URL" -}}
+{{- if $values.extraEnvFrom }}{{ $needed = list "SEAL_KEY" }}{{ end -}}
+{{- $given := ternary (list "REDIS_URL") list $values.valkey.enabled -}}
+{{- range $values.extraEnv }}{{ $given = append $given .name }}{{ end -}}
+{{- range $key, $value := index . 1 }}{{ if $value }}{{ $given = append $given $key }}{{ end }}{{ end -}}
+{{- $lacking := list -}}
+{{- range $needed }}{{ if not (has . $given) }}{{ $lacking = append $lacking . }}{{ end }}{{ end -}}
+{{- if $lacking -}}
+lacks {{ join ", " $lacking }}{{ if has "SEAL_KEY" $lacking }} (make it with: openssl rand -base64 32){{ end }}; add it and try again
+{{- else if and (has "SLACK_APP_TOKEN" $given) (has "SLACK_SIGNING_SECRET" $given) -}}
+has SLACK_APP_TOKEN and SLACK_SIGNING_SECRET: give the one of slack.mode, not both
+{{- else if and (has "AUDIT_WEBHOOK_SECRET" $given) (not (has "AUDIT_WEBHOOK_URL" $given)) (not $values.extraEnvFrom) -}}
+has AUDIT_WEBHOOK_SECRET without AUDIT_WEBHOOK_URL, to which what it signs is posted
+{{- end -}}
 {{- end -}}
 
 {{/* Gives the bot a role, in one namespace or (namespace "") everywhere: (list ROOT "namespace" "kind of role" "role"). */}}
@@ -81,8 +141,114 @@ roleRef:
   name: {{ index . 3 }}
 subjects:
   - kind: ServiceAccount
-    name: {{ include "drawbridge.fullname" $root }}
+    name: {{ include "drawbridge.serviceAccountName" $root }}
     namespace: {{ $root.Release.Namespace }}
+{{- end -}}
+
+{{/* Where the pods of this chart may run. */}}
+{{- define "drawbridge.scheduling" -}}
+{{- $set := dict -}}
+{{- range $key := list "nodeSelector" "tolerations" "priorityClassName" }}{{ with index $.Values $key }}{{ $_ := set $set $key . }}{{ end }}{{ end -}}
+{{- if $set }}{{ toYaml $set }}{{ end -}}
+{{- end -}}
+
+{{/* How their images are pulled: the values that have imagePullSecrets. */}}
+{{- define "drawbridge.pulling" -}}
+{{- with .imagePullSecrets }}{{ dict "imagePullSecrets" . | toYaml }}{{ end -}}
+{{- end -}}
+
+{{/* The profiles of the policy, as JSON; those with rights in words have the rules that these stand for. Made once a render, like the policy. */}}
+{{- define "drawbridge.profiles" -}}
+{{- if not (hasKey .Values "readProfiles") }}{{ $_ := set .Values "readProfiles" (include "drawbridge.readProfiles" .) }}{{ end -}}
+{{ .Values.readProfiles }}
+{{- end -}}
+
+{{- define "drawbridge.readProfiles" -}}
+{{- $kits := (.Files.Get "rights.json" | fromJson).kits -}}
+{{- $profiles := dict -}}
+{{- range $name, $profile := (include "drawbridge.policy" . | fromJson).profiles -}}
+{{- $rules := $profile.rules | default list -}}
+{{- range $profile.rights }}{{ $rules = concat $rules (get $kits .) | uniq }}{{ end -}}
+{{- $_ := set $profiles $name (set $profile "rules" $rules) -}}
+{{- end -}}
+{{ toJson $profiles }}
+{{- end -}}
+
+{{/*
+The policy, as JSON. It is read once a render and then kept among the values, which all templates share: to hold a long file against its schema takes
+seconds.
+*/}}
+{{- define "drawbridge.policy" -}}
+{{- if not (hasKey .Values "readPolicy") }}{{ $_ := set .Values "readPolicy" (include "drawbridge.readPolicy" .) }}{{ end -}}
+{{ .Values.readPolicy }}
+{{- end -}}
+
+{{/*
+Helm holds `policy` against the chart's schema by itself; the text of a file it does not know for a policy, so that is held
+against the same schema here, before anything is made of it.
+*/}}
+{{- define "drawbridge.readPolicy" -}}
+{{- if and .Values.policy .Values.policyFile }}{{ fail "policy and policyFile: give one of them, not both" }}{{ end -}}
+{{- if not (or .Values.policy .Values.policyFile) }}{{ fail "policyFile: give the policy, by --set-file policyFile=policy.yaml or as the value 'policy'" }}{{ end -}}
+{{- if .Values.policy -}}
+{{ toJson .Values.policy }}
+{{- else -}}
+{{- $policy := fromYaml .Values.policyFile -}}
+{{- with $policy.Error }}{{ fail (printf "policyFile: is not YAML: %s" .) }}{{ end -}}
+{{- with include "drawbridge.problems" (list (.Files.Get "policy.schema.json" | fromJson) $policy "") | trim -}}
+{{ fail (printf "policyFile: is no policy (npm run policy -- check says it with lines):\n%s" .) }}
+{{- end -}}
+{{ toJson $policy }}
+{{- end -}}
+{{- end -}}
+
+{{/*
+What a schema has against a value, one a line, in the words of Helm's own check: (list SCHEMA VALUE "path"). Of JSON Schema it knows the keywords
+that the policy's has ("format" comes with a pattern there).
+*/}}
+{{- define "drawbridge.problems" -}}
+{{- $schema := index . 0 -}}
+{{- $value := index . 1 -}}
+{{- $path := index . 2 -}}
+{{- $at := printf "\n- at '%s': " $path -}}
+{{- $type := get (dict "map" "object" "slice" "array" "string" "string" "bool" "boolean" "invalid" "null") (kindOf $value) | default "number" -}}
+{{- $want := $schema.type | default $type -}}
+{{- $isWhole := ternary (eq (floor $value) (float64 $value)) false (eq $type "number") -}}
+{{- if not (or (eq $want $type) (and (eq $want "integer") $isWhole)) -}}
+{{ $at }}got {{ $type }}, want {{ $want }}
+{{- else -}}
+{{- if and (hasKey $schema "const") (ne (toJson $schema.const) (toJson $value)) }}{{ $at }}value must be {{ toJson $schema.const }}{{ end -}}
+{{- if and $schema.enum (not (has $value $schema.enum)) }}{{ $at }}value must be one of {{ join ", " $schema.enum }}{{ end -}}
+{{- if eq $type "string" -}}
+{{- if and $schema.pattern (not (regexMatch $schema.pattern $value)) }}{{ $at }}'{{ $value }}' does not match pattern '{{ $schema.pattern }}'{{ end -}}
+{{- if lt (len $value) (int $schema.minLength) }}{{ $at }}is shorter than {{ $schema.minLength }}{{ end -}}
+{{- if and $schema.maxLength (gt (len $value) (int $schema.maxLength)) }}{{ $at }}is longer than {{ $schema.maxLength }}{{ end -}}
+{{- else if eq $type "number" -}}
+{{- if or (lt (float64 $value) (float64 ($schema.minimum | default $value))) (gt (float64 $value) (float64 ($schema.maximum | default $value))) -}}
+{{ $at }}must be from {{ $schema.minimum }} to {{ $schema.maximum }}
+{{- end -}}
+{{- else if eq $type "array" -}}
+{{- if lt (len $value) (int $schema.minItems) }}{{ $at }}minItems: got {{ len $value }}, want {{ $schema.minItems }}{{ end -}}
+{{- if and $schema.maxItems (gt (len $value) (int $schema.maxItems)) }}{{ $at }}maxItems: got {{ len $value }}, want {{ $schema.maxItems }}{{ end -}}
+{{- if and $schema.uniqueItems (ne (len (uniq $value)) (len $value)) }}{{ $at }}items are not unique{{ end -}}
+{{- if $schema.items }}{{ range $index, $item := $value }}{{ include "drawbridge.problems" (list $schema.items $item (printf "%s/%d" $path $index)) }}{{ end }}{{ end -}}
+{{- else if eq $type "object" -}}
+{{- $known := $schema.properties | default dict -}}
+{{- range $schema.required }}{{ if not (hasKey $value .) }}{{ $at }}missing property '{{ . }}'{{ end }}{{ end -}}
+{{- range $key, $item := $value -}}
+{{- if $schema.propertyNames }}{{ include "drawbridge.problems" (list $schema.propertyNames $key $path) }}{{ end -}}
+{{- if hasKey $known $key }}{{ include "drawbridge.problems" (list (get $known $key) $item (printf "%s/%s" $path $key)) -}}
+{{- else if kindIs "map" $schema.additionalProperties }}{{ include "drawbridge.problems" (list $schema.additionalProperties $item (printf "%s/%s" $path $key)) -}}
+{{- else if and (hasKey $schema "additionalProperties") (not $schema.additionalProperties) }}{{ $at }}additional property '{{ $key }}' not allowed{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- if $schema.anyOf -}}
+{{- $fits := false -}}
+{{- $why := "" -}}
+{{- range $schema.anyOf }}{{ $problems := include "drawbridge.problems" (list . $value $path) }}{{ $fits = or $fits (not $problems) }}{{ $why = print $why $problems }}{{ end -}}
+{{- if not $fits }}{{ $why }}{{ end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 
 {{/* The mode of a profile's network. The defaults are those of the policy's own schema. */}}
@@ -96,7 +262,7 @@ subjects:
 {{- end -}}
 
 {{/*
-What the chart refuses though its schema takes it. The bot would refuse these rules too, by the same table (src/domain/rights-table.ts, of
+What the chart refuses though its schema takes it. The bot would refuse these rules too, by the same table (src/domain/rights/table.ts, of
 which rights.json is made), but only after the chart had given it the rights: by them a stolen token could read credentials, or leave
 something behind that goes on acting.
 */}}
@@ -111,7 +277,44 @@ something behind that goes on acting.
 {{- if and .Values.existingSecret .Values.secret -}}
 {{- fail "existingSecret and secret: give one of them, not both" -}}
 {{- end -}}
-{{- range $name, $profile := .Values.policy.profiles -}}
+{{- if and .Values.valkey.enabled .Values.secret.REDIS_URL -}}
+{{- fail "valkey.enabled and secret.REDIS_URL: give one of them, not both" -}}
+{{- end -}}
+{{- with .Values.secret -}}
+{{- with include "drawbridge.wrongSecret" (list $root .) }}{{ fail (printf "secret: %s" .) }}{{ end -}}
+{{- end -}}
+{{- if .Values.existingSecret -}}
+{{- with lookup "v1" "Secret" .Release.Namespace .Values.existingSecret -}}
+{{- with include "drawbridge.wrongSecret" (list $root (.data | default dict)) -}}
+{{- fail (printf "existingSecret: the Secret %s/%s %s" $root.Release.Namespace $root.Values.existingSecret .) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if has (include "drawbridge.serviceAccountName" .) (list "default" (include "drawbridge.reaper" .)) -}}
+{{- fail (printf "serviceAccount.name: '%s' is the account of others too; the bot needs one of its own" (include "drawbridge.serviceAccountName" .)) -}}
+{{- end -}}
+{{- range .Values.extraEnv -}}
+{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "WORKSPACES_PULL_SECRETS" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
+{{- fail (printf "extraEnv: %s is set by the chart, from its own values" .name) -}}
+{{- end -}}
+{{- if eq .name "SEAL_KEY" }}{{ fail "extraEnv: SEAL_KEY belongs into the Secret: by it the reaper knows what the bot has made" }}{{ end -}}
+{{- if and $root.Values.valkey.enabled (eq .name "REDIS_URL") }}{{ fail "extraEnv: REDIS_URL is set by the chart, since valkey.enabled" }}{{ end -}}
+{{- end -}}
+{{- range $key, $_ := .Values.podLabels -}}
+{{- if or (contains "drawbridge.internal/" $key) (hasPrefix "app.kubernetes.io/" $key) -}}
+{{- fail (printf "podLabels: %s belongs to the chart or to grants, whose policies go by it" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range .Values.extraVolumes }}{{ if eq .name "policy" }}{{ fail "extraVolumes: the volume 'policy' is the chart's own" }}{{ end }}{{ end -}}
+{{- range .Values.extraVolumeMounts -}}
+{{- if regexMatch "^/+(app|etc/+drawbridge)(/|$)" (clean .mountPath) }}{{ fail (printf "extraVolumeMounts: %s would lie over the program or its policy" .mountPath) }}{{ end -}}
+{{- end -}}
+{{- if and (eq .Values.slack.mode "http") (eq (int .Values.slack.port) (int .Values.opsPort)) }}{{ fail "slack.port: is opsPort too, which nobody outside may reach" }}{{ end -}}
+{{- if and (or .Values.slack.ingress.enabled .Values.slack.httpRoute.enabled) (ne .Values.slack.mode "http") -}}
+{{- fail "slack.ingress and slack.httpRoute: Slack calls the bot only with slack.mode http" -}}
+{{- end -}}
+{{- if and .Values.slack.httpRoute.enabled (not .Values.slack.httpRoute.parentRefs) }}{{ fail "slack.httpRoute.parentRefs: name the Gateway" }}{{ end -}}
+{{- range $name, $profile := include "drawbridge.profiles" . | fromJson -}}
 {{- range $profile.namespaces -}}
 {{- if or (hasPrefix "kube-" .) (eq . $root.Release.Namespace) (eq . $root.Values.workspaces.namespace) -}}
 {{- fail (printf "policy.profiles.%s.namespaces: '%s' belongs to Kubernetes or to Drawbridge and is closed to every profile" $name .) -}}
@@ -218,7 +421,7 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- $root := index . 0 -}}
 {{- $namespace := index . 1 -}}
 {{- $all := list -}}
-{{- range $root.Values.policy.profiles }}{{ $all = concat $all .namespaces }}{{ end -}}
+{{- range include "drawbridge.profiles" $root | fromJson }}{{ $all = concat $all .namespaces }}{{ end -}}
 ({{ $namespace }}.matches({{ include "drawbridge.namespaces" (uniq $all) | toJson }})
   && !{{ $namespace }}.startsWith('kube-')
   && !({{ $namespace }} in {{ list $root.Release.Namespace $root.Values.workspaces.namespace | toJson }}))
@@ -227,7 +430,7 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{/* The roles that profiles name, as a list: [{"kind": "ClusterRole", "name": "view", "namespaces": "^(staging)$"}, ...]. */}}
 {{- define "drawbridge.cel.namedRoles" -}}
 {{- $roles := list -}}
-{{- range .Values.policy.profiles -}}
+{{- range include "drawbridge.profiles" . | fromJson -}}
 {{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
 {{- if .clusterRole }}{{ $roles = append $roles (dict "kind" "ClusterRole" "name" .clusterRole "namespaces" $namespaces | toJson) }}{{ end -}}
 {{- if .role }}{{ $roles = append $roles (dict "kind" "Role" "name" .role "namespaces" $namespaces | toJson) }}{{ end -}}
@@ -238,7 +441,7 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{/* The inline rules of profiles, as a list. CEL wants the values of a map to be of one type: all are lists. */}}
 {{- define "drawbridge.cel.inlineRules" -}}
 {{- $rules := list -}}
-{{- range $profile := .Values.policy.profiles -}}
+{{- range $profile := include "drawbridge.profiles" . | fromJson -}}
 {{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
 {{- range .rules -}}
 {{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "namespaces" (list $namespaces) "scope" (list $profile.scope) | toJson) -}}
@@ -306,7 +509,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 */}}
 {{- define "drawbridge.cel.egressOfProfiles" -}}
 {{- $any := list -}}
-{{- range .Values.policy.profiles -}}
+{{- range include "drawbridge.profiles" . | fromJson -}}
 {{- if eq (include "drawbridge.mode" .) "contain" -}}
 {{- $rules := list -}}
 {{- range .network.to -}}
@@ -323,7 +526,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 
 {{- define "drawbridge.cel.sourcesOfProfiles" -}}
 {{- $any := list -}}
-{{- range .Values.policy.profiles -}}
+{{- range include "drawbridge.profiles" . | fromJson -}}
 {{- if eq (include "drawbridge.mode" .) "bastion" -}}
 {{- $peers := list -}}
 {{- range .network.from }}{{ $peers = append $peers (include "drawbridge.peer" . | fromJson) }}{{ end -}}
@@ -339,7 +542,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 {{- $rule := index . 2 -}}
 {{- $dns := index . 3 -}}
 {{- $any := list -}}
-{{- range (index . 0).Values.policy.profiles -}}
+{{- range include "drawbridge.profiles" (index . 0) | fromJson -}}
 {{- if and (eq (include "drawbridge.mode" .) "workspace") (or (not $dns) (eq (.network.dns | default "none") "cluster")) -}}
 {{- $any = append $any (printf "(%s.matches(%s) && %s)" $namespace (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.portsOfProfile" (list .network $rule))) -}}
 {{- end -}}
@@ -351,7 +554,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 {{/* The workspaces of profiles, as the bot makes them: a list of image, command and dns. */}}
 {{- define "drawbridge.cel.workspaces" -}}
 {{- $workspaces := list -}}
-{{- range .Values.policy.profiles -}}
+{{- range include "drawbridge.profiles" . | fromJson -}}
 {{- if eq (include "drawbridge.mode" .) "workspace" -}}
 {{- $command := .network.command | default (list "sleep" "infinity") -}}
 {{- $workspaces = append $workspaces (dict "image" .network.image "command" $command "dns" (.network.dns | default "none")) -}}
@@ -363,7 +566,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 {{/* The images of workspaces in the policy, as a JSON list. */}}
 {{- define "drawbridge.images" -}}
 {{- $images := list -}}
-{{- range .Values.policy.profiles }}{{ if eq (include "drawbridge.mode" .) "workspace" }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
+{{- range include "drawbridge.profiles" . | fromJson }}{{ if eq (include "drawbridge.mode" .) "workspace" }}{{ $images = append $images .network.image }}{{ end }}{{ end -}}
 {{- uniq $images | toJson -}}
 {{- end -}}
 
@@ -373,6 +576,7 @@ of the rest nothing: restartPolicy would keep it running beside the workspace.
 */}}
 {{- define "drawbridge.cel.isProbe" -}}
 c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | toJson }}
+&& c.?imagePullPolicy.orValue('Always') in ['Always', 'IfNotPresent']
 && c.?command.orValue([]) == ['node', 'src/probe/main.ts', 'check']
 && c.?args.orValue([]).size() <= 10
 && c.?args.orValue([]).all(a, a.matches('^--(target|canary)=tcp:([0-9.]+|\\[[0-9a-f:.]+\\]):[0-9]{1,5}$'))

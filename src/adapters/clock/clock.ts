@@ -1,9 +1,16 @@
-import type { Clock } from '../../app/ports.ts';
+import type { Clock } from '../../app/ports/clock.ts';
 import type { Instant } from '../../domain/clocks.ts';
 import { type Clocks, clockDoubt, SAME_TIME, timeBelieved } from '../../domain/clocks.ts';
 
 /** A reading that took longer says too little to take the place of one that is there: milliseconds. */
 const LONGEST_READING = 1000;
+/** A reading that is younger is good enough: milliseconds. */
+const FRESH = 10_000;
+/** So seldom the API server is asked, where no other answer of it came: milliseconds. */
+const SELDOM = 5 * 60_000;
+
+/** By how much what it says is behind, on average: milliseconds. */
+const MIDDLE: Record<keyof ServerClocks, number> = { redis: 0, kubernetes: 500 };
 
 export interface ServerClocks {
   /** Redis' TIME, exact. @throws when it does not answer */
@@ -13,8 +20,13 @@ export interface ServerClocks {
 }
 
 export interface ProcessClock extends Clock {
-  /** Asks the servers for their time. One that does not answer keeps the one that it had. Never throws. */
+  /**
+   * Asks Redis for its time, and the API server where nothing was heard of its time for minutes, or where the time is in doubt. One that does
+   * not answer keeps the one that it had. Never throws.
+   */
   measure(): Promise<void>;
+  /** The Date of an answer of the API server that came by now, after so many milliseconds. */
+  heard(said: Instant, took: number): void;
   /** The three clocks now. */
   clocks(): Clocks;
   /** A time that the API server wrote, as the time that we go by. */
@@ -36,14 +48,20 @@ export function createClock(
 ): ProcessClock {
   /** A server's time when the monotonic clock was at 0. */
   const origins: Record<keyof ServerClocks, number | null> = { redis: null, kubernetes: null };
+  /** When something was heard of the time of the API server. */
+  let heardAt = -Infinity;
 
-  async function read(server: keyof ServerClocks, middle: number): Promise<void> {
+  /** It was read somewhere between question and answer. */
+  function take(server: keyof ServerClocks, said: Instant, took: number): void {
+    if (took > LONGEST_READING && origins[server] !== null) return;
+    if (server === 'kubernetes') heardAt = monotonic();
+    origins[server] = said + MIDDLE[server] - (monotonic() - took / 2);
+  }
+
+  async function read(server: keyof ServerClocks): Promise<void> {
     const sent = monotonic();
     const said = await servers[server]().catch(() => null);
-    const took = monotonic() - sent;
-    if (said === null || (took > LONGEST_READING && origins[server] !== null)) return;
-    // It was read somewhere between question and answer.
-    origins[server] = said + middle - (sent + took / 2);
+    if (said !== null) take(server, said, monotonic() - sent);
   }
 
   const clocks = (): Clocks => {
@@ -58,7 +76,11 @@ export function createClock(
     doubt: () => clockDoubt(clocks()),
     clocks,
     async measure() {
-      await Promise.all([read('redis', 0), read('kubernetes', 500)]);
+      const isAsked = monotonic() - heardAt >= SELDOM || clockDoubt(clocks()) !== null;
+      await Promise.all([read('redis'), ...(isAsked ? [read('kubernetes')] : [])]);
+    },
+    heard(said, took) {
+      if (monotonic() - heardAt >= FRESH) take('kubernetes', said, took);
     },
     fromKubernetes(at) {
       const { kubernetes } = clocks();

@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Condition, Severity } from '../../app/conditions.ts';
+import type { Condition, Severity } from '../../app/ports/conditions.ts';
 import { Unavailable } from '../../domain/errors.ts';
 
 /** Null: ready. Otherwise what is not, in words that operators may read. One that throws is not ready either. */
@@ -24,7 +24,8 @@ export async function startOps(options: {
   readonly host?: string;
   readonly checks: Readonly<Record<string, ReadinessCheck>>;
   readonly conditions: () => readonly Condition[];
-  readonly metrics: () => Promise<{ readonly contentType: string; readonly body: string }>;
+  /** @param failing the names of the checks that fail now */
+  readonly metrics: (failing: readonly string[]) => Promise<{ readonly contentType: string; readonly body: string }>;
 }): Promise<OpsServer> {
   const pages: Record<string, (response: ServerResponse) => Promise<void>> = {
     '/healthz': async (response) => answer(response, 200, 'text/plain', 'ok\n'),
@@ -44,7 +45,7 @@ export async function startOps(options: {
       answer(response, body.ready ? 200 : 503, 'application/json', `${JSON.stringify(body)}\n`);
     },
     '/metrics': async (response) => {
-      const { contentType, body } = await options.metrics();
+      const { contentType, body } = await options.metrics(Object.keys(await failingChecks(options.checks)));
       answer(response, 200, contentType, body);
     },
   };

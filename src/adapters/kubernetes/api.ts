@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import type { Instant } from '../../domain/clocks.ts';
 import { Declined, Unavailable } from '../../domain/errors.ts';
 import { boundedText, TooLong } from './bounded-text.ts';
 import { linesOf } from './lines.ts';
@@ -47,8 +48,8 @@ const SMALLER = 8;
 /** The longest answer: bytes. JSON may be several times as long as what etcd holds (`<` is `\u003c`). */
 const LONGEST_ANSWER = 16 * 2 ** 20;
 /** What is kept of an object has at most so many characters; of all that are larger no more than `MOST_KEPT` is kept together. */
-const LARGE = 4 * 2 ** 10;
-const MOST_KEPT = 16 * 2 ** 20;
+export const LARGE = 4 * 2 ** 10;
+export const MOST_KEPT = 16 * 2 ** 20;
 /** So often a list begins anew because its pages were no longer kept by the API server (410). */
 const TRIES = 3;
 const metadataOnly = (as: string) => `application/json;as=${as};g=meta.k8s.io;v=v1,application/json`;
@@ -78,6 +79,8 @@ class TooLarge extends ApiError {
 export interface Selection {
   /** Of labels. */
   readonly selector?: string | undefined;
+  /** `metadata.name=NAME`: the one of this name, in each namespace. */
+  readonly fieldSelector?: string | undefined;
   /** Only `metadata` is asked for. */
   readonly metadataOnly?: boolean | undefined;
 }
@@ -93,6 +96,8 @@ export interface ListOptions<T, R> extends Selection {
 }
 
 export interface WatchOptions extends Selection {
+  /** Default: all. */
+  readonly namespace?: string | undefined;
   /** Goes on after this version; null: begins with what is there (a streamed list, which a bookmark annotated as such ends). */
   readonly since: string | null;
   /** After so many seconds the API server ends it. */
@@ -113,7 +118,7 @@ export interface Api {
   /** The version that the whole cluster has now. */
   version(kind: Kind, selection: Selection): Promise<string>;
   /**
-   * What happens in all namespaces, as it happens, with bookmarks. Resolves once the API server has begun to answer.
+   * What happens in a namespace or all, as it happens, with bookmarks. Resolves once the API server has begun to answer.
    * @throws ApiError 410 when the API server no longer knows what came after `since`; Unavailable when it breaks off
    */
   watch<T = KubeObject>(kind: Kind, options: WatchOptions): Promise<AsyncGenerator<WatchEvent<T>, void>>;
@@ -142,8 +147,21 @@ function path(kind: Kind, namespace: string | null, name?: string): string {
   return `/${root}${namespace === null ? '' : `/namespaces/${encodeURIComponent(namespace)}`}/${plural}${name === undefined ? '' : `/${encodeURIComponent(name)}`}`;
 }
 
-/** @throws Unavailable when the API server does not answer, is overloaded or fails; ApiError for every other "no" */
-export function createApi(config: KubeConfig, onCall: (status: number) => void = () => {}): Api {
+const selectionQuery = ({ selector, fieldSelector }: Selection): Record<string, string> => ({
+  ...(selector === undefined ? {} : { labelSelector: selector }),
+  ...(fieldSelector === undefined ? {} : { fieldSelector }),
+});
+
+/**
+ * @param onCall is told of the status of each answer; 0: there was none
+ * @param onTime is told of the Date of each answer, and after how many milliseconds it came
+ * @throws Unavailable when the API server does not answer, is overloaded or fails; ApiError for every other "no"
+ */
+export function createApi(
+  config: KubeConfig,
+  onCall: (status: number) => void = () => {},
+  onTime: (said: Instant, took: number) => void = () => {},
+): Api {
   const http = new IsomorphicFetchHttpLibrary();
   // Of its own accord client-node makes a new dispatcher, and with it a new TLS connection, for every call.
   let dispatcher: ReturnType<RequestContext['getDispatcher']>;
@@ -167,7 +185,11 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
       dispatcher ??= context.getDispatcher();
       if (dispatcher !== undefined) context.setDispatcher(dispatcher);
       context.setSignal(signal);
-      return await http.send(context).toPromise();
+      const sent = performance.now();
+      const answer = await http.send(context).toPromise();
+      const date = dateOf(answer);
+      if (Number.isFinite(date)) onTime(date, performance.now() - sent);
+      return answer;
     } catch (error) {
       onCall(0);
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: no answer`, { cause: error });
@@ -211,29 +233,27 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
   function readPage(
     kind: Kind,
     namespace: string | null,
-    { selector, metadataOnly = false }: Selection,
+    selection: Selection,
     limit: number,
     next?: string,
   ): Promise<string> {
-    const query = new URLSearchParams({ limit: String(limit) });
-    if (selector !== undefined) query.set('labelSelector', selector);
+    const query = new URLSearchParams({ limit: String(limit), ...selectionQuery(selection) });
     if (next) query.set('continue', next);
     const where = `${path(kind, namespace)}?${query.toString()}`;
-    const accept = metadataOnly ? METADATA_LIST : undefined;
+    const accept = selection.metadataOnly ? METADATA_LIST : undefined;
     const longest = limit === 1 ? LONGEST_ANSWER : LONGEST_PAGE;
     return must(textOf(HttpMethod.GET, where, longest, undefined, undefined, accept), kind);
   }
 
   async function watch<T>(kind: Kind, options: WatchOptions): Promise<AsyncGenerator<WatchEvent<T>, void>> {
-    const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true' });
+    const query = new URLSearchParams({ watch: 'true', allowWatchBookmarks: 'true', ...selectionQuery(options) });
     query.set('timeoutSeconds', String(options.seconds));
-    if (options.selector !== undefined) query.set('labelSelector', options.selector);
     if (options.since !== null) query.set('resourceVersion', options.since);
     else {
       query.set('sendInitialEvents', 'true');
       query.set('resourceVersionMatch', 'NotOlderThan');
     }
-    const where = `${path(kind, null)}?${query.toString()}`;
+    const where = `${path(kind, options.namespace ?? null)}?${query.toString()}`;
     const accept = options.metadataOnly ? METADATA_EVENT : undefined;
     const answer = await send(HttpMethod.GET, where, options.signal, undefined, undefined, accept);
     const { httpStatusCode: status, body } = answer;
@@ -356,12 +376,16 @@ export function createApi(config: KubeConfig, onCall: (status: number) => void =
     async time() {
       const answer = await send(HttpMethod.GET, '/version', AbortSignal.timeout(3000));
       await answer.body.text();
-      const date = Date.parse(answer.headers['date'] ?? '');
+      const date = dateOf(answer);
       if (!Number.isFinite(date)) throw new Unavailable('Kubernetes', 'its answer has no Date');
       return date;
     },
   };
 }
+
+/** NaN: it has none. */
+const dateOf = ({ headers }: { readonly headers: Readonly<Record<string, string>> }): Instant =>
+  Date.parse(headers['date'] ?? '');
 
 interface Page<T> {
   readonly items: readonly T[] | null;

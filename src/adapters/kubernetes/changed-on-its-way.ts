@@ -1,5 +1,5 @@
 import { canonical } from '../../domain/canonical.ts';
-import type { LabelSelector } from '../../domain/confinement.ts';
+import type { LabelSelector } from '../../domain/plan/confinement.ts';
 import { matches } from '../../network/selector.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import type { KubeObject } from './object.ts';

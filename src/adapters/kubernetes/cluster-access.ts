@@ -1,12 +1,12 @@
-import { coalesced } from '../../app/coalesced.ts';
-import { inParallel } from '../../app/in-parallel.ts';
-import type { ClusterAccess } from '../../app/ports.ts';
-import { GRANT_LABEL } from '../../domain/confinement.ts';
+import { inParallel } from '../../app/common/in-parallel.ts';
+import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
 import { Unavailable } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
-import { hasAdmission, hasGuard } from '../../domain/plan.ts';
+import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
+import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
+import { awaitPods, type WorkspacePod } from './await-pods.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
@@ -22,22 +22,21 @@ import {
   type ManifestContext,
   objectList,
   objectName,
+  pullSecretsIn,
   targetRights,
   workspaceJob,
   workspaceName,
   workspaceRights,
 } from './manifests.ts';
+import type { ClusterModel } from './model/cluster-model.ts';
 import { isInert, type KubeObject } from './object.ts';
-import { createProber, type ProbedPod, probeIn } from './probe.ts';
+import { createProber, type Probe, probeIn } from './probe.ts';
 import { keepPolicies } from './projection.ts';
 import { withRecord } from './record.ts';
 import { type Access, isOurs, mayDo, missingRights, sampleOf } from './reviews.ts';
 import { isOfOtherVersion, isSealed, seal } from './seal.ts';
-import { readCluster } from './snapshot.ts';
 import { createSurveyor } from './survey.ts';
 import { changesOfPod, type MadePod } from './workspace-pod.ts';
-
-type WorkspacePod = ProbedPod & MadePod;
 
 /** How many RoleBindings are deleted at once when many are due: beyond it the API server only lets them wait. */
 const CUTS_AT_ONCE = 64;
@@ -47,6 +46,7 @@ const PATIENCE = { rights: 5000, start: 10_000, stop: 20_000 };
 
 export interface ClusterOptions extends ManifestContext {
   readonly api: Api;
+  readonly model: ClusterModel;
   readonly sealKeys: readonly Buffer[];
   /** Image of the workspaces' probe, Drawbridge's own; null: they have none. */
   readonly probeImage: string | null;
@@ -60,9 +60,8 @@ export interface ClusterOptions extends ManifestContext {
 
 /** The cluster, over a real API server. Every write is a server-side apply of a sealed object, so that each step may run again. */
 export function createClusterAccess(options: ClusterOptions): ClusterAccess {
-  const { api, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
-  const snapshot = coalesced(() => readCluster(api, { instance }));
-  const surveyor = createSurveyor(api, snapshot);
+  const { api, model, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
+  const surveyor = createSurveyor(options);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
   const keysOf = createClusterKeys(api, options.sealKeys);
 
@@ -85,7 +84,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     for (let pause = 20; ; pause = Math.min(500, pause * 2)) {
       const value = await probe();
       if (value !== null) return value;
-      if (performance.now() >= end) throw new Unavailable('Kubernetes', `${what}: not within ${limit / 1000} s`);
+      if (performance.now() >= end) return notWithin(limit, what);
       await sleep(pause);
     }
   }
@@ -106,6 +105,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     return startTime === undefined ? now() : fromServer(Date.parse(startTime));
   };
 
+  /** @param existing the workspace that is there already: the template of a Job can't be changed, so it keeps what it was made with */
+  const workspaceJobOf = (grant: Grant, existing: KubeObject | null, probe: Probe | null): KubeObject =>
+    workspaceJob(grant, options, startOf(existing), probe, existing === null ? undefined : pullSecretsIn(existing));
+
   /** @param existing the lease that is there already */
   async function applyLease(grant: Grant, namespace: string, existing: KubeObject | null): Promise<void> {
     const lease = leaseJob(grant, options, namespace, startOf(existing));
@@ -122,8 +125,16 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       keep: keepPolicies(instance),
     });
 
-  async function workspacePods(id: GrantId): Promise<WorkspacePod[]> {
-    return api.list<WorkspacePod>('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` });
+  /** Waits until the pods of a workspace answer `judge`. @throws Unavailable after `limit` milliseconds */
+  async function untilPods<T>(
+    id: GrantId,
+    limit: number,
+    what: string,
+    judge: (pods: readonly WorkspacePod[]) => Promise<T | null>,
+  ): Promise<T> {
+    const selector = `${GRANT_LABEL}=${id}`;
+    const answer = await awaitPods({ api, sleep, namespace: workspacesNamespace, selector, limit }, judge);
+    return answer ?? notWithin(limit, what);
   }
 
   /** @throws ApiError when admission webhooks have made another pod of it than its Job says */
@@ -222,15 +233,20 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     ],
     namespaces: surveyor.namespaces,
     workloads: surveyor.workloads,
-    async survey(target, profile) {
+    async survey(target, profile, purpose) {
       const asOf = now();
       const [survey, unprobed] = await Promise.all([
-        surveyor.survey(target, profile),
+        surveyor.survey(target, profile, purpose),
         profile.network.mode === 'workspace' ? prober.missing() : null,
       ]);
       return { asOf, ...survey, unprobed };
     },
-    snapshot,
+    async snapshot() {
+      await model.listed();
+      if (model.staleSince() !== null)
+        throw new Unavailable('Kubernetes', 'what is in the cluster is not known as of now: watches on it are down');
+      return model.cluster();
+    },
     foreignPolicies,
     rulesOf: async (role, namespace) => (await surveyor.rulesOf(role, namespace)) ?? [],
     objectsOf: (grant) => objectList(grant, options),
@@ -251,10 +267,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         existing === null
           ? await prober.probeFor(await runningPods(grant), network.mode === 'workspace' ? network.ports : [])
           : probeIn(existing);
-      const job = await apply(workspaceJob(grant, options, startOf(existing), probe));
-      let pods: readonly WorkspacePod[] = [];
-      const pod = await until(PATIENCE.start, 'the workspace starts', async () => {
-        pods = await workspacePods(grant.id);
+      const job = await apply(workspaceJobOf(grant, existing, probe));
+      let isMade = false;
+      const pod = await untilPods(grant.id, PATIENCE.start, 'the workspace starts', async (pods) => {
+        isMade = pods.length > 0;
         for (const pod of pods) await mustBeAsItsJob(job, pod, labelsOf(grant.id, options));
         const running = pods.find(
           (pod) => pod.status?.phase === 'Running' && pod.metadata.deletionTimestamp === undefined,
@@ -264,7 +280,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         if (failed !== undefined) throw new Error(`the workspace ${failed.metadata.name} has failed`);
         return null;
       }).catch((error: unknown) => {
-        throw error instanceof Unavailable && pods.length === 0 ? madeNoPod(job, error) : error;
+        throw error instanceof Unavailable && !isMade ? madeNoPod(job, error) : error;
       });
       return { pod: pod.metadata.name, probe: probe === null ? null : await prober.verdictOf(probe, pod) };
     },
@@ -278,10 +294,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
           await apply(object);
         }
       };
-      await give(targetRights(grant, options, await leaseIn(grant, namespace), pods));
-      if (workspacePod === null) return;
-      const lease = await leaseIn(grant, workspacesNamespace);
-      await give(workspaceRights(grant, options, lease, workspacePod));
+      const giveTarget = async () => give(targetRights(grant, options, await leaseIn(grant, namespace), pods));
+      const giveWorkspace = async (pod: string) =>
+        give(workspaceRights(grant, options, await leaseIn(grant, workspacesNamespace), pod));
+      const given = [giveTarget(), ...(workspacePod === null ? [] : [giveWorkspace(workspacePod)])];
+      // Of a write that is still on its way the caller must not hear that all has failed: it would be taken down before it is there.
+      const failed = (await Promise.allSettled(given)).find((result) => result.status === 'rejected');
+      if (failed !== undefined) throw failed.reason;
     },
     async narrowRights(grant, pods) {
       const { namespace } = grant.target;
@@ -315,7 +334,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (hasAdmission(network)) await this.admit(grant);
       if (network.mode === 'workspace') {
         const job = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
-        await apply(workspaceJob(grant, options, startOf(job), job === null ? null : probeIn(job)));
+        await apply(workspaceJobOf(grant, job, job === null ? null : probeIn(job)));
       }
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
@@ -369,9 +388,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     async endWorkspace(grant) {
       if (grant.plan.network.mode !== 'workspace') return;
       await api.remove('Job', workspacesNamespace, workspaceName(grant.id));
-      await until(PATIENCE.stop, 'the workspace pod goes', async () =>
-        (await workspacePods(grant.id)).length === 0 ? true : null,
-      );
+      await untilPods(grant.id, PATIENCE.stop, 'the workspace pod goes', async (pods) => pods.length === 0 || null);
     },
     async lowerGuard(grant) {
       if (hasGuard(grant.plan.network))
@@ -398,8 +415,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         return (await api.read(kind as Kind, namespace, name))?.metadata.uid !== uid;
       return true;
     },
-    workspaceGone: async (id) => (await workspacePods(id)).length === 0,
+    workspaceGone: async (id) =>
+      (await api.list('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` })).length === 0,
   };
+}
+
+/** @param limit milliseconds */
+function notWithin(limit: number, what: string): never {
+  throw new Unavailable('Kubernetes', `${what}: not within ${limit / 1000} s`);
 }
 
 /** A no that another call may not meet: the API server's own, or that of an admission webhook that is away. */

@@ -1,9 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Found } from '../../app/ports.ts';
-import { GRANT_LABEL } from '../../domain/confinement.ts';
-import type { Grant } from '../../domain/grant.ts';
-import { parseGrantRecord } from '../../domain/grant-record.ts';
+import type { Found } from '../../app/ports/own-objects.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
+import { parseGrantRecord } from '../../domain/grant/record.ts';
 import { isGrantId } from '../../domain/ids.ts';
+import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
 import type { Api, Kind } from './api.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { EXPIRES_AT, INSTANCE_LABEL } from './manifests.ts';

@@ -1,7 +1,8 @@
-import { GRANT_LABEL } from '../../domain/confinement.ts';
+import { inParallel } from '../../app/common/in-parallel.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { newGrantId } from '../../domain/ids.ts';
-import type { Profile } from '../../domain/policy.ts';
+import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
+import type { Profile } from '../../domain/policy/policy.ts';
 import { type Api, ApiError } from './api.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
@@ -91,8 +92,9 @@ async function named<T>(answer: Promise<T>): Promise<T | string> {
   }
 }
 
-/** So many namespaces of the policy are tried. */
-const MOST_NAMESPACES = 20;
+/** How many namespaces of the policy are tried, and how many dry runs are made at once. */
+const MOST_NAMESPACES = 500;
+const TRIES_AT_ONCE = 8;
 
 /**
  * Tries by dry runs what the bot will write for these profiles. Answers why it would not be taken as it is, a phrase each: somebody's admission
@@ -110,19 +112,22 @@ export async function tryWriting(
     mode === 'workspace' && image !== undefined ? [{ image, command: command ?? ['sleep', 'infinity'], dns }] : [],
   );
   const namespaces = [...new Set([context.workspacesNamespace, ...literal])].slice(0, MOST_NAMESPACES);
-  const why: string[] = [];
-  for (const sample of samples(context, namespaces, workspaces)) {
-    const object = seal(sample, keys);
-    // By a create the API server would record its own defaults as what was sent.
-    const answer = await named(api.apply(object, true)).catch(async (error: unknown) => {
-      const explanation = await explained(api, object, error);
-      // What else is refused (by a quota, since a namespace is not there yet) is told to whoever asks for it.
-      if (explanation === error && !(error instanceof ApiError)) throw error;
-      return explanation === error ? object : (explanation as ApiError).words;
-    });
-    if (typeof answer === 'string') why.push(answer);
-    else if (!isSealed({ ...answer, kind: object.kind }, keys))
-      why.push(await tellOfChange(api, object, `${unsealedBy(object, answer).join(', ')} was changed`));
-  }
-  return [...new Set(why)];
+  const why = await inParallel(samples(context, namespaces, workspaces), TRIES_AT_ONCE, (sample) =>
+    whyNotTaken(api, seal(sample, keys), keys),
+  );
+  return [...new Set(why.filter((reason) => reason !== null))];
+}
+
+/** Why an object would not be taken as it is, a phrase; null: it would, or what refuses it is told to whoever asks for it. @throws Unavailable */
+async function whyNotTaken(api: Api, object: KubeObject, keys: ClusterKeys): Promise<string | null> {
+  // By a create the API server would record its own defaults as what was sent.
+  const answer = await named(api.apply(object, true)).catch(async (error: unknown) => {
+    const explanation = await explained(api, object, error);
+    // What else is refused (by a quota, since a namespace is not there yet) is told to whoever asks for it.
+    if (explanation === error && !(error instanceof ApiError)) throw error;
+    return explanation === error ? object : (explanation as ApiError).words;
+  });
+  if (typeof answer === 'string') return answer;
+  if (isSealed({ ...answer, kind: object.kind }, keys)) return null;
+  return tellOfChange(api, object, `${unsealedBy(object, answer).join(', ')} was changed`);
 }

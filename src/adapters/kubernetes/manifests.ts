@@ -1,11 +1,11 @@
 import type { Instant } from '../../domain/clocks.ts';
-import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/confinement.ts';
-import { approvalsOf, type Grant } from '../../domain/grant.ts';
-import { type GrantSummary, summaryOf } from '../../domain/grant-summary.ts';
+import { approvalsOf, type Grant } from '../../domain/grant/grant.ts';
+import { type GrantSummary, summaryOf } from '../../domain/grant/summary.ts';
 import { newGrantId } from '../../domain/ids.ts';
-import { narrowedRules } from '../../domain/narrowed-rules.ts';
-import type { WorkspacePlan } from '../../domain/plan.ts';
-import type { Rule } from '../../domain/rights.ts';
+import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/plan/confinement.ts';
+import type { WorkspacePlan } from '../../domain/plan/plan.ts';
+import { narrowedRules } from '../../domain/rights/narrowed-rules.ts';
+import type { Rule } from '../../domain/rights/rights.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
 import { LEASE } from './seal.ts';
@@ -13,6 +13,8 @@ import { LEASE } from './seal.ts';
 export interface ManifestContext {
   readonly instance: string;
   readonly workspacesNamespace: string;
+  /** Names of Secrets there, with which workspaces pull their images; default: none. */
+  readonly pullSecrets?: readonly string[];
 }
 
 /** The lease Job that owns an object: in its own namespace, always (an owner elsewhere is collected at once). */
@@ -186,15 +188,27 @@ function probeContainer({ image, args }: Probe) {
 }
 
 /** The Job with the one pod that the requester may exec into. */
-export function workspaceJob(grant: Grant, context: ManifestContext, since: Instant, probe: Probe | null): KubeObject {
+export function workspaceJob(
+  grant: Grant,
+  context: ManifestContext,
+  since: Instant,
+  probe: Probe | null,
+  pullSecrets: readonly string[] = context.pullSecrets ?? [],
+): KubeObject {
   const meta = metadata(grant, context, context.workspacesNamespace);
   const deadline = deadlineSeconds(grant, since);
   return {
     apiVersion: 'batch/v1',
     kind: 'Job',
     metadata: { ...meta, name: workspaceName(grant.id) },
-    spec: workspaceSpec(workspaceOf(grant), labelsOf(grant.id, context), deadline, probe),
+    spec: workspaceSpec(workspaceOf(grant), labelsOf(grant.id, context), deadline, probe, pullSecrets),
   };
+}
+
+/** The Secrets with which the images of a workspace are pulled, as it was made. */
+export function pullSecretsIn(job: KubeObject): string[] {
+  const { template } = job.spec as { template: { spec: { imagePullSecrets?: { name: string }[] } } };
+  return (template.spec.imagePullSecrets ?? []).map(({ name }) => name);
 }
 
 /** @param deadline seconds */
@@ -203,6 +217,7 @@ function workspaceSpec(
   labels: Readonly<Record<string, string>>,
   deadline: number,
   probe: Probe | null,
+  pullSecrets: readonly string[],
 ) {
   return {
     parallelism: 1,
@@ -218,11 +233,14 @@ function workspaceSpec(
         enableServiceLinks: false,
         // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
         terminationGracePeriodSeconds: 1,
+        // The first process of a namespace of processes ignores TERM unless it handles it, as `sleep` does not: it would live until the second is over.
+        shareProcessNamespace: true,
         hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
         ...(dns === 'cluster'
           ? { dnsPolicy: 'ClusterFirst' }
           : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
         securityContext: RESTRICTED_POD,
+        ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
         ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
         containers: [
           {
@@ -258,7 +276,7 @@ export function samples(
     ...workspaces.map((workspace) => ({
       ...job,
       metadata: { name: workspaceName(id), namespace, labels },
-      spec: workspaceSpec({ ...workspace, hostAliases: [] }, labels, 60, null),
+      spec: workspaceSpec({ ...workspace, hostAliases: [] }, labels, 60, null, context.pullSecrets ?? []),
     })),
     {
       apiVersion: 'rbac.authorization.k8s.io/v1',

@@ -1,5 +1,5 @@
-import type { PortRef } from '../../domain/confinement.ts';
-import { type ProbeVerdict, parseVerdict } from '../../domain/probe.ts';
+import type { PortRef } from '../../domain/plan/confinement.ts';
+import { type ProbeVerdict, parseVerdict } from '../../domain/plan/probe.ts';
 import type { Api } from './api.ts';
 import type { KubeObject } from './object.ts';
 

@@ -1,144 +1,149 @@
-import type { PodObject } from '../../network/objects.ts';
-import type { NetworkPolicy, Pod } from '../../network/types.ts';
+import { type OwnerLookup, ownerOf, type PodObject, podFromObject, type ServiceObject } from '../../network/objects.ts';
+import type { Labels, NetworkPolicy, Owner, Pod } from '../../network/types.ts';
 import { INSTANCE_LABEL } from './manifests.ts';
 
-/**
- * What decisions need of the objects of a list, in the shape in which the API has them. All else is dropped page by page: of the 6 KB of a pod
- * some 300 bytes matter.
- */
+/** What decisions need of objects. All else is dropped as they arrive: of the 6 KB of a pod some 300 bytes matter. */
 
-export interface OwnerReference {
+/** What controls an object, as the object itself says. */
+export interface Controller {
   readonly kind: string;
   readonly name: string;
   readonly uid: string;
-  readonly controller?: boolean;
+}
+
+/** What stands between pods and their workloads: a ReplicaSet, a Job. */
+export interface Controlled {
+  readonly namespace: string;
+  readonly controller: Controller | null;
 }
 
 export interface Meta {
   readonly name: string;
   readonly namespace: string;
   readonly uid: string;
-  readonly labels?: Readonly<Record<string, string>>;
+  readonly labels?: Labels;
   readonly deletionTimestamp?: string;
-  readonly ownerReferences?: readonly OwnerReference[];
+  readonly ownerReferences?: readonly (Controller & { readonly controller?: boolean })[];
 }
 
 export interface KubePod extends PodObject {
   readonly metadata: Meta;
 }
+export interface KubeService extends ServiceObject {
+  readonly metadata: Meta;
+}
+
+export interface HeldPod extends Pod {
+  readonly uid: string;
+  readonly controller: Controller | null;
+  readonly isDeleting: boolean;
+  /** Another one once it is known what controls its controller. */
+  owner: Owner;
+}
+
+/** Of a Service what plans and forms say of it. */
+export interface HeldService {
+  readonly namespace: string;
+  readonly name: string;
+  readonly type: string;
+  readonly selector: Labels;
+  /** Null: it has none of its own. */
+  readonly clusterIP: string | null;
+  readonly isDeleting: boolean;
+}
 
 type Intern = <T>(value: T) => T;
 
-/** So many different values are remembered. */
-const MOST_INTERNED = 50_000;
+/** Characters of the values that are remembered, as JSON: of all together, since they may outlive what has them, and of one. */
+const MOST_INTERNED = 2 * 2 ** 20;
+const LONGEST_INTERNED = 4096;
 
 /** Equal values become one. What is seen for longer than a list brings ever new ones: then all are forgotten, and some are held twice. */
-export function createIntern(most = MOST_INTERNED): Intern {
+export function createIntern(): Intern {
   const known = new Map<string, unknown>();
+  let size = 0;
   return <T>(value: T): T => {
     const key = JSON.stringify(value);
+    if (key.length > LONGEST_INTERNED) return value;
     if (!known.has(key)) {
-      if (known.size === most) known.clear();
+      if (size + key.length > MOST_INTERNED) {
+        known.clear();
+        size = 0;
+      }
       known.set(key, value);
+      size += key.length;
     }
     return known.get(key) as T;
   };
 }
 
-/** Without the members that are undefined. */
-const present = <T extends object>(members: { readonly [K in keyof T]: T[K] | undefined }): T =>
-  Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined)) as T;
-
-function projectMeta({ name, namespace, uid, labels, deletionTimestamp, ownerReferences }: Meta, intern: Intern): Meta {
-  const owners = ownerReferences?.map(({ kind, name, uid, controller }) =>
-    present<OwnerReference>({ kind, name, uid, controller }),
-  );
-  return present<Meta>({
-    name,
-    namespace: intern(namespace),
-    uid,
-    labels: labels && intern(labels),
-    deletionTimestamp,
-    ownerReferences: owners && intern(owners),
-  });
+export function controllerOf({ ownerReferences }: Pick<Meta, 'ownerReferences'>): Controller | null {
+  const found = ownerReferences?.find((owner) => owner.controller);
+  return found === undefined ? null : { kind: found.kind, name: found.name, uid: found.uid };
 }
 
-type Container = NonNullable<NonNullable<PodObject['spec']>['containers']>[number];
-
-const projectContainers = (containers: readonly Container[] | undefined): Container[] | undefined =>
-  containers
-    ?.filter(({ ports }) => (ports ?? []).length > 0)
-    .map(({ ports, restartPolicy }) =>
-      present<Container>({
-        restartPolicy,
-        ports: ports?.map(({ name, containerPort, protocol }) => ({ name, containerPort, protocol })),
-      }),
-    );
+/** Once it is known what controls its controller. */
+export function countToWorkload(pod: HeldPod, lookup: OwnerLookup, intern: Intern = (owner) => owner): void {
+  const { name, namespace, labels, controller } = pod;
+  if (controller === null) return;
+  pod.owner = intern(
+    ownerOf({ name, namespace, labels, ownerReferences: [{ ...controller, controller: true }] }, lookup),
+  );
+}
 
 /** For the pods of one list, and of the watch after it. */
-export function podProjection(): (pod: KubePod) => KubePod {
+export function podProjection(lookup?: OwnerLookup): (pod: KubePod) => HeldPod {
   const intern = createIntern();
-  return ({ metadata, spec = {}, status = {} }) => ({
-    metadata: projectMeta(metadata, intern),
-    spec: intern(
-      present<NonNullable<PodObject['spec']>>({
-        hostNetwork: spec.hostNetwork,
-        containers: projectContainers(spec.containers),
-        initContainers: projectContainers(spec.initContainers),
-      }),
-    ),
-    status: present<NonNullable<PodObject['status']>>({
-      phase: status.phase && intern(status.phase),
-      podIP: status.podIP,
-      podIPs: status.podIPs?.map(({ ip }) => ({ ip })),
-      hostIP: status.hostIP && intern(status.hostIP),
-      hostIPs: status.hostIPs && intern(status.hostIPs),
-    }),
-  });
-}
-
-/** For the pages of one list of pods. */
-export function keepPods(): (page: readonly KubePod[]) => KubePod[] {
-  const project = podProjection();
-  return (page) => page.map(project);
-}
-
-/** For the pages of one list of pods that are judged for reachability. */
-export function internPods(): (pods: readonly Pod[]) => Pod[] {
-  const intern = createIntern();
-  return (pods) =>
-    pods.map(({ namespace, labels, ports, nodeIPs = [], owner, phase, ...own }) => ({
+  return (object) => {
+    const { namespace, labels, ports, nodeIPs = [], owner, phase, ...own } = podFromObject(object, lookup);
+    return {
       ...own,
       namespace: intern(namespace),
       labels: intern(labels),
       ports: intern(ports),
       nodeIPs: intern(nodeIPs),
-      owner: intern(owner),
+      // A pod that nothing owns is the only one of this owner.
+      owner: owner.kind === 'Pod' ? owner : intern(owner),
       phase: intern(phase),
-    }));
+      uid: object.metadata.uid,
+      controller: intern(controllerOf(object.metadata)),
+      isDeleting: object.metadata.deletionTimestamp !== undefined,
+    };
+  };
 }
 
-/** For the pages of one list of which the metadata matters, and what `more` says. */
-export function keepMeta<T extends { readonly metadata: Meta }>(
-  more: (object: T) => Omit<T, 'metadata'>,
-): (page: readonly T[]) => (Omit<T, 'metadata'> & { readonly metadata: Meta })[] {
-  const intern = createIntern();
-  return (page) => page.map((object) => ({ ...more(object), metadata: projectMeta(object.metadata, intern) }));
+/** For the pages of one list of pods. */
+export function keepPods(lookup?: OwnerLookup): (page: readonly KubePod[]) => HeldPod[] {
+  const project = podProjection(lookup);
+  return (page) => page.map(project);
+}
+
+export function projectService({ metadata, spec = {} }: KubeService): HeldService {
+  const { type = 'ClusterIP', selector = {}, clusterIP = '' } = spec;
+  return {
+    namespace: metadata.namespace,
+    name: metadata.name,
+    type,
+    selector,
+    clusterIP: clusterIP === 'None' || clusterIP === '' ? null : clusterIP,
+    isDeleting: metadata.deletionTimestamp !== undefined,
+  };
 }
 
 /**
  * Labels tell which grant a policy is of, and are kept where they are those of this instance, which nobody else may set. Anybody may set those
  * of another, and would hide a policy from who looks for others' by them.
  */
-export function keepPolicies(instance?: string): (page: readonly NetworkPolicy[]) => NetworkPolicy[] {
+export function policyProjection(instance?: string): (policy: NetworkPolicy) => NetworkPolicy {
   const isOwn = (labels: Meta['labels']) => instance !== undefined && labels?.[INSTANCE_LABEL] === instance;
-  return (page) =>
-    page.map(({ metadata: { name, namespace, labels } = {}, spec }) => ({
-      metadata: present<NonNullable<NetworkPolicy['metadata']>>({
-        name,
-        namespace,
-        labels: isOwn(labels) ? labels : undefined,
-      }),
-      ...(spec === undefined ? {} : { spec }),
-    }));
+  return ({ metadata: { name, namespace, labels } = {}, spec }) => ({
+    metadata: { name, namespace, ...(isOwn(labels) ? { labels } : {}) },
+    ...(spec === undefined ? {} : { spec }),
+  });
+}
+
+/** For the pages of one list of policies. */
+export function keepPolicies(instance?: string): (page: readonly NetworkPolicy[]) => NetworkPolicy[] {
+  const project = policyProjection(instance);
+  return (page) => page.map(project);
 }

@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { ReaperCluster } from '../../app/reap.ts';
-import { GRANT_LABEL } from '../../domain/confinement.ts';
+import type { ReaperCluster } from '../../app/upkeep/reap.ts';
+import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
 import type { Api, Kind } from './api.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
-import { createFinder } from './found.ts';
-import { INSTANCE_LABEL } from './manifests.ts';
+import { createFinder, KINDS } from './found.ts';
+import { INSTANCE_LABEL, workspaceName } from './manifests.ts';
+import type { KubeObject } from './object.ts';
 
 /** For how long a deleted object, or the pod of a deleted workspace, is waited for: milliseconds. */
 const PATIENCE = { object: 3000, pod: 20_000 };
@@ -49,4 +50,35 @@ export function createReaperCluster(options: {
             .length === 0,
       ),
   };
+}
+
+/** An instance that has something open. */
+export interface OpenInstance {
+  readonly instance: string;
+  readonly grants: number;
+  /** Where its workspaces are; null: it has none open. */
+  readonly workspacesNamespace: string | null;
+}
+
+/** The instances in this cluster, but for this one, of which there are objects of grants, sealed or not. */
+export async function otherOpenInstances(api: Api, instance: string): Promise<OpenInstance[]> {
+  const selector = `${INSTANCE_LABEL},${INSTANCE_LABEL}!=${instance}`;
+  const lists = KINDS.map((kind) =>
+    api.list<Pick<KubeObject, 'metadata'>>(kind, null, { selector, metadataOnly: true }),
+  );
+  return byInstance((await Promise.all(lists)).flat());
+}
+
+/** The instances of which these objects are, in the order of their names. */
+export function byInstance(objects: readonly Pick<KubeObject, 'metadata'>[]): OpenInstance[] {
+  const idOf = ({ metadata }: Pick<KubeObject, 'metadata'>) => metadata.labels?.[GRANT_LABEL] ?? '';
+  const instances = Map.groupBy(objects, ({ metadata }) => metadata.labels?.[INSTANCE_LABEL] ?? '');
+  return [...instances]
+    .map(([instance, own]) => ({
+      instance,
+      grants: new Set(own.map(idOf)).size,
+      workspacesNamespace:
+        own.find((object) => object.metadata.name === workspaceName(idOf(object)))?.metadata.namespace ?? null,
+    }))
+    .toSorted((a, b) => a.instance.localeCompare(b.instance));
 }

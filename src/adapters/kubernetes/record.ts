@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { deflateRawSync, inflateRawSync } from 'node:zlib';
 import { canonical } from '../../domain/canonical.ts';
-import { GRANT_VERSION, type Grant } from '../../domain/grant.ts';
+import { GRANT_VERSION, type Grant } from '../../domain/grant/grant.ts';
 import type { ClusterKey, ClusterKeys } from './cluster-keys.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 

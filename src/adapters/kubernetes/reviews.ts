@@ -1,8 +1,8 @@
-import type { Lack } from '../../app/conditions.ts';
-import type { Grant } from '../../domain/grant.ts';
-import { narrowedRules } from '../../domain/narrowed-rules.ts';
-import type { Profile } from '../../domain/policy.ts';
-import type { Rule } from '../../domain/rights.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
+import { ownRulesOf, type Profile } from '../../domain/policy/policy.ts';
+import { narrowedRules } from '../../domain/rights/narrowed-rules.ts';
+import type { Rule } from '../../domain/rights/rights.ts';
 import { type Api, ApiError } from './api.ts';
 import { objectName } from './manifests.ts';
 
@@ -103,7 +103,7 @@ export async function missingRights(api: Api, profile: Profile): Promise<string[
   for (const namespace of namespaces) {
     const wanted: Access[] =
       role === undefined
-        ? accessesOf(profile.rules ?? [], namespace)
+        ? accessesOf(ownRulesOf(profile) ?? [], namespace)
         : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
     for (const access of wanted) if (!(await maySelf(api, access))) missing.push(describe(access));
   }
@@ -128,6 +128,8 @@ function describe({ namespace, verb, resource, subresource, name }: Access): str
 const of = (group: string, resources: readonly string[], verbs: readonly string[]): Access[] =>
   resources.flatMap((resource) => verbs.map((verb) => ({ namespace: '', group, resource, verb })));
 
+const CHART_ROLE = 'Give its service account the ClusterRole of the chart.';
+
 /** What it takes to find what is open and to end it, in every namespace: profiles may have named others yesterday. */
 const TO_END: readonly Access[] = [
   ...of('', ['pods'], ['list']),
@@ -137,6 +139,27 @@ const TO_END: readonly Access[] = [
   ...of('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
 ];
 
+/** What it takes to know the cluster around grants: what the model of the cluster holds. */
+const TO_WATCH: readonly Access[] = [
+  ...of('', ['pods', 'namespaces', 'services'], ['list', 'watch']),
+  ...of('apps', ['deployments', 'statefulsets', 'daemonsets', 'replicasets'], ['list', 'watch']),
+  ...of('batch', ['jobs'], ['list', 'watch']),
+  ...of('networking.k8s.io', ['networkpolicies'], ['list', 'watch']),
+];
+
+/** What the bot may not do of what it takes to watch the cluster, a phrase each. */
+export async function missingToWatch(api: Api): Promise<string[]> {
+  const allowed = await Promise.all(TO_WATCH.map((access) => maySelf(api, access)));
+  return TO_WATCH.filter((_, index) => allowed[index] !== true).map(describe);
+}
+
+/** What the bot lacks to watch the cluster; null: nothing. @throws Unavailable while the API server is away */
+export async function lackOfWatching(api: Api): Promise<Lack | null> {
+  const missing = await missingToWatch(api);
+  if (missing.length === 0) return null;
+  return { lacks: `Drawbridge may not ${missing.join(', ')}`, todo: CHART_ROLE };
+}
+
 /** What the bot lacks to end grants; null: nothing. @throws Unavailable while the API server is away */
 export async function lackOfEnding(api: Api): Promise<Lack | null> {
   try {
@@ -145,7 +168,7 @@ export async function lackOfEnding(api: Api): Promise<Lack | null> {
     if (missing.length === 0) return null;
     return {
       lacks: `Drawbridge may not ${missing.map(describe).join(', ')} in all namespaces, so that grants can't be ended`,
-      todo: 'Give its service account the ClusterRole of the chart.',
+      todo: CHART_ROLE,
     };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;

@@ -53,6 +53,7 @@ function content(object: KubeObject): unknown {
         hostNetwork: pod.hostNetwork ?? false,
         hostPID: pod.hostPID ?? false,
         hostIPC: pod.hostIPC ?? false,
+        shareProcessNamespace: pod.shareProcessNamespace ?? false,
         serviceAccountName: pod.serviceAccountName ?? '',
         automountServiceAccountToken: pod.automountServiceAccountToken ?? true,
         terminationGracePeriodSeconds: pod.terminationGracePeriodSeconds ?? 30,

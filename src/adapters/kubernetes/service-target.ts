@@ -1,17 +1,12 @@
-import type { FrontService } from '../../app/ports.ts';
+import type { FrontService } from '../../app/ports/survey.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { WORKLOAD_KINDS, type WorkloadKind } from '../../domain/rights.ts';
-import { type PodObject, podFromObject, type ServiceObject, serviceFromObject } from '../../network/objects.ts';
+import { WORKLOAD_KINDS, type WorkloadKind } from '../../domain/rights/rights.ts';
+import { type ServiceObject, serviceFromObject } from '../../network/objects.ts';
 import { resolveService, type ServiceResolution } from '../../network/services.ts';
+import type { Pod } from '../../network/types.ts';
+import type { Controller } from './projection.ts';
 
 /** A Service as a target: the one workload behind it, and the container ports at which its traffic arrives. Pure. */
-
-/** What owns a pod: kind and name as its controller, or the pod itself. */
-export interface Owner {
-  readonly kind: string;
-  readonly name: string;
-  readonly uid: string;
-}
 
 interface BehindService<P> {
   /** The running pods that the Service selects; at least one. */
@@ -24,20 +19,18 @@ const MOST_NAMED = 5;
 
 /**
  * @param pods those of the Service's namespace that run
+ * @param topOf what is on top of a pod, or the pod itself
  * @throws Refusal where no one workload is behind the Service
  */
-export function behindService<P extends PodObject>(
+export function behindService<P extends Pod>(
   object: ServiceObject,
   pods: readonly P[],
-  ownerOf: (pod: P) => Owner,
+  topOf: (pod: P) => Controller,
 ): BehindService<P> {
   const service = serviceFromObject(object);
   const where = service.namespace;
   const named = `Service ${service.name}`;
-  const resolution = resolveService(
-    service,
-    pods.map((pod) => podFromObject(pod)),
-  );
+  const resolution = resolveService(service, pods);
   switch (resolution.kind) {
     case 'external':
       throw refusal(
@@ -61,11 +54,11 @@ export function behindService<P extends PodObject>(
       return resolution satisfies never;
   }
   const names = new Set(resolution.pods.map(({ name }) => name));
-  const behind = pods.filter((pod) => names.has(pod.metadata?.name ?? ''));
-  const owners = [...new Map(behind.map((pod) => ownerOf(pod)).map((owner) => [owner.uid, owner])).values()];
+  const behind = pods.filter(({ name }) => names.has(name));
+  const owners = [...new Map(behind.map((pod) => topOf(pod)).map((owner) => [owner.uid, owner])).values()];
   const [owner] = owners;
-  const kindOf = (one: Owner | undefined) => WORKLOAD_KINDS.find(({ kind }) => kind === one?.kind);
-  const onePod = `${where}/pod/${behind[0]?.metadata?.name ?? 'NAME'}`;
+  const kindOf = (one: Controller | undefined) => WORKLOAD_KINDS.find(({ kind }) => kind === one?.kind);
+  const onePod = `${where}/pod/${behind[0]?.name ?? 'NAME'}`;
   if (owner === undefined || owners.length > 1) {
     const possible = owners.find((one) => kindOf(one) !== undefined);
     throw refusal(
@@ -87,13 +80,13 @@ export function behindService<P extends PodObject>(
  * @param owned the workload's pods, by its uid
  * @throws Refusal unless they are exactly those behind the Service
  */
-export function mustBeSame<P extends PodObject>(
+export function mustBeSame<P extends Pod>(
   service: ServiceObject,
   { pods, workload }: BehindService<P>,
   owned: readonly P[],
 ): void {
   const { namespace, name } = serviceFromObject(service);
-  const nameOf = (pod: P) => pod.metadata?.name ?? '';
+  const nameOf = (pod: P) => pod.name;
   const missing = (from: readonly P[], others: readonly P[]) => {
     const names = new Set(others.map(nameOf));
     return from.map(nameOf).filter((one) => !names.has(one));
@@ -117,12 +110,9 @@ export function mustBeSame<P extends PodObject>(
  * Where a Service is dialled and where that arrives.
  * @throws Refusal where a named targetPort has no one number on all pods, or the Service names no port
  */
-export function portsOfService(object: ServiceObject, pods: readonly PodObject[]): FrontService['ports'] {
+export function portsOfService(object: ServiceObject, pods: readonly Pod[]): FrontService['ports'] {
   const service = serviceFromObject(object);
-  const resolution = resolveService(
-    service,
-    pods.map((pod) => podFromObject(pod)),
-  );
+  const resolution = resolveService(service, pods);
   if (resolution.kind === 'unresolved-ports') throw unresolved(service.name, resolution);
   if (resolution.kind !== 'pods') throw new Error(`the pods behind ${service.name} were there a moment ago`);
   if (resolution.ports.length === 0)

@@ -4,14 +4,12 @@ import {
   type OwnerLookup,
   type OwnerObject,
   ownerLookup,
-  type PodObject,
-  podFromObject,
   type ServiceObject,
   serviceFromObject,
 } from '../../network/objects.ts';
 import type { Cluster, NetworkPolicy, Service } from '../../network/types.ts';
 import { type Api, ApiError, type Kind, type ListOptions } from './api.ts';
-import { internPods, keepPolicies } from './projection.ts';
+import { type KubePod, keepPods, keepPolicies } from './projection.ts';
 
 /** All that reachability depends on, with the Services by which people name what they dial. */
 export interface ClusterSnapshot extends Cluster {
@@ -21,24 +19,17 @@ export interface ClusterSnapshot extends Cluster {
 /**
  * Reads a cluster, or some of its namespaces as if there were no others; pods are counted to the workload on top.
  * Only lists and reads; of each page only what reachability depends on is kept.
- * @param of.instance whose grants' policies keep their labels
  * @throws ApiError for what may not be read and for a namespace that is not there; Unavailable when there is no answer
  */
-export async function readCluster(
-  api: Api,
-  { namespaces = [], instance }: { readonly namespaces?: readonly string[]; readonly instance?: string } = {},
-): Promise<Cluster> {
+export async function readCluster(api: Api, namespaces: readonly string[] = []): Promise<Cluster> {
   const list = lister(api, namespaces);
   const [found, owners, policies] = await Promise.all([
     readNamespaces(api, namespaces),
     readOwners(list),
-    list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', { keep: keepPolicies(instance) }),
+    list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', { keep: keepPolicies() }),
   ]);
   // After what stands between pods and their workloads, so that a page of them is done with at once.
-  const intern = internPods();
-  const pods = await list('Pod', {
-    keep: (page: readonly PodObject[]) => intern(page.map((pod) => podFromObject(pod, owners))),
-  });
+  const pods = await list<KubePod, Cluster['pods'][number]>('Pod', { keep: keepPods(owners) });
   return { namespaces: found, pods, policies };
 }
 
@@ -47,7 +38,7 @@ export async function readSnapshot(api: Api, namespaces: readonly string[] = [])
   const services = lister(api, namespaces)('Service', {
     keep: (page: readonly ServiceObject[]) => page.map(serviceFromObject),
   });
-  const [cluster, found] = await Promise.all([readCluster(api, { namespaces }), services]);
+  const [cluster, found] = await Promise.all([readCluster(api, namespaces), services]);
   return { ...cluster, services: found };
 }
 

@@ -1,22 +1,40 @@
 import { setImmediate } from 'node:timers/promises';
-import type { ClusterAccess, Survey } from '../../app/ports.ts';
-import type { LabelSelector, PortRef } from '../../domain/confinement.ts';
+import { begun } from '../../app/common/begun.ts';
+import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
+import type { Survey, SurveyPurpose } from '../../app/ports/survey.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Plan } from '../../domain/plan.ts';
-import { type Profile, roleOf } from '../../domain/policy.ts';
-import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights.ts';
+import type { LabelSelector, PortRef } from '../../domain/plan/confinement.ts';
+import type { Plan } from '../../domain/plan/plan.ts';
+import { ownRulesOf, type Profile, roleOf } from '../../domain/policy/policy.ts';
+import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights/rights.ts';
 import type { Target, Wanted } from '../../domain/target.ts';
-import { podFromObject, type ServiceObject } from '../../network/objects.ts';
+import type { OwnerLookup } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
-import type { Cluster } from '../../network/types.ts';
+import type { Cluster, NetworkPolicy } from '../../network/types.ts';
+import { isLive } from '../../network/verdict.ts';
 import type { Api } from './api.ts';
+import type { ClusterModel } from './model/cluster-model.ts';
 import { readOtherPolicies } from './other-policies.ts';
-import { type KubePod, keepMeta, keepPods, type Meta } from './projection.ts';
-import { behindService, mustBeSame, type Owner, portsOfService } from './service-target.ts';
+import {
+  type Controller,
+  controllerOf,
+  countToWorkload,
+  type HeldPod,
+  type HeldService,
+  type KubeService,
+  keepPods,
+  keepPolicies,
+  type Meta,
+  projectService,
+} from './projection.ts';
+import { behindService, mustBeSame, portsOfService } from './service-target.ts';
 
-/** Reading the cluster: targets, their pods, and what reachability is computed from. */
+/**
+ * What plans are made of. What an approval binds is read from the API server where it is to be bound ({@link SurveyPurpose}); all else, and all
+ * that is only shown, comes from the model of the cluster.
+ */
 
-interface Controller {
+interface Workload {
   readonly metadata: Meta;
   readonly spec?: {
     readonly replicas?: number;
@@ -24,29 +42,47 @@ interface Controller {
     readonly template?: { readonly metadata?: Pick<Meta, 'labels'> };
   };
 }
-interface KubeService extends ServiceObject {
-  readonly metadata: Meta;
-}
 /** The pods of a namespace, and the ReplicaSets that may stand between them and their Deployments: of one moment. */
 interface Inventory {
+  readonly all: readonly HeldPod[];
   /** Those that run. */
-  readonly pods: readonly KubePod[];
-  readonly ended: readonly KubePod[];
-  /** By uid. */
-  readonly replicaSets: ReadonlyMap<string, Controller>;
+  readonly pods: readonly HeldPod[];
+  readonly ended: readonly HeldPod[];
+  /** What controls this ReplicaSet, by its uid. */
+  readonly controllerOf: (uid: string) => Controller | null;
+}
+
+/** Where it is looked for what stands in one namespace: at the API server, or in the model. */
+interface Source {
+  inventory(namespace: string, withReplicaSets: boolean): Promise<Inventory>;
+  services(namespace: string): Promise<readonly HeldService[]>;
+}
+
+/** A target as it was found. */
+interface FoundTarget extends Pick<Survey, 'target' | 'service' | 'workload'> {
+  /** Null for scope namespace. */
+  readonly there: Inventory | null;
 }
 
 /** Services that are held against pods in one go, and that are told of in a plan. */
 const SERVICES_AT_ONCE = 20;
 const MOST_SERVICES = 20;
 
-const LISTED: readonly WorkloadKind[] = ['Deployment', 'StatefulSet', 'DaemonSet'];
+/** For so long it is remembered which other policies the cluster serves: milliseconds. */
+const OTHERS_FOR = 60_000;
 
-export function createSurveyor(
-  api: Api,
-  snapshot: () => Promise<Cluster>,
-): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
-  survey(wanted: Wanted, profile: Profile): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
+export function createSurveyor({
+  api,
+  model,
+  instance,
+  workspacesNamespace,
+}: {
+  readonly api: Api;
+  readonly model: ClusterModel;
+  readonly instance: string;
+  readonly workspacesNamespace: string;
+}): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
+  survey(wanted: Wanted, profile: Profile, purpose: SurveyPurpose): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
   /** What a named role allows; null: there is none. */
   rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
   /** By name, also those that have ended; an address that is not known yet is empty. */
@@ -56,33 +92,38 @@ export function createSurveyor(
   /** `pod NAME` of those that have these labels and are not of the workload. */
   strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
 } {
-  const servicesIn = (namespace: string) =>
-    api.list('Service', namespace, { keep: keepMeta<KubeService>(({ spec }) => (spec === undefined ? {} : { spec })) });
+  const otherPolicies = remembered(OTHERS_FOR, () => readOtherPolicies(api));
 
-  async function inventory(namespace: string, withReplicaSets: boolean): Promise<Inventory> {
-    const [pods, replicaSets] = await Promise.all([
-      api.list('Pod', namespace, { keep: keepPods() }),
-      withReplicaSets
-        ? api.list('ReplicaSet', namespace, { metadataOnly: true, keep: keepMeta<Controller>(() => ({})) })
-        : [],
-    ]);
-    const there = pods.filter((pod) => pod.metadata.deletionTimestamp === undefined);
-    const hasEnded = ({ status }: KubePod) => ['Succeeded', 'Failed'].includes(status?.phase ?? '');
-    return {
-      pods: there.filter((pod) => !hasEnded(pod)),
-      ended: there.filter(hasEnded),
-      replicaSets: new Map(replicaSets.map((set) => [set.metadata.uid, set])),
-    };
-  }
-
+  const apiServer: Source = {
+    async inventory(namespace, withReplicaSets) {
+      const [pods, replicaSets] = await Promise.all([
+        api.list('Pod', namespace, { keep: keepPods() }),
+        withReplicaSets
+          ? api.list('ReplicaSet', namespace, {
+              metadataOnly: true,
+              keep: (page: readonly { metadata: Meta }[]) =>
+                page.map(({ metadata }) => [metadata.uid, controllerOf(metadata)] as const),
+            })
+          : [],
+      ]);
+      const controllers = new Map(replicaSets);
+      return inventoryOf(pods, (uid) => controllers.get(uid) ?? null);
+    },
+    services: (namespace) =>
+      api.list<KubeService, HeldService>('Service', namespace, { keep: (page) => page.map(projectService) }),
+  };
+  const inModel: Source = {
+    inventory: async (namespace) => inventoryOf(model.podsIn(namespace), (uid) => model.replicaSetController(uid)),
+    services: async (namespace) => model.servicesIn(namespace),
+  };
   async function surveyWorkload(
     target: Target,
     there: Inventory,
-    services: readonly KubeService[],
-  ): Promise<{ workload: NonNullable<Survey['workload']>; owned: readonly KubePod[] }> {
+    services: readonly HeldService[],
+  ): Promise<{ workload: NonNullable<Survey['workload']>; owned: readonly HeldPod[] }> {
     const { namespace, workload } = target;
     if (workload === undefined) throw new Error('no workload');
-    const found = await api.read<Controller>(workload.kind, namespace, workload.name);
+    const found = await api.read<Workload>(workload.kind, namespace, workload.name);
     if (found === null)
       throw new Refusal(
         'target',
@@ -95,7 +136,7 @@ export function createSurveyor(
     const selector = isPod ? { matchLabels: found.metadata.labels ?? {} } : (found.spec?.selector ?? {});
     const known = { kind: workload.kind, uid: found.metadata.uid, selector };
     const owned = podsOwnedBy(known, there);
-    const names = new Set(owned.map((pod) => pod.metadata.name));
+    const names = new Set(owned.map(({ name }) => name));
     const others = othersSelected(there, owned, known);
     return {
       owned,
@@ -103,15 +144,11 @@ export function createSurveyor(
         uid: found.metadata.uid,
         selector,
         labels: (isPod ? found.metadata.labels : found.spec?.template?.metadata?.labels) ?? {},
-        pods: owned.map((pod) => ({
-          name: pod.metadata.name,
-          ip: pod.status?.podIP ?? '',
-          hostNetwork: pod.spec?.hostNetwork ?? false,
-        })),
-        ended: podsOwnedBy(known, { ...there, pods: there.ended }).map((pod) => pod.metadata.name),
+        pods: owned.map(({ name, ips, hostNetwork }) => ({ name, ip: ips[0] ?? '', hostNetwork })),
+        ended: podsOwnedBy(known, { ...there, pods: there.ended }).map(({ name }) => name),
         replicas: found.spec?.replicas ?? null,
         ports: portsInCommon(owned),
-        services: (await servicesOf(services, there.pods, names)).map(named),
+        services: (await servicesOf(services, there.pods, names)).map(({ name, clusterIP }) => ({ name, clusterIP })),
         kin: others.kin,
         strangers: others.strangers,
       },
@@ -123,7 +160,8 @@ export function createSurveyor(
     namespace: string,
     name: string,
     opensPorts: boolean,
-  ): Promise<Pick<Survey, 'target' | 'service' | 'workload'>> {
+    from: Source,
+  ): Promise<FoundTarget> {
     const service = await api.read<KubeService>('Service', namespace, name);
     if (service === null)
       throw new Refusal(
@@ -133,31 +171,37 @@ export function createSurveyor(
       );
     if (service.metadata.deletionTimestamp !== undefined)
       throw beingDeleted(`Service ${name} in namespace ${namespace}`);
-    const there = await inventory(namespace, true);
-    const behind = behindService(service, there.pods, (pod) => ownerOf(pod, there));
+    const there = await from.inventory(namespace, true);
+    const behind = behindService(service, there.pods, (pod) => topOf(pod, there));
     const target = { namespace, workload: behind.workload, service: name };
     const { workload, owned } = await surveyWorkload(target, there, []);
     mustBeSame(service, behind, owned);
     const ports = opensPorts ? portsOfService(service, behind.pods) : [];
     return {
+      there,
       target,
       service: { name, headless: service.spec?.clusterIP === 'None', ports },
-      workload: { ...workload, ports: inOrder(ports), services: [named(service)] },
+      workload: {
+        ...workload,
+        ports: inOrder(ports),
+        services: [{ name, clusterIP: projectService(service).clusterIP }],
+      },
     };
   }
 
   async function surveyTarget(
     { namespace, workload, service }: Wanted,
     opensPorts: boolean,
-  ): Promise<Pick<Survey, 'target' | 'service' | 'workload'>> {
-    if (service !== undefined) return surveyService(namespace, service, opensPorts);
-    if (workload === undefined) return { target: { namespace }, service: null, workload: null };
+    from: Source,
+  ): Promise<FoundTarget> {
+    if (service !== undefined) return surveyService(namespace, service, opensPorts, from);
+    if (workload === undefined) return { target: { namespace }, service: null, workload: null, there: null };
     const target = { namespace, workload };
     const [there, services] = await Promise.all([
-      inventory(namespace, hasReplicaSets(workload.kind)),
-      servicesIn(namespace),
+      from.inventory(namespace, hasReplicaSets(workload.kind)),
+      from.services(namespace),
     ]);
-    return { target, service: null, workload: (await surveyWorkload(target, there, services)).workload };
+    return { target, service: null, workload: (await surveyWorkload(target, there, services)).workload, there };
   }
 
   async function rulesOf(
@@ -190,9 +234,61 @@ export function createSurveyor(
     return rules;
   }
 
-  async function surroundings(): Promise<Pick<Survey, 'cluster' | 'otherPolicies'>> {
-    const [cluster, otherPolicies] = await Promise.all([snapshot(), readOtherPolicies(api)]);
-    return { cluster, otherPolicies };
+  /** The policies of these namespaces as the API server has them. */
+  async function policiesOf(namespaces: readonly string[]): Promise<NetworkPolicy[]> {
+    const lists = namespaces.map((namespace) =>
+      api.list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', namespace, { keep: keepPolicies(instance) }),
+    );
+    return (await Promise.all(lists)).flat();
+  }
+
+  /** The pods of the target's namespace, each counted to the workload on top of it. */
+  async function countedPods({ target, workload, there }: FoundTarget): Promise<readonly HeldPod[] | null> {
+    if (workload === null || there === null) return null;
+    const { namespace } = target;
+    const jobs = there.all.flatMap(({ controller, labels }) =>
+      controller?.kind === 'Job' && matches(workload.selector, labels) ? [controller.name] : [],
+    );
+    const read = [...new Set(jobs)].map(async (name) => {
+      const job = await api.read<{ metadata: Meta }>('Job', namespace, name);
+      return job === null ? [] : [[job.metadata.uid, controllerOf(job.metadata) ?? undefined] as const];
+    });
+    const controllers = new Map((await Promise.all(read)).flat());
+    const lookup: OwnerLookup = (controller) => {
+      const uid = controller.uid ?? '';
+      return controllers.has(uid)
+        ? controllers.get(uid)
+        : (there.controllerOf(uid) ?? model.lookup(controller, namespace));
+    };
+    for (const pod of there.all) countToWorkload(pod, lookup);
+    return there.all;
+  }
+
+  /** The cluster of the model, and over it what there is now of what an approval binds. */
+  async function clusterAround(
+    wanted: Wanted,
+    { network: { mode } }: Profile,
+    purpose: SurveyPurpose,
+    found: Promise<FoundTarget>,
+    labels: Cluster['namespaces'][number]['labels'],
+  ): Promise<Cluster> {
+    const { namespace } = wanted;
+    if (purpose === 'shown') return model.cluster();
+    const read = mode === 'workspace' ? [namespace, workspacesNamespace] : [namespace];
+    const [policies, pods] = await Promise.all([policiesOf([...new Set(read)]), found.then(countedPods)]);
+    const cluster = model.cluster();
+    return {
+      namespaces: [...cluster.namespaces.filter(({ name }) => name !== namespace), { name: namespace, labels }],
+      pods: pods === null ? cluster.pods : [...cluster.pods.filter((pod) => pod.namespace !== namespace), ...pods],
+      policies: [...cluster.policies.filter(({ metadata }) => !read.includes(metadata?.namespace ?? '')), ...policies],
+    };
+  }
+
+  async function surroundings(
+    ...given: Parameters<typeof clusterAround>
+  ): Promise<Pick<Survey, 'cluster' | 'otherPolicies' | 'staleSince'>> {
+    const [cluster, others] = await Promise.all([clusterAround(...given), otherPolicies()]);
+    return { cluster, otherPolicies: others, staleSince: model.staleSince() };
   }
 
   async function clusterUid(): Promise<string> {
@@ -204,74 +300,71 @@ export function createSurveyor(
   return {
     rulesOf,
     async namespaces() {
-      const all = await api.list('Namespace', null, {
-        metadataOnly: true,
-        keep: keepMeta<{ metadata: Meta }>(() => ({})),
-      });
-      return all
-        .filter(({ metadata }) => metadata.deletionTimestamp === undefined)
-        .map(({ metadata }) => metadata.name);
+      await model.listed();
+      return model.namespaces().flatMap(({ name, isDeleting }) => (isDeleting ? [] : [name]));
     },
     async workloads(namespace) {
-      const lists = await Promise.all(
-        LISTED.map(
-          async (kind) =>
-            await api.list(kind, namespace, {
-              metadataOnly: true,
-              keep: (page: readonly Controller[]) =>
-                page.filter(isLasting).map(({ metadata }) => ({ kind, name: metadata.name })),
-            }),
-        ),
-      );
-      const services = (await servicesIn(namespace)).filter(
-        ({ spec, metadata }) =>
-          isLasting({ metadata }) && spec?.type !== 'ExternalName' && Object.keys(spec?.selector ?? {}).length > 0,
-      );
-      return [...lists.flat(), ...services.map(({ metadata }) => ({ kind: 'Service', name: metadata.name }))].toSorted(
-        (a, b) => (a.name < b.name ? -1 : 1),
-      );
+      await model.listed();
+      const workloads = model.workloadsIn(namespace).filter(({ isDeleting }) => !isDeleting);
+      const services = model
+        .servicesIn(namespace)
+        .filter(
+          ({ isDeleting, type, selector }) =>
+            !isDeleting && type !== 'ExternalName' && Object.keys(selector).length > 0,
+        );
+      return [
+        ...workloads.map(({ kind, name }) => ({ kind, name })),
+        ...services.map(({ name }) => ({ kind: 'Service', name })),
+      ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
-    async survey(target, profile) {
-      const namespace = await api.read<{ metadata: Meta }>('Namespace', null, target.namespace);
+    async survey(wanted, profile, wantedFor) {
+      // Of what is not as of now not even what is shown is taken, where it can be read.
+      const purpose = model.staleSince() === null ? wantedFor : 'bound';
+      const { mode } = profile.network;
+      const [uid, rules] = [begun(clusterUid()), begun(rulesGivenBy(profile, wanted.namespace))];
+      const namespace = await api.read<{ metadata: Meta }>('Namespace', null, wanted.namespace);
       if (namespace === null)
         throw new Refusal(
           'target',
-          `There is no namespace ${target.namespace} in the cluster.`,
+          `There is no namespace ${wanted.namespace} in the cluster.`,
           'Check the name; `/jit` lists what you may ask for.',
         );
-      if (namespace.metadata.deletionTimestamp !== undefined) throw beingDeleted(`Namespace ${target.namespace}`);
-      const opensPorts = profile.network.mode === 'workspace' || profile.network.mode === 'bastion';
-      const [uid, found, [roleRules, around]] = await Promise.all([
-        clusterUid(),
-        surveyTarget(target, opensPorts),
-        rulesGivenBy(profile, target.namespace).then(async (rules) => {
-          const matters = profile.network.mode !== 'none' || letsIntoPods(profile.rules ?? rules ?? []);
-          return [rules, matters ? await surroundings() : { cluster: null, otherPolicies: [] }] as const;
-        }),
-      ]);
-      return { clusterUid: uid, namespaceUid: namespace.metadata.uid, ...found, roleRules, ...around };
+      if (namespace.metadata.deletionTimestamp !== undefined) throw beingDeleted(`Namespace ${wanted.namespace}`);
+      if (purpose === 'shown') await model.listed();
+      const opensPorts = mode === 'workspace' || mode === 'bastion';
+      const target = surveyTarget(wanted, opensPorts, purpose === 'shown' ? inModel : apiServer);
+      const around = rules.then(async (given) => {
+        const matters = mode !== 'none' || letsIntoPods(ownRulesOf(profile) ?? given ?? []);
+        if (!matters) return UNAFFECTED;
+        await model.listed();
+        return surroundings(wanted, profile, purpose, target, namespace.metadata.labels ?? {});
+      });
+      const [{ there: _, ...found }, surrounding] = await Promise.all([target, around]);
+      return {
+        clusterUid: await uid,
+        namespaceUid: namespace.metadata.uid,
+        ...found,
+        roleRules: await rules,
+        ...surrounding,
+      };
     },
     async podsOfTarget(target, uid) {
       const { workload, namespace } = target;
       if (workload === undefined) return [];
-      const found = await api.read<Controller>(workload.kind, namespace, workload.name);
+      const found = await api.read<Workload>(workload.kind, namespace, workload.name);
       // Another workload of the same name is not what was approved: its pods are nobody's business.
       if (found === null || found.metadata.uid !== uid) return [];
-      const there = await inventory(namespace, hasReplicaSets(workload.kind));
+      const there = await apiServer.inventory(namespace, hasReplicaSets(workload.kind));
       const known = { kind: workload.kind, uid, selector: found.spec?.selector ?? {} };
-      const named = (pods: readonly KubePod[], hasEnded: boolean) =>
-        podsOwnedBy(known, { ...there, pods }).map(({ metadata, status }) => ({
-          name: metadata.name,
-          ip: status?.podIP ?? '',
-          hasEnded,
-        }));
+      const named = (pods: readonly HeldPod[], hasEnded: boolean) =>
+        podsOwnedBy(known, { ...there, pods }).map(({ name, ips }) => ({ name, ip: ips[0] ?? '', hasEnded }));
       return [...named(there.pods, false), ...named(there.ended, true)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     async whyGone({ workload, namespace }, uid) {
       const found =
         workload === undefined
           ? await api.read<{ metadata: Meta }>('Namespace', null, namespace)
-          : await api.read<Controller>(workload.kind, namespace, workload.name);
+          : await api.read<Workload>(workload.kind, namespace, workload.name);
       const name =
         workload === undefined
           ? `Namespace ${namespace}`
@@ -281,21 +374,33 @@ export function createSurveyor(
     },
     async strangersTo({ workload, namespace }, uid, selector) {
       if (workload === undefined) return [];
-      const there = await inventory(namespace, hasReplicaSets(workload.kind));
+      const there = await apiServer.inventory(namespace, hasReplicaSets(workload.kind));
       const known = { kind: workload.kind, uid, selector };
       return othersSelected(there, podsOwnedBy(known, there), known).strangers;
     },
   };
 }
 
-const isLasting = ({ metadata }: { readonly metadata: Meta }): boolean => metadata.deletionTimestamp === undefined;
+/** Of a grant that opens and closes nothing. */
+const UNAFFECTED = { cluster: null, otherPolicies: [], staleSince: null };
+
+function inventoryOf(all: readonly HeldPod[], controllerOf: Inventory['controllerOf']): Inventory {
+  const there = all.filter(({ isDeleting }) => !isDeleting);
+  return { all, pods: there.filter((pod) => isLive(pod)), ended: there.filter((pod) => !isLive(pod)), controllerOf };
+}
+
+/** What was asked for is the answer for so many milliseconds. */
+function remembered<T>(milliseconds: number, ask: () => Promise<T>): () => Promise<T> {
+  let known: { readonly answer: T; readonly until: number } | null = null;
+  return async () => {
+    if (known === null || performance.now() > known.until)
+      known = { answer: await ask(), until: performance.now() + milliseconds };
+    return known.answer;
+  };
+}
 
 const beingDeleted = (what: string): Refusal =>
   new Refusal('target', `${what} is being deleted.`, 'Ask again when it has been made anew.');
-
-function controllerOf(meta: Meta): Owner | undefined {
-  return meta.ownerReferences?.find((owner) => owner.controller);
-}
 
 /** What tells the pods of a workload from others. */
 interface Known {
@@ -308,30 +413,17 @@ interface Known {
  * By uid, link by link, since names and labels can be imitated by whoever may create pods there; and by the selector, as controllers do, since an
  * owner can be claimed as well.
  */
-function podsOwnedBy({ kind, uid, selector }: Known, { pods, replicaSets }: Inventory): KubePod[] {
-  const isOf = ({ metadata }: { readonly metadata: Meta }) => controllerOf(metadata)?.uid === uid;
+function podsOwnedBy({ kind, uid, selector }: Known, { pods, controllerOf }: Inventory): HeldPod[] {
   // The pods of a Deployment are those of its ReplicaSets, never its own.
-  const owners = new Set(kind === 'Deployment' ? [...replicaSets.values()].filter(isOf).map(uidOf) : [uid]);
-  return pods.filter(
-    (pod) =>
-      uidOf(pod) === uid ||
-      (owners.has(controllerOf(pod.metadata)?.uid ?? '') && matches(selector, pod.metadata.labels ?? {})),
-  );
+  const isOwner = (controller: Controller | null) =>
+    controller !== null && (kind === 'Deployment' ? controllerOf(controller.uid)?.uid : controller.uid) === uid;
+  return pods.filter((pod) => pod.uid === uid || (isOwner(pod.controller) && matches(selector, pod.labels)));
 }
-
-const uidOf = ({ metadata }: { readonly metadata: Meta }): string => metadata.uid;
 
 /** What is on top of a pod: the controller of its ReplicaSet where that has one, its own controller, or the pod itself. */
-function ownerOf({ metadata }: KubePod, { replicaSets }: Inventory): Owner {
-  const direct = controllerOf(metadata);
-  if (direct === undefined) return { kind: 'Pod', name: metadata.name, uid: metadata.uid };
-  const set = replicaSets.get(direct.uid);
-  return (set && controllerOf(set.metadata)) ?? direct;
-}
-
-function named({ metadata, spec }: KubeService): { name: string; clusterIP: string | null } {
-  const ip = spec?.clusterIP ?? '';
-  return { name: metadata.name, clusterIP: ip === 'None' || ip === '' ? null : ip };
+function topOf({ name, uid, controller }: HeldPod, { controllerOf }: Inventory): Controller {
+  if (controller === null) return { kind: 'Pod', name, uid };
+  return controllerOf(controller.uid) ?? controller;
 }
 
 /**
@@ -339,28 +431,28 @@ function named({ metadata, spec }: KubeService): { name: string; clusterIP: stri
  * the pods that have its rarest label, and whatever waits has its turn.
  */
 async function servicesOf(
-  services: readonly KubeService[],
-  pods: readonly KubePod[],
+  services: readonly HeldService[],
+  pods: readonly HeldPod[],
   names: ReadonlySet<string>,
-): Promise<KubeService[]> {
-  const byLabel = new Map<string, KubePod[]>();
+): Promise<HeldService[]> {
+  const byLabel = new Map<string, HeldPod[]>();
   for (const pod of pods)
-    for (const [key, value] of Object.entries(pod.metadata.labels ?? {})) {
+    for (const [key, value] of Object.entries(pod.labels)) {
       const having = byLabel.get(`${key}=${value}`);
       if (having === undefined) byLabel.set(`${key}=${value}`, [pod]);
       else having.push(pod);
     }
-  const found: KubeService[] = [];
+  const found: HeldService[] = [];
   for (const [index, service] of services.entries()) {
     if (index % SERVICES_AT_ONCE === 0) await setImmediate();
-    const matchLabels = service.spec?.selector ?? {};
+    const matchLabels = service.selector;
     const having = Object.entries(matchLabels).map(([key, value]) => byLabel.get(`${key}=${value}`) ?? []);
-    const fewest = having.reduce<readonly KubePod[] | null>(
+    const fewest = having.reduce<readonly HeldPod[] | null>(
       (least, list) => (least === null || list.length < least.length ? list : least),
       null,
     );
-    const behind = (fewest ?? []).filter((pod) => matches({ matchLabels }, pod.metadata.labels ?? {}));
-    if (behind.length > 0 && behind.every((pod) => names.has(pod.metadata.name))) found.push(service);
+    const behind = (fewest ?? []).filter((pod) => matches({ matchLabels }, pod.labels));
+    if (behind.length > 0 && behind.every(({ name }) => names.has(name))) found.push(service);
     if (found.length === MOST_SERVICES) break;
   }
   return found;
@@ -372,30 +464,28 @@ const hasReplicaSets = (kind: WorkloadKind): boolean => kind === 'Deployment' ||
 /** Other pods that the selector selects: of a Pod, by whether what is on top of them is on top of it too. Of what has pods no other is kin. */
 function othersSelected(
   there: Inventory,
-  owned: readonly KubePod[],
+  owned: readonly HeldPod[],
   { kind, selector }: Known,
 ): { kin: string[]; strangers: string[] } {
-  const names = new Set(owned.map((pod) => pod.metadata.name));
-  const owners = new Set(owned.map((pod) => ownerOf(pod, there).uid));
-  const others = there.pods.filter(
-    ({ metadata }) => !names.has(metadata.name) && matches(selector, metadata.labels ?? {}),
-  );
-  const isKin = (pod: KubePod) => kind === 'Pod' && owners.has(ownerOf(pod, there).uid);
+  const names = new Set(owned.map(({ name }) => name));
+  const tops = new Set(owned.map((pod) => topOf(pod, there).uid));
+  const others = there.pods.filter(({ name, labels }) => !names.has(name) && matches(selector, labels));
+  const isKin = (pod: HeldPod) => kind === 'Pod' && tops.has(topOf(pod, there).uid);
   return {
     kin: others
       .filter(isKin)
-      .map((pod) => pod.metadata.name)
+      .map(({ name }) => name)
       .toSorted(),
-    strangers: others.filter((pod) => !isKin(pod)).map((pod) => `pod ${pod.metadata.name}`),
+    strangers: others.filter((pod) => !isKin(pod)).map(({ name }) => `pod ${name}`),
   };
 }
 
 /** Ports that every pod declares: what a workload serves, whatever pod answers. */
-function portsInCommon(pods: readonly KubePod[]): PortRef[] {
+function portsInCommon(pods: readonly HeldPod[]): PortRef[] {
   const keyOf = (port: { readonly containerPort: number; readonly protocol: string }) =>
     `${port.containerPort}/${port.protocol}`;
   const counts = new Map<string, number>();
-  const declared = pods.map((pod) => podFromObject(pod).ports);
+  const declared = pods.map(({ ports }) => ports);
   for (const ports of declared)
     for (const key of new Set(ports.map(keyOf))) counts.set(key, (counts.get(key) ?? 0) + 1);
   return inOrder(

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
-import type { Job, News } from '../../app/ports.ts';
+import type { News } from '../../app/ports/notifier.ts';
+import type { Job } from '../../app/ports/scheduler.ts';
 import { isGrantId } from '../../domain/ids.ts';
 
 /** What changes the cluster or a grant; what only tells somebody. Each has a queue, so that a Slack that is away delays no revocation. */
@@ -20,6 +21,7 @@ const NEWS = [
   'warning',
   'extension',
   'extended',
+  'not-extended',
   'extension-answer',
   'extension-denied',
   'pods',

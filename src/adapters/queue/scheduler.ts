@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { Queue, RedisConnection, type WorkerOptions } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
-import type { Job, Scheduler } from '../../app/ports.ts';
+import type { Job, Scheduler } from '../../app/ports/scheduler.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { type Deed, isDeed, isNewer, jobKey, type Parsed, parseDeed, parseWord, type Word } from './jobs.ts';
 import { PatientWorker } from './patient-worker.ts';
@@ -23,7 +23,7 @@ export interface QueueLog {
 
 export interface QueueScheduler extends Scheduler {
   /** Jobs by queue: those that are due and wait, or run, or wait for a retry or their time; and those given up. */
-  depth(): Promise<Record<'deeds' | 'words', { waiting: number; active: number; delayed: number; failed: number }>>;
+  depth(): Promise<Record<QueueName, { waiting: number; active: number; delayed: number; failed: number }>>;
   close(): Promise<void>;
 }
 
@@ -55,8 +55,10 @@ const ACCURACY = 100;
  */
 RedisConnection.minimumVersion = '6.2.0';
 
-const deedsQueue = 'deeds';
-const wordsQueue = 'words';
+/** Deeds, by which grants begin and end, and words, by which people are told. */
+export type QueueName = 'deeds' | 'words';
+const deedsQueue = 'deeds' satisfies QueueName;
+const wordsQueue = 'words' satisfies QueueName;
 /** The same prefix as the keys of the grant store: one slot of a Redis Cluster. */
 const prefixOf = (instance: string) => `{drawbridge:${instance}}`;
 
@@ -211,13 +213,15 @@ export function startWorkers(options: {
   readonly log: QueueLog;
   /** Called for each error that a worker meets in Redis. */
   readonly onFailure?: () => void;
+  /** Called for each attempt at a job that failed, which is tried again. */
+  readonly onFailedJob?: (queue: QueueName) => void;
   readonly handleDeed: (deed: Deed) => Promise<void>;
   readonly handleWord: (word: Word) => Promise<void>;
   readonly concurrency?: { readonly deeds: number; readonly words: number };
 }): Workers {
   const { concurrency = { deeds: 20, words: 5 }, log } = options;
   const start = <T extends Job>(
-    name: string,
+    name: QueueName,
     retry: Retry,
     parse: (payload: unknown) => Parsed<T>,
     handle: (job: T) => Promise<void>,
@@ -255,6 +259,7 @@ export function startWorkers(options: {
       tell(error);
     });
     worker.on('failed', (job, error) => {
+      options.onFailedJob?.(name);
       // The first failures, then ever fewer of the same: an outage must not fill the log.
       const attempt = job?.attemptsMade ?? 1;
       if (Number.isInteger(Math.log2(attempt)))

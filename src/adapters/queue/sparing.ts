@@ -7,7 +7,8 @@ const QUIET = 60_000;
  */
 export function sparingly(tell: (error: Error, times: number) => void, now: () => number = () => performance.now()) {
   const told = new Map<string, { at: number; since: number }>();
-  return (error: Error): void => {
+  return (fault: unknown): void => {
+    const error = fault instanceof Error ? fault : new Error(String(fault));
     const kind = error.message.replaceAll(/\b[0-9a-f]{40}\b|\d+/g, '').slice(0, 60);
     const before = told.get(kind);
     if (before !== undefined && now() - before.at < QUIET) {

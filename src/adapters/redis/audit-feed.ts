@@ -1,4 +1,4 @@
-import type { AuditChain } from '../../domain/audit-chain.ts';
+import type { AuditChain } from '../../domain/audit/chain.ts';
 import { auditKeys, readLines, type StoredLine } from './audit-stream.ts';
 import type { RedisClient, RedisLog } from './connection.ts';
 import { createLocks } from './locks.ts';

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { Audit, AuditEntry } from '../../app/ports.ts';
-import { type AuditChain, formatHead, type Head } from '../../domain/audit-chain.ts';
+import type { Audit, AuditEntry } from '../../app/ports/audit.ts';
+import { type AuditChain, formatHead, type Head } from '../../domain/audit/chain.ts';
 import { type Appended, appendLines, auditKeys, readLines, type StoredLine, storedLine } from './audit-stream.ts';
 import type { RedisClient, RedisLog } from './connection.ts';
 
@@ -165,6 +165,20 @@ export function createAudit(options: {
     resolve: () => {},
   });
 
+  /**
+   * What this process has stored it may find in the outbox as well, while it waits: then the entry waits twice, and one step would append both,
+   * since both are in the outbox until it is done. The other one waits for the next step, which finds it gone from there.
+   */
+  function nextBatch(): Waiting[] {
+    const batch = new Map<string, Waiting>();
+    for (const item of waiting) {
+      const { entry } = item.fields;
+      if (item.own || !batch.has(entry)) batch.set(entry, item);
+      if (batch.size === BATCH) break;
+    }
+    return [...batch.values()];
+  }
+
   /** Appends what waits, in order, until nothing does or Redis fails. */
   async function drain(): Promise<void> {
     if (draining) return;
@@ -172,7 +186,7 @@ export function createAudit(options: {
     clearTimeout(retry);
     try {
       while (waiting.length > 0) {
-        await append(waiting.slice(0, BATCH));
+        await append(nextBatch());
         if (away) log.info({}, 'audit entries are chained again');
         away = false;
         if (lost.count > 0 && waiting.length < MOST_WAITING) {

@@ -1,12 +1,12 @@
-import type { GrantStore } from '../../app/ports.ts';
+import type { GrantStore } from '../../app/ports/grant-store.ts';
 import type { Instant } from '../../domain/clocks.ts';
+import { MOST_PENDING, tooManyPending } from '../../domain/decide/limits.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
-import { type Grant, hasEnded } from '../../domain/grant.ts';
-import { parseGrantRecord } from '../../domain/grant-record.ts';
-import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant-summary.ts';
+import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
+import { parseGrantRecord } from '../../domain/grant/record.ts';
+import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
-import { MOST_PENDING, tooManyPending } from '../../domain/limits.ts';
-import type { Person } from '../../domain/people.ts';
+import type { Person } from '../../domain/people/people.ts';
 import type { ChainedAudit } from './audit.ts';
 import { auditKeys } from './audit-stream.ts';
 import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connection.ts';
@@ -22,21 +22,23 @@ const RECORDS = 100;
 /**
  * KEYS: record, index of the open ones, due, outbox of the audit, and what this person has asked for by Slack id and by Kubernetes user. ARGV:
  * id, record, summary, when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; and how many may wait (empty: any
- * number). Answers 1, 0 when the id is taken, -1 when so many wait. What has ended leaves the two sets here, so that nothing that goes wrong
- * elsewhere counts for ever.
+ * number, and none are counted). Answers 1, 0 when the id is taken, -1 when so many wait. What has ended leaves the two sets while they are
+ * counted, so that nothing that goes wrong elsewhere counts for ever.
  */
 const CREATE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local waiting, counted = 0, {}
-for _, asked in ipairs({KEYS[5], KEYS[6]}) do
-  for _, id in ipairs(redis.call('SMEMBERS', asked)) do
-    local summary = redis.call('HGET', KEYS[2], id)
-    if not summary then redis.call('SREM', asked, id)
-    elseif not counted[id] and cjson.decode(summary).state == 'pending' then waiting = waiting + 1 end
-    counted[id] = true
+if ARGV[7] ~= '' then
+  local waiting, counted = 0, {}
+  for _, asked in ipairs({KEYS[5], KEYS[6]}) do
+    for _, id in ipairs(redis.call('SMEMBERS', asked)) do
+      local summary = redis.call('HGET', KEYS[2], id)
+      if not summary then redis.call('SREM', asked, id)
+      elseif not counted[id] and cjson.decode(summary).state == 'pending' then waiting = waiting + 1 end
+      counted[id] = true
+    end
   end
+  if waiting >= tonumber(ARGV[7]) then return -1 end
 end
-if ARGV[7] ~= '' and waiting >= tonumber(ARGV[7]) then return -1 end
 redis.call('SADD', KEYS[5], ARGV[1])
 redis.call('SADD', KEYS[6], ARGV[1])
 redis.call('SET', KEYS[1], ARGV[2])

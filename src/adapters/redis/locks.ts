@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Locks } from '../../app/ports.ts';
+import type { Locks } from '../../app/ports/locks.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { keyPrefix, type RedisClient, reaching } from './connection.ts';
 

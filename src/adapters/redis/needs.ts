@@ -1,4 +1,4 @@
-import type { Lack } from '../../app/conditions.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { keyPrefix, type RedisClient } from './connection.ts';
 

@@ -1,8 +1,9 @@
 import { z } from 'zod';
-import { LONGEST_REASON } from '../../domain/decide.ts';
+import { LONGEST_REASON } from '../../domain/decide/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
-import { WORKLOAD_KINDS } from '../../domain/rights.ts';
+import { KIT_NAMES } from '../../domain/rights/kits.ts';
+import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
 import { clean, LIMITS, unescape } from './text.ts';
 
 /** What buttons and modals of ours are called, and what they carry: ids, the short digest of what was shown, a note. Never rights. */
@@ -65,6 +66,7 @@ const asked = z.strictObject({
         workload: z.strictObject({ kind: z.enum(WORKLOAD_KINDS.map(({ kind }) => kind)), name }),
       }),
     ]),
+    rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
     duration: z.int().positive().nullable(),
     reason: z.string().max(LONGEST_REASON),
   }),

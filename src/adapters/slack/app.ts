@@ -2,7 +2,8 @@ import type { AddressInfo, Server } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { App, HTTPReceiver } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { UseCases } from '../../app/use-cases.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import type { UseCases } from '../../app/ports/use-cases.ts';
 import { slackLogger } from './client.ts';
 import { type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
 import { registerHandlers, type Turns } from './handlers.ts';
@@ -30,14 +31,15 @@ export interface SlackAppOptions {
 
 export interface SlackApp {
   /**
-   * Resolves once Slack can reach the bot. While Slack is away it goes on trying: the caller need not wait for it.
-   * @throws SlackRefused when the tokens or their scopes can't work
+   * Resolves once Slack can reach the bot. While Slack is away, or refuses a token, it goes on trying: the caller need not wait for it.
    */
   start(): Promise<{ readonly port: number | null }>;
   /** Takes nothing new, and waits for what is under way (ten seconds at most). */
   stop(): Promise<void>;
   /** Why Slack can't reach the bot now, for an operator; null when it can. */
   trouble(): string | null;
+  /** What a person must mend before Slack gives it a connection; null: nothing that is known. The bot token is no part of it. */
+  lack(): Lack | null;
 }
 
 /** Where Slack posts in HTTP mode. */
@@ -115,6 +117,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
 
   return {
     trouble: () => link.trouble(),
+    lack: () => link.lack(),
     async start() {
       await untilSlackAnswers();
       return { port: await link.open() };
@@ -131,15 +134,18 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     },
   };
 
-  /** Who the bot is must be known first; a refusal is final, an outage is not. */
+  /**
+   * Who the bot is must be known first. A token that is refused now may be taken again (an app that was switched off), and meanwhile the process
+   * has grants to end.
+   */
   async function untilSlackAnswers(): Promise<void> {
     for (let failures = 1; !stopping.signal.aborted; failures++) {
       try {
         await connection.identity();
         return;
       } catch (error) {
-        if (error instanceof SlackRefused) throw error;
-        log.warn({ err: error, failures }, 'Slack does not answer: trying again');
+        const what = error instanceof SlackRefused ? 'Slack refuses the bot' : 'Slack does not answer';
+        log.warn({ err: error, failures }, `${what}: trying again`);
         await pause(failures);
       }
     }
@@ -172,6 +178,7 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
     return {
       receiver,
       trouble: () => (server?.listening === true ? null : 'not listening'),
+      lack: () => null,
       async open() {
         server = await receiver.start(port);
         return (server.address() as AddressInfo).port;

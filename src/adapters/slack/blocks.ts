@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { View } from '../../app/view.ts';
+import type { View } from '../../app/ports/view.ts';
 import { carry } from './actions.ts';
 import { clean, escape, fitting, LIMITS, markup, more, plain, shorten } from './text.ts';
 

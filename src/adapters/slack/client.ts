@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { LogLevel, type Logger as SlackLogger, type types, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import { Unavailable } from '../../domain/errors.ts';
-import type { MessageRef } from '../../domain/grant.ts';
+import type { MessageRef } from '../../domain/grant/grant.ts';
 
 /** Calls of Slack's Web API, with limits on how long they may take. */
 export interface SlackClient {

@@ -1,8 +1,9 @@
-import type { Ask } from '../../domain/decide.ts';
+import type { Ask } from '../../domain/decide/decide.ts';
 import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/duration.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
 import { nearest } from '../../domain/nearest.ts';
-import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights.ts';
+import { isKit, KIT_NAMES, type Kit, notAKit } from '../../domain/rights/kits.ts';
+import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights/rights.ts';
 import { SERVICE_WORDS, type Wanted } from '../../domain/target.ts';
 import { clean, shorten, typed } from './text.ts';
 
@@ -12,8 +13,8 @@ const KINDS = [...WORKLOAD_KINDS.map((k) => k.words[0]), SERVICE_WORDS[0]].join(
 
 export const COMMANDS = {
   request: {
-    usage: 'request <profile> <namespace>[/<kind>/<name>] [duration] [reason...]',
-    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}`,
+    usage: 'request <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] [reason...]',
+    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}. Of a profile with rights in words, some: debug:logs,exec`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
   list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
@@ -101,9 +102,12 @@ export function parseCommand(text: string): Command {
 }
 
 function parseRequest(words: readonly string[], wrong: (problem: string) => Command): Command {
-  const [profile, where, ...rest] = words;
-  if (profile === undefined) return wrong('The profile is missing. /jit alone shows what you may ask for.');
+  const [what = '', where, ...rest] = words;
+  const [profile = '', ...listed] = what.split(':');
+  if (profile === '') return wrong('The profile is missing. /jit alone shows what you may ask for.');
   if (where === undefined) return wrong('The namespace is missing.');
+  const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
+  if (typeof rights === 'string') return wrong(rights);
   const target = parseTarget(where);
   if (typeof target === 'string') return wrong(target);
   const first = rest[0] ?? '';
@@ -114,7 +118,14 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Comm
     );
   const reason = (duration === null ? rest : rest.slice(1)).join(' ');
   if (reason === '') return wrong('A reason is needed: approvers decide by it.');
-  return { kind: 'request', ask: { profile, target, duration, reason } };
+  return { kind: 'request', ask: { profile, target, ...(rights && { rights }), duration, reason } };
+}
+
+/** `logs,exec` as rights in words, each once; a sentence on what is wrong with it otherwise. */
+function parseRights(text: string): Kit[] | string {
+  const words = text.toLowerCase().split(',');
+  const stranger = words.find((word) => !isKit(word));
+  return stranger === undefined ? KIT_NAMES.filter((kit) => words.includes(kit)) : `${notAKit(stranger)}.`;
 }
 
 /** `staging`, `staging/deploy/checkout` or `staging/svc/checkout` as a target; a sentence on what is wrong with it otherwise. */

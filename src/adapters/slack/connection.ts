@@ -1,5 +1,6 @@
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
+import type { Lack } from '../../app/ports/conditions.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import { createSlackClient, lastingError, type SlackClient } from './client.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
@@ -31,18 +32,36 @@ export interface SlackConnection {
   readonly patient: SlackClient;
   /**
    * Who the bot is; asked once. @throws Unavailable while Slack is away
-   * @throws SlackRefused when the token or its scopes can't work
+   * @throws SlackRefused when the token or its scopes can't work as they are
    */
   identity(): Promise<SlackIdentity>;
 }
 
 /** Slack will not let this app work as it is: a person must change the app or the settings. */
 export class SlackRefused extends Error {
-  constructor(message: string) {
-    super(message);
+  constructor({ lacks, todo }: Lack) {
+    super(`${lacks}. ${todo}`);
     this.name = 'SlackRefused';
   }
 }
+
+/** @param word Slack's own */
+export const refusedBotToken = (word: string): Lack => ({
+  lacks: `Slack refuses SLACK_BOT_TOKEN: ${word}`,
+  todo: 'Install the app again, and start Drawbridge with the bot token (xoxb-…) that it gives.',
+});
+
+/** @param word Slack's own */
+export const refusedAppToken = (word: string): Lack => ({
+  lacks: `Slack refuses SLACK_APP_TOKEN: ${word}`,
+  todo: 'Make an app-level token (xapp-…) with the scope connections:write in the settings of the Slack app, and start Drawbridge with it.',
+});
+
+/** A token of a person, say. */
+export const NO_BOT: Lack = {
+  lacks: 'SLACK_BOT_TOKEN is not the token of a bot',
+  todo: 'Start Drawbridge with the bot token (xoxb-…) of the installed app.',
+};
 
 /** @param onError counts a call that failed, by Slack's word for it */
 export function connectSlack(
@@ -75,17 +94,12 @@ async function identify(client: SlackClient, log: Logger): Promise<SlackIdentity
     .catch((error: unknown) => {
       const word = lastingError(error);
       if (word === null) throw error;
-      throw new SlackRefused(
-        `SLACK_BOT_TOKEN does not work: Slack says ${word}. Expected the bot token (xoxb-…) of the installed app.`,
-      );
+      throw new SlackRefused(refusedBotToken(word));
     });
   checkScopes(answer, log);
   const { team_id: teamId, user_id: botUserId, bot_id: botId } = answer;
   if (!teamId || !botUserId) throw new Unavailable('Slack', 'auth.test does not say who the bot is');
-  if (!botId)
-    throw new SlackRefused(
-      'SLACK_BOT_TOKEN is not the token of a bot: expected the bot token (xoxb-…) of the installed app.',
-    );
+  if (!botId) throw new SlackRefused(NO_BOT);
   return { teamId, botUserId, botId };
 }
 
@@ -98,7 +112,7 @@ function checkScopes(answer: webApi.AuthTestResponse, log: Logger): void {
   }
   const missing = missingScopes(granted);
   if (missing.length === 0) return;
-  const { lacks, todo } = describeMissing(missing);
-  if (missing.some((scope) => scope.necessary)) throw new SlackRefused(`${lacks}. ${todo}`);
-  log.warn({ missing: missing.map((scope) => scope.name) }, `${lacks}. ${todo}`);
+  const lack = describeMissing(missing);
+  if (missing.some((scope) => scope.necessary)) throw new SlackRefused(lack);
+  log.warn({ missing: missing.map((scope) => scope.name) }, `${lack.lacks}. ${lack.todo}`);
 }

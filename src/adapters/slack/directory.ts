@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Directory, Freshness, Unreadable } from '../../app/ports.ts';
+import type { Directory, Freshness, Unreadable } from '../../app/ports/directory.ts';
 import { Unavailable } from '../../domain/errors.ts';
-import type { Account } from '../../domain/people.ts';
+import type { Account } from '../../domain/people/people.ts';
 import { lastingError, slackError } from './client.ts';
 import type { SlackConnection, SlackIdentity } from './connection.ts';
 

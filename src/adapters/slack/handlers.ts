@@ -10,9 +10,9 @@ import type {
   ViewResponseAction,
 } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Proposal, Seen, UseCases } from '../../app/use-cases.ts';
-import type { View } from '../../app/view.ts';
-import type { Ask } from '../../domain/decide.ts';
+import type { Proposal, Seen, UseCases } from '../../app/ports/use-cases.ts';
+import type { View } from '../../app/ports/view.ts';
+import type { Ask } from '../../domain/decide/decide.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { touching } from '../../domain/errors.ts';
 import {

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type App, type Receiver, webApi } from '@slack/bolt';
 import type { Logger } from 'pino';
 import type { Dispatcher } from 'undici';
+import type { Lack } from '../../app/ports/conditions.ts';
 import { lastingError, slackLogger } from './client.ts';
-import { SlackRefused } from './connection.ts';
+import { refusedAppToken } from './connection.ts';
 import { type Envelope, openSocket, type Socket } from './socket.ts';
 
 /** How Slack reaches the bot. */
@@ -11,7 +12,9 @@ export interface Link {
   readonly receiver: Receiver;
   /** What keeps Slack from reaching the bot now, in words for an operator; null when nothing does. */
   trouble(): string | null;
-  /** Resolves once Slack can reach the bot, with the port in HTTP mode. @throws SlackRefused */
+  /** What of it a person must mend; null: nothing that is known. */
+  lack(): Lack | null;
+  /** Resolves once Slack can reach the bot, with the port in HTTP mode. */
   open(): Promise<number | null>;
   close(): Promise<void>;
 }
@@ -69,6 +72,8 @@ export function createSocketLink(options: SocketLinkOptions): Link {
   let app: App | null = null;
   let loop: Promise<void> | null = null;
   let trouble: string | null = 'not connected yet';
+  /** Slack's word for why it gives no connection, until it gives one. */
+  let refusal: string | null = null;
   /** What administrators were told, until a connection stays. */
   let told: string | null = null;
 
@@ -102,7 +107,6 @@ export function createSocketLink(options: SocketLinkOptions): Link {
   }
 
   async function stayConnected(onFirst: () => void): Promise<void> {
-    let isFirst = true;
     for (let failures = 0; !stopping.aborted; ) {
       let atLeast = 0;
       try {
@@ -110,7 +114,7 @@ export function createSocketLink(options: SocketLinkOptions): Link {
         const since = performance.now();
         sockets.add(socket);
         trouble = null;
-        isFirst = false;
+        refusal = null;
         log.info('connected to Slack');
         connected();
         onFirst();
@@ -122,11 +126,7 @@ export function createSocketLink(options: SocketLinkOptions): Link {
         if (!stopping.aborted) note(reason);
       } catch (error) {
         failures += 1;
-        const word = lastingError(error);
-        if (isFirst && word !== null)
-          throw new SlackRefused(
-            `SLACK_APP_TOKEN does not work: Slack says ${word}. Expected an app-level token (xapp-…) with the scope connections:write.`,
-          );
+        refusal = lastingError(error) ?? refusal;
         if (error instanceof webApi.WebAPIRateLimitedError) atLeast = error.retryAfter * 1000;
         if (sockets.size === 0) trouble ??= 'not connected';
         log.warn({ err: error, failures }, 'no connection to Slack: trying again');
@@ -163,6 +163,7 @@ export function createSocketLink(options: SocketLinkOptions): Link {
       stop: async () => {},
     },
     trouble: () => trouble,
+    lack: () => (refusal === null || sockets.size > 0 ? null : refusedAppToken(refusal)),
     open: () =>
       new Promise((resolve, reject) => {
         loop = stayConnected(() => resolve(null)).then(() => resolve(null), reject);

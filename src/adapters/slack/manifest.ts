@@ -1,4 +1,4 @@
-import type { Lack } from '../../app/conditions.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
 
 /** The scopes that the bot's token needs, the least that works; `slack-app-manifest.yaml` is held against this list by a test. */
 

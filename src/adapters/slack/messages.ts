@@ -1,11 +1,11 @@
 import type { types } from '@slack/bolt';
-import type { Anew } from '../../app/use-cases.ts';
-import type { View } from '../../app/view.ts';
+import type { Anew } from '../../app/ports/use-cases.ts';
+import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { type Grant, hasEnded } from '../../domain/grant.ts';
-import { boundOf } from '../../domain/plan.ts';
-import { differencesOf } from '../../domain/plan-differences.ts';
-import type { OpenAccess } from '../../domain/reading.ts';
+import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
+import type { OpenAccess } from '../../domain/grant/reading.ts';
+import { differencesOf } from '../../domain/plan/differences.ts';
+import { boundOf } from '../../domain/plan/plan.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -22,7 +22,7 @@ import {
   words,
 } from './blocks.ts';
 import { COMMANDS, type CommandName } from './commands.ts';
-import { acknowledgements, details, essentials } from './plan-blocks.ts';
+import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
 import { pagesOf, sectionsOf } from './reach-lines.ts';
 import { askedAgain, EMBLEM, extensionLine, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
 import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
@@ -117,6 +117,7 @@ export function networkMessage(view: View, wanted: number): Message {
   const of = pages.length === 1 ? '' : ` (${page + 1} of ${pages.length})`;
   return message(`Network of ${grant.id}${of}`, [
     header(`Network of ${grant.id}${of}`),
+    page === 0 && rulesBehind(grant.plan),
     ...(pages[page] ?? []).map(({ title, lines }) => section(`*${title}*\n${codeBlock(lines, LIMITS.section - 100)}`)),
     pages[page]?.length === 0 && words('This plan changes no connection.'),
     context('↳ says why: the policies on the side that sends (egress) and on the one that receives (ingress).'),

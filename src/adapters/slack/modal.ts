@@ -1,11 +1,12 @@
 import type { types } from '@slack/bolt';
-import type { Offer, Proposal } from '../../app/use-cases.ts';
-import type { View } from '../../app/view.ts';
-import type { Ask } from '../../domain/decide.ts';
-import { LONGEST_REASON } from '../../domain/decide.ts';
+import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
+import type { View } from '../../app/ports/view.ts';
+import type { Ask } from '../../domain/decide/decide.ts';
+import { LONGEST_REASON } from '../../domain/decide/decide.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS, carryAsked, carryDenial, type Denial, LONGEST_NOTE, LONGEST_TYPED, MODALS } from './actions.ts';
 import { context, section } from './blocks.ts';
@@ -26,6 +27,8 @@ export interface Choice {
   readonly namespace: string | null;
   /** `deployment/checkout`, in the namespace above. */
   readonly target?: string | null;
+  /** Fewer of the profile's rights in words. */
+  readonly rights?: readonly Kit[];
   readonly duration?: string | null;
   readonly reason?: string | null;
 }
@@ -39,6 +42,7 @@ const FIELD = {
   profile: 'profile',
   namespace: 'namespace',
   target: 'target',
+  rights: 'rights',
   duration: 'duration',
   reason: 'reason',
 } as const;
@@ -76,7 +80,7 @@ const BACK: Block = {
  * The last step before a request: what would be granted. Nothing has been stored, and nobody told.
  * @param changed true when something else was shown before, which can't be had any more
  */
-export function previewModal({ view, rule, digest }: Proposal, ask: Ask, changed: boolean): Modal {
+export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask, changed: boolean): Modal {
   const { approvalsNeeded } = view.grant;
   const decision =
     approvalsNeeded === 0
@@ -93,6 +97,7 @@ export function previewModal({ view, rule, digest }: Proposal, ask: Ask, changed
     ...essentials(view),
     ...details(view, true).filter((block) => block !== null),
     section(decision),
+    ...(missed === null ? [] : [{ type: 'section', text: plain(missed) } as const]),
     context('Nothing has been requested yet, and nobody has been told.'),
     BACK,
   ];
@@ -220,6 +225,7 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
         : typedField(ACTIONS.namespace, 'Its name, then Enter', { dispatches: true, value: namespace }),
     },
     ...(offer.scope === 'workload' ? [targetField(profile, namespace, workloads, typed.target ?? null)] : []),
+    ...rightsField(offer, typed.rights),
     {
       type: 'input',
       block_id: blockId('duration', profile),
@@ -238,6 +244,31 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
         multiline: true,
         max_length: LONGEST_REASON,
         ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
+      },
+    },
+  ];
+}
+
+/** Which of its rights somebody wants, where there are several: all of them, unless some were chosen. */
+function rightsField({ profile, rights }: Offer, chosen: readonly Kit[] | undefined): Block[] {
+  if (rights === null || rights.length < 2) return [];
+  const options = rights.map((kit) => ({
+    text: plain(kit, LIMITS.label),
+    value: kit,
+    description: plain(describeKit(kit), LIMITS.label),
+  }));
+  const initial = options.filter(({ value }) => chosen?.includes(value) ?? true);
+  return [
+    {
+      type: 'input',
+      block_id: blockId('rights', profile),
+      label: plain('Rights'),
+      hint: plain('Take away what you do not need.'),
+      element: {
+        type: 'checkboxes',
+        action_id: INPUT,
+        options,
+        ...(initial.length > 0 && { initial_options: initial }),
       },
     },
   ];
@@ -267,7 +298,11 @@ export type StateValues = Readonly<
     Readonly<
       Record<
         string,
-        { readonly value?: string | null; readonly selected_option?: { readonly value?: string | null } | null }
+        {
+          readonly value?: string | null;
+          readonly selected_option?: { readonly value?: string | null } | null;
+          readonly selected_options?: readonly { readonly value?: string | null }[] | null;
+        }
       >
     >
   >
@@ -277,6 +312,8 @@ interface Filled {
   readonly blockId: string;
   readonly dependsOn: string;
   readonly value: string;
+  /** Of checkboxes: those that are checked. */
+  readonly values: readonly string[];
 }
 
 function filled(values: StateValues, field: Field): Filled | null {
@@ -285,7 +322,8 @@ function filled(values: StateValues, field: Field): Filled | null {
     if (name !== FIELD[field]) continue;
     const element = Object.values(elements)[0];
     const value = clean(element?.selected_option?.value ?? element?.value ?? '');
-    return { blockId: id, dependsOn: dependsOn.join('|'), value };
+    const checked = (element?.selected_options ?? []).flatMap((option) => option.value ?? []);
+    return { blockId: id, dependsOn: dependsOn.join('|'), value, values: checked };
   }
   return null;
 }
@@ -295,34 +333,38 @@ export function choiceOf(values: StateValues): Choice {
   const profile = filled(values, 'profile')?.value || null;
   const namespace = filled(values, 'namespace');
   const target = filled(values, 'target');
+  const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
   const reason = filled(values, 'reason')?.value;
   const chosen = { profile, namespace: namespace?.value || null };
   return {
     ...chosen,
     ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
+    ...(rights?.dependsOn === profile && { rights: rights.values.filter(isKit) }),
     ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
     ...(reason && { reason }),
   };
 }
 
 /** The form as it was filled in to ask for this. */
-export function choiceToAsk({ profile, target, duration, reason }: Ask): Choice {
+export function choiceToAsk({ profile, target, rights, duration, reason }: Ask): Choice {
   const { namespace, workload, service } = target;
   const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
   return {
     profile,
     namespace,
     target: named && `${named.kind.toLowerCase()}/${named.name}`,
+    ...(rights && { rights }),
     duration: duration === null ? null : formatDuration(duration),
     reason,
   };
 }
 
 /** The same in one line, to type again when the form is gone. */
-export function inOneLine({ profile, target, duration, reason }: Ask): string {
+export function inOneLine({ profile, target, rights, duration, reason }: Ask): string {
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
-  return `/jit request ${profile} ${describeTarget(target)}${length} ${reason}`;
+  const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
+  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
@@ -333,6 +375,7 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const profile = filled(values, 'profile');
   const namespace = filled(values, 'namespace');
   const target = filled(values, 'target');
+  const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
   const reason = filled(values, 'reason');
   const errors: FieldErrors = {};
@@ -348,13 +391,16 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const seconds = duration === null || duration.value === '' ? null : parseDuration(duration.value);
   if (duration !== null && duration.value !== '' && seconds === null)
     errors[duration.blockId] = `'${duration.value}' is not a duration: expected ${DURATION_FORM}.`;
+  if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';
   if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
   if (Object.keys(errors).length > 0 || typeof where === 'string') return { errors };
-  return { ask: { profile: profile.value, target: where, duration: seconds, reason: reason?.value ?? '' } };
+  const fewer = rights === null ? {} : { rights: rights.values.filter(isKit) };
+  return { ask: { profile: profile.value, target: where, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
 }
 
 const FIELD_OF_RULE: readonly [RegExp, Field][] = [
   [/^reason$/, 'reason'],
+  [/\.rights$/, 'rights'],
   [/\.duration(\.|$)/, 'duration'],
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],

@@ -1,7 +1,7 @@
-import type { Lack } from '../../app/conditions.ts';
-import { listsOf, type Policy } from '../../domain/policy.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import { listsOf, type Policy } from '../../domain/policy/policy.ts';
 import { lastingError, slackError } from './client.ts';
-import type { SlackConnection } from './connection.ts';
+import { NO_BOT, refusedAppToken, refusedBotToken, type SlackConnection } from './connection.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
 
 /** Slack's word for why a call can't work until somebody changes something. @throws the error, when it may pass or is none of Slack's words */
@@ -15,17 +15,25 @@ function lastingWord(error: unknown): string {
 /** The token, and the scopes without which (`necessary`) nothing works, or the others. @throws Unavailable while Slack is away */
 export async function lackOfScopes({ quick }: SlackConnection, necessary: boolean): Promise<Lack | null> {
   try {
-    const { response_metadata: metadata } = await quick.call('auth.test', (web) => web.auth.test());
+    const { response_metadata: metadata, bot_id: bot } = await quick.call('auth.test', (web) => web.auth.test());
+    if (necessary && !bot) return NO_BOT;
     const missing = missingScopes(metadata?.scopes ?? []).filter((scope) => scope.necessary === necessary);
     if (metadata?.scopes === undefined || missing.length === 0) return null;
     return describeMissing(missing);
   } catch (error) {
     const word = lastingWord(error);
     if (!necessary) return null;
-    return {
-      lacks: `Slack refuses SLACK_BOT_TOKEN: ${word}`,
-      todo: 'Install the app again, and start Drawbridge with the bot token (xoxb-…) that it gives.',
-    };
+    return refusedBotToken(word);
+  }
+}
+
+/** Whether Slack would give a connection for an app-level token. None is opened. @throws Unavailable while Slack is away */
+export async function lackOfAppToken(app: SlackConnection): Promise<Lack | null> {
+  try {
+    await app.quick.call('apps.connections.open', (web) => web.apps.connections.open({}));
+    return null;
+  } catch (error) {
+    return refusedAppToken(lastingWord(error));
   }
 }
 

@@ -1,7 +1,7 @@
-import type { News } from '../../app/ports.ts';
-import type { View } from '../../app/view.ts';
+import type { News } from '../../app/ports/notifier.ts';
+import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import type { Grant } from '../../domain/grant.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -37,6 +37,7 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   warning: (g) => g.state === 'active',
   extension: (g) => g.state === 'active' && g.extension !== null,
   extended: (g) => g.state === 'active',
+  'not-extended': (g) => g.state === 'active' && g.remarks.length > 0,
   'extension-answer': (g) => g.state === 'active' && g.extensionDenied !== null,
   'extension-denied': (g) => g.state === 'active' && g.extensionDenied !== null,
   pods: (g) => g.state === 'active',
@@ -129,6 +130,12 @@ export function directMessage(view: View, news: DirectNews): Message {
         section(
           `🟢 *Extended until ${grant.expiresAt === null ? 'later' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
         ),
+        idLine(grant),
+      ]);
+    case 'not-extended':
+      return message(`Not extended: ${what}`, [
+        section(`⚠️ *Not extended:* your access ends as if it had not been approved. ${code(subject(grant))}`),
+        remarks(grant),
         idLine(grant),
       ]);
     case 'extension-denied':

@@ -1,10 +1,11 @@
 import type { Logger } from 'pino';
-import type { Directory, Notifier } from '../../app/ports.ts';
-import type { View } from '../../app/view.ts';
+import type { Directory } from '../../app/ports/directory.ts';
+import type { Notifier } from '../../app/ports/notifier.ts';
+import type { View } from '../../app/ports/view.ts';
 import { Undeliverable } from '../../domain/errors.ts';
-import type { MessageRef } from '../../domain/grant.ts';
-import { addressOfUser, isSameUser, isSlackId } from '../../domain/identity.ts';
-import type { Policy } from '../../domain/policy.ts';
+import type { MessageRef } from '../../domain/grant/grant.ts';
+import { addressOfUser, isSameUser, isSlackId } from '../../domain/policy/identity.ts';
+import type { Policy } from '../../domain/policy/policy.ts';
 import type { Message } from './blocks.ts';
 import { directChannel, lastingError, postMessage, slackError } from './client.ts';
 import type { SlackConnection } from './connection.ts';
@@ -165,6 +166,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'timed-out':
         case 'warning':
         case 'extended':
+        case 'not-extended':
         case 'extension-denied':
         case 'pods':
         case 'ended':

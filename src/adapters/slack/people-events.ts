@@ -1,7 +1,7 @@
 import type { App } from '@slack/bolt';
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { PeopleChange } from '../../app/ports.ts';
+import type { PeopleChange } from '../../app/ports/directory.ts';
 import type { SlackConnection } from './connection.ts';
 import { EVENTS } from './manifest.ts';
 

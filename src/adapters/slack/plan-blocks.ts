@@ -1,6 +1,7 @@
-import type { View } from '../../app/view.ts';
+import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import type { Plan } from '../../domain/plan.ts';
+import type { Plan } from '../../domain/plan/plan.ts';
+import { describeKit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS } from './actions.ts';
 import { type Block, bullets, button, context, section, small, words } from './blocks.ts';
@@ -10,12 +11,24 @@ import { code, codeBlock, fitting, LIMITS, markup, moment, more, person, utc } f
 /** The plan of a grant, as an approver reads it. */
 
 /** What the rights are, a line each. */
-function rightsOf(plan: Plan): string[] {
-  const rules = plan.rules.map(({ verbs, resources, apiGroups, resourceNames }) => {
+function rulesOf(plan: Plan): string[] {
+  return plan.rules.map(({ verbs, resources, apiGroups, resourceNames }) => {
     const groups = apiGroups.filter((group) => group !== '');
     return `${verbs.join(', ')}: ${resources.join(', ')}${groups.length > 0 ? ` (${groups.join(', ')})` : ''}${resourceNames ? ` named ${resourceNames.join(', ')}` : ''}`;
   });
-  return plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules];
+}
+
+/** What the rights are, a line each: in words where the policy has them, whose rules are behind the button. */
+function rightsOf(plan: Plan): string[] {
+  if (plan.rights !== null) return plan.rights.map((kit) => `${code(kit)} ${describeKit(kit)}`);
+  const rules = rulesOf(plan);
+  const lines = plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules];
+  return lines.map((line) => code(line, 250));
+}
+
+/** The rules of rights in words, as RBAC has them; null: they are no words. */
+export function rulesBehind(plan: Plan): Block | null {
+  return plan.rights === null ? null : section(`*Rules*\n${codeBlock(rulesOf(plan), LIMITS.section - 100)}`);
 }
 
 /** How many lines of connections a message has, beside the button that shows all of them, and a modal, which has no such button. */
@@ -52,7 +65,10 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
       type: 'section',
       expand: true,
       text: head,
-      ...(!wide && sections.length > 0 && { accessory: button(ACTIONS.showAll, 'Show all', { grant, digest }) }),
+      ...(!wide &&
+        (sections.length > 0 || grant.plan.rights !== null) && {
+          accessory: button(ACTIONS.showAll, 'Show all', { grant, digest }),
+        }),
     },
     ...inShort(sections, wide ? LINES_OF_MODAL : LINES).map(shortSection),
     ...(notes.length > 0 ? [bullets('Good to know:', notes)] : []),
@@ -89,11 +105,7 @@ export function essentials(view: View): Block[] {
   const where =
     code(describeTarget(grant.target)) +
     (grant.target.workload === undefined ? ' (whole namespace)' : ` (${pods} pod${pods === 1 ? '' : 's'} now)`);
-  const rights = fitting(
-    rightsOf(plan).map((line) => code(line, 250)),
-    1500,
-    8,
-  );
+  const rights = fitting(rightsOf(plan), 1500, 8);
   return [
     {
       type: 'section',
@@ -116,6 +128,7 @@ export function details(view: View, wide = false): (Block | null)[] {
   const { groups, user } = grant.plan;
   const member = groups.length > 0 ? ` (member of ${code(groups.join(', '), 300)})` : '';
   return [
+    wide ? rulesBehind(grant.plan) : null,
     ...network(view, wide),
     acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
     objects.length === 0

@@ -1,4 +1,4 @@
-import type { Connection, Endpoint, Preview } from '../../domain/plan.ts';
+import type { Connection, Endpoint, Preview } from '../../domain/plan/plan.ts';
 import { codeLine } from './text.ts';
 
 /** Connections as lines of text: a few for a message, or all of them with their reasons, in pages. */

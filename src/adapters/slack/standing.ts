@@ -1,4 +1,4 @@
-import type { View } from '../../app/view.ts';
+import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import {
   approvalsOf,
@@ -7,9 +7,9 @@ import {
   type Grant,
   type GrantState,
   onePerPerson,
-} from '../../domain/grant.ts';
-import { shortDigest } from '../../domain/plan.ts';
-import type { Principals } from '../../domain/policy.ts';
+} from '../../domain/grant/grant.ts';
+import { shortDigest } from '../../domain/plan/plan.ts';
+import type { Principals } from '../../domain/policy/policy.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
 import { code, fitting, mentionOfList, moment, person } from './text.ts';

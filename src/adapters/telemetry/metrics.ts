@@ -1,10 +1,16 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client';
+import { ALARM_SUBJECTS, type AlarmSubject } from '../../app/ports/alarms.ts';
+import type { Instant } from '../../domain/clocks.ts';
+import { type GrantSummary, overdueBy } from '../../domain/grant/summary.ts';
 import type { LoopDelay } from './event-loop.ts';
 
 /** What a scrape looks up. A source that fails leaves its metric out of that scrape. */
 export interface MetricSources {
+  now(): Instant;
   /** Grants that have not ended, in portions; one may come twice. */
-  openGrants(): AsyncIterable<readonly { readonly id: string; readonly state: string; readonly profile: string }[]>;
+  openGrants(): AsyncIterable<
+    readonly ({ readonly id: string } & Pick<GrantSummary, 'state' | 'profile' | 'expiresAt' | 'endingSince'>)[]
+  >;
   /** Jobs by queue and state. */
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
@@ -18,6 +24,14 @@ export interface MetricSources {
   loopDelay(): LoopDelay;
 }
 
+/** What a scrape is told beside its sources. */
+export interface Observed {
+  /** What must be so for it to be ready, and is not now. */
+  readonly failing: readonly string[];
+  /** How old what is known of the cluster is, by what it is known for and by kind: seconds. */
+  readonly ages: Readonly<Record<'grants' | 'cluster' | 'roles', ReadonlyMap<string, number>>>;
+}
+
 export type Outcome = 'approved' | 'denied' | 'refused' | 'timed-out' | 'cancelled';
 
 export interface Metrics {
@@ -29,11 +43,17 @@ export interface Metrics {
   audited(how: 'chained' | 'unchained' | 'lost'): void;
   /** The chain of the audit was found broken. */
   auditBroken(): void;
+  /** Administrators are to be told of something. */
+  alarmed(about: AlarmSubject): void;
+  /** A try to tell them failed: nobody heard it. */
+  alarmUntold(): void;
+  /** An attempt at a job of the queue failed. */
+  jobFailed(queue: 'deeds' | 'words'): void;
   apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack'): void;
   /** A call of Slack that failed, by Slack's word for it. */
   slackError(method: string, error: string): void;
   /** The text of a scrape and its content type. */
-  scrape(): Promise<{ readonly contentType: string; readonly body: string }>;
+  scrape(observed: Observed): Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** Prometheus metrics. Labels are words of the policy and of this code only: never ids, people, namespaces or reasons. */
@@ -42,6 +62,11 @@ export function createMetrics(sources: MetricSources): Metrics {
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
 
+  /** Takes out what it has told. A reset alone gives a gauge without labels the value 0. */
+  const clear = (gauge: Gauge) => {
+    gauge.reset();
+    gauge.remove({});
+  };
   /** A gauge that is looked up with each scrape. */
   const lookedUp = <L extends string>(
     name: string,
@@ -55,19 +80,24 @@ export function createMetrics(sources: MetricSources): Metrics {
       labelNames,
       registers,
       async collect() {
-        this.reset();
-        await fill(this).catch(() => this.reset());
+        clear(this);
+        await fill(this).catch(() => clear(this));
       },
     });
 
+  const look = shared(() => lookAtGrants(sources));
   lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
-    const counted = new Map<string, { state: string; profile: string }>();
-    for await (const portion of sources.openGrants())
-      for (const { id, state, profile } of portion) counted.set(id, { state, profile });
+    const { open } = await look();
     // In one go: another scrape may be looking, too.
     gauge.reset();
-    for (const labels of counted.values()) gauge.inc(labels);
+    for (const labels of open) gauge.inc(labels);
   });
+  lookedUp(
+    'drawbridge_revocation_overdue_seconds',
+    'Since access that has not ended yet was due to end, of the grant that waits the longest; 0: none is due.',
+    [],
+    async (gauge) => gauge.set((await look()).overdue / 1000),
+  );
   lookedUp('drawbridge_queue_jobs', 'Jobs in the queues.', ['queue', 'state'], async (gauge) => {
     for (const [queue, counts] of Object.entries(await sources.queueDepth()))
       for (const [state, count] of Object.entries(counts)) gauge.set({ queue, state }, count);
@@ -79,12 +109,23 @@ export function createMetrics(sources: MetricSources): Metrics {
     async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
   );
 
+  let observed: Observed = { failing: [], ages: { grants: new Map(), cluster: new Map(), roles: new Map() } };
   lookedUp(
     'drawbridge_condition',
     '1 for each thing that Drawbridge needs and lacks: /readyz says what, and what to do.',
     ['condition', 'severity'],
     async (gauge) => {
       for (const { name, severity } of sources.conditions()) gauge.set({ condition: name, severity }, 1);
+      for (const condition of observed.failing) gauge.set({ condition, severity: 'not ready' }, 1);
+    },
+  );
+  lookedUp(
+    'drawbridge_model_age_seconds',
+    'For how long changes in the cluster may have gone unheard: of grants, of the cluster around them, of the roles that they bind; 0: it is as of now.',
+    ['of', 'kind'],
+    async (gauge) => {
+      for (const [of, kinds] of Object.entries(observed.ages))
+        for (const [kind, seconds] of kinds) gauge.set({ of, kind }, seconds);
     },
   );
   lookedUp(
@@ -141,6 +182,25 @@ export function createMetrics(sources: MetricSources): Metrics {
     buckets: [0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600],
     registers,
   });
+  const alarms = new Counter({
+    name: 'drawbridge_alarms_total',
+    help: 'What administrators were to be told of: tampering (what Drawbridge made was changed or imitated), other.',
+    labelNames: ['about'] as const,
+    registers,
+  });
+  for (const about of ALARM_SUBJECTS) alarms.inc({ about }, 0);
+  const untoldAlarms = new Counter({
+    name: 'drawbridge_alarm_failures_total',
+    help: 'Tries to tell administrators of something that nobody heard; each is made again.',
+    registers,
+  });
+  const jobFailures = new Counter({
+    name: 'drawbridge_job_failures_total',
+    help: 'Attempts at jobs that failed: deeds, by which grants begin and end, and words, by which people are told.',
+    labelNames: ['queue'] as const,
+    registers,
+  });
+  for (const queue of ['deeds', 'words'] as const) jobFailures.inc({ queue }, 0);
   const apiErrors = new Counter({
     name: 'drawbridge_api_errors_total',
     help: 'Calls to a dependency that failed.',
@@ -161,11 +221,42 @@ export function createMetrics(sources: MetricSources): Metrics {
     revoked: (profile, cause, seconds) => lateness.observe({ profile, cause }, Math.max(0, seconds)),
     audited: (outcome) => auditEntries.inc({ outcome }),
     auditBroken: () => auditBreaks.inc(),
+    alarmed: (about) => alarms.inc({ about }),
+    alarmUntold: () => untoldAlarms.inc(),
+    jobFailed: (queue) => jobFailures.inc({ queue }),
     apiError: (dependency) => apiErrors.inc({ dependency }),
     slackError(method, error) {
       apiErrors.inc({ dependency: 'Slack' });
       slackErrors.inc({ method, error });
     },
-    scrape: async () => ({ contentType: registry.contentType, body: await registry.metrics() }),
+    async scrape(now) {
+      observed = now;
+      return { contentType: registry.contentType, body: await registry.metrics() };
+    },
   };
+}
+
+/** Whoever asks while somebody is being answered gets the same answer. */
+function shared<T>(ask: () => Promise<T>): () => Promise<T> {
+  let asking: Promise<T> | null = null;
+  return () => {
+    asking ??= ask().finally(() => {
+      asking = null;
+    });
+    return asking;
+  };
+}
+
+async function lookAtGrants(
+  sources: Pick<MetricSources, 'now' | 'openGrants'>,
+): Promise<{ readonly open: readonly { state: string; profile: string }[]; readonly overdue: number }> {
+  const open = new Map<string, { state: string; profile: string }>();
+  let overdue = 0;
+  for await (const portion of sources.openGrants())
+    for (const summary of portion) {
+      const { id, state, profile } = summary;
+      open.set(id, { state, profile });
+      overdue = Math.max(overdue, overdueBy(summary, sources.now()));
+    }
+  return { open: [...open.values()], overdue };
 }

@@ -9,7 +9,7 @@ import {
   type Head,
   type Link,
   type Verification,
-} from '../../domain/audit-chain.ts';
+} from '../../domain/audit/chain.ts';
 import { type Output, UsageError } from '../command.ts';
 
 /** What both subcommands need, for their help. */

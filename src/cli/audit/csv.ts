@@ -1,4 +1,4 @@
-import type { Link } from '../../domain/audit-chain.ts';
+import type { Link } from '../../domain/audit/chain.ts';
 
 /** The columns, in their order; `actor` is in two of its own. Members of later versions are in the JSON lines only. */
 const COLUMNS = [

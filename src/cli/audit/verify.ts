@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { parseHead } from '../../domain/audit-chain.ts';
+import { parseHead } from '../../domain/audit/chain.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { readChain, report, SETTINGS_HELP } from './chain.ts';
 

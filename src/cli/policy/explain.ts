@@ -1,37 +1,34 @@
 import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { formatDuration } from '../../domain/duration.ts';
-import { isSlackId } from '../../domain/identity.ts';
+import { allowedBy, concluded, deniedBy, type Person, ruleOf } from '../../domain/people/people.ts';
 import {
-  allowedBy,
-  concluded,
-  deniedBy,
-  groupsOf,
-  kubernetesUser,
-  type Person,
-  type Question,
-  ruleOf,
-} from '../../domain/people.ts';
-import {
+  automaticEntries,
   describeDurations,
   describeRights,
   type Policy,
   type Principals,
   type Profile,
   requestTimeout,
-} from '../../domain/policy.ts';
+  type When,
+} from '../../domain/policy/policy.ts';
+import { describeRule } from '../../domain/rights/coverage.ts';
+import { describeKit, rulesOfKits } from '../../domain/rights/kits.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
+import { membersAmong, personNamed } from './person.ts';
 
 export const explain: Subcommand = {
-  summary: 'says what a person may ask for and approve, by which rule',
-  help: `Usage: npm run policy -- explain FILE --person WHO [--member-of ID]... [--profile NAME]
+  summary: 'says what profiles give, and what a person may ask for and approve, by which rule',
+  help: `Usage: npm run policy -- explain FILE [--person WHO [--member-of ID]...] [--profile NAME]
+
+Without a person: what each profile gives, rule by rule, to whom, and who decides.
 
   --person WHO      an e-mail address (taken as confirmed) or a Slack member id
   --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in; may be repeated.
                     Slack is not asked: what hangs on another group or channel is said as "only as a member of"
   --profile NAME    only this profile
 
-Exit code: 0 the person may ask for or approve something of it, 1 nothing or a bad policy, 2 wrong arguments.
+Exit code: 0 the person may ask for or approve something of it (or none was named), 1 nothing or a bad policy, 2 wrong arguments.
 
 Example: npm run policy -- explain policy.example.yaml --person ada@example.test --member-of S0SRE00001`,
 
@@ -49,7 +46,8 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     );
     const [file, ...rest] = positionals;
     if (file === undefined || rest.length > 0) throw new UsageError('expected one policy file');
-    if (!values.person) throw new UsageError('expected --person with an e-mail address or a Slack member id');
+    if (values.person === undefined && values['member-of'].length > 0)
+      throw new UsageError('expected --person with an e-mail address or a Slack member id');
     for (const id of values['member-of'])
       if (!/^[SCG][A-Z0-9]+$/.test(id))
         throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G`);
@@ -64,6 +62,13 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
       throw new UsageError(
         `the policy has no profile '${values.profile}'; profiles are: ${Object.keys(policy.profiles).join(', ')}`,
       );
+    if (values.person === undefined) {
+      const told = Object.entries(policy.profiles)
+        .filter(([name]) => values.profile === undefined || name === values.profile)
+        .map(([name, profile]) => describeProfile(policy, name, profile).join('\n'));
+      out.print(told.join('\n\n'));
+      return 0;
+    }
     const person = personNamed(policy, values.person);
     if (person === null) {
       const domains = policy.identity.emailDomains;
@@ -90,22 +95,33 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
   },
 };
 
-function personNamed(policy: Policy, who: string): Person | null {
-  const slackId = isSlackId(who) ? who : '';
-  const account = {
-    slackId,
-    name: who,
-    email: slackId === '' ? who : '',
-    emailConfirmed: slackId === '',
-    bot: false,
-    guest: false,
-    external: false,
-    deactivated: false,
-  };
-  const user = kubernetesUser(account, policy.identity);
-  if (user === null) return null;
-  return { slackId, name: who, user, groups: groupsOf(user, policy.identity) };
+/** What a profile gives, rule by rule, to whom, and who decides. */
+function describeProfile(policy: Policy, name: string, profile: Profile): string[] {
+  const { approvals, approvers, deny, requesters, rights } = profile;
+  const kits = (rights ?? []).flatMap((kit) => [
+    `  ${kit}: ${describeKit(kit)}`,
+    ...rulesOfKits([kit], null).map((rule) => `    ${describeRule(rule)}`),
+  ]);
+  const denied = describePrincipals(deny);
+  return [
+    `${name}: ${describeRights(profile)}; ${profile.scope === 'workload' ? 'one workload' : 'a whole namespace'}; namespaces ${profile.namespaces.join(', ')}`,
+    ...kits,
+    ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
+    `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
+    `  may ask: ${describePrincipals(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
+    `  approvals needed: ${approvals}, by ${describePrincipals(approvers)}`,
+    ...automaticEntries(profile).map(({ when }) => {
+      const who = when.members === undefined ? 'everybody who may ask' : describePrincipals(when.members);
+      return `  without a person: ${describeCondition(profile, when)}, to ${who}`;
+    }),
+  ];
 }
+
+const describeCondition = (profile: Profile, { maximum, namespaces, hours }: When): string => {
+  const where = namespaces === undefined ? '' : ` in ${namespaces.join(', ')}`;
+  const at = hours === undefined ? '' : `, ${hours}`;
+  return `up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${at}`;
+};
 
 const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
 
@@ -130,12 +146,6 @@ function describeOthers(list: Principals, known: ReadonlySet<string>): string {
     ...list.channels.filter((id) => !known.has(id)).map((id) => `channel ${id}`),
   ].join(' or ');
 }
-
-/** Slack is not asked: in which lists the person is, was said. */
-const membersAmong =
-  (known: ReadonlySet<string>, person: Person) =>
-  (question: Question): ReadonlySet<string> =>
-    new Set(question.about === 'members' && known.has(question.list) ? [person.slackId] : []);
 
 function tell(
   policy: Policy,
@@ -171,12 +181,14 @@ function tell(
 }
 
 function describeAutomatic(profile: Profile, person: Person, known: ReadonlySet<string>): string {
-  const { automatic } = profile;
-  if (automatic === undefined) return 'never';
   if (profile.acknowledgePersistence || profile.network.allowIsolation)
     return 'never: acknowledgePersistence and allowIsolation need a person';
-  const where = automatic.namespaces === undefined ? '' : ` in ${automatic.namespaces.join(', ')}`;
-  return `up to ${formatDuration(automatic.maximum)}${where}, ${standing(automatic.members, person, known).words}`;
+  return automaticEntries(profile)
+    .map(({ when }) => {
+      const who = when.members === undefined ? 'to everybody who may ask' : standing(when.members, person, known).words;
+      return `${describeCondition(profile, when)}, ${who}`;
+    })
+    .join('; or ');
 }
 
 function describePrincipals({ users, groups, channels }: Principals): string {

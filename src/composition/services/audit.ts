@@ -1,6 +1,6 @@
 import type { ChainedAudit } from '../../adapters/redis/audit.ts';
 import type { AuditFeed } from '../../adapters/redis/audit-feed.ts';
-import type { Alarms } from '../../app/ports.ts';
+import type { Alarms } from '../../app/ports/alarms.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks at the audit chain; its head is printed with each. */

@@ -1,10 +1,10 @@
 import { hostname } from 'node:os';
 import type { ProcessClock } from '../../adapters/clock/clock.ts';
-import type { Alarms } from '../../app/ports.ts';
+import type { Alarms } from '../../app/ports/alarms.ts';
 import { secondsAhead } from '../../domain/clocks.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
-/** Milliseconds between two looks at the clocks of Redis and of the API server. */
+/** Milliseconds between two looks at the clocks. */
 const LOOK_EVERY = 10_000;
 
 /** Holds the clock against those of Redis and of the API server. That it is in doubt is told, and that it is not any more. */

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { sparingly } from '../../adapters/queue/sparing.ts';
-import { createDueRights, type DueRights } from '../../app/end-due.ts';
-import type { World } from '../../app/ports.ts';
+import type { World } from '../../app/ports/world.ts';
+import { createDueRights, type DueRights } from '../../app/upkeep/end-due.ts';
 import type { Service, ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks at which grant is due next. */
@@ -21,7 +21,7 @@ export function dueRightsService({
       'rights that are due could not all be taken at once: each revocation goes on by itself',
     ),
   );
-  const rights = createDueRights(world, (error) => tell(error instanceof Error ? error : new Error(String(error))));
+  const rights = createDueRights(world, tell);
   const stopping = new AbortController();
   async function keepTime(): Promise<void> {
     while (!stopping.signal.aborted) {

@@ -1,39 +1,60 @@
-import type { PodWatch } from '../../adapters/kubernetes/pod-watch.ts';
-import { createFollower, type Followed } from '../../app/follow-workloads.ts';
-import type { World } from '../../app/ports.ts';
-import type { Service, ServiceLog } from '../service.ts';
-import type { AuditListener } from '../world.ts';
+import type { ClusterModel } from '../../adapters/kubernetes/model/cluster-model.ts';
+import type { Ages } from '../../adapters/kubernetes/model/reflector.ts';
+import { sparingly } from '../../adapters/queue/sparing.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import type { World } from '../../app/ports/world.ts';
+import { createFollower, type Follower, type RoleWatch } from '../../app/upkeep/follower.ts';
+import { every, type Service, type ServiceLog } from '../service.ts';
 
-/** Follows the workloads of active grants as their pods come and go. */
+/** Milliseconds between two looks at everything while a watch is down. */
+const LOOK_EVERY = 30_000;
+
+/** What tells of named roles. */
+export type NamedRolesListener = Pick<Follower, 'onRole' | 'onRoleListed'>;
+export type NamedRoles = RoleWatch & { isKnown(): boolean; ages(): Ages; stop(): void };
+
+/** Follows what active grants depend on, as it changes in the cluster. What a watch that is down would tell is looked for from time to time. */
 export function followersService({
   world,
-  watchPods,
-  audited,
+  model,
+  watchRoles,
   log,
 }: {
   readonly world: World;
-  readonly watchPods: (onChange: (namespace: string) => void) => PodWatch;
-  /** Are told each entry of the audit. */
-  readonly audited: Set<AuditListener>;
+  readonly model: Pick<ClusterModel, 'staleKinds'>;
+  readonly watchRoles: (listener: NamedRolesListener) => NamedRoles;
   readonly log: ServiceLog;
-}): Service & { follow(all: Followed): void } {
-  const notFollowed = (error: unknown) =>
-    log.error(
-      { err: error },
-      'what is around an active grant could not be looked at: the next look around tries again',
-    );
-  const pods = watchPods((namespace) => void follower.changed(namespace).catch(notFollowed));
-  const follower = createFollower(world, (namespaces) => pods.watch(namespaces), notFollowed);
-  const hear: AuditListener = ({ event, id }) => {
-    // A hint only: it must not be able to fail what is being recorded.
-    if ((event === 'active' || event === 'adopted') && id !== null) void follower.begun(id).catch(() => {});
-  };
+}): Service & { readonly follower: Follower; lack(): Lack | null; ages(): Ages } {
+  const tell = sparingly((error, times) =>
+    log.warn({ err: error, times }, 'what is around an active grant could not be looked at: it is tried again'),
+  );
+  const roles = watchRoles({
+    onRole: (role, namespace) => follower.onRole(role, namespace),
+    onRoleListed: (role) => follower.onRoleListed(role),
+  });
+  const follower = createFollower(world, roles, tell);
+  const turns = every(
+    LOOK_EVERY,
+    async () => {
+      if (model.staleKinds().length > 0 || !roles.isKnown()) follower.lookAtAll();
+    },
+    tell,
+  );
   return {
-    follow: (all) => void follower.follow(all).catch(notFollowed),
-    start: () => void audited.add(hear),
+    follower,
+    lack: () =>
+      roles.isKnown()
+        ? null
+        : {
+            lacks: 'what the named roles of active grants come to allow is not heard of: the watches on them are down',
+            todo: 'A grant whose role grows is ended up to half a minute late. Look at the API server, and at whether the service account of Drawbridge may list and watch these roles; the log has the error.',
+          },
+    ages: () => roles.ages(),
+    start: () => turns.start(),
     stop() {
-      audited.delete(hear);
-      pods.stop();
+      turns.stop();
+      follower.stop();
+      roles.stop();
     },
   };
 }

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { endForLeavers } from '../../app/leavers.ts';
-import { createPeopleChanges, type PeopleChanges } from '../../app/people-changes.ts';
-import type { World } from '../../app/ports.ts';
+import type { World } from '../../app/ports/world.ts';
+import { endForLeavers } from '../../app/upkeep/leavers.ts';
+import { createPeopleChanges, type PeopleChanges } from '../../app/upkeep/people-changes.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks for people who have left while something of theirs is open. */

@@ -1,11 +1,12 @@
 import type { Api } from '../../adapters/kubernetes/api.ts';
-import { lackOfEnding } from '../../adapters/kubernetes/reviews.ts';
+import { lackOfEnding, missingToWatch } from '../../adapters/kubernetes/reviews.ts';
 import type { RedisClient } from '../../adapters/redis/connection.ts';
 import { lackOfRedis } from '../../adapters/redis/needs.ts';
 import type { SlackConnection } from '../../adapters/slack/connection.ts';
 import { lackOfChannel, lackOfLists, lackOfScopes } from '../../adapters/slack/needs.ts';
-import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need } from '../../app/conditions.ts';
-import type { Alarms, ClusterAccess } from '../../app/ports.ts';
+import type { Alarms } from '../../app/ports/alarms.ts';
+import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
+import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need } from '../../app/ports/conditions.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -22,6 +23,7 @@ interface Needing {
   readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
   readonly connection: SlackConnection;
   readonly lackOfWatch: () => Lack | null;
+  readonly lackOfConnection: () => Lack | null | Promise<Lack | null>;
   readonly log: Pick<ServiceLog, 'error'>;
 }
 
@@ -58,11 +60,22 @@ export function needsService({
   };
 }
 
-export function needsOf({ redis, instance, api, cluster, policies, connection, lackOfWatch, log }: Needing): Need[] {
+export const needsOf = (given: Needing): Need[] => [
+  ...needsOfRedis(given),
+  ...needsOfKubernetes(given),
+  ...needsOfSlack(given),
+];
+
+export function needsOfRedis({ redis, instance }: Pick<Needing, 'redis' | 'instance'>): Need[] {
+  return [{ name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) }];
+}
+
+type OfKubernetes = Pick<Needing, 'api' | 'cluster' | 'policies' | 'lackOfWatch' | 'log'>;
+
+export function needsOfKubernetes({ api, cluster, policies, lackOfWatch, log }: OfKubernetes): Need[] {
   return [
-    { name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) },
     { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
-    { name: 'kubernetes watch', severity: 'degraded', every: 30_000, look: async () => lackOfWatch() },
+    { name: 'kubernetes watch', severity: 'degraded', every: 30_000, look: () => explained(api, lackOfWatch()) },
     {
       name: 'leash',
       severity: 'degraded',
@@ -83,6 +96,13 @@ export function needsOf({ redis, instance, api, cluster, policies, connection, l
       look: async () => lackOfWriting(await cluster.tryWriting(Object.values(policies.current().profiles))),
     },
     { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
+  ];
+}
+
+type OfSlack = Pick<Needing, 'connection' | 'policies' | 'lackOfConnection'>;
+
+export function needsOfSlack({ connection, policies, lackOfConnection }: OfSlack): Need[] {
+  return [
     {
       name: 'slack token',
       severity: 'not ready',
@@ -90,6 +110,7 @@ export function needsOf({ redis, instance, api, cluster, policies, connection, l
       again: 30_000,
       look: () => lackOfScopes(connection, true),
     },
+    { name: 'slack connection', severity: 'not ready', every: 10_000, look: async () => lackOfConnection() },
     {
       name: 'slack scopes',
       severity: 'degraded',
@@ -113,6 +134,13 @@ export function needsOf({ redis, instance, api, cluster, policies, connection, l
       look: () => lackOfLists(connection, policies.current()),
     },
   ];
+}
+
+/** With the rights that are missing, where that is why. */
+async function explained(api: Api, lack: Lack | null): Promise<Lack | null> {
+  if (lack === null) return null;
+  const missing = await missingToWatch(api).catch(() => []);
+  return missing.length === 0 ? lack : { ...lack, lacks: `${lack.lacks}; Drawbridge may not ${missing.join(', ')}` };
 }
 
 /** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */

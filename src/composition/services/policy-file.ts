@@ -1,4 +1,4 @@
-import type { Conditions, Lack } from '../../app/conditions.ts';
+import type { Conditions, Lack } from '../../app/ports/conditions.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
 import type { Service, ServiceLog } from '../service.ts';
 

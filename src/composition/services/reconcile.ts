@@ -1,13 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Lack } from '../../app/conditions.ts';
-import type { Followed } from '../../app/follow-workloads.ts';
-import { createChangeJudge } from '../../app/judge-changes.ts';
-import { createLookout } from '../../app/lookout.ts';
-import type { OwnObjects, OwnObjectsListener, World } from '../../app/ports.ts';
-import { reconcile } from '../../app/reconcile.ts';
-import { mayPass } from '../../app/steps.ts';
+import type { Ages } from '../../adapters/kubernetes/model/reflector.ts';
+import { mayPass } from '../../app/common/faults.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import type { OwnObjects, OwnObjectsListener } from '../../app/ports/own-objects.ts';
+import type { World } from '../../app/ports/world.ts';
+import type { Follower } from '../../app/upkeep/follower.ts';
+import { createChangeJudge } from '../../app/upkeep/judge-changes.ts';
+import { createLookout } from '../../app/upkeep/lookout.ts';
+import { reconcile } from '../../app/upkeep/reconcile.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
+
+export type WatchedObjects = OwnObjects & { ages(): Ages };
 
 /** Milliseconds between two looks at all grants. */
 const LOOK_EVERY = 30_000;
@@ -21,15 +25,14 @@ const LISTED_WITHIN = 10_000;
 export function reconcileService({
   world,
   watchOwn,
-  followers,
+  follower,
   log,
 }: {
   readonly world: World;
-  readonly watchOwn: (listener: OwnObjectsListener) => OwnObjects;
-  /** Not waited for: no right outlives its window by it. */
-  readonly followers: { follow(all: Followed): void };
+  readonly watchOwn: (listener: OwnObjectsListener) => WatchedObjects;
+  readonly follower: Pick<Follower, 'ids' | 'follows' | 'follow' | 'followAll' | 'leave'>;
   readonly log: ServiceLog;
-}): Service & { trouble(): string | null; lack(): Lack | null } {
+}): Service & { trouble(): string | null; lack(): Lack | null; ages(): Ages } {
   const couldNotLook = (error: unknown) =>
     log.warn({ err: error }, 'reconcile could not look at the cluster or the grants');
   const notReconciled = (error: unknown) =>
@@ -38,18 +41,22 @@ export function reconcileService({
       : log.error({ err: error }, 'reconcile met a fault');
   const listed = Promise.withResolvers<void>();
   const stopping = new AbortController();
-  let own: OwnObjects | undefined;
-  function known(): OwnObjects {
+  let own: WatchedObjects | undefined;
+  function known(): WatchedObjects {
     if (own === undefined) throw new Error('it has not been started');
     return own;
   }
 
-  const judge = createChangeJudge(world, (id) => known().of(id), notReconciled);
+  const judge = createChangeJudge(
+    world,
+    (id) => known().of(id),
+    (grant) => follower.follow(grant),
+    notReconciled,
+  );
   const lookout = createLookout({
     // One replica looks in each span of time.
     claim: () => world.store.firstTime(`reconcile ${Math.floor(Date.now() / LOOK_EVERY)}`, 60),
-    work: async () => followers.follow(await reconcile(world, known().byGrant(), notReconciled)),
-    leave: () => followers.follow(new Map()),
+    work: () => reconcile(world, known(), follower, notReconciled),
   });
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);
   return {
@@ -62,6 +69,7 @@ export function reconcileService({
             lacks: 'what happens to the objects of grants is not heard of: the watches on them are down',
             todo: 'Grants end as ever, but what somebody changes is not noticed. Look at the API server, and at what may cut long answers between it and Drawbridge; the log has the error.',
           },
+    ages: () => own?.ages() ?? new Map(),
     async start() {
       own = watchOwn({
         onChange: (id) => judge.changed(id),

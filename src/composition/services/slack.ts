@@ -1,15 +1,18 @@
 import type { SlackApp, SlackAppOptions } from '../../adapters/slack/app.ts';
 import type { CachedDirectory } from '../../adapters/slack/directory.ts';
 import { createUseCases } from '../../app/create-use-cases.ts';
-import type { PeopleChanges } from '../../app/people-changes.ts';
-import type { World } from '../../app/ports.ts';
+import type { Lack } from '../../app/ports/conditions.ts';
+import type { World } from '../../app/ports/world.ts';
+import type { PeopleChanges } from '../../app/upkeep/people-changes.ts';
 import type { Service } from '../service.ts';
 
 export interface SlackService extends Service {
-  /** Resolves when Slack can reach the bot. @throws SlackRefused when Slack will not let it work */
+  /** Resolves when Slack can reach the bot. */
   reachable(): Promise<void>;
   /** Why Slack can't reach the bot now; null: it can. */
   trouble(): string | null;
+  /** What a person must mend before Slack gives it a connection; null: nothing that is known. */
+  lack(): Lack | null;
 }
 
 /** Takes what people do in Slack, and hears of people who change. */
@@ -49,5 +52,6 @@ export function slackService({
     stop: () => app.stop(),
     reachable: () => reachable,
     trouble: () => app.trouble(),
+    lack: () => app.lack(),
   };
 }

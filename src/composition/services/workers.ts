@@ -1,10 +1,11 @@
 import type { Deed, Word } from '../../adapters/queue/jobs.ts';
 import type { Workers } from '../../adapters/queue/scheduler.ts';
 import { lastingError } from '../../adapters/slack/client.ts';
-import { APPROVALS_CHANNEL, type Conditions } from '../../app/conditions.ts';
-import type { DueRights } from '../../app/end-due.ts';
-import type { World } from '../../app/ports.ts';
-import { runJob } from '../../app/run-job.ts';
+import type { Metrics } from '../../adapters/telemetry/metrics.ts';
+import { APPROVALS_CHANNEL, type Conditions } from '../../app/ports/conditions.ts';
+import type { World } from '../../app/ports/world.ts';
+import type { DueRights } from '../../app/upkeep/end-due.ts';
+import { runJob } from '../../app/upkeep/run-job.ts';
 import type { Service } from '../service.ts';
 
 export interface Handlers {
@@ -17,11 +18,13 @@ export function workersService({
   world,
   conditions,
   dueRights,
+  metrics,
   startWorkers,
 }: {
   readonly world: World;
   readonly conditions: Pick<Conditions, 'doubt'>;
   readonly dueRights: DueRights;
+  readonly metrics: Pick<Metrics, 'alarmUntold'>;
   readonly startWorkers: (handlers: Handlers) => Workers;
 }): Service {
   let workers: Workers | null = null;
@@ -38,6 +41,7 @@ export function workersService({
       try {
         await runJob(world, word);
       } catch (error) {
+        if (word.kind === 'alarm') metrics.alarmUntold();
         // It may be the channel, which somebody has archived, or from which the bot was removed.
         if (lastingError(error) !== null) conditions.doubt(APPROVALS_CHANNEL);
         throw error;

@@ -1,25 +1,46 @@
 import { execFile } from 'node:child_process';
 import { createHash, randomUUID } from 'node:crypto';
-import { access, constants, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
+import { cacheDir } from '../../image/cache.ts';
 import { withLock } from './lock.ts';
 import { type Log, supervise, tail } from './supervisor.ts';
 import { readZipEntry } from './zip.ts';
 
 const KUBERNETES_VERSION = 'v1.37.2';
 const MINIMUM_GO = [1, 26] as const;
-// Without the version the API server's feature gates and kubectl misbehave.
-const LDFLAGS = `-s -w -X k8s.io/component-base/version.gitVersion=${KUBERNETES_VERSION}`;
 
-/** The Go modules beside this file, apart since their dependencies differ. Each has a folder of its own in the cache. */
+/** Go sources with what builds them. */
+interface Module {
+  readonly title: string;
+  /** A folder with a go.mod and a go.sum that name everything. */
+  readonly sources: string;
+  /** The folder of the user's cache beneath which its programs are, in one for each state of its sources. */
+  readonly cache: readonly string[];
+  readonly ldflags: string;
+  readonly env: Readonly<Record<string, string>>;
+}
+
+const pinned = (name: string) => ({ sources: join(import.meta.dirname, 'go', name), cache: ['cluster'] });
+
+const kubernetes = (version: string, where: Pick<Module, 'sources' | 'cache'>): Module => ({
+  ...where,
+  title: `Kubernetes ${version}`,
+  // Without the version the API server's feature gates and kubectl misbehave.
+  ldflags: `-s -w -X k8s.io/component-base/version.gitVersion=${version}`,
+  env: {},
+});
+
+const plain = { ldflags: '-s -w', env: { CGO_ENABLED: '0' } };
+
+/** The Go modules beside this file, apart since their dependencies differ. */
 const MODULES = {
-  kubernetes: { title: `Kubernetes ${KUBERNETES_VERSION}`, ldflags: LDFLAGS, env: {} },
-  containerd: { title: 'containerd', ldflags: '-s -w', env: { CGO_ENABLED: '0' } },
-  probe: { title: 'the program of the pods', ldflags: '-s -w', env: { CGO_ENABLED: '0' } },
-} as const;
+  kubernetes: kubernetes(KUBERNETES_VERSION, pinned('kubernetes')),
+  containerd: { ...plain, ...pinned('containerd'), title: 'containerd' },
+  probe: { ...plain, ...pinned('probe'), title: 'the program of the pods' },
+} as const satisfies Record<string, Module>;
 type ModuleName = keyof typeof MODULES;
 
 /** Go packages to build; `seconds` is how long each usually takes on two cores, after those before it. */
@@ -68,10 +89,6 @@ export class ClusterUnavailableError extends Error {
 }
 
 const run = promisify(execFile);
-
-function cacheDir(...parts: string[]): string {
-  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'drawbridge', ...parts);
-}
 
 async function isExecutable(path: string): Promise<boolean> {
   return access(path, constants.X_OK).then(
@@ -133,22 +150,55 @@ export async function ensureBinaries<const Name extends BinaryName>(
 
   const found = {} as Record<Name, string>;
   for (const [module, ofModule] of Map.groupBy(names, (name) => PACKAGES[name].module)) {
-    const dir = await ensureModule(module, ofModule, log);
+    const dir = await ensureModule(MODULES[module], ofModule, log);
     for (const name of ofModule) found[name] = join(dir, name);
   }
   return found;
 }
 
-/** The folder of the cache that holds these programs of one module; builds the missing ones. */
-async function ensureModule(module: ModuleName, names: readonly BinaryName[], log: Log): Promise<string> {
-  const moduleDir = join(import.meta.dirname, 'go', module);
+/** How long building what is missing of these programs usually takes on two cores, in seconds; 0: all are there. */
+export async function buildSeconds(names: readonly BinaryName[]): Promise<number> {
+  const assets = process.env['KUBEBUILDER_ASSETS'];
+  if (assets && (await missingIn(assets, names)).length === 0) return 0;
+  const modules = [...Map.groupBy(names, (name) => PACKAGES[name].module)];
+  const missing = await Promise.all(
+    modules.map(async ([module, ofModule]) => missingIn(await folderOf(MODULES[module]), ofModule)),
+  );
+  return missing.flat().reduce((sum, name) => sum + PACKAGES[name].seconds, 0);
+}
+
+/**
+ * The folder of the programs of a control plane of another version of Kubernetes, for KUBEBUILDER_ASSETS. API server and controllers are built
+ * as the pinned ones are; etcd and kubectl are the pinned ones.
+ * @param where its go.mod and go.sum, and where its programs are kept
+ */
+export async function ensureControlPlaneOf(
+  version: string,
+  where: Pick<Module, 'sources' | 'cache'>,
+  log: Log,
+): Promise<string> {
+  const shared = await ensureBinaries(['etcd', 'kubectl'], log);
+  const dir = await ensureModule(kubernetes(version, where), ['kube-apiserver', 'kube-controller-manager'], log);
+  for (const [name, program] of Object.entries(shared)) {
+    await rm(join(dir, name), { force: true });
+    await symlink(program, join(dir, name));
+  }
+  return dir;
+}
+
+async function folderOf({ sources, cache, ldflags }: Module): Promise<string> {
   const key = createHash('sha256');
-  for (const file of (await readdir(moduleDir)).toSorted()) key.update(await readFile(join(moduleDir, file)));
-  key.update(`${MODULES[module].ldflags} ${process.platform} ${process.arch}`);
-  const dir = cacheDir('cluster', key.digest('hex').slice(0, 16));
+  for (const file of (await readdir(sources)).toSorted()) key.update(await readFile(join(sources, file)));
+  key.update(`${ldflags} ${process.platform} ${process.arch}`);
+  return cacheDir(...cache, key.digest('hex').slice(0, 16));
+}
+
+/** The folder of the cache that holds these programs of one module; builds the missing ones. */
+async function ensureModule(module: Module, names: readonly BinaryName[], log: Log): Promise<string> {
+  const dir = await folderOf(module);
   if ((await missingIn(dir, names)).length === 0) return dir;
 
-  await requireGo(moduleDir, names);
+  await requireGo(module.sources, names);
   await mkdir(dir, { recursive: true });
   let told = Number.NEGATIVE_INFINITY;
   const waiting = (ms: number) => {
@@ -161,17 +211,16 @@ async function ensureModule(module: ModuleName, names: readonly BinaryName[], lo
     if (missing.length === 0) return;
     const usual = missing.reduce((sum, name) => sum + PACKAGES[name].seconds, 0);
     log(
-      `cluster: building ${missing.join(', ')} (${MODULES[module].title}) into ${dir}: once per machine, ` +
+      `cluster: building ${missing.join(', ')} (${module.title}) into ${dir}: once per machine, ` +
         `usually ${duration(usual * 1000)} on two cores`,
     );
-    for (const name of missing) await build(name, moduleDir, dir, log);
+    for (const name of missing) await build(name, module, dir, log);
   });
   return dir;
 }
 
-async function build(name: BinaryName, moduleDir: string, dir: string, log: Log): Promise<void> {
-  const { module, path, seconds } = PACKAGES[name];
-  const { ldflags, env } = MODULES[module];
+async function build(name: BinaryName, { sources, ldflags, env }: Module, dir: string, log: Log): Promise<void> {
+  const { path, seconds } = PACKAGES[name];
   const temporary = join(dir, `${name}.${randomUUID()}`);
   const output = `${temporary}.log`;
   const start = Date.now();
@@ -183,7 +232,7 @@ async function build(name: BinaryName, moduleDir: string, dir: string, log: Log)
       command: 'go',
       args: ['build', '-mod=readonly', '-ldflags', ldflags, '-o', temporary, path],
       logFile: output,
-      cwd: moduleDir,
+      cwd: sources,
       env: { ...process.env, GOWORK: 'off', ...env },
     });
     const end = await go.ended;

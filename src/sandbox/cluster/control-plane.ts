@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Api, openApi } from './api.ts';
 import type { CONTROL_PLANE } from './binaries.ts';
 import { type Cluster, describeCluster, openCluster } from './cluster.ts';
-import { writeKubeconfig } from './kubeconfig.ts';
+import { readKubeconfig, writeKubeconfig } from './kubeconfig.ts';
 import { createAuthority, createKey, openAuthority, type Subject } from './pki.ts';
 import { type Log, removeAtEnd, type Supervised, supervise, tail } from './supervisor.ts';
 
@@ -24,6 +24,7 @@ const CONTROLLERS = [
   'cronjob',
   'daemonset',
   'deployment',
+  'disruption',
   'endpoints',
   'endpointslice',
   'garbage-collector',
@@ -67,6 +68,14 @@ type Component = {
 /** A control plane of one's own. It ends with this process at the latest, and nothing of it is left. */
 export type ControlPlane = Cluster & {
   readonly apiServer: Component;
+  /** Its data is the folder `etcd` of the control plane's. */
+  readonly etcd: Component;
+  /**
+   * Starts one more API server over the same data; it ends with the control plane. Answers where it is: `https://host:port`.
+   *
+   * @param etcd path of the socket by which it reaches etcd
+   */
+  readonly anotherApiServer: (etcd: string) => Promise<string>;
   /** Ends it and removes its folder. */
   readonly stop: () => Promise<void>;
 };
@@ -111,7 +120,7 @@ export async function startControlPlane(options: {
     const apiServer = component(
       'kube-apiserver',
       binaries['kube-apiserver'],
-      () => apiServerArgs(dir, address, port),
+      () => apiServerArgs(dir, address, port, join(dir, ETCD_SOCKET)),
       () => asAdmin('/readyz'),
     );
 
@@ -150,7 +159,21 @@ export async function startControlPlane(options: {
         async () => true,
       ).start();
     }
-    return { ...openCluster(dir), apiServer, stop };
+    const anotherApiServer = async (socket: string) => {
+      const another = await freePort(address);
+      const url = `https://${address}:${another}`;
+      const kubeconfig = join(dir, 'kubeconfigs', 'another-api-server.kubeconfig');
+      const { server, credentials } = await readKubeconfig(join(dir, 'admin.kubeconfig'));
+      await writeKubeconfig(kubeconfig, { ...server, url }, credentials);
+      await component(
+        'another-kube-apiserver',
+        binaries['kube-apiserver'],
+        () => [...apiServerArgs(dir, address, another, socket), `--audit-log-path=${join(dir, 'another-audit.log')}`],
+        async () => answers(await openApi(kubeconfig), '/readyz'),
+      ).start();
+      return url;
+    };
+    return { ...openCluster(dir), apiServer, etcd, anotherApiServer, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -246,6 +269,8 @@ function etcdArgs(): string[] {
     // Alone it need not wait a second for others to vote.
     '--heartbeat-interval=10',
     '--election-timeout=100',
+    // As kubeadm has it: the API server makes bookmarks of it for watches of kinds on which nothing happens.
+    '--watch-progress-notify-interval=5s',
     `--listen-client-urls=unix://${ETCD_SOCKET}`,
     `--advertise-client-urls=unix://${ETCD_SOCKET}`,
     `--listen-peer-urls=unix://${ETCD_PEER_SOCKET}`,
@@ -254,9 +279,9 @@ function etcdArgs(): string[] {
   ];
 }
 
-function apiServerArgs(dir: string, address: string, port: number): string[] {
+function apiServerArgs(dir: string, address: string, port: number, etcd: string): string[] {
   return [
-    `--etcd-servers=unix://${join(dir, ETCD_SOCKET)}`,
+    `--etcd-servers=unix://${etcd}`,
     `--bind-address=${address}`,
     `--advertise-address=${address}`,
     `--secure-port=${port}`,

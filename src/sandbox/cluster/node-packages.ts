@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { globSync } from 'node:fs';
 import { access } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { aptInstall, mayInstall, SYSTEM_PATH } from '../apt.ts';
@@ -19,7 +20,22 @@ const PACKAGES = {
   iproute2: '/sbin/ip',
   // The program alone does not tell whether it is the static one.
   'busybox-static': '/var/lib/dpkg/info/busybox-static.list',
+  // What people want in a workspace. Debian's dig brings 30 MB of libraries that it does not need; kdig takes the same arguments.
+  curl: '/usr/bin/curl',
+  wget: '/usr/bin/wget',
+  'knot-dnsutils': '/usr/bin/kdig',
+  'postgresql-client': '/usr/bin/psql',
 };
+
+/** The programs of a workspace, by the names that they have there. */
+export function workspaceTools(): Record<string, string> {
+  // /usr/bin/psql is a script in Perl that looks for the version to run.
+  const versions = globSync('/usr/lib/postgresql/*/bin/psql');
+  const [psql = PACKAGES['postgresql-client']] = versions.toSorted((a, b) =>
+    b.localeCompare(a, 'en', { numeric: true }),
+  );
+  return { curl: PACKAGES.curl, wget: PACKAGES.wget, dig: PACKAGES['knot-dnsutils'], psql };
+}
 
 const exists = (path: string) =>
   access(path).then(

@@ -1,7 +1,7 @@
-import { existsSync } from 'node:fs';
-import { mkdir, rename, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fullName } from '../../image/oci.ts';
 import { SYSTEM_PATH } from '../apt.ts';
 import { openApi } from './api.ts';
 import { CONTROL_PLANE, ensureBinaries, NODE } from './binaries.ts';
@@ -9,7 +9,7 @@ import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { writeKubeconfig } from './kubeconfig.ts';
 import { PAUSE_IMAGE, TOOLS_IMAGE, writeDrawbridgeImage, writeToolsImage } from './node-image.ts';
 import { holdNamespace, type Namespace, type NodeNetwork, prepareNodeNetwork, run } from './node-network.ts';
-import { BUSYBOX, CNI_DIR, ensureNodePackages } from './node-packages.ts';
+import { BUSYBOX, CNI_DIR, ensureNodePackages, workspaceTools } from './node-packages.ts';
 import { openAuthority } from './pki.ts';
 import { type Log, type Supervised, supervise, tail } from './supervisor.ts';
 
@@ -17,6 +17,8 @@ const START_TIMEOUT_MS = 60_000;
 const NODE_NAME = 'node-1';
 // Of the API server's --service-cluster-ip-range.
 const DNS_SERVICE_IP = '10.0.0.10';
+// In the folder of the run, where it is reached from outside of the node's own mounts too.
+const CONTAINERD_SOCKET = 'containerd.sock';
 
 /** A place that is not the cluster: TEST-NET-2 (RFC 5737), reached from the node only. */
 const OUTSIDE = { node: '198.51.100.1', address: '198.51.100.7' };
@@ -32,6 +34,8 @@ export type Node = {
   readonly outsideAddress: string;
   /** Path for `nsenter --net=` of the network that has this address. */
   readonly outsideNamespace: string;
+  /** Takes the images of an archive (OCI or `docker save`); `as`: the one that it names so gets another name too. */
+  readonly load: (archive: string, as?: { readonly name: string; readonly also: string }) => Promise<void>;
   /** Ends the node and its pods. The network stays until it is stopped itself. */
   readonly stop: () => Promise<void>;
 };
@@ -61,15 +65,19 @@ export async function startNode(options: {
     isStopping = true;
     await Promise.all([node?.stop(), outside?.stop()]);
   };
+  const ctr = (...args: string[]) =>
+    run(binaries.ctr, ['--address', file(CONTAINERD_SOCKET), '--namespace', 'k8s.io', ...args]);
+  const load: Node['load'] = async (archive, as) => {
+    await ctr('image', 'import', archive);
+    if (as !== undefined) await ctr('image', 'tag', fullName(as.name), fullName(as.also));
+  };
   // A hundred megabytes, so all else goes on meanwhile.
-  const writingDrawbridge = writeDrawbridgeImage(file('drawbridge.new')).then(() =>
-    rename(file('drawbridge.new'), file('drawbridge.tar')),
-  );
+  const writingDrawbridge = writeDrawbridgeImage(file('drawbridge.tar'));
   writingDrawbridge.catch(() => {});
   try {
     const [{ path: outsideNamespace }] = await Promise.all([
       startOutside(network, binaries.probe).then((started) => (outside = started)),
-      writeToolsImage(file('image.tar'), { probe: binaries.probe, busybox: BUSYBOX }),
+      writeToolsImage(file('image.tar'), { probe: binaries.probe, busybox: BUSYBOX, tools: workspaceTools() }),
       writeIdentities(controlPlane, network),
       writeFile(file('cni/pods.conflist'), JSON.stringify(cniConfig(network))),
       symlink(binaries.probe, file('plugins/await-policies')),
@@ -103,9 +111,9 @@ export async function startNode(options: {
       isReady(controlPlane, '/api/v1/namespaces/kube-system/pods/kube-dns'),
     );
     await writingDrawbridge;
-    await waitFor('Drawbridge’s image is not there', ended, async () => existsSync(file('drawbridge.imported')));
+    await load(file('drawbridge.tar'));
     void ended.then((how) => isStopping || log(`cluster: ${how} by itself; see ${logFile}`));
-    return { name: NODE_NAME, network, outsideAddress: OUTSIDE.address, outsideNamespace, stop };
+    return { name: NODE_NAME, network, outsideAddress: OUTSIDE.address, outsideNamespace, load, stop };
   } catch (error) {
     const ends = await Promise.all(
       ['node', 'containerd', 'kubelet', 'kube-proxy'].map(
@@ -232,13 +240,8 @@ else
 fi
 mount --make-rshared /
 '${binaries.containerd}' --config containerd.toml >containerd.log 2>&1 &
-until [ -S /run/containerd/containerd.sock ]; do sleep 0.02; done
-until '${binaries.ctr}' --namespace k8s.io image import image.tar; do sleep 0.1; done
-{
-  until [ -e drawbridge.tar ]; do sleep 0.1; done
-  until '${binaries.ctr}' --namespace k8s.io image import drawbridge.tar; do sleep 0.5; done
-  touch drawbridge.imported
-} &
+until [ -S ${CONTAINERD_SOCKET} ]; do sleep 0.02; done
+until '${binaries.ctr}' --address '${dir}/${CONTAINERD_SOCKET}' --namespace k8s.io image import image.tar; do sleep 0.1; done
 '${binaries['kube-proxy']}' --config=kube-proxy.json >kube-proxy.log 2>&1 &
 '${binaries.kubelet}' --config=kubelet.json --kubeconfig=kubelet.kubeconfig --root-dir='${dir}/kubelet' --cert-dir='${dir}/kubelet/pki' \\
   --hostname-override=${NODE_NAME} --node-ip=${nodeAddress} >kubelet.log 2>&1 &
@@ -273,7 +276,7 @@ version = 3
 root = "${dir}/containerd"
 state = "/run/containerd/state"
 [grpc]
-  address = "/run/containerd/containerd.sock"
+  address = "${dir}/${CONTAINERD_SOCKET}"
 [plugins.'io.containerd.cri.v1.images'.pinned_images]
   sandbox = "${PAUSE_IMAGE}"
 [plugins.'io.containerd.cri.v1.runtime']
@@ -302,7 +305,9 @@ function kubeletConfig(controlPlane: ControlPlane, { name, dir, nodeAddress }: N
     authorization: { mode: 'AlwaysAllow' },
     tlsCertFile: join(dir, 'kubelet.crt'),
     tlsPrivateKeyFile: join(dir, 'kubelet.key'),
-    containerRuntimeEndpoint: 'unix:///run/containerd/containerd.sock',
+    containerRuntimeEndpoint: `unix://${join(dir, CONTAINERD_SOCKET)}`,
+    // Changed ConfigMaps, the policy in one of them, reach their pods that fast; a minute by default.
+    syncFrequency: '5s',
     failCgroupV1: false,
     failSwapOn: false,
     cgroupDriver: 'cgroupfs',

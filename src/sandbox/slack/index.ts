@@ -34,7 +34,7 @@ export type { SlackMessage } from './upstream.ts';
 
 /** A Slack workspace on this machine, with one app. */
 export interface LocalSlack {
-  /** `http://127.0.0.1:PORT` */
+  /** `http://ADDRESS:PORT` */
   readonly url: string;
   /** What SLACK_API_URL takes; ends with a slash. */
   readonly apiUrl: string;
@@ -64,6 +64,8 @@ export interface SlackOptions {
   };
   team?: Partial<TeamConfig>;
   log: (line: string) => void;
+  /** Where it listens, and is known; default: the loopback address, which pods can't reach. */
+  address?: string;
   /** Default: a free port. */
   port?: number;
   /** How long Slack waits for the app (3000), and how long a trigger_id lives (3000): less or more patience. */
@@ -88,7 +90,7 @@ const SOCKET_PATH = '/socket/';
  * @throws Error when there is no local-slack for this machine.
  */
 export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
-  const { log, ackMs = 3000, triggerMs = 3000, minuteMs = 60_000 } = options;
+  const { log, address = '127.0.0.1', ackMs = 3000, triggerMs = 3000, minuteMs = 60_000 } = options;
   const { requestUrl, scopes = ALL_SCOPES, ...given } = options.app ?? {};
   const app: AppConfig = {
     appId: 'A0DRAWBRIDGE',
@@ -112,10 +114,10 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.port ?? 0, '127.0.0.1', resolve);
+    server.listen(options.port ?? 0, address, resolve);
   });
   const { port } = server.address() as AddressInfo;
-  const url = `http://127.0.0.1:${port}`;
+  const url = `http://${address}:${port}`;
 
   // What local-slack sends comes back here: the way to the app is ours.
   const deliverPath = `/deliver/${randomUUID()}`;
@@ -171,7 +173,7 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
     newSocketUrl() {
       const ticket = randomUUID();
       tickets.add(ticket);
-      return `ws://127.0.0.1:${port}${SOCKET_PATH}${ticket}`;
+      return `ws://${address}:${port}${SOCKET_PATH}${ticket}`;
     },
   });
   const people = createPeople({
@@ -188,7 +190,7 @@ export async function startSlack(options: SlackOptions): Promise<LocalSlack> {
         expected.set(key, [...(expected.get(key) ?? []), resolve]);
       }),
   });
-  const page = createPage({ url, team, app, directory, people, modals, delivery, upstream });
+  const page = createPage({ url, team, app, directory, people, modals, delivery, upstream, api });
 
   /** Shows the person who typed a command what the app answered in time, or that it did not. */
   const showAnswer = async (path: string, command: string, answer: Answer): Promise<void> => {

@@ -6,6 +6,7 @@ import type { Directory, Person } from './directory.ts';
 import type { Modals } from './modals.ts';
 import type { People, Shown } from './people.ts';
 import type { AppConfig, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
+import type { WebApi } from './web-api.ts';
 
 /**
  * The web page of the local Slack: one person's view (`/?as=ada`), live. local-slack brings a page of its own, which
@@ -57,8 +58,9 @@ export function createPage(options: {
   modals: Modals;
   delivery: DeliveryService;
   upstream: Upstream;
+  api: WebApi;
 }): Page {
-  const { team, app, directory, people, modals, delivery, upstream } = options;
+  const { team, app, directory, people, modals, delivery, upstream, api } = options;
   const watchers = new Set<ServerResponse>();
   const { host } = new URL(options.url);
   const hosts = new Set([host, host.replace('127.0.0.1', 'localhost')]);
@@ -90,7 +92,7 @@ export function createPage(options: {
           id,
           name: channel?.name ?? app.botName,
           kind,
-          messages: (await people.visible(me.id, id)).filter(isThere),
+          messages: (await people.visible(me.id, id)).filter(isThere).map((one) => api.shown(one)),
         };
       }),
     );

@@ -35,7 +35,9 @@ export interface WebApi {
   scopes(): readonly string[];
   /** What Slack would refuse in the content of a message, as it answers it; undefined when it would not. */
   contentError(content: Json): Json | undefined;
-  /** A message as the app may see it: with its metadata. */
+  /** A message as everybody sees it: a reply that was sent to the channel too says so. https://docs.slack.dev/reference/events/message/thread_broadcast */
+  shown(message: SlackMessage): SlackMessage;
+  /** A message as the app may see it: with its metadata too. */
   decorate(message: SlackMessage): SlackMessage;
 }
 
@@ -63,15 +65,19 @@ export function createWebApi(options: WebApiOptions): WebApi {
   const { app, team, directory, upstream, modals, triggers } = options;
   let granted = new Set<string>(options.scopes);
   const metadata = new Map<string, SlackMessage['metadata']>();
+  const broadcasts = new Set<string>();
   const shortId = (): string => randomBytes(4).toString('base64url');
   const bot: Person = { id: app.botUserId, name: app.botName, real_name: app.botName, is_bot: true };
 
   const person = (id: string): Person | undefined => (id === bot.id ? bot : directory.person(id));
   const userObject = (one: Person): Json => slackUser(one, team.teamId, granted.has('users:read.email'));
 
+  const shown = (message: SlackMessage): SlackMessage =>
+    broadcasts.has(`${message.channel}:${message.ts}`) ? { ...message, subtype: 'thread_broadcast' } : message;
+
   const decorate = (message: SlackMessage): SlackMessage => {
     const data = metadata.get(`${message.channel}:${message.ts}`);
-    return data ? { ...message, metadata: data } : message;
+    return data ? { ...shown(message), metadata: data } : shown(message);
   };
 
   /** A list cut at `limit`, with a cursor to go on from; Slack's own page size where none is asked for. */
@@ -164,7 +170,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
     const answer = await upstream.api(method, args);
     if (!answer.ok) return answer;
     const messages = (answer.messages as SlackMessage[]).filter((message) => message.subtype !== 'ephemeral');
-    return { ...answer, messages: args.include_all_metadata ? messages.map(decorate) : messages };
+    return { ...answer, messages: messages.map(args.include_all_metadata ? decorate : shown) };
   };
 
   const handlers: Record<string, Handler> = {
@@ -246,6 +252,8 @@ export function createWebApi(options: WebApiOptions): WebApi {
       if (wrong) return wrong;
       const answer = await upstream.api('chat.postMessage', { ...named(args), channel: channel.id });
       if (answer.ok) keepMetadata(channel.id, text(answer.ts), args);
+      if (answer.ok && args.thread_ts && isTrue(args.reply_broadcast))
+        broadcasts.add(`${channel.id}:${text(answer.ts)}`);
       return answer;
     },
     'chat.update': async (args) => {
@@ -325,6 +333,7 @@ export function createWebApi(options: WebApiOptions): WebApi {
     },
     scopes: () => [...granted],
     contentError,
+    shown,
     decorate,
   };
 }

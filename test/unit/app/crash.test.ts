@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { createAlarms } from '../../../src/app/alarms.ts';
+import { createAlarms } from '../../../src/app/common/alarms.ts';
 import { createUseCases } from '../../../src/app/create-use-cases.ts';
-import { createDueRights } from '../../../src/app/end-due.ts';
-import type { World } from '../../../src/app/ports.ts';
-import { hasEnded } from '../../../src/domain/grant.ts';
+import type { World } from '../../../src/app/ports/world.ts';
+import { createDueRights } from '../../../src/app/upkeep/end-due.ts';
+import { hasEnded } from '../../../src/domain/grant/grant.ts';
 import { appWorld, PEOPLE } from '../../support/app-world.ts';
 
 /** The same world, in a process that dies at its n-th call to the outside, before or after that call took effect. Nothing runs after that. */

@@ -1,9 +1,9 @@
-import { beforeEach, describe, expect, test } from 'vitest';
-import { runJob } from '../../../src/app/run-job.ts';
-import { extensionDigest } from '../../../src/domain/decide.ts';
+import { beforeEach, describe, expect, test, vi } from 'vitest';
+import { runJob } from '../../../src/app/upkeep/run-job.ts';
+import { extensionDigest } from '../../../src/domain/decide/decide.ts';
 import { Unavailable } from '../../../src/domain/errors.ts';
-import { shortDigest } from '../../../src/domain/plan.ts';
-import type { PolicyInput } from '../../../src/domain/policy.ts';
+import { shortDigest } from '../../../src/domain/plan/plan.ts';
+import type { PolicyInput } from '../../../src/domain/policy/schema.ts';
 import type { NetworkPolicy } from '../../../src/network/types.ts';
 import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
 
@@ -153,6 +153,19 @@ describe('who decides', () => {
     await expect(app.useCases.review(ben, id, 'approve', '', { digest, message })).rejects.toEqual(refusal('message'));
   });
 
+  test('a click that is faster than the record of where the message is waits for that, and decides if it is that one', async () => {
+    const id = await pending();
+    const seen = await app.seen(id);
+    const { message } = seen;
+    const posted = (at: typeof message) => app.world.store.change(id, (grant) => ({ ...grant, message: at }));
+    await posted(null);
+    const faster = app.useCases.review(ben, id, 'approve', '', seen);
+    const elsewhere = app.useCases.review(cy, id, 'deny', '', { ...seen, message: { channel: 'C0ACCESS', ts: '0' } });
+    await posted(message);
+    await expect(elsewhere).rejects.toEqual(refusal(/message|state/));
+    await expect(faster).resolves.toMatchObject({ grant: { state: 'approved' } });
+  });
+
   test('two clicks at the same time make one grant', async () => {
     const id = await pending();
     const seen = await app.seen(id);
@@ -166,12 +179,38 @@ describe('who decides', () => {
   });
 });
 
+test('what is stored or decided is made of the cluster as it is now, what is only shown of what is known of it', async () => {
+  const purposes: string[] = [];
+  const { survey } = app.cluster.access;
+  app.cluster.access.survey = (target, profile, purpose) => {
+    purposes.push(purpose);
+    return survey(target, profile, purpose);
+  };
+  const during = async (work: Promise<unknown>) => {
+    purposes.length = 0;
+    await work;
+    return purposes.join();
+  };
+  const target = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } } as const;
+  const ask = { profile: 'debug', target, duration: null, reason: 'checkout returns 502' };
+  expect(await during(app.useCases.preview(ada, ask))).toBe('shown');
+  const { digest } = await app.useCases.preview(ada, ask);
+  expect(await during(app.useCases.requestAsShown(ada, ask, digest))).toBe('bound');
+  expect(await during(app.request())).toBe('bound');
+  const id = await pending();
+  expect(await during(app.useCases.inspect(ben, id))).toBe('shown');
+  expect(await during(app.useCases.review(ben, id, 'approve', '', await app.seen(id)))).toMatch(/^bound(,bound)*$/);
+  await app.run();
+  expect((await app.grant(id)).state).toBe('active');
+  expect(await during(app.useCases.extend(ada, id, 900))).toMatch(/^bound(,bound)*$/);
+});
+
 test('whether a Service is there is learnt by nobody whom the policy does not let ask', async () => {
   const asked: string[] = [];
   const { survey } = app.cluster.access;
-  app.cluster.access.survey = (target, profile) => {
+  app.cluster.access.survey = (target, profile, purpose) => {
     asked.push(target.namespace);
-    return survey(target, profile);
+    return survey(target, profile, purpose);
   };
   const answers = async (by: string, namespace: string) => {
     const said = async (service: string) =>
@@ -577,14 +616,41 @@ test('a queue that can not be asked keeps nobody from seeing what was changed in
   expect((await app.grant(id)).state).toBe('failed');
 });
 
-test('the pods of a workload are followed, and their new names are told', async () => {
-  const id = await active();
-  app.cluster.target.pods = ['checkout-9'];
-  await app.reconcile();
-  await app.run();
-  expect(await app.grant(id)).toMatchObject({ pods: ['checkout-9'] });
-  expect(app.cluster.held.get(id)?.rights).toEqual(['checkout-9']);
-  expect(app.told.at(-1)).toMatchObject({ news: 'pods' });
+describe('the pods of a workload', () => {
+  const podsTold = () => app.told.filter(({ news }) => news === 'pods').length;
+  /** A look finds these pods, and so many seconds pass. */
+  async function change(pods: readonly string[], seconds: number): Promise<void> {
+    app.cluster.target.pods = [...pods];
+    await app.reconcile();
+    app.clock.pass(seconds);
+    await app.run();
+  }
+
+  test('are followed at once, and told in one message once the rollout is over', async () => {
+    const id = await active();
+    const told = vi.spyOn(app.world.notifier, 'deliver');
+    for (const pods of [['checkout-8', 'checkout-1'], ['checkout-8'], ['checkout-8', 'checkout-9']]) {
+      await change(pods, 9);
+      expect(app.cluster.held.get(id)?.rights).toEqual(pods);
+      expect(podsTold()).toBe(0);
+    }
+    app.clock.pass(1);
+    await app.run();
+    expect(podsTold()).toBe(1);
+    expect(told.mock.lastCall?.[0].grant.pods).toEqual(['checkout-8', 'checkout-9']);
+    app.clock.pass(60);
+    await app.run();
+    expect(podsTold()).toBe(1);
+  });
+
+  test('are not told of a grant that has ended meanwhile', async () => {
+    const id = await active();
+    await change(['checkout-9'], 1);
+    await app.useCases.revoke(ada, id, '');
+    app.clock.pass(60);
+    await app.run();
+    expect([(await app.grant(id)).state, podsTold()]).toEqual(['revoked', 0]);
+  });
 });
 
 test('objects that come back after the end, from a backup or a slow hand, are taken away', async () => {

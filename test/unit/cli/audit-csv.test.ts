@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { CSV_HEADER, csvCell, csvRow } from '../../../src/cli/audit/csv.ts';
-import { createAuditChain } from '../../../src/domain/audit-chain.ts';
+import { createAuditChain } from '../../../src/domain/audit/chain.ts';
 
 /** A reader of RFC 4180, written from its grammar. */
 function parseCsv(text: string): string[][] {

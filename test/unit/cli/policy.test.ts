@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runPolicyCli } from '../../../src/cli/policy.ts';
@@ -24,9 +24,15 @@ async function run(...argv: string[]) {
 const explain = (...argv: string[]) => run('explain', example, ...argv);
 
 describe('npm run policy', () => {
+  it('has a schema for editors, which the example names', async () => {
+    const named = /^# yaml-language-server: \$schema=(\S+)$/m.exec(await readFile(example, 'utf8'))?.[1] ?? '';
+    const schema = JSON.parse(await readFile(join(dirname(example), named), 'utf8')) as { properties: object };
+    expect(Object.keys(schema.properties)).toContain('profiles');
+  });
+
   it('says what it can do', async () => {
     expect(await run('--help')).toMatchObject({ code: 0, err: '', out: expect.stringMatching(/check.*explain/s) });
-    expect(await run()).toMatchObject({ code: 2, out: '', err: expect.stringContaining('Usage') });
+    expect(await run()).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/check.*explain.*--help/) });
     expect(await run('chek')).toMatchObject({ code: 2, err: expect.stringContaining("did you mean 'check'?") });
     expect(await run('constructor')).toMatchObject({ code: 2 });
   });
@@ -52,6 +58,21 @@ describe('npm run policy', () => {
       expect(out).toBe('');
       expect(err).toContain("bad.yaml:2:1 profils: unknown key, did you mean 'profiles'?");
       expect(err).toContain('identity: is missing');
+    });
+    it('is -o json for programs', async () => {
+      const good = await run('check', example, '-o', 'json');
+      expect([good.code, good.err]).toEqual([0, '']);
+      expect(JSON.parse(good.out)).toMatchObject({
+        version: 1,
+        good: true,
+        problems: [],
+        profiles: ['view', 'debug', 'troubleshoot', 'shell', 'own-tools', 'payments-edit'],
+      });
+      const wrong = await run('check', bad, '-o', 'json');
+      expect([wrong.code, wrong.err]).toEqual([1, '']);
+      expect(JSON.parse(wrong.out)).toMatchObject({ version: 1, good: false, profiles: [] });
+      expect(JSON.parse(wrong.out)).toHaveProperty('problems.0', expect.stringMatching(/^bad\.yaml:\d+:\d+ /));
+      expect((await run('check', example, '-o', 'xml')).code).toBe(2);
     });
     it('is wrong without a file, with two, or with options', async () => {
       expect((await run('check')).code).toBe(2);
@@ -121,8 +142,26 @@ describe('npm run policy', () => {
       });
       expect(await explain('--person', 'U0NOBODY')).toMatchObject({ code: 1 });
     });
-    it('is wrong without a person, with an unknown profile, or with a handle for a group', async () => {
-      expect((await explain()).code).toBe(2);
+    it('says without a person what a profile gives, rule by rule, to whom, and who decides', async () => {
+      expect(await explain('--profile', 'debug')).toMatchObject({
+        code: 0,
+        err: '',
+        out: expect.stringMatching(/^debug: read, logs, exec; one workload/),
+      });
+      expect((await explain('--profile', 'debug')).out.split('\n')).toEqual(
+        expect.arrayContaining([
+          '  logs: reads the logs of its pods',
+          '    get pods/log',
+          '    get, create pods/exec, pods/attach',
+          '  may ask: channel C0ENGINEER1, never group S0CONTRACT',
+          '  approvals needed: 1, by group S0SRE00001',
+          '  without a person: up to 30m in staging, to group S0ONCALL01',
+        ]),
+      );
+      expect((await explain()).out).toMatch(/^view: ClusterRole view; a whole namespace.*^shell: .*^    get pods$/ms);
+    });
+    it('is wrong with memberships of nobody, with an unknown profile, or with a handle for a group', async () => {
+      expect((await explain('--member-of', 'S0SRE00001')).code).toBe(2);
       expect(await explain('--person', 'ada@example.test', '--profile', 'x')).toMatchObject({
         code: 2,
         err: expect.stringContaining('profiles are: view, debug'),

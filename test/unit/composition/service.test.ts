@@ -27,6 +27,20 @@ describe('services', () => {
     expect(said).toEqual(['c stopped', 'b stopped', 'a stopped']);
   });
 
+  it('are stopped when none is wanted any more while one starts, and no other is started', async () => {
+    const ending = new AbortController();
+    const interrupted = service('b', { start: () => ending.abort(new Error('SIGTERM')) });
+    const starting = startInOrder([service('a'), interrupted, service('never')], 1000, silentLog(), ending.signal);
+    await expect(starting).rejects.toThrow('SIGTERM');
+    expect(said).toEqual(['a started', 'b started', 'b stopped', 'a stopped']);
+  });
+
+  it('are stopped when none was wanted from the beginning: what was made before is closed by the first', async () => {
+    const starting = startInOrder([service('a'), service('never')], 1000, silentLog(), AbortSignal.abort());
+    await expect(starting).rejects.toThrow('aborted');
+    expect(said).toEqual(['a started', 'a stopped']);
+  });
+
   it('are stopped when a later one can not be started, and the error goes on', async () => {
     const bad = service('bad', { start: () => Promise.reject(new Error('the port is taken')) });
     const starting = startInOrder([service('a'), service('b'), bad, service('never')], 1000, silentLog());

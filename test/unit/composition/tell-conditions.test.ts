@@ -1,5 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
-import { createConditions, type Lack } from '../../../src/app/conditions.ts';
+import { createConditions } from '../../../src/app/common/conditions.ts';
+import { type Lack } from '../../../src/app/ports/conditions.ts';
 import { tellConditions } from '../../../src/composition/tell-conditions.ts';
 import { manualClock } from '../../support/memory.ts';
 import { silentLog } from '../../support/silent-log.ts';

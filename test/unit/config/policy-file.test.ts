@@ -91,6 +91,21 @@ describe('a policy file', () => {
       change('[ben@example.test]', '[ben@example.test, "a b"]'),
       'policy.yaml:13:44 profiles.debug.approvers.users[1]: expected a Kubernetes user',
     ],
+    [
+      'a key of an automatic approval',
+      change('    duration:', '    automatic: { members: { users: [ada@example.test] }, maximun: 5m }\n    duration:'),
+      "profiles.debug.automatic.maximun: unknown key, did you mean 'maximum'?",
+    ],
+    [
+      'a key of one of its entries',
+      change('    duration:', '    automatic: [{ when: { hour: x } }]\n    duration:'),
+      "profiles.debug.automatic[0].when.hour: unknown key, did you mean 'hours'?",
+    ],
+    [
+      'an automatic approval of no form',
+      change('    duration:', '    automatic: true\n    duration:'),
+      'profiles.debug.automatic: expected one entry (members, maximum), or a list of entries',
+    ],
     ['a bad profile name', change('  debug:', '  De bug:'), 'policy.yaml:8:3 profiles.De bug: expected a profile name'],
     [
       'a rule across keys',

@@ -36,6 +36,7 @@ describe('the settings', () => {
       opsPort: 9090,
       logLevel: 'info',
       workspacesNamespace: 'drawbridge-workspaces',
+      workspacesPullSecrets: [],
       ownNamespace: 'drawbridge',
       auditWebhook: null,
     });
@@ -53,6 +54,7 @@ describe('the settings', () => {
       OPS_PORT: '9999',
       LOG_LEVEL: 'debug',
       WORKSPACES_NAMESPACE: 'spaces',
+      WORKSPACES_PULL_SECRETS: 'registry,mirror.example',
       POD_NAMESPACE: 'access',
     });
     expect(settings).toMatchObject({
@@ -61,6 +63,7 @@ describe('the settings', () => {
       instance: 'blue',
       opsPort: 9999,
       logLevel: 'debug',
+      workspacesPullSecrets: ['registry', 'mirror.example'],
       workspacesNamespace: 'spaces',
       ownNamespace: 'access',
     });
@@ -111,6 +114,16 @@ describe('the settings', () => {
     }
   });
 
+  it('name the Secret that lacks a key, and of no other setting', () => {
+    const { SEAL_KEY: _, POLICY_FILE: __, ...rest } = good;
+    expect(problemsOf({ ...rest, SLACK_APP_TOKEN: '', SECRET_NAME: 'access/slack' })).toEqual([
+      'POLICY_FILE is not set: expected the path of the policy file',
+      expect.stringMatching(/^SEAL_KEY is not set in the Secret access\/slack: expected one or more base64 keys/),
+      expect.stringMatching(/^SLACK_APP_TOKEN is not set in the Secret access\/slack: expected it \(Socket Mode\)/),
+    ]);
+    expect(problemsOf({ ...good, SEAL_KEY: 'short', SECRET_NAME: 'access/slack' }).join()).not.toContain('the Secret');
+  });
+
   it('take an empty variable with a default as unset, not as zero or wrong', () => {
     const empty = { INSTANCE: '', OPS_PORT: '', LOG_LEVEL: '', KUBECONFIG: '', SLACK_API_URL: '' };
     expect(JSON.stringify(settingsOf({ ...good, ...empty }))).toBe(JSON.stringify(settingsOf(good)));
@@ -119,6 +132,21 @@ describe('the settings', () => {
   it('demand one of the two ways to hear from Slack', () => {
     expect(problemsOf({ ...good, SLACK_APP_TOKEN: '' }).join()).toMatch(/SLACK_APP_TOKEN.*SLACK_SIGNING_SECRET/);
     expect(problemsOf({ ...good, SLACK_SIGNING_SECRET: http.SLACK_SIGNING_SECRET }).join()).toMatch(/both set/);
+  });
+
+  it('hear from Slack in the mode that is set, and in no other because its secret happens to be there', () => {
+    expect(settingsOf({ ...good, SLACK_MODE: 'socket' }).slack.transport.mode).toBe('socket');
+    expect(settingsOf({ ...http, SLACK_MODE: 'http' }).slack.transport.mode).toBe('http');
+    expect(problemsOf({ ...http, SLACK_MODE: 'socket', SECRET_NAME: 'access/slack' })).toEqual([
+      'SLACK_APP_TOKEN is not set in the Secret access/slack: expected it, since SLACK_MODE is socket',
+    ]);
+    expect(problemsOf({ ...good, SLACK_MODE: 'http' })).toEqual([
+      'SLACK_SIGNING_SECRET is not set: expected it, since SLACK_MODE is http',
+    ]);
+    expect(problemsOf({ ...good, SLACK_APP_TOKEN: '', SLACK_MODE: 'http' })).toHaveLength(1);
+    expect(problemsOf({ ...good, SLACK_MODE: 'https' }).join()).toMatch(
+      /^SLACK_MODE is 'https': expected socket or http$/,
+    );
   });
 
   it('refuse one port for two servers', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { parseGrantRecord } from '../../../src/domain/grant-record.ts';
+import { parseGrantRecord } from '../../../src/domain/grant/record.ts';
 import { describeTarget } from '../../../src/domain/target.ts';
 import { sampleGrant, samplePlan } from '../../support/grants.ts';
 

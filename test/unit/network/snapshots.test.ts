@@ -25,5 +25,9 @@ test('whatever else waits has its turn after each thousand pods of either side',
   for (; !step.done; step = steps.next()) taken++;
   expect(taken).toBeGreaterThanOrEqual(30);
   const [before, after] = step.value;
-  expect([before.find(pod(19_999))?.name, after.find(pod(19_999))?.name]).toEqual(['pod-19999', undefined]);
+  const last = before.pods.at(-1) as Pod;
+  expect([before.find(last)?.name, after.find(last)?.name]).toEqual(['pod-19999', undefined]);
+  const other = after.pods[7] as Pod;
+  expect(before.find(other)).toBe(before.pods[7]);
+  expect(before.find(other)).not.toBe(other);
 });

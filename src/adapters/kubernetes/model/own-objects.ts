@@ -1,13 +1,10 @@
-import type { Found, OwnObjects, OwnObjectsListener } from '../../../app/ports.ts';
+import type { Found, OwnObjects, OwnObjectsListener } from '../../../app/ports/own-objects.ts';
 import { Unavailable } from '../../../domain/errors.ts';
-import type { Api } from '../api.ts';
+import type { Api, Kind } from '../api.ts';
 import type { ClusterKeys } from '../cluster-keys.ts';
 import { judgeWith, KINDS, ofInstance } from '../found.ts';
 import type { KubeObject } from '../object.ts';
-import { type Pace, type Reflector, startReflector } from './reflector.ts';
-
-/** For so long a watch may be down before nothing is concluded from what it told: milliseconds. */
-const STALE = 10_000;
+import { type Ages, agesOf, isStale, type Pace, type Reflector, startReflector } from './reflector.ts';
 
 export interface OwnObjectsOptions extends OwnObjectsListener {
   readonly api: Pick<Api, 'list' | 'version' | 'watch' | 'read'>;
@@ -18,12 +15,12 @@ export interface OwnObjectsOptions extends OwnObjectsListener {
 }
 
 /** By a reflector a kind. Each version of an object is judged once, when it comes. */
-export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects {
+export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects & { ages(): Ages } {
   const { api, instance, keysOf, onChange, onListed, onFault, pace = {} } = options;
   const byGrant = new Map<string, Map<string, Found>>();
   let judge: ReturnType<typeof judgeWith> | null = null;
 
-  const isSynced = () => reflectors.every(({ synced }) => synced);
+  const isSynced = () => reflectors.every(({ reflector }) => reflector.synced);
 
   function take(now: Found | null, before: Found | null): void {
     if (before !== null) {
@@ -40,10 +37,11 @@ export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects {
     for (const id of new Set([before, now].flatMap((found) => (found === null ? [] : [found.id ?? ''])))) onChange(id);
   }
 
-  const reflectors: Reflector<Found>[] = [];
+  const reflectors: { readonly kind: Kind; readonly reflector: Reflector<Found> }[] = [];
   for (const kind of KINDS)
-    reflectors.push(
-      startReflector<KubeObject, Found>({
+    reflectors.push({
+      kind,
+      reflector: startReflector<KubeObject, Found>({
         api,
         kind,
         selector: ofInstance(instance),
@@ -61,29 +59,27 @@ export function watchOwnObjects(options: OwnObjectsOptions): OwnObjects {
         onFault,
         pace,
       }),
-    );
+    });
 
-  function isKnown(): boolean {
-    const now = performance.now();
-    return isSynced() && reflectors.every(({ lostAt }) => lostAt === null || now - lostAt <= STALE);
-  }
+  const isKnown = () => isSynced() && !reflectors.some(({ reflector }) => isStale(reflector));
 
   function mustBeKnown(): void {
     if (!isKnown()) throw new Unavailable('Kubernetes', 'what there is of ours is not known: its watches are down');
   }
 
   return {
-    byGrant() {
+    ids() {
       mustBeKnown();
-      return new Map([...byGrant].map(([id, those]) => [id, [...those.values()]]));
+      return byGrant.keys();
     },
     of(id) {
       mustBeKnown();
       return [...(byGrant.get(id)?.values() ?? [])];
     },
     isKnown,
+    ages: () => agesOf(reflectors),
     stop() {
-      for (const reflector of reflectors) reflector.stop();
+      for (const { reflector } of reflectors) reflector.stop();
     },
   };
 }

@@ -19,7 +19,7 @@ export interface ReflectorOptions<O extends Watched, T> extends Selection {
   /** Runs before each list: what projecting needs to know first. A fault is tried again. */
   readonly prepare?: () => Promise<void>;
   /** An object came or changed (`now`), or is gone (null), be it that an event said so or a new list. */
-  readonly onChange: (now: T | null, before: T | null) => void;
+  readonly onChange: (now: T | null, before: T | null, uid: string) => void;
   /** A whole list was read: the first one, or one that was needed after a gap. */
   readonly onListed: () => void;
   /** A watch or a list broke off; it is tried again. */
@@ -49,6 +49,11 @@ const PACE: Pace = {
   gap: 30_000,
 };
 
+/**
+ * What a watch has missed comes at once when it goes on: one that tells nothing for so long has missed nothing, even where a proxy keeps the
+ * beginning of its answer back. Milliseconds.
+ */
+const QUIET = 1000;
 /** Of the end that was asked for a watch may be so much short, or over: milliseconds. */
 const TOLERANCE = 2000;
 const INITIAL_EVENTS_END = 'k8s.io/initial-events-end';
@@ -59,11 +64,28 @@ export interface Reflector<T> {
   readonly items: ReadonlyMap<string, T>;
   /** All that was there has been read at least once. */
   readonly synced: boolean;
-  /** When it last heard anything of a watch, an event or a bookmark; by `performance.now()`. */
-  readonly heardAt: number;
-  /** Since when it knows of no change, as its watch is down; null: it is open. By `performance.now()`. */
+  /** Since when changes may be unknown, as nothing has been listed or the watch is down; null: none are. By `performance.now()`. */
   readonly lostAt: number | null;
   stop(): void;
+}
+
+/** For so long a watch may be down before what it told counts as old: milliseconds. */
+const STALE = 10_000;
+
+/** Milliseconds for which changes may have gone unheard; 0: all is as of now. */
+function ageOf({ lostAt }: Pick<Reflector<unknown>, 'lostAt'>): number {
+  return lostAt === null ? 0 : performance.now() - lostAt;
+}
+
+export const isStale = (reflector: Pick<Reflector<unknown>, 'lostAt'>): boolean => ageOf(reflector) > STALE;
+
+/** By kind how old what is known of it is at most: seconds. */
+export type Ages = ReadonlyMap<Kind, number>;
+
+export function agesOf(held: Iterable<{ readonly kind: Kind; readonly reflector: Reflector<unknown> }>): Ages {
+  const ages = new Map<Kind, number>();
+  for (const { kind, reflector } of held) ages.set(kind, Math.max(ages.get(kind) ?? 0, ageOf(reflector) / 1000));
+  return ages;
 }
 
 /**
@@ -72,20 +94,19 @@ export interface Reflector<T> {
  * https://kubernetes.io/docs/reference/using-api/api-concepts/#efficient-detection-of-changes
  */
 export function startReflector<O extends Watched, T>(options: ReflectorOptions<O, T>): Reflector<T> {
-  const { api, kind, selector, metadataOnly, project, onChange, onListed, onFault } = options;
+  const { api, kind, selector, fieldSelector, metadataOnly, project, onChange, onListed, onFault } = options;
   const pace: Pace = { ...PACE, ...options.pace };
-  const selection: Selection = { selector, metadataOnly };
+  const selection: Selection = { selector, fieldSelector, metadataOnly };
   const stopping = new AbortController();
   const items = new Map<string, T>();
   /** Up to which everything is known; null: a list is needed. */
   let version: string | null = null;
   let synced = false;
-  let heardAt = Number.NEGATIVE_INFINITY;
   let lostAt: number | null = performance.now();
-  /** Since when no watch has begun to answer; null: one has. */
-  let brokeAt: number | null = null;
   /** The API server streams lists (since Kubernetes 1.32, where nobody has turned it off). */
   let streams = true;
+  /** There was more than `project` lets it hold. */
+  let isFull = false;
   /** Faults since a watch last told anything. */
   let failures = 0;
 
@@ -94,7 +115,7 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     const before = items.get(uid) ?? null;
     const now = project(object);
     items.set(uid, now);
-    onChange(now, before);
+    onChange(now, before, uid);
     return uid;
   }
 
@@ -102,16 +123,27 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     const before = items.get(uid);
     if (before === undefined) return;
     items.delete(uid);
-    onChange(null, before);
+    onChange(null, before, uid);
+  }
+
+  function dropAllBut(there: ReadonlySet<string>): void {
+    for (const uid of items.keys()) if (!there.has(uid)) drop(uid);
   }
 
   /** A list is whole: what it does not have is gone. */
   function listed(there: ReadonlySet<string>, of: string): void {
-    for (const uid of items.keys()) if (!there.has(uid)) drop(uid);
+    dropAllBut(there);
+    isFull = false;
     version = of;
-    heardAt = performance.now();
+    lostAt = null;
     synced = true;
     onListed();
+  }
+
+  /** Drops what is gone before the list is read that would say so in its end. */
+  async function makeRoom(): Promise<void> {
+    const keep = (page: readonly O[]) => page.map(({ metadata: { uid = '' } }) => uid);
+    dropAllBut(new Set(await api.list<O, string>(kind, null, { ...selection, metadataOnly: true, keep })));
   }
 
   async function listByPages(): Promise<void> {
@@ -129,7 +161,7 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     if (next === undefined) return;
     if (version !== null && isOlder(next, version)) throw new Restored();
     version = next;
-    heardAt = performance.now();
+    lostAt = null;
     failures = 0;
   }
 
@@ -149,10 +181,12 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     const rest = () => began + seconds * 1000 + 5 * TOLERANCE - performance.now();
     // A proxy may keep the beginning of an answer back until the first event or bookmark.
     expectWithin(there === null ? pace.silence : pace.listing);
+    const quiet = setTimeout(() => {
+      if (there === null) lostAt = null;
+    }, QUIET);
     try {
       const signal = AbortSignal.any([stopping.signal, silent.signal]);
       const events = await api.watch<O>(kind, { ...selection, since: version, seconds, signal });
-      brokeAt = null;
       if (there === null) expectWithin(rest());
       for await (const { type, object } of events) {
         const { uid = '', resourceVersion, annotations } = object.metadata;
@@ -168,13 +202,13 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
           goOnTo(resourceVersion);
         } else if (type === 'BOOKMARK' && annotations?.[INITIAL_EVENTS_END] === 'true') {
           listed(there, resourceVersion ?? '');
-          lostAt = null;
           there = null;
         }
         expectWithin(there !== null ? pace.listing : hasBookmarks ? pace.silence : rest());
       }
     } finally {
       clearTimeout(timer);
+      clearTimeout(quiet);
     }
     if (there !== null || performance.now() < began + seconds * 1000 - TOLERANCE)
       throw new Unavailable('Kubernetes', `watch of ${kind}: it ended before its time`);
@@ -190,30 +224,30 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     if (isOlder(await api.version(kind, selection), version)) throw new Restored();
   }
 
-  async function connect(isDoubtful: boolean): Promise<void> {
-    if (brokeAt !== null && performance.now() - brokeAt > pace.gap) version = null;
-    if (isDoubtful) await mustBeTheSameHistory();
+  async function connect(): Promise<void> {
+    if (lostAt !== null) {
+      if (performance.now() - lostAt > pace.gap) version = null;
+      await mustBeTheSameHistory();
+    }
     if (version === null) {
       await options.prepare?.();
+      if (isFull) await makeRoom();
       if (!streams) await listByPages();
     }
-    // The API server has just answered, or ended the watch before in its time: what has happened since comes with the next one.
-    if (version !== null) lostAt = null;
     await watch();
   }
 
   async function run(): Promise<void> {
-    let isDoubtful = false;
     while (!stopping.signal.aborted)
       try {
-        await connect(isDoubtful);
-        isDoubtful = false;
+        await connect();
       } catch (error) {
         if (stopping.signal.aborted) return;
         lostAt ??= performance.now();
-        brokeAt ??= performance.now();
-        isDoubtful = true;
-        const isGone = error instanceof Restored || (error instanceof ApiError && error.status === 410);
+        const status = error instanceof ApiError ? error.status : null;
+        isFull ||= status === 413;
+        // From where it was, a watch that met too much would meet it again, before what says that some of it is gone.
+        const isGone = error instanceof Restored || status === 410 || isFull;
         if (version === null && streams && error instanceof ApiError && [400, 422].includes(error.status)) {
           streams = false;
           continue;
@@ -230,9 +264,6 @@ export function startReflector<O extends Watched, T>(options: ReflectorOptions<O
     items,
     get synced() {
       return synced;
-    },
-    get heardAt() {
-      return heardAt;
     },
     get lostAt() {
       return lostAt;

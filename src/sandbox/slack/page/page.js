@@ -488,6 +488,7 @@ function drawMessage(message, channel, replies) {
         ),
       ),
       message.ephemeral_to && h('div', { className: 'only' }, 'Only visible to you'),
+      replies && message.subtype === 'thread_broadcast' && h('div', { className: 'only' }, 'replied to a thread'),
       content,
       message.edited && !message.blocks?.length && h('small', {}, '(edited)'),
       replies?.length > 0 &&
@@ -519,7 +520,8 @@ const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.charC
 function drawMain() {
   const channel = state.places.find((one) => one.id === place);
   const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
-  const roots = channel.messages.filter((message) => !isReply(message));
+  const isBroadcast = (message) => message.subtype === 'thread_broadcast';
+  const roots = channel.messages.filter((message) => !isReply(message) || isBroadcast(message));
   const repliesTo = (ts) => channel.messages.filter((message) => isReply(message) && message.thread_ts === ts);
   seen.set(channel.id, channel.messages.at(-1)?.ts ?? '');
 

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { type OpsServer, type ReadinessCheck, startOps } from '../../../../src/adapters/http/ops.ts';
-import type { Condition } from '../../../../src/app/conditions.ts';
+import type { Condition } from '../../../../src/app/ports/conditions.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
 
 let server: OpsServer | undefined;
@@ -17,7 +17,10 @@ async function get(
     host: '127.0.0.1',
     checks,
     conditions: () => conditions,
-    metrics: async () => ({ contentType: 'text/plain; version=0.0.4', body: 'drawbridge_x 1\n' }),
+    metrics: async (failing) => ({
+      contentType: 'text/plain; version=0.0.4',
+      body: `failing ${failing.join()}\n`,
+    }),
   });
   const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
   return { status: response.status, type: response.headers.get('content-type'), body: await response.text() };
@@ -83,8 +86,13 @@ describe('the pages for operators', () => {
     expect(JSON.parse(body).failing.kubernetes).toMatch(/no answer/);
   });
 
-  it('give the metrics', async () => {
-    expect(await get('/metrics')).toEqual({ status: 200, type: 'text/plain; version=0.0.4', body: 'drawbridge_x 1\n' });
+  it('give the metrics, which are told what keeps it from being ready', async () => {
+    const checks = { redis: () => 'away', clock: () => null };
+    expect(await get('/metrics', checks)).toEqual({
+      status: 200,
+      type: 'text/plain; version=0.0.4',
+      body: 'failing redis\n',
+    });
   });
 
   it('have nothing else', async () => {

@@ -3,9 +3,10 @@ import { pipeline } from 'node:stream/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { expect, test } from 'vitest';
-import { type KubePod, keepPods } from '../../../../src/adapters/kubernetes/projection.ts';
+import { type HeldPod, type KubePod, keepPods, keepPolicies } from '../../../../src/adapters/kubernetes/projection.ts';
 import { readCluster } from '../../../../src/adapters/kubernetes/snapshot.ts';
-import { lasting } from '../../../../src/app/surroundings.ts';
+import { lasting } from '../../../../src/app/plan/surroundings.ts';
+import type { NetworkPolicy } from '../../../../src/network/types.ts';
 import { apiOn } from '../../../support/wire-api.ts';
 
 type Answer = { readonly status?: number; readonly body: unknown };
@@ -143,7 +144,7 @@ test('of a pod some 300 bytes are held, and it is counted to what is on top of i
   collect();
   const each = (process.memoryUsage().heapUsed - before) / COUNT;
   expect(cluster.pods).toHaveLength(COUNT);
-  expect(cluster.pods[9999]).toEqual({
+  expect(cluster.pods[9999]).toMatchObject({
     namespace: 'staging',
     name: 'checkout-9999',
     labels: { app: 'checkout', 'pod-template-hash': 'abc' },
@@ -198,13 +199,13 @@ test('pages of what people have made large hold no more than a few megabytes, an
   const { api, pages } = await podsOver(3000, (index) => podText(`pod-${index}`, isLarge(index) ? large : ''));
   const keep = keepPods();
   let held = 0;
-  const found = await api.list<KubePod & { metadata: { annotations: { a: string } } }, KubePod>('Pod', null, {
+  const found = await api.list<KubePod & { metadata: { annotations: { a: string } } }, HeldPod>('Pod', null, {
     keep(items) {
       held = Math.max(held, ...items.map(({ metadata }) => metadata.annotations.a.length * items.length));
       return keep(items);
     },
   });
-  expect(found.map(({ metadata }) => metadata.name)).toEqual(Array.from({ length: 3000 }, (_, i) => `pod-${i}`));
+  expect(found.map(({ name }) => name)).toEqual(Array.from({ length: 3000 }, (_, i) => `pod-${i}`));
   // One of them at a time, of pages that are as small as they must be.
   expect(held).toBe(large.length);
   expect(Math.max(...pages.map(({ bytes }) => bytes))).toBeLessThan(32 * MB);
@@ -250,7 +251,7 @@ test('a policy is of a grant only where it carries the labels of this instance: 
       ? page([policy('own', 'prod'), policy('other', 'other'), policy('nobody', null)])
       : page([]),
   );
-  const { policies } = await readCluster(api, { instance: 'prod' });
+  const policies = await api.list<NetworkPolicy, NetworkPolicy>('NetworkPolicy', null, { keep: keepPolicies('prod') });
   expect(lasting(policies).map(({ metadata }) => metadata?.name)).toEqual(['other', 'nobody']);
   expect((await readCluster(api)).policies).toHaveLength(3);
 });

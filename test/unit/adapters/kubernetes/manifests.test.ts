@@ -7,15 +7,16 @@ import {
   guardPolicy,
   leaseJob,
   objectList,
+  pullSecretsIn,
   targetRights,
   workspaceJob,
   workspaceRights,
 } from '../../../../src/adapters/kubernetes/manifests.ts';
 import { withRecord } from '../../../../src/adapters/kubernetes/record.ts';
 import { seal } from '../../../../src/adapters/kubernetes/seal.ts';
-import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/confinement.ts';
-import type { Grant } from '../../../../src/domain/grant.ts';
-import { narrowedRules } from '../../../../src/domain/narrowed-rules.ts';
+import type { Grant } from '../../../../src/domain/grant/grant.ts';
+import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/plan/confinement.ts';
+import { narrowedRules } from '../../../../src/domain/rights/narrowed-rules.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
 
@@ -117,6 +118,20 @@ describe('objects of a grant', () => {
       const known = ['expires-at', 'requester', 'approved-by', 'profile', 'digest', 'seal', 'lease', 'record'];
       expect(names.filter((name) => !known.includes(name))).toEqual([]);
     }
+  });
+
+  test('a workspace is pulled with the Secrets that are set, and one that is there with those it was made with', () => {
+    const probe = { image: 'drawbridge:1', args: [] };
+    const made = workspaceJob(grant, { ...context, pullSecrets: ['registry', 'mirror'] }, 0, probe);
+    expect(made.spec).toMatchObject({
+      template: { spec: { imagePullSecrets: [{ name: 'registry' }, { name: 'mirror' }] } },
+    });
+    expect(workspaceJob(grant, { ...context, pullSecrets: ['other'] }, 0, probe, pullSecretsIn(made))).toEqual(made);
+    const without = workspaceJob(grant, context, 0, probe);
+    expect(JSON.stringify(without)).not.toContain('imagePullSecrets');
+    expect(workspaceJob(grant, { ...context, pullSecrets: ['other'] }, 0, probe, pullSecretsIn(without))).toEqual(
+      without,
+    );
   });
 
   test('that give access are owned by the lease beside them, the guard by nobody', () => {

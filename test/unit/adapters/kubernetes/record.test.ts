@@ -5,8 +5,8 @@ import { clusterKeys } from '../../../../src/adapters/kubernetes/cluster-keys.ts
 import { leaseJob } from '../../../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../../../src/adapters/kubernetes/object.ts';
 import { recordText, withRecord } from '../../../../src/adapters/kubernetes/record.ts';
-import type { Grant } from '../../../../src/domain/grant.ts';
-import { parseGrantRecord } from '../../../../src/domain/grant-record.ts';
+import type { Grant } from '../../../../src/domain/grant/grant.ts';
+import { parseGrantRecord } from '../../../../src/domain/grant/record.ts';
 import { applyingGrant } from '../../../support/grants.ts';
 
 const KEY = Buffer.alloc(32, 1);

@@ -102,6 +102,7 @@ describe('a seal', () => {
     ['its token', (pod: Pod) => void (pod.automountServiceAccountToken = true)],
     ['its token, which a pod has that says nothing of it', (pod: Pod) => void delete pod.automountServiceAccountToken],
     ['the host network', (pod: Pod) => void (pod.hostNetwork = true)],
+    ['processes of its own', (pod: Pod) => void delete pod.shareProcessNamespace],
     ['a volume', (pod: Pod) => void (pod.volumes = [{ name: 'host', hostPath: { path: '/' } }])],
     ['another host alias', (pod: Pod) => void (pod.hostAliases = [{ ip: '203.0.113.9', hostnames: ['checkout'] }])],
     ['privileges', (pod: Pod) => void (pod.containers[0]!.securityContext = { privileged: true })],
@@ -199,6 +200,7 @@ interface Pod {
   serviceAccountName?: string;
   automountServiceAccountToken?: boolean;
   hostNetwork?: boolean;
+  shareProcessNamespace?: boolean;
   volumes?: unknown[];
   hostAliases?: unknown[];
 }

@@ -1,25 +1,24 @@
 import { describe, expect, it } from 'vitest';
-import {
-  behindService,
-  mustBeSame,
-  type Owner,
-  portsOfService,
-} from '../../../../src/adapters/kubernetes/service-target.ts';
-import type { PodObject, ServiceObject } from '../../../../src/network/objects.ts';
+import type { Controller } from '../../../../src/adapters/kubernetes/projection.ts';
+import { behindService, mustBeSame, portsOfService } from '../../../../src/adapters/kubernetes/service-target.ts';
+import { podFromObject, type ServiceObject } from '../../../../src/network/objects.ts';
+import type { Pod } from '../../../../src/network/types.ts';
 
 type Ports = { name?: string; containerPort: number }[];
-interface TestPod extends PodObject {
-  readonly owner: Owner;
+interface TestPod extends Pod {
+  readonly owner: Controller;
 }
-const owner = (kind: string, name: string): Owner => ({ kind, name, uid: `uid-of-${name}` });
+const owner = (kind: string, name: string): Controller => ({ kind, name, uid: `uid-of-${name}` });
 const CHECKOUT = owner('Deployment', 'checkout');
 const pod = (
   name: string,
-  change: { owner?: Owner; labels?: Record<string, string>; ports?: Ports; phase?: string } = {},
+  change: { owner?: Controller; labels?: Record<string, string>; ports?: Ports; phase?: string } = {},
 ): TestPod => ({
-  metadata: { namespace: 'staging', name, labels: change.labels ?? { app: 'checkout' } },
-  spec: { containers: [{ ports: change.ports ?? [{ name: 'http', containerPort: 8080 }] }] },
-  status: { phase: change.phase ?? 'Running' },
+  ...podFromObject({
+    metadata: { namespace: 'staging', name, labels: change.labels ?? { app: 'checkout' } },
+    spec: { containers: [{ ports: change.ports ?? [{ name: 'http', containerPort: 8080 }] }] },
+    status: { phase: change.phase ?? 'Running' },
+  }),
   owner: change.owner ?? CHECKOUT,
 });
 const service = (spec: ServiceObject['spec'] = {}): ServiceObject => ({
@@ -52,7 +51,7 @@ describe('a Service as a target', () => {
     ];
     const found = behind(service(), pods);
     expect(found.workload).toEqual({ kind: 'Deployment', name: 'checkout' });
-    expect(found.pods.map((one) => one.metadata?.name)).toEqual(['a', 'b']);
+    expect(found.pods.map((one) => one.name)).toEqual(['a', 'b']);
   });
 
   it.each<[string, ServiceObject, TestPod[], RegExp, RegExp]>([

@@ -1,9 +1,12 @@
 import { setImmediate } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Api, Kind, ListOptions } from '../../../../src/adapters/kubernetes/api.ts';
+import { createClusterModel } from '../../../../src/adapters/kubernetes/model/cluster-model.ts';
 import { createSurveyor } from '../../../../src/adapters/kubernetes/survey.ts';
-import { type Profile, policySchema } from '../../../../src/domain/policy.ts';
+import { type Profile } from '../../../../src/domain/policy/policy.ts';
+import { policySchema } from '../../../../src/domain/policy/schema.ts';
 import { POLICY } from '../../../support/app-world.ts';
+import { fakeCluster } from '../../../support/fake-cluster.ts';
 
 const DEBUG = policySchema.parse({
   ...POLICY,
@@ -54,10 +57,13 @@ const service = (name: string, selector: object) => ({
   metadata: meta(name),
   spec: { selector, clusterIP: '10.9.9.9' },
 });
+/** No profile here looks at the cluster. */
+const surveyorOver = (objects: Partial<Record<Kind, readonly object[]>>) => {
+  const model = createClusterModel({ api: fakeCluster().api, instance: 'test', now: Date.now, onFault: () => {} });
+  return createSurveyor({ api: apiWith(objects), model, instance: 'test', workspacesNamespace: 'workspaces' });
+};
 const survey = (objects: Partial<Record<Kind, readonly object[]>>) =>
-  createSurveyor(apiWith({ Namespace: NAMESPACES, StatefulSet: [checkout], ...objects }), async () => {
-    throw new Error('no profile here looks at the cluster');
-  }).survey(TARGET, DEBUG);
+  surveyorOver({ Namespace: NAMESPACES, StatefulSet: [checkout], ...objects }).survey(TARGET, DEBUG, 'bound');
 
 test('a target has the Services in front of its pods and no others, and the ports of every pod', async () => {
   const stranger = {
@@ -136,10 +142,8 @@ describe('whoever may create pods can claim an owner', () => {
   ] as const)('and gets no pod into a target: of a %s', async (_what, target, pod, claimed, strangers) => {
     const kind = target.workload.kind;
     const objects = { Namespace: NAMESPACES, [kind]: [checkout], ReplicaSet: [set], Pod: [pod, claimed] };
-    const surveyor = createSurveyor(apiWith(objects), async () => {
-      throw new Error('no profile here looks at the cluster');
-    });
-    expect((await surveyor.survey(target, DEBUG)).workload).toMatchObject({
+    const surveyor = surveyorOver(objects);
+    expect((await surveyor.survey(target, DEBUG, 'bound')).workload).toMatchObject({
       pods: [{ name: 'true' }],
       kin: [],
       strangers,

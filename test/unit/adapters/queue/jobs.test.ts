@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { jobKey, parseDeed, parseWord } from '../../../../src/adapters/queue/jobs.ts';
-import type { Job } from '../../../../src/app/ports.ts';
+import type { Job } from '../../../../src/app/ports/scheduler.ts';
 
 const id = 'g-7k3fq2';
 

@@ -50,6 +50,10 @@ describe('parseCommand', () => {
       },
     ],
     [
+      'request debug:exec,Logs,exec staging/deploy/checkout 45m why not',
+      { profile: 'debug', target: CHECKOUT, rights: ['logs', 'exec'], duration: 2700, reason: 'why not' },
+    ],
+    [
       'request logs staging 2h  look  at logs',
       { profile: 'logs', target: { namespace: 'staging' }, duration: 7200, reason: 'look at logs' },
     ],
@@ -73,6 +77,11 @@ describe('parseCommand', () => {
 
   it.each([
     ['request', 'profile is missing'],
+    ['request :logs staging why', 'profile is missing'],
+    ['request debug: staging why', "'' is none of these rights: read, logs"],
+    ['request debug:logs,exce staging why', "'exce' is none of these rights, did you mean 'exec'? There are read"],
+    ['request debug:constructor staging why', "'constructor' is none of these rights: read"],
+    ['request debug:logs:exec staging why', "'logs:exec' is none of these rights"],
     ['request debug', 'namespace is missing'],
     ['request debug staging', 'reason is needed'],
     ['request debug staging 45m', 'reason is needed'],

@@ -21,11 +21,12 @@ import {
   stillTrue,
   threadMessage,
 } from '../../../../src/adapters/slack/news.ts';
-import type { View } from '../../../../src/app/view.ts';
+import type { View } from '../../../../src/app/ports/view.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
-import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant.ts';
+import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
 
-import type { Connection } from '../../../../src/domain/plan.ts';
+import type { Connection } from '../../../../src/domain/plan/plan.ts';
+import { rulesOfKits } from '../../../../src/domain/rights/kits.ts';
 import {
   type Block,
   blockErrors,
@@ -72,9 +73,19 @@ function everything(view: View, words = ''): Message[] {
     accessMessage(view.grant),
     grantedMessage(view),
     ...(['reminder', 'asked-again', 'extension', 'extension-answer'] as const).map((news) => threadMessage(view, news)),
-    ...(['denied', 'cancelled', 'timed-out', 'warning', 'extended', 'extension-denied', 'pods', 'ended'] as const).map(
-      (news) => directMessage(view, news),
-    ),
+    ...(
+      [
+        'denied',
+        'cancelled',
+        'timed-out',
+        'warning',
+        'extended',
+        'not-extended',
+        'extension-denied',
+        'pods',
+        'ended',
+      ] as const
+    ).map((news) => directMessage(view, news)),
     alarmMessage(view.grant.id, words || 'x'),
     helpMessage(null, words),
   ];
@@ -597,5 +608,27 @@ describe('hostile text', () => {
       .map((block) => block.text)
       .filter((text) => text?.type === 'plain_text');
     expect(plainTexts.map((text) => text?.text)).toContain('“<!channel> *now* <https://evil.test|docs>”');
+  });
+});
+
+describe('rights in words', () => {
+  const rights = ['logs', 'exec'] as const;
+  const plan = samplePlan({ rights, rules: rulesOfKits(rights, 'Deployment') });
+  const view = sampleView({ plan });
+
+  it('are what an approver reads, with their rules behind the button', () => {
+    const message = approvalMessage(view);
+    expect(textOf(message)).toContain('`logs` reads the logs of its pods');
+    expect(textOf(message)).toContain('`exec` runs commands in its containers');
+    expect(textOf(message)).not.toContain('pods/log');
+    expect(buttonsOf(message)).toContain(ACTIONS.showAll);
+    expect(textOf(networkMessage(view, 0))).toMatch(/Rules.*get: pods\/log.*get, create: pods\/exec, pods\/attach/s);
+  });
+
+  it('have no such button nor list where the profile gives rules', () => {
+    const rules = sampleView({ plan: samplePlan() });
+    expect(textOf(approvalMessage(rules))).toContain('pods/log');
+    expect(buttonsOf(approvalMessage(rules))).not.toContain(ACTIONS.showAll);
+    expect(textOf(networkMessage(rules, 0))).not.toContain('Rules');
   });
 });

@@ -15,10 +15,11 @@ import {
   type StateValues,
   settle,
 } from '../../../../src/adapters/slack/modal.ts';
-import type { Offer, Proposal } from '../../../../src/app/use-cases.ts';
-import type { Ask } from '../../../../src/domain/decide.ts';
+import type { Offer, Proposal } from '../../../../src/app/ports/use-cases.ts';
+import type { Ask } from '../../../../src/domain/decide/decide.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
-import type { Grant } from '../../../../src/domain/grant.ts';
+import type { Grant } from '../../../../src/domain/grant/grant.ts';
+import type { Kit } from '../../../../src/domain/rights/kits.ts';
 import {
   type Block,
   blocksText,
@@ -35,6 +36,7 @@ const DEBUG: Offer = {
   profile: 'debug',
   description: 'Logs and a shell',
   scope: 'workload',
+  rights: null,
   namespaces: ['payments', 'staging'],
   defaultDuration: 1800,
   maximumDuration: 7200,
@@ -55,7 +57,10 @@ const control = (modal: ReturnType<typeof requestModal>, label: string) => {
 };
 
 /** What Slack hands back when these values have been entered. */
-function filledIn(modal: ReturnType<typeof requestModal>, values: Record<string, string>): StateValues {
+function filledIn(
+  modal: ReturnType<typeof requestModal>,
+  values: Record<string, string | readonly string[]>,
+): StateValues {
   const state: Record<string, Record<string, object>> = {};
   for (const { block, element } of controls(blocksOf(modal))) {
     const entered = values[block.label?.text ?? ''];
@@ -196,6 +201,43 @@ describe('a filled-in form', () => {
     });
   });
 
+  describe('of a profile with rights in words', () => {
+    const offer: Offer = { ...DEBUG, rights: ['read', 'logs', 'exec'] };
+    const form = (rights?: Kit[]) =>
+      requestModal([offer, LOGS], { profile: 'debug', namespace: 'staging', ...(rights && { rights }) }, WORKLOADS);
+    const asked = (rights: readonly string[]) => askOf(filledIn(form(), { ...good, Rights: rights }));
+
+    it('asks for all of them, unless some are taken away', () => {
+      expect(viewErrors(form())).toEqual([]);
+      expect(askOf(filledIn(form(), good))).toMatchObject({ ask: { rights: ['read', 'logs', 'exec'] } });
+      expect(asked(['logs'])).toMatchObject({ ask: { rights: ['logs'] } });
+      expect(asked([])).toEqual({ errors: { 'rights|debug': 'Choose at least one right.' } });
+    });
+
+    it('is filled in again as it was, also from the line', () => {
+      const again = (rights: Kit[]) => askOf(filledIn(form(rights), good));
+      expect(again(['exec'])).toMatchObject({ ask: { rights: ['exec'] } });
+      const ask = { profile: 'debug', target: { namespace: 'staging' }, duration: null, reason: 'why' };
+      expect(choiceToAsk({ ...ask, rights: ['logs', 'exec'] }).rights).toEqual(['logs', 'exec']);
+      expect(inOneLine({ ...ask, rights: ['logs', 'exec'] })).toBe('/jit request debug:logs,exec staging why');
+      expect(choiceOf(filledIn(form(), { ...good, Rights: ['logs'] })).rights).toEqual(['logs']);
+      const other = { ...filledIn(form(), good), profile: { x: { selected_option: { value: 'logs' } } } };
+      expect(choiceOf(other)).not.toHaveProperty('rights');
+    });
+
+    it('has nothing to choose where there is one right, or none in words', () => {
+      const one = requestModal([{ ...offer, rights: ['logs'] }], { profile: 'debug', namespace: 'staging' }, WORKLOADS);
+      expect(labels(one)).not.toContain('Rights');
+      expect(askOf(filledIn(one, good))).not.toHaveProperty('ask.rights');
+      expect(labels(modal)).not.toContain('Rights');
+    });
+
+    it('shows a refusal of rights beside them', () => {
+      const values = filledIn(form(), good);
+      expect(errorsOf(values, 'no', new Refusal('profiles.debug.rights', 'no'))).toEqual({ 'rights|debug': 'no' });
+    });
+  });
+
   it('keeps what was typed when another profile is chosen, but for what belonged to the first', () => {
     const values = { ...filledIn(modal, good), profile: { x: { selected_option: { value: 'logs' } } } };
     expect(choiceOf(values)).toEqual({ profile: 'logs', namespace: 'staging', reason: 'it returns 502' });
@@ -297,9 +339,15 @@ describe('the preview', () => {
   const proposal = (change: Partial<Grant> = {}): Proposal => ({
     view: sampleView(change),
     rule: 'profiles.debug.automatic (ada@example.test)',
+    missed: null,
     digest: 'a'.repeat(12),
   });
   const textOf = (change: Partial<Grant> = {}) => blocksText(blocksOf(previewModal(proposal(change), ask, false)));
+
+  it('says what alone kept the policy from approving it', () => {
+    const missed = '30m would have been approved at once: you asked for 31m.';
+    expect(blocksText(blocksOf(previewModal({ ...proposal(), missed }, ask, false)))).toContain(missed);
+  });
 
   it('says what would be granted and who must approve it, and that nothing is asked for yet', () => {
     const modal = previewModal(proposal(), ask, false);

@@ -2,7 +2,7 @@ import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
 import { saidMessage, sayError } from '../../../../src/adapters/slack/say.ts';
 import { Refusal, touching, Unavailable, UnreadableMembers } from '../../../../src/domain/errors.ts';
-import { IllegalTransition } from '../../../../src/domain/grant.ts';
+import { IllegalTransition } from '../../../../src/domain/grant/grant.ts';
 
 function listening() {
   const lines: string[] = [];

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { createConditions, type Need } from '../../../../src/app/conditions.ts';
+import { createConditions } from '../../../../src/app/common/conditions.ts';
+import { type Lack, type Need } from '../../../../src/app/ports/conditions.ts';
 import { needsOf, needsService } from '../../../../src/composition/services/needs.ts';
 import { POLICY } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
@@ -53,6 +54,44 @@ test('a look that takes long holds up neither the other needs nor the alarms', a
   expect(settle).toHaveBeenCalledTimes(6);
   expect(service.trouble()).toBe('not tried yet');
   await service.stop(0);
+});
+
+test('watches that are down are told with the rights that are missing, and while none is nothing is asked', async () => {
+  const lack: { now: Lack | null } = { now: null };
+  const asked: string[] = [];
+  const refused = new Set(['services watch']);
+  const api = {
+    async create(_kind: string, { spec }: { spec: { resourceAttributes: { resource: string; verb: string } } }) {
+      const what = `${spec.resourceAttributes.resource} ${spec.resourceAttributes.verb}`;
+      asked.push(what);
+      return { status: { allowed: !refused.has(what) } };
+    },
+  };
+  const need = needsOf({ lackOfWatch: () => lack.now, api } as never).find(({ name }) => name === 'kubernetes watch');
+  expect(await need?.look()).toBeNull();
+  expect(asked).toEqual([]);
+  lack.now = { lacks: 'the watches on Service are down', todo: 'Look.' };
+  expect(await need?.look()).toEqual({
+    lacks: 'the watches on Service are down; Drawbridge may not watch on services',
+    todo: 'Look.',
+  });
+  for (const resource of ['pods', 'namespaces', 'replicasets', 'deployments', 'jobs', 'networkpolicies'])
+    for (const verb of ['list', 'watch']) expect(asked).toContain(`${resource} ${verb}`);
+  refused.clear();
+  expect(await need?.look()).toEqual(lack.now);
+  api.create = async () => {
+    throw new Error('no answer');
+  };
+  expect(await need?.look()).toEqual(lack.now);
+});
+
+test('without a connection that Slack gives it the bot is not ready', async () => {
+  let lack: Lack | null = { lacks: 'Slack refuses SLACK_APP_TOKEN: invalid_auth', todo: 'Make another.' };
+  const need = needsOf({ lackOfConnection: () => lack } as never).find(({ name }) => name === 'slack connection');
+  expect(need).toMatchObject({ severity: 'not ready' });
+  expect(await need?.look()).toEqual(lack);
+  lack = null;
+  expect(await need?.look()).toBeNull();
 });
 
 test('what somebody’s webhook changes is told, with no more texts than anybody reads, and hinders nothing by itself', async () => {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest';
-import type { Lack } from '../../../../src/app/conditions.ts';
+import type { Lack } from '../../../../src/app/ports/conditions.ts';
 import { policyFileService } from '../../../../src/composition/services/policy-file.ts';
 import type { FollowOptions } from '../../../../src/config/policy-file.ts';
-import { type PolicyInput, policySchema } from '../../../../src/domain/policy.ts';
+import { type PolicyInput, policySchema } from '../../../../src/domain/policy/schema.ts';
 import { POLICY } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 

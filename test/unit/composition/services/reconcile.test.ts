@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import type { Followed } from '../../../../src/app/follow-workloads.ts';
-import type { OwnObjects, OwnObjectsListener } from '../../../../src/app/ports.ts';
-import { reconcileService } from '../../../../src/composition/services/reconcile.ts';
+import type { OwnObjectsListener } from '../../../../src/app/ports/own-objects.ts';
+import { reconcileService, type WatchedObjects } from '../../../../src/composition/services/reconcile.ts';
 import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
-import { appWorld, PEOPLE } from '../../../support/app-world.ts';
+import { appWorld, followedIn, PEOPLE } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
 beforeEach(() => {
@@ -16,41 +15,50 @@ afterEach(() => {
 async function world() {
   const app = appWorld();
   const log = silentLog();
-  const followed: Followed[] = [];
+  const followed = new Set<string>();
   const { grant } = await app.request();
   await app.run();
   await app.useCases.review(PEOPLE.ben, grant.id, 'approve', '', await app.seen(grant.id));
   await app.run();
   const listeners: OwnObjectsListener[] = [];
   const own = { objects: await app.byGrant(), looks: 0, stopped: 0, fault: null as Error | null };
-  function watchOwn(listener: OwnObjectsListener): OwnObjects {
+  function watchOwn(listener: OwnObjectsListener): WatchedObjects {
     listeners.push(listener);
     queueMicrotask(listener.onListed);
     return {
-      byGrant() {
+      ids() {
         if (own.fault !== null) throw own.fault;
         own.looks += 1;
-        return own.objects;
+        return own.objects.keys();
       },
       of: (id) => own.objects.get(id) ?? [],
       isKnown: () => own.fault === null,
+      ages: () => new Map([['Job', 1.5]]),
       stop: () => void (own.stopped += 1),
     };
   }
-  const replica = () =>
-    reconcileService({ world: app.world, watchOwn, followers: { follow: (all) => void followed.push(all) }, log });
+  const replica = () => reconcileService({ world: app.world, watchOwn, follower: followedIn(followed), log });
   return { app, log, followed, replica, own, listeners, id: grant.id };
 }
 
-test('all grants are looked at before the start is over, and their workloads are followed', async () => {
+test('all grants are looked at before the start is over, and followed from then on', async () => {
   const { followed, replica, id, own } = await world();
   const service = replica();
   expect(service.trouble()).toBe('not held against the cluster yet');
   await service.start();
   expect(service.trouble()).toBeNull();
-  expect(followed).toEqual([new Map([['staging', new Set([id])]])]);
+  expect([...followed]).toEqual([id]);
   await service.stop(0);
   expect(own.stopped).toBe(1);
+});
+
+test('how old what is known of our own objects is can be asked before it has begun, too', async () => {
+  const { replica } = await world();
+  const service = replica();
+  expect([...service.ages()]).toEqual([]);
+  await service.start();
+  expect([...service.ages()]).toEqual([['Job', 1.5]]);
+  await service.stop(0);
 });
 
 test('that nothing is heard of what is ours is lacking, once it has been looked at', async () => {
@@ -66,34 +74,31 @@ test('that nothing is heard of what is ours is lacking, once it has been looked 
   await service.stop(0);
 });
 
-test('two replicas take turns: the one that does not look follows nothing', async () => {
-  const { followed, replica, own } = await world();
+test('two replicas take turns', async () => {
+  const { replica, own } = await world();
   const [one, other] = [replica(), replica()];
   await one.start();
   await other.start();
-  followed.length = 0;
   own.looks = 0;
   vi.advanceTimersByTime(30_000);
-  await vi.waitFor(() => expect(followed).toHaveLength(2));
-  expect(own.looks).toBe(1);
-  expect(followed.map(({ size }) => size).toSorted()).toEqual([0, 1]);
+  await vi.waitFor(() => expect(own.looks).toBe(1));
   for (const service of [one, other]) await service.stop(0);
   vi.advanceTimersByTime(600_000);
   expect(own.looks).toBe(1);
 });
 
 test('a new list of what is ours is looked at at once', async () => {
-  const { followed, replica, listeners } = await world();
+  const { own, replica, listeners } = await world();
   const service = replica();
   await service.start();
-  followed.length = 0;
+  own.looks = 0;
   listeners[0]?.onListed();
-  await vi.waitFor(() => expect(followed).toHaveLength(1));
+  await vi.waitFor(() => expect(own.looks).toBe(1));
   await service.stop(0);
 });
 
 test('a change of an object ends its grant without a look', async () => {
-  const { app, replica, own, listeners, id } = await world();
+  const { app, replica, own, followed, listeners, id } = await world();
   const service = replica();
   await service.start();
   own.looks = 0;
@@ -102,6 +107,9 @@ test('a change of an object ends its grant without a look', async () => {
   listeners[0]?.onChange(id);
   await vi.waitFor(async () => expect((await app.grant(id)).state).toBe('ending'), { timeout: 5000 });
   expect(own.looks).toBe(0);
+  // It is followed no more, which its record says that was read.
+  listeners[0]?.onChange(id);
+  await vi.waitFor(() => expect([...followed]).toEqual([]), { timeout: 5000 });
   await service.stop(0);
 });
 

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest';
-import type { PeopleChange } from '../../../../src/app/ports.ts';
+import type { PeopleChange } from '../../../../src/app/ports/directory.ts';
 import { type SlackService, slackService } from '../../../../src/composition/services/slack.ts';
 import { appWorld } from '../../../support/app-world.ts';
 
@@ -29,6 +29,7 @@ beforeEach(() => {
           isStopped = true;
         },
         trouble: () => 'not connected',
+        lack: () => ({ lacks: 'Slack refuses it', todo: 'Mend it.' }),
       };
     },
   });
@@ -37,16 +38,17 @@ beforeEach(() => {
 test('the start does not wait for Slack, whose answer is told apart', async () => {
   await service.start();
   expect(service.trouble()).toBe('not connected');
+  expect(service.lack()).toMatchObject({ lacks: 'Slack refuses it' });
   answer();
   await service.reachable();
   await service.stop(0);
   expect(isStopped).toBe(true);
 });
 
-test('that Slack refuses the bot is told', async () => {
+test('that it can not be reached at all is told', async () => {
   await service.start();
-  answer(new Error('no such token'));
-  await expect(service.reachable()).rejects.toThrow('no such token');
+  answer(new Error('the port is taken'));
+  await expect(service.reachable()).rejects.toThrow('the port is taken');
 });
 
 test('an event is taken once, whichever replica it reaches', async () => {

@@ -1,6 +1,6 @@
 import { webApi } from '@slack/bolt';
 import { expect, test } from 'vitest';
-import { createDueRights } from '../../../../src/app/end-due.ts';
+import { createDueRights } from '../../../../src/app/upkeep/end-due.ts';
 import { type Handlers, workersService } from '../../../../src/composition/services/workers.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
 
@@ -10,6 +10,7 @@ async function started() {
   const order: string[] = [];
   let handlers: Handlers | undefined;
   const within: number[] = [];
+  const untold: number[] = [];
   const dueRights = createDueRights(app.world, () => {});
   const service = workersService({
     world: app.world,
@@ -24,6 +25,7 @@ async function started() {
         order.push('settled');
       },
     },
+    metrics: { alarmUntold: () => void untold.push(1) },
     startWorkers: (given) => {
       handlers = given;
       return {
@@ -36,7 +38,7 @@ async function started() {
   });
   await service.start();
   if (handlers === undefined) throw new Error('not started');
-  return { app, doubted, order, within, handlers, service };
+  return { app, doubted, untold, order, within, handlers, service };
 }
 
 const refusal = (error: string) => new webApi.WebAPIPlatformError({ ok: false, error });
@@ -72,6 +74,18 @@ test('a message that fails for another reason puts nothing in doubt', async () =
   app.world.notifier.deliver = () => Promise.reject(new Error('the connection was reset'));
   await expect(handlers.handleWord({ v: 1, kind: 'tell', id: grant.id, news: 'message' })).rejects.toThrow('reset');
   expect(doubted).toEqual([]);
+});
+
+test.each([
+  ['an alarm', { kind: 'alarm', id: null, text: 'the audit was cut' }, 1],
+  ['other news', { kind: 'tell', id: 'g-7k3fq2', news: 'message' }, 0],
+] as const)('%s that nobody could be told is counted: %o', async (_what, word, times) => {
+  const { app, untold, handlers } = await started();
+  await handlers.handleWord({ v: 1, kind: 'alarm', id: null, text: 'one that is told' });
+  app.world.notifier.alarm = () => Promise.reject(refusal('internal_error'));
+  app.world.store.get = () => Promise.reject(new Error('Redis is away'));
+  await expect(handlers.handleWord({ v: 1, ...word })).rejects.toThrow();
+  expect(untold).toHaveLength(times);
 });
 
 test('running jobs get the time that is left', async () => {

@@ -19,7 +19,8 @@ import (
 	"time"
 )
 
-const usage = `probe serve [-name NAME] tcp:PORT udp:PORT sctp:PORT ...   say the name to everyone who connects, then echo
+const usage = `probe serve [-name NAME] tcp:PORT http:PORT udp:PORT sctp:PORT ...   say the name to everyone who connects, then echo;
+                                                 http: as an answer over HTTP, so that curl has it too
 probe dial [-timeout 1s] [-open] tcp:HOST:PORTS udp:HOST:PORTS sctp:HOST:PORTS ...   dial; verdicts as JSON, with -open of those that
                                                  answer only; PORTS as in 80 or 1-1024,8080
 probe hold [-every 200ms] [-timeout 1s] HOST:PORT   keep one TCP connection and tick through it, a line each, until it fails
@@ -63,7 +64,11 @@ func serve(args []string) {
 	for _, spec := range flags.Args() {
 		protocol, port, _ := strings.Cut(spec, ":")
 		switch protocol {
-		case "tcp":
+		case "tcp", "http":
+			greeting := *name + "\n"
+			if protocol == "http" {
+				greeting = httpGreeting(greeting)
+			}
 			listener, err := net.Listen("tcp", ":"+port)
 			if err != nil {
 				fail(err)
@@ -76,7 +81,7 @@ func serve(args []string) {
 					}
 					go func() {
 						defer connection.Close()
-						fmt.Fprintln(connection, *name)
+						io.WriteString(connection, greeting)
 						io.Copy(connection, connection)
 					}()
 				}
@@ -106,10 +111,32 @@ func serve(args []string) {
 			}
 			go serveSCTP(socket, uint16(number), *name)
 		default:
-			fail(fmt.Errorf("%q is none of tcp:PORT, udp:PORT and sctp:PORT", spec))
+			fail(fmt.Errorf("%q is none of tcp:PORT, http:PORT, udp:PORT and sctp:PORT", spec))
 		}
 	}
 	sleep(nil)
+}
+
+const httpStatus = "HTTP/1.1 200 OK"
+
+// An answer to any request, whole before one has come: our own clients send none.
+func httpGreeting(body string) string {
+	return fmt.Sprintf("%s\r\nContent-Type: text/plain\r\nContent-Length: %d\r\nConnection: close\r\n\r\n%s", httpStatus, len(body), body)
+}
+
+// The name that a server of ours says first.
+func readGreeting(from *bufio.Reader) (string, error) {
+	line, err := from.ReadString('\n')
+	line = strings.TrimSpace(line)
+	if line != httpStatus {
+		return line, err
+	}
+	for line != "" && err == nil {
+		line, err = from.ReadString('\n')
+		line = strings.TrimSpace(line)
+	}
+	line, err = from.ReadString('\n')
+	return strings.TrimSpace(line), err
 }
 
 type verdict struct {
@@ -204,8 +231,8 @@ func reach(target string, timeout time.Duration) verdict {
 	defer connection.Close()
 	if protocol == "tcp" {
 		connection.SetReadDeadline(deadline)
-		line, _ := bufio.NewReader(connection).ReadString('\n')
-		return verdict{Target: target, Open: true, Name: strings.TrimSpace(line)}
+		name, _ := readGreeting(bufio.NewReader(connection))
+		return verdict{Target: target, Open: true, Name: name}
 	}
 	// A datagram may be lost: ask a few times. Servers of ours answer anything, and DNS answers this.
 	answer := make([]byte, 1500)
@@ -260,8 +287,12 @@ func keep(address string, timeout time.Duration) (*kept, string, error) {
 		return nil, "", err
 	}
 	k := &kept{connection, bufio.NewReader(connection), timeout}
-	name, err := k.read()
-	return k, name, err
+	k.SetReadDeadline(time.Now().Add(timeout))
+	name, err := readGreeting(k.answers)
+	if err != nil {
+		return nil, "", fmt.Errorf("lost: %w", err)
+	}
+	return k, name, nil
 }
 
 func (k *kept) read() (string, error) {

@@ -56,7 +56,7 @@ test('what there is at first is known by its grant and its seal, and is no chang
   wire.put('other', of('g-3333bb'), sealed);
   wire.put('nobody', of('no id'));
   const own = await start();
-  const found = [...own.byGrant()].map(([id, those]) => [id, those.map(({ name, sealed: is }) => [name, is])]);
+  const found = [...own.ids()].map((id) => [id, own.of(id).map(({ name, sealed: is }) => [name, is])]);
   expect(Object.fromEntries(found)).toEqual({
     'g-2222aa': [
       ['one', true],
@@ -83,7 +83,7 @@ test('an object that is made, edited or deleted is a change of its grant', async
   expect(own.of('g-2222aa')).toMatchObject([{ name: 'one', sealed: false }]);
   wire.remove('one');
   await eventually(() => expect(changes).toEqual(['g-2222aa', 'g-2222aa', 'g-2222aa']));
-  expect([...own.byGrant()]).toEqual([]);
+  expect([...own.ids()]).toEqual([]);
 });
 
 test('rights that are taken out of an object without a seal, or put back into it, are a change of its grant', async () => {
@@ -127,12 +127,13 @@ test('before all of it is known nothing is concluded, and what can not be known 
   wire.put('one', of('g-2222aa'), sealed);
   const started = own();
   onTestFinished(() => started.stop());
-  expect(() => started.byGrant()).toThrow(Unavailable);
+  expect(() => started.ids()).toThrow(Unavailable);
   expect(() => started.of('g-2222aa')).toThrow(Unavailable);
   expect(started.isKnown()).toBe(false);
   await eventually(() => expect(lists()).toBe(1));
   expect(started.of('g-2222aa')).toMatchObject([{ sealed: true }]);
   expect(started.isKnown()).toBe(true);
+  expect(started.ages()).toEqual(new Map(['Job', 'RoleBinding', 'Role', 'NetworkPolicy'].map((kind) => [kind, 0])));
 });
 
 test('while its watches are down for long nothing is concluded from what they told', async () => {
@@ -148,4 +149,5 @@ test('while its watches are down for long nothing is concluded from what they to
   onTestFinished(() => later.mockRestore());
   expect(() => own.of('g-2222aa')).toThrow(Unavailable);
   expect(own.isKnown()).toBe(false);
+  expect(Math.max(...own.ages().values())).toBeCloseTo(12, 0);
 });

@@ -1,8 +1,7 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { expect, onTestFinished, test, vi } from 'vitest';
-import { startReflector } from '../../../../../src/adapters/kubernetes/model/reflector.ts';
-import { type KubePod, podProjection } from '../../../../../src/adapters/kubernetes/projection.ts';
+import { expect, test } from 'vitest';
+import { tellingModel } from '../../../../support/cluster-model.ts';
 import { apiOn } from '../../../../support/wire-api.ts';
 
 /** Of fifty thousand, which take forty MiB at most, so many are weighed. */
@@ -40,14 +39,28 @@ const pod = (index: number) => ({
   },
 });
 
-test('fifty thousand pods fit in 40 MiB', async () => {
-  const api = await apiOn((_request, response) => {
+const replicaSet = (index: number) => ({
+  metadata: {
+    name: `checkout-${index % 200}-${index}`,
+    namespace: `team-${index % 200}`,
+    uid: index < 200 ? `r-${index}` : `0b8e5c0e-0000-4000-9000-${String(index).padStart(12, '0')}`,
+    ownerReferences: [
+      { kind: 'Deployment', name: `checkout-${index % 200}`, uid: `d-${index % 200}`, controller: true },
+    ],
+  },
+});
+const OBJECTS: Record<string, (index: number) => object> = { pods: pod, replicasets: replicaSet };
+
+test('fifty thousand pods and as many ReplicaSets fit in 40 MiB', async () => {
+  const api = await apiOn(({ url = '' }, response) => {
     response.writeHead(200, { 'content-type': 'application/json' });
-    let next = 0;
+    const of: ((index: number) => object) | undefined =
+      OBJECTS[new URL(url, 'http://api').pathname.split('/').at(-1) ?? ''];
+    let next = of === undefined ? COUNT : 0;
     // No faster than it is read.
     const more = (): void => {
       while (next < COUNT)
-        if (!response.write(`${JSON.stringify({ type: 'ADDED', object: pod(next++) })}\n`)) {
+        if (!response.write(`${JSON.stringify({ type: 'ADDED', object: of?.(next++) })}\n`)) {
           response.once('drain', more);
           return;
         }
@@ -60,22 +73,18 @@ test('fifty thousand pods fit in 40 MiB', async () => {
   const collect = runInNewContext('gc') as () => void;
   collect();
   const before = process.memoryUsage().heapUsed;
-  const reflector = startReflector<KubePod, KubePod>({
-    api,
-    kind: 'Pod',
-    project: podProjection(),
-    onChange: () => {},
-    onListed: () => {},
-    onFault: () => {},
-  });
-  onTestFinished(() => reflector.stop());
-  await vi.waitFor(() => expect(reflector.synced).toBe(true), { timeout: 15_000, interval: 50 });
+  const { model } = tellingModel(api);
+  await model.listed();
+  model.cluster();
   collect();
   const held = process.memoryUsage().heapUsed - before;
-  expect(reflector.items.size).toBe(COUNT);
-  const [first, second] = [reflector.items.get(pod(0).metadata.uid), reflector.items.get(pod(200).metadata.uid)];
-  expect(first?.metadata.labels).toBe(second?.metadata.labels);
-  expect(first?.spec).toBe(second?.spec);
-  expect(first).not.toHaveProperty('metadata.annotations');
+  const { pods } = model.cluster();
+  expect(pods).toHaveLength(COUNT);
+  const [first, second] = [pods[0], pods[200]];
+  expect(first?.labels).toBe(second?.labels);
+  expect(first?.ports).toBe(second?.ports);
+  expect(first?.owner).toBe(second?.owner);
+  expect(first?.owner).toEqual({ kind: 'Deployment', name: 'checkout-0' });
+  expect(first).not.toHaveProperty('annotations');
   expect(held).toBeLessThan(MOST);
 });

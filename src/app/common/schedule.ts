@@ -1,0 +1,26 @@
+import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Job } from '../ports/scheduler.ts';
+import type { World } from '../ports/world.ts';
+
+export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind', id: GrantId): Job => ({ v: 1, kind, id });
+
+/** When the warning before expiry is due: as the policy says, but never in the first half of the window. */
+export function warningAt(world: World, grant: Grant): number {
+  const { startsAt, expiresAt } = grant;
+  if (startsAt === null || expiresAt === null) throw new Error(`${grant.id} has no window`);
+  const lead = world.policies.current().notifications.warning * 1000;
+  return expiresAt - Math.min(lead, (expiresAt - startsAt) / 2);
+}
+
+/** Schedules the end of a grant's window: before anything is made, since nothing may exist without it. */
+export async function scheduleEnd(world: World, grant: Grant): Promise<void> {
+  if (grant.expiresAt === null) throw new Error(`${grant.id} has no window`);
+  await world.scheduler.schedule(job('revoke', grant.id), grant.expiresAt);
+}
+
+/** What is left in the schedule of a grant that has ended; all of it would find nothing to do. */
+export async function unschedule(world: World, grant: Grant): Promise<void> {
+  if (!hasEnded(grant.state)) throw new Error(`${grant.id} has not ended`);
+  for (const kind of ['timeout', 'remind', 'warn'] as const) await world.scheduler.cancel(job(kind, grant.id));
+}

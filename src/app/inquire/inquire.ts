@@ -1,0 +1,131 @@
+import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
+import { Refusal, Unavailable } from '../../domain/errors.ts';
+import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
+import { type OpenAccess, openAccess } from '../../domain/grant/reading.ts';
+import type { GrantSummary } from '../../domain/grant/summary.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Person } from '../../domain/people/people.ts';
+import { digestOfPlan } from '../../domain/plan/plan.ts';
+import { isSystemNamespace, matchesNamespace } from '../../domain/policy/policy.ts';
+import { seenBy } from '../people/seen-by.ts';
+import { answering, personBehind } from '../people/who.ts';
+import { makePlanAnew } from '../plan/make-plan.ts';
+import type { Anew, Inspected, Offer } from '../ports/use-cases.ts';
+import { type View } from '../ports/view.ts';
+import type { World } from '../ports/world.ts';
+import { viewOf } from './view.ts';
+
+/** Questions: nothing here changes anything. */
+
+/** How many records are read at once. */
+const PAGE = 50;
+
+/** What this person may ask for, in the policy's order. */
+export async function offers(world: World, slackId: string): Promise<Offer[]> {
+  const policy = world.policies.current();
+  const person = await personBehind(world, slackId);
+  const existing = (await world.cluster.namespaces()).filter(
+    (ns) => !isSystemNamespace(ns) && !world.cluster.closedNamespaces.includes(ns),
+  );
+  const all = await Promise.all(
+    Object.entries(policy.profiles).map(async ([profile, p]): Promise<Offer | null> => {
+      if (world.policies.disabled(profile) !== null) return null;
+      const may = await answering(world, mayAsk(policy, profile, person), 'recently');
+      const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces, ns)).toSorted();
+      if (!may.allowed || namespaces.length === 0) return null;
+      return {
+        profile,
+        description: p.description,
+        scope: p.scope,
+        rights: p.rights ?? null,
+        namespaces,
+        defaultDuration: p.duration.default,
+        maximumDuration: p.duration.maximum,
+      };
+    }),
+  );
+  return all.filter((offer) => offer !== null);
+}
+
+/** Possible targets in a namespace that one of the person's offers covers. */
+export async function workloads(
+  world: World,
+  slackId: string,
+  profile: string,
+  namespace: string,
+): Promise<{ kind: string; name: string }[]> {
+  const offer = (await offers(world, slackId)).find((o) => o.profile === profile && o.namespaces.includes(namespace));
+  if (offer === undefined)
+    throw new Refusal(`profiles.${profile}`, `Profile '${profile}' offers you no namespace '${namespace}'.`);
+  return world.cluster.workloads(namespace);
+}
+
+/** Everything about one, as it is on record. @throws Refusal for who may not read it */
+export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
+  const seen = await seenBy(world, slackId, id);
+  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster);
+  throw new Refusal(
+    'readers',
+    `${id} is shown to its requester, to those who may decide on it or end it, and in the approvals channel.`,
+    `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
+  );
+}
+
+/** What this person may see of it; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */
+export async function inspect(world: World, slackId: string, id: GrantId): Promise<Inspected> {
+  const read = await seenBy(world, slackId, id);
+  if ('access' in read) return read;
+  const { grant } = read;
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
+  return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
+}
+
+async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View): Promise<Anew> {
+  try {
+    const plan = await makePlanAnew(world, grant, 'shown');
+    if (digestOfPlan(plan) === grant.digest) return { kind: 'same' };
+    const requester = { ...grant.requester, user: plan.user, groups: plan.groups };
+    return { kind: 'changed', view: seen({ ...grant, plan, requester, target: plan.target, pods: plan.pods }) };
+  } catch (error) {
+    if (error instanceof Refusal) return { kind: 'refused', refusal: error };
+    // What is on record can be shown all the same.
+    if (error instanceof Unavailable) return { kind: 'unknown' };
+    throw error;
+  }
+}
+
+const newestFirst = (one: { readonly createdAt: number }, other: { readonly createdAt: number }): number =>
+  other.createdAt - one.createdAt;
+
+/** The person's own, and those that wait for this person's decision: of these the newest, `more` where there may be others. */
+export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }> {
+  const policy = world.policies.current();
+  const person = await personBehind(world, slackId);
+  const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
+  const waiting = await waitingFor(world, person);
+  const view = (grant: Grant) => viewOf(grant, policy, world.cluster);
+  return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
+}
+
+/** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */
+async function waitingFor(world: World, person: Person): Promise<{ grants: Grant[]; more: boolean }> {
+  const policy = world.policies.current();
+  const pending = new Map<GrantId, GrantSummary>();
+  for await (const portion of world.store.summaries())
+    for (const summary of portion) if (summary.state === 'pending') pending.set(summary.id, summary);
+  const ids = [...pending.values()].toSorted(newestFirst).map(({ id }) => id);
+  const grants: Grant[] = [];
+  let read = 0;
+  for (; read < ids.length && grants.length < PAGE; read += PAGE)
+    for (const grant of (await world.store.records(ids.slice(read, read + PAGE))).toSorted(newestFirst))
+      if (grant.state === 'pending' && (await answering(world, mayDecide(policy, grant, person), 'recently')).allowed)
+        grants.push(grant);
+  return { grants, more: read < ids.length };
+}
+
+/** Who has access to a namespace now; soonest end first. */
+export async function who(world: World, slackId: string, namespace: string): Promise<OpenAccess[]> {
+  await personBehind(world, slackId);
+  const open = await world.store.open((s) => s.namespace === namespace && holdsAccess(s.state));
+  return open.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
+}

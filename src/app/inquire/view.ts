@@ -1,0 +1,64 @@
+import { approvalsMissing, extensionDigest, roomToExtend } from '../../domain/decide/decide.ts';
+import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
+import { shortDigest } from '../../domain/plan/plan.ts';
+import { type Policy, profileNamed } from '../../domain/policy/policy.ts';
+import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
+import type { View } from '../ports/view.ts';
+export function viewOf(
+  grant: Grant,
+  policy: Policy,
+  cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
+): View {
+  const profile = profileNamed(policy, grant.profile);
+  return {
+    grant,
+    approvers: profile?.approvers ?? null,
+    missing: approvalsMissing(grant),
+    objects: cluster.objectsOf(grant),
+    commands:
+      holdsAccess(grant.state) && grant.state !== 'ending' ? commandsFor(grant, cluster.workspacesNamespace) : [],
+    closing: closingOf(grant),
+    digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
+    extendable: profile === undefined ? 0 : roomToExtend(grant, profile),
+  };
+}
+
+function closingOf(grant: Grant): string {
+  switch (grant.plan.network.mode) {
+    case 'workspace':
+      return 'At the end the workspace is stopped, and every session and connection in it with it. Sessions on live pods that were opened by exec, logs or port-forward may live on until they are closed.';
+    case 'contain':
+      return 'At the end new requests are refused, then the containment is lifted. A session in the pods that lives on is unconfined from then on.';
+    case 'bastion':
+      return 'At the end new requests and new connections are refused. Sessions, watches and connections that are open already may live on until they are closed.';
+    default:
+      return 'At the end new requests are refused. Sessions, watches and connections that are open already may live on until they are closed.';
+  }
+}
+
+/** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */
+function commandsFor(grant: Grant, workspaces: string): string[] {
+  const { namespace, workload } = grant.target;
+  const lines: string[] = [];
+  if (grant.workspacePod !== null)
+    lines.push(`kubectl -n ${workspaces} exec -it ${grant.workspacePod} -c workspace -- sh`);
+  if (workload === undefined) return [`kubectl -n ${namespace} auth can-i --list`, ...lines];
+  const pod = grant.pods[0];
+  const can = (resource: string, ...verbs: string[]) =>
+    grant.plan.rules.some(
+      (rule) => rule.resources.includes(resource) && rule.verbs.some((verb) => verbs.includes(verb)),
+    );
+  if (pod !== undefined) {
+    if (can('pods', 'get')) lines.push(`kubectl -n ${namespace} get pod ${pod}`);
+    if (can('pods/log', 'get')) lines.push(`kubectl -n ${namespace} logs ${pod}`);
+    if (can('pods/exec', 'create')) lines.push(`kubectl -n ${namespace} exec -it ${pod} -- sh`);
+    if (can('pods/portforward', 'create')) lines.push(`kubectl -n ${namespace} port-forward ${pod} 8080`);
+    if (can('pods', 'get') && can('pods', 'delete')) lines.push(`kubectl -n ${namespace} delete pod ${pod}`);
+  }
+  const kind = WORKLOAD_KINDS.find((k) => k.kind === workload.kind && k.kind !== 'Pod');
+  if (kind !== undefined && can(kind.resource, 'get'))
+    lines.push(`kubectl -n ${namespace} get ${kind.resource} ${workload.name}`);
+  if (kind !== undefined && can(`${kind.resource}/scale`, 'patch'))
+    lines.push(`kubectl -n ${namespace} scale ${kind.resource} ${workload.name} --replicas=3`);
+  return lines;
+}

@@ -1,0 +1,84 @@
+import { type Act, type Decided, decide, type Giving, type Parties, type Terms } from '../../domain/decide/decide.ts';
+import { Refusal } from '../../domain/errors.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import { type Answer, type Asking, identify, type Person, type Question } from '../../domain/people/people.ts';
+import { begun } from '../common/begun.ts';
+import type { Freshness } from '../ports/directory.ts';
+import type { World } from '../ports/world.ts';
+
+/** Who acts, who benefits, and whether they may, as Slack and the policy say now. */
+
+/** The person behind a Slack id, or why that account may not act. */
+async function personOrRefusal(world: World, slackId: string): Promise<Person | Refusal> {
+  const account = await world.directory.account(slackId);
+  return account === null
+    ? new Refusal('identity', 'Slack knows no such account.')
+    : identify(account, world.policies.current().identity);
+}
+
+/** @throws Refusal when the account may not act */
+export async function personBehind(world: World, slackId: string): Promise<Person> {
+  const person = await personOrRefusal(world, slackId);
+  if (person instanceof Refusal) throw person;
+  return person;
+}
+
+/** The grant behind an id, or a refusal that says so. */
+export async function grantNamed(world: World, id: GrantId): Promise<Grant> {
+  const grant = await world.store.get(id);
+  if (grant === null) throw new Refusal('id', `There is no request or grant ${id}.`, '`/jit list` shows yours.');
+  return grant;
+}
+
+/**
+ * A grant, who acts on it, and whoever benefits, all looked up at the same time. Where nothing is given the requester is as recorded: an end must
+ * be possible while Slack does not answer for that account.
+ * @throws Refusal when the account may not act, else when there is no such grant
+ */
+export async function partiesTo(
+  world: World,
+  slackId: string,
+  id: GrantId,
+  isGiving: boolean,
+): Promise<{ readonly grant: Grant; readonly parties: Parties & { readonly actor: Person } }> {
+  const named = begun(grantNamed(world, id));
+  const requester = begun(named.then((grant) => (isGiving ? requesterOf(world, grant) : grant.requester)));
+  const actor = await personBehind(world, slackId);
+  return { grant: await named, parties: { requester: await requester, actor } };
+}
+
+/** Whoever benefits by a grant, looked up now. */
+export function requesterOf(world: World, grant: Grant): Promise<Person | Refusal> {
+  return personOrRefusal(world, grant.requester.slackId);
+}
+
+type Allowed<T> = Extract<Decided<T>, { readonly allowed: true }>;
+
+/** Has it decided by the policy as it is now. @throws Refusal */
+export async function mustBeAllowed(world: World, act: Giving, parties: Parties): Promise<Allowed<Terms>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>> {
+  const rules = {
+    policy: world.policies.current(),
+    closedNamespaces: world.cluster.closedNamespaces,
+    now: world.clock.now(),
+  };
+  const decided = await answering(world, decide(rules, act, parties));
+  if (!decided.allowed) throw decided.refusal;
+  return decided;
+}
+
+/** Reads what a decision asks for, one thing after the other, until it is made. */
+export async function answering<T>(world: World, asking: Asking<T>, freshness: Freshness = 'now'): Promise<T> {
+  let step = asking.next();
+  while (step.done !== true) step = asking.next(await answerTo(world, step.value, freshness));
+  return step.value;
+}
+
+async function answerTo({ directory }: World, question: Question, freshness: Freshness): Promise<Answer> {
+  if (question.about === 'members') return directory.members(question.list, freshness);
+  const account = await directory.accountWith(question.email);
+  if (account !== null && 'retryIn' in account) return account;
+  return new Set(account !== null && question.leadsHere(account) ? [account.slackId] : []);
+}

@@ -1,0 +1,137 @@
+import { Refusal } from '../../domain/errors.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
+import { digestOfProfile, type Plan } from '../../domain/plan/plan.ts';
+import { kitsGiven, type Profile, profileNamed, roleOf } from '../../domain/policy/policy.ts';
+import { areTooMany, MOST_RIGHTS } from '../../domain/rights/coverage.ts';
+import { type Kit, kitsFor, rulesOfKits } from '../../domain/rights/kits.ts';
+import { nothingGiven } from '../../domain/rights/narrowed-rules.ts';
+import { persistenceRisks, reachesOf } from '../../domain/rights/rights.ts';
+import type { Wanted } from '../../domain/target.ts';
+import { atOnce, type Steps } from '../../network/steps.ts';
+import { begun } from '../common/begun.ts';
+import { inPortions } from '../common/in-portions.ts';
+import { mustBeAllowed, requesterOf } from '../people/who.ts';
+import type { Survey, SurveyPurpose } from '../ports/survey.ts';
+import type { World } from '../ports/world.ts';
+import { confineAffordably } from './affordable.ts';
+import type { Wish } from './confine.ts';
+import { withoutGrant } from './reach.ts';
+
+/** As somebody asks: the target may be a Service still. */
+type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
+
+/**
+ * The plan of a grant, from a profile of the policy and what the cluster was found to be.
+ * @throws Refusal when the target or the cluster does not admit what was asked for
+ */
+export async function makePlan(world: World, asked: Asked, profile: Profile, survey: Promise<Survey>): Promise<Plan> {
+  const found = await survey;
+  // The plan of one that is active is made anew when it is to last longer.
+  const around = { ...found, cluster: found.cluster && withoutGrant(found.cluster, asked.id) };
+  return inPortions(planInSteps(asked, profile, around, world.cluster.workspacesNamespace));
+}
+
+/**
+ * The plan of a grant that waits, made anew: the person, the policy and the cluster as they are now.
+ * @throws Refusal also when the policy would not take this request any more
+ */
+export async function makePlanAnew(world: World, grant: Grant, purpose: SurveyPurpose): Promise<Plan> {
+  const known = profileNamed(world.policies.current(), grant.profile);
+  // The cluster and the people are looked at side by side.
+  const survey = known && begun(world.cluster.survey(grant.target, known, purpose));
+  const requester = await requesterOf(world, grant);
+  const { profile, duration } = await mustBeAllowed(world, { kind: 'apply', grant }, { requester, actor: null });
+  if (requester instanceof Refusal) throw requester;
+  const disabled = world.policies.disabled(grant.profile);
+  if (disabled !== null)
+    throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
+  const asked: Asked = {
+    id: grant.id,
+    requester,
+    target: grant.target,
+    profileName: grant.profile,
+    ...(grant.rights && { rights: grant.rights }),
+    duration,
+  };
+  const isKnown = profile === known && survey !== undefined;
+  return makePlan(world, asked, profile, isKnown ? survey : world.cluster.survey(grant.target, profile, purpose));
+}
+
+/** The pure half of {@link makePlan}, in one go. */
+export function planOf(...given: Parameters<typeof planInSteps>): Plan {
+  return atOnce(planInSteps(...given));
+}
+
+/**
+ * The rights in words that there are for the target's kind; null: the profile gives a role or inline rules.
+ * @throws Refusal when one that was asked for by name gives nothing there, or none of the profile's does
+ */
+function rightsOn({ rights, target }: Wish, profile: Profile, path: string): readonly Kit[] | null {
+  const given = kitsGiven(profile, rights);
+  if (given === null) return null;
+  const kind = target.workload?.kind ?? null;
+  const here = kitsFor(given, kind);
+  const useless = given.filter((kit) => !here.includes(kit));
+  if (here.length > 0 && (rights === undefined || useless.length === 0)) return here;
+  throw new Refusal(
+    `${path}.rights`,
+    `${useless.join(', ')}: that is nothing for a ${kind}.`,
+    here.length > 0 ? `Ask for ${here.join(', ')}.` : 'Ask for another target, or for another profile.',
+  );
+}
+
+function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Steps<Plan> {
+  const wish: Wish = { ...asked, target: survey.target };
+  const path = `profiles.${wish.profileName}`;
+  const rights = rightsOn(wish, profile, path);
+  const rules =
+    rights === null
+      ? (profile.rules ?? survey.roleRules ?? [])
+      : rulesOfKits(rights, wish.target.workload?.kind ?? null);
+  if (areTooMany(rules))
+    throw new Refusal(
+      path,
+      `What this profile gives has more than ${MOST_RIGHTS} single rights, or too many with wildcards, and could not be compared with what was approved.`,
+      'An administrator must give less: see the lists of its role.',
+    );
+  const persistence = persistenceRisks(rules);
+  if (persistence.length > 0 && !profile.acknowledgePersistence)
+    throw new Refusal(
+      `${path}.acknowledgePersistence`,
+      `Access by this profile can outlive its window: it ${persistence.join('; ')}.`,
+      'An administrator must say acknowledgePersistence: true in the profile, or give less.',
+    );
+  const { workload } = survey;
+  const role = roleOf(profile);
+  const running = workload?.pods.map((pod) => pod.name) ?? [];
+  const pods = [...running, ...(workload?.ended ?? [])].toSorted();
+  const { network, surroundings, preview } = yield* confineAffordably(wish, profile, rules, survey, workspaces);
+  if (workload !== null && role === null && profile.network.mode !== 'workspace') {
+    const nothing = nothingGiven(rules, wish.target, { ...workload, running });
+    if (nothing !== null) throw new Refusal('target', nothing.reason, nothing.remedy);
+  }
+  const said = [
+    ...reachesOf(rules).map((words) => `The access ${words}.`),
+    ...(running.length === 0 && pods.length > 0 ? ['All its pods have ended: what is left are their logs.'] : []),
+  ];
+  return {
+    user: wish.requester.user,
+    groups: wish.requester.groups,
+    profileName: wish.profileName,
+    profileDigest: digestOfProfile(profile),
+    cluster: survey.clusterUid,
+    target: wish.target,
+    namespaceUid: survey.namespaceUid,
+    duration: wish.duration,
+    role,
+    roleMayGrow: profile.roleMayGrow,
+    rights,
+    rules,
+    workload: workload === null ? null : { uid: workload.uid, selector: workload.selector, labels: workload.labels },
+    pods,
+    persistence,
+    network,
+    surroundings,
+    preview: { ...preview, notes: [...said, ...preview.notes] },
+  };
+}

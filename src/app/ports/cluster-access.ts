@@ -1,0 +1,99 @@
+import type { Grant } from '../../domain/grant/grant.ts';
+import type { GrantSummary } from '../../domain/grant/summary.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Plan } from '../../domain/plan/plan.ts';
+import type { ProbeVerdict } from '../../domain/plan/probe.ts';
+import type { Profile } from '../../domain/policy/policy.ts';
+import type { Rule } from '../../domain/rights/rights.ts';
+import type { Wanted } from '../../domain/target.ts';
+import type { Cluster, NetworkPolicy } from '../../network/types.ts';
+import type { Found } from './own-objects.ts';
+import type { Survey, SurveyPurpose } from './survey.ts';
+
+/** The cluster. Steps are idempotent: each may run again after a crash. */
+export interface ClusterAccess {
+  /** Where workspaces live. */
+  readonly workspacesNamespace: string;
+  /** Namespaces that no request can name: Drawbridge's own. */
+  readonly closedNamespaces: readonly string[];
+  /** What the bot lacks to give this profile, a phrase each; empty: it can. */
+  missingRights(profile: Profile): Promise<string[]>;
+  /**
+   * Why the leash, which keeps a stolen token from more than the policy gives, does not hold here: one phrase; null: it does.
+   * @throws Unavailable when the API server does not answer
+   */
+  tryLeash(): Promise<string | null>;
+  /**
+   * Why what these profiles need would not be taken as it is written, a text each, with what to exclude from somebody's admission webhooks.
+   * @throws Unavailable when the API server does not answer
+   */
+  tryWriting(profiles: readonly Profile[]): Promise<string[]>;
+  /** This, and what can be a target in one, may be a moment old. */
+  namespaces(): Promise<string[]>;
+  /** What can be a target there: workloads, and Services (kind `Service`) that select pods. */
+  workloads(namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** @throws Refusal when the target is not there, or is a Service that stands for no one workload. */
+  survey(target: Wanted, profile: Profile, purpose: SurveyPurpose): Promise<Survey>;
+  /** What reachability is computed from: it may be a moment old, and longer where its watches are down. */
+  snapshot(): Promise<Cluster>;
+  /** The policies in that namespace that are not of a grant of this instance: also those that carry the labels of another. */
+  foreignPolicies(namespace: string): Promise<readonly NetworkPolicy[]>;
+  /** What a named role allows now; empty when there is none. */
+  rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[]>;
+
+  /** Of `applying`, in this order. */
+  placeLeases(grant: Grant): Promise<void>;
+  raiseGuard(grant: Grant): Promise<void>;
+  /** Lets the workspace, or the sources of the profile, into the target. */
+  admit(grant: Grant): Promise<void>;
+  /** Answers the name of the pod, once it runs, and what its probe saw before; null: it has none. */
+  startWorkspace(grant: Grant): Promise<{ readonly pod: string; readonly probe: ProbeVerdict | null }>;
+  /** Role and RoleBinding, naming these pods. */
+  giveRights(grant: Grant, pods: readonly string[], workspacePod: string | null): Promise<void>;
+  /** Writes the Role of a workload anew, for the pods that it has now; never the binding. */
+  narrowRights(grant: Grant, pods: readonly string[]): Promise<void>;
+  /** Reads back every object and asks the API server (SubjectAccessReview): differences from the plan, a phrase each. */
+  verify(grant: Grant): Promise<string[]>;
+
+  /** New expiry on every object and lease, sealed again. */
+  extend(grant: Grant): Promise<void>;
+  /** The pods that the target has now. */
+  podsOf(grant: Grant): Promise<string[]>;
+  /** What became of the workload, or of the namespace that is the target, that was approved. A phrase; null: it is there. */
+  targetGone(grant: Grant): Promise<string | null>;
+  /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
+  strangers(grant: Grant): Promise<string[]>;
+
+  /** Writes into the lease, where it is still there, that the grant is ending: a Redis that is lost then does not revive it. */
+  markEnding(grant: Grant): Promise<void>;
+  /**
+   * Deletes the RoleBindings of many grants, as fast as it goes. Answers those that have none any more, in the order in which they went. Never
+   * throws: what fails here, each grant's own revocation does again.
+   */
+  cutRights(grants: readonly GrantSummary[]): Promise<GrantId[]>;
+  /** Waits until the API server refuses something of what the grant gave. @throws Unavailable when it does not */
+  confirmRefused(grant: Grant): Promise<void>;
+
+  /**
+   * Of `ending`, in this order. Each waits until the API server confirms it, and throws Unavailable when it does not. `takeRights` answers true
+   * when something of them was in force until now.
+   */
+  takeRights(grant: Grant): Promise<boolean>;
+  closeAdmission(grant: Grant): Promise<void>;
+  endWorkspace(grant: Grant): Promise<void>;
+  lowerGuard(grant: Grant): Promise<void>;
+  dropLeases(grant: Grant): Promise<void>;
+  /** What is left of the grant in the cluster, objects by `kind namespace/name`; rights whose subjects are empty do not count. */
+  remains(grant: Grant): Promise<string[]>;
+  /** Bindings of others by which the person still may do what the grant allowed. */
+  otherAccess(grant: Grant): Promise<string[]>;
+
+  /** Everything that carries our instance. */
+  found(): Promise<Found[]>;
+  /** Deletes that object; a RoleBinding that stays loses its subjects. False: it is still there, and in force. */
+  remove(found: Found): Promise<boolean>;
+  /** True once no pod of the grant's workspace is there. */
+  workspaceGone(id: GrantId): Promise<boolean>;
+  /** The objects that this grant has, `kind namespace/name`, for messages and audit. */
+  objectsOf(grant: Grant | GrantSummary): string[];
+}

@@ -1,0 +1,50 @@
+import type { Instant } from '../../domain/clocks.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
+import type { GrantSummary } from '../../domain/grant/summary.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Person } from '../../domain/people/people.ts';
+import type { Noting } from './audit.ts';
+
+/**
+ * An audit entry that is given with a change is stored in the same step: no crash makes one without the other, and whatever the change did
+ * is recorded before anything is done on it. Where nothing is changed, nothing is recorded.
+ */
+export interface GrantStore {
+  /**
+   * False when the id is taken.
+   * @param limit `person`: a request of somebody who has {@link MOST_PENDING} waiting already is refused, by Slack id or by Kubernetes user, in
+   * the very step that stores it
+   */
+  create(grant: Grant, noting?: Noting, limit?: 'person'): Promise<boolean>;
+  /** Those of a person, by Slack id or by Kubernetes user, that have not ended; in no particular order. */
+  requestedBy(person: Pick<Person, 'slackId' | 'user'>): Promise<GrantSummary[]>;
+  get(id: GrantId): Promise<Grant | null>;
+  /**
+   * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else
+   * was faster, and may throw a Refusal. A longer window of a grant whose end was claimed is refused. Answers the grant as it is afterwards, and whether this call changed it; null: no such grant.
+   */
+  change(
+    id: GrantId,
+    mutate: (grant: Grant) => Grant | null,
+    noting?: Noting,
+  ): Promise<{ grant: Grant; changed: boolean } | null>;
+  /** Of all that have not ended, in portions and in no particular order; one may come twice. */
+  summaries(): AsyncIterable<readonly GrantSummary[]>;
+  /** The records of those of these that have not ended. */
+  records(ids: readonly GrantId[]): Promise<Grant[]>;
+  /** The records of all that have not ended and are asked for. */
+  open(which: (summary: GrantSummary) => boolean): Promise<Grant[]>;
+  /**
+   * Claims up to `most` active grants whose window has ended by `now`, the earliest first, for the caller alone: none is handed out twice, and
+   * none can be extended from then on.
+   */
+  takeDue(now: Instant, most: number): Promise<GrantSummary[]>;
+  /** When the next one is due; null: none is active. */
+  nextDue(): Promise<Instant | null>;
+  /** True the first time within `seconds`, among all replicas: to say a thing once. */
+  firstTime(key: string, seconds: number): Promise<boolean>;
+  /** Takes the next number of this key (1, 2, 3 …), among all replicas; it begins anew once none has been taken for `seconds`. */
+  takeNumber(key: string, seconds: number): Promise<number>;
+  /** The number that was taken last; 0: none. */
+  lastNumber(key: string): Promise<number>;
+}

@@ -1,0 +1,30 @@
+import type { Grant } from '../../domain/grant/grant.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Policy } from '../../domain/policy/policy.ts';
+import type { View } from './view.ts';
+
+/** What is told of a grant, to whom the Slack adapter knows. Rendered from the grant as it is when it is delivered. */
+export type News =
+  | 'message' // post the approval message, or bring it up to date
+  | 'unposted' // DM to the requester: the approval message can't be posted
+  | 'reminder' // into the message's thread: still waiting
+  | 'asked-again' // into the message's thread: the plan differs now
+  | 'granted' // DM to the requester: approved, with what to run
+  | 'denied'
+  | 'cancelled'
+  | 'timed-out'
+  | 'warning' // DM before expiry, with Extend
+  | 'extension' // into the message's thread: a longer window is asked for
+  | 'extended'
+  | 'not-extended' // the cluster did not take the longer window
+  | 'extension-answer' // into the message's thread: it was denied
+  | 'extension-denied'
+  | 'pods' // DM thread: the names of the pods have changed
+  | 'ended'; // DM: expired, revoked or failed, as the state says
+
+export interface Notifier {
+  /** Delivers news; answers what must be remembered of it (where the message is). Idempotent for `message`. */
+  deliver(view: View, news: News): Promise<Partial<Pick<Grant, 'message' | 'thread'>>>;
+  /** To every administrator: something is wrong that a person must act on. */
+  alarm(policy: Policy, id: GrantId | null, text: string): Promise<void>;
+}

@@ -1,0 +1,92 @@
+import type { Ask } from '../../domain/decide/decide.ts';
+import type { Refusal } from '../../domain/errors.ts';
+import type { Grant, MessageRef } from '../../domain/grant/grant.ts';
+import type { OpenAccess } from '../../domain/grant/reading.ts';
+import type { GrantId } from '../../domain/ids.ts';
+import type { Kit } from '../../domain/rights/kits.ts';
+import type { View } from './view.ts';
+
+/** A profile that a person may ask for, for the request modal. */
+export interface Offer {
+  readonly profile: string;
+  readonly description: string;
+  readonly scope: 'namespace' | 'workload';
+  /** Its rights in words, of which a person may ask for fewer; null: it has none. */
+  readonly rights: readonly Kit[] | null;
+  /** Existing namespaces that the profile covers, sorted. */
+  readonly namespaces: readonly string[];
+  /** Seconds. */
+  readonly defaultDuration: number;
+  readonly maximumDuration: number;
+}
+
+/** What would be granted: a request as it would be made, of which nothing is stored. */
+export interface Proposal {
+  /** Its id is of nothing that exists. */
+  readonly view: View;
+  /** The rule by which it may be asked for; where no approval is needed, the one by which the policy itself approves. */
+  readonly rule: string;
+  /** The one condition without which the policy itself would approve it, as a sentence. */
+  readonly missed: string | null;
+  /** Short digest of what is shown, to ask for just that. */
+  readonly digest: string;
+}
+
+/** What approving a request that waits would give now. */
+export type Anew =
+  | { readonly kind: 'same' }
+  /** Approving it would ask the approvers again, with this plan. */
+  | { readonly kind: 'changed'; readonly view: View }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+  /** The cluster, Slack or the policy could not be asked. */
+  | { readonly kind: 'unknown' };
+
+/** A grant as this person may see it: whole (`anew`: the plan of a request that waits made anew, null for others), or what everybody may know of it. */
+export type Inspected = { readonly view: View; readonly anew: Anew | null } | { readonly access: OpenAccess };
+
+/** What a decision was made on: the digest that the button carried, and the message that the button was in. */
+export interface Seen {
+  /** The first characters of the plan's digest (`shortDigest`). */
+  readonly digest: string;
+  /** Null: shown to the reviewer alone (`/jit approve`). */
+  readonly message: MessageRef | null;
+}
+
+/**
+ * What people can do, by Slack id; the adapter for Slack is the only caller. Each looks up the person and the policy as they are now.
+ * All throw `Refusal` for a "no" that may be shown, `Unavailable` when a dependency is away.
+ */
+export interface UseCases {
+  offers(slackId: string): Promise<Offer[]>;
+  /** Workloads of a namespace that one of the person's offers covers. */
+  workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
+  preview(slackId: string, ask: Ask): Promise<Proposal>;
+  /** Makes a request; it is pending, or approved by the policy itself. */
+  request(slackId: string, ask: Ask): Promise<View>;
+  /** The same for what was shown, by the proposal's digest; where it would be another now, requests nothing and answers that one. */
+  requestAsShown(
+    slackId: string,
+    ask: Ask,
+    digest: string,
+  ): Promise<{ readonly requested: View } | { readonly changed: Proposal }>;
+  /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
+  review(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
+  extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
+  reviewExtension(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  /** Ends a grant, or calls a request back. */
+  revoke(slackId: string, id: GrantId, note: string): Promise<View>;
+  /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
+  list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
+  /** Everything about one, as it is on record, for who may read it. */
+  status(slackId: string, id: GrantId): Promise<View>;
+  /** What this person may see of it now. */
+  inspect(slackId: string, id: GrantId): Promise<Inspected>;
+  /** Puts into the audit that somebody was refused before it could be known what they wanted. */
+  turnAway(slackId: string, doing: string, refusal: Refusal): Promise<void>;
+  /** Who has access to a namespace now. */
+  who(slackId: string, namespace: string): Promise<OpenAccess[]>;
+}
+
+export type { Ask, Grant };

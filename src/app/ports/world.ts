@@ -1,0 +1,26 @@
+import type { Alarms } from './alarms.ts';
+import type { Audit } from './audit.ts';
+import type { Clock } from './clock.ts';
+import type { ClusterAccess } from './cluster-access.ts';
+import type { Conditions } from './conditions.ts';
+import type { Directory } from './directory.ts';
+import type { GrantStore } from './grant-store.ts';
+import type { Locks } from './locks.ts';
+import type { Notifier } from './notifier.ts';
+import type { PolicySource } from './policy-source.ts';
+import type { Scheduler } from './scheduler.ts';
+
+/** The world as the app sees it, in domain words: adapters implement these ports, and every method may throw `Unavailable`. */
+export interface World {
+  readonly clock: Clock;
+  readonly policies: PolicySource;
+  readonly store: GrantStore;
+  readonly locks: Locks;
+  readonly scheduler: Scheduler;
+  readonly notifier: Notifier;
+  readonly directory: Directory;
+  readonly audit: Audit;
+  readonly cluster: ClusterAccess;
+  readonly alarms: Alarms;
+  readonly conditions: Pick<Conditions, 'hindrance' | 'doubt'>;
+}

@@ -1,0 +1,81 @@
+import { z } from 'zod';
+import type { Instant } from '../clocks.ts';
+import { type GrantId, isGrantId } from '../ids.ts';
+import { hasAdmission, hasGuard } from '../plan/plan.ts';
+import { GRANT_STATES, type Grant, type GrantState } from './grant.ts';
+
+/** What is looked at of every open grant at once: little enough to be read of a hundred thousand. The record has the rest. */
+export interface GrantSummary {
+  readonly id: GrantId;
+  readonly state: GrantState;
+  readonly profile: string;
+  readonly requester: { readonly slackId: string; readonly user: string };
+  readonly namespace: string;
+  /** The target is one workload, whose pods the grant follows. */
+  readonly workload: boolean;
+  readonly createdAt: Instant;
+  readonly pendingUntil: Instant;
+  readonly expiresAt: Instant | null;
+  /** Since when it is being ended; null: it is not. */
+  readonly endingSince: Instant | null;
+  /** The approval message is in Slack. */
+  readonly posted: boolean;
+  /** It needs no approval by people. */
+  readonly automatic: boolean;
+  /** Which objects it has in the cluster, beside a lease and a RoleBinding in the target's namespace. */
+  readonly has: {
+    readonly role: boolean;
+    readonly guard: boolean;
+    readonly admission: boolean;
+    readonly workspace: boolean;
+  };
+}
+
+export const grantSummary = z.looseObject({
+  id: z.string().refine(isGrantId),
+  state: z.enum(GRANT_STATES),
+  profile: z.string(),
+  requester: z.looseObject({ slackId: z.string(), user: z.string() }),
+  namespace: z.string(),
+  workload: z.boolean(),
+  createdAt: z.number(),
+  pendingUntil: z.number(),
+  expiresAt: z.number().nullable(),
+  endingSince: z.number().nullable(),
+  posted: z.boolean(),
+  automatic: z.boolean(),
+  has: z.looseObject({ role: z.boolean(), guard: z.boolean(), admission: z.boolean(), workspace: z.boolean() }),
+}) satisfies z.ZodType<GrantSummary>;
+
+export function summaryOf(grant: Grant): GrantSummary {
+  const { id, state, profile, requester, target, createdAt, pendingUntil, expiresAt, ending, message, plan } = grant;
+  return {
+    id,
+    state,
+    profile,
+    requester: { slackId: requester.slackId, user: requester.user },
+    namespace: target.namespace,
+    workload: target.workload !== undefined,
+    createdAt,
+    pendingUntil,
+    expiresAt,
+    endingSince: ending?.since ?? null,
+    posted: message !== null,
+    automatic: grant.approvalsNeeded === 0,
+    has: {
+      role: plan.role === null,
+      guard: hasGuard(plan.network),
+      admission: hasAdmission(plan.network),
+      workspace: plan.network.mode === 'workspace',
+    },
+  };
+}
+
+/** Milliseconds since access that may still be open was due to end: by its window, or when somebody ended it; 0: it is not due. */
+export function overdueBy(
+  { state, expiresAt, endingSince }: Pick<GrantSummary, 'state' | 'expiresAt' | 'endingSince'>,
+  now: Instant,
+): number {
+  if (state !== 'applying' && state !== 'active' && state !== 'ending') return 0;
+  return Math.max(0, now - Math.min(expiresAt ?? now, endingSince ?? now));
+}

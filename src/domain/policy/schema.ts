@@ -1,0 +1,12 @@
+import type { z } from 'zod';
+import { policyFields } from './policy.ts';
+import { entriesThatNameNobody } from './unnameable.ts';
+
+/** The policy file, judged whole. */
+export const policySchema = policyFields.superRefine((policy, context) => {
+  for (const { path, message } of entriesThatNameNobody(policy))
+    context.addIssue({ code: 'custom', path: [...path], message, input: policy });
+});
+
+/** The policy file as a person writes it, before defaults. */
+export type PolicyInput = z.input<typeof policySchema>;

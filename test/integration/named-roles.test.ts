@@ -1,0 +1,63 @@
+import { KubeConfig } from '@kubernetes/client-node';
+import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest';
+import { ApiError, createApi } from '../../src/adapters/kubernetes/api.ts';
+import { watchNamedRoles } from '../../src/adapters/kubernetes/model/named-roles.ts';
+import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
+import { installExample, type Targets } from '../support/chart.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+
+/** With the token of the bot, and the rights of the chart. */
+describeWithCluster('roles that grants bind, watched by name', (cluster) => {
+  let at: Installation;
+  let targets: Targets;
+  let config: KubeConfig;
+
+  beforeAll(async () => {
+    ({ at, targets } = await installExample(cluster, 'roles'));
+    config = new KubeConfig();
+    config.loadFromFile(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
+  });
+  afterAll(() => uninstallChart(cluster.adminKubeconfig, at));
+
+  function watched() {
+    const told: string[] = [];
+    const faults: unknown[] = [];
+    const roles = watchNamedRoles({
+      api: createApi(config),
+      onRole: ({ name }, namespace) => told.push(`${namespace}/${name}`),
+      onRoleListed: ({ name }) => told.push(`${name} listed`),
+      onFault: (error) => faults.push(error),
+    });
+    onTestFinished(() => roles.stop());
+    return { told, faults, roles };
+  }
+  const eventually = (assert: () => void) => vi.waitFor(assert, { timeout: 10_000, interval: 20 });
+  const role = (name: string, ...resources: string[]) => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind: 'Role',
+    metadata: { namespace: targets.staging, name },
+    rules: [{ apiGroups: [''], resources, verbs: ['get'] }],
+  });
+
+  test('a Role that grows is told, and no other one', async () => {
+    await cluster.apply([role('look', 'pods'), role('other', 'pods')]);
+    const { told, faults, roles } = watched();
+    roles.watch({ kind: 'Role', name: 'look' });
+    await eventually(() => expect(told).toEqual(['look listed']));
+    await cluster.apply([role('other', 'pods', 'pods/log')]);
+    await cluster.apply([role('look', 'pods', 'pods/log')]);
+    await eventually(() => expect(told).toEqual(['look listed', `${targets.staging}/look`]));
+    expect(faults).toEqual([]);
+  });
+
+  test('a ClusterRole that the policy names can be watched, and no other one', async () => {
+    const { told, faults, roles } = watched();
+    roles.watch({ kind: 'ClusterRole', name: 'view' });
+    await eventually(() => expect(told).toEqual(['view listed']));
+    expect(faults).toEqual([]);
+    roles.watch({ kind: 'ClusterRole', name: 'cluster-admin' });
+    await eventually(() => expect(faults[0]).toBeInstanceOf(ApiError));
+    expect(faults[0]).toMatchObject({ status: 403 });
+    expect(told).toEqual(['view listed']);
+  });
+});

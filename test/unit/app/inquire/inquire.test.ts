@@ -1,0 +1,55 @@
+import { expect, test } from 'vitest';
+import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+
+test('offers are what this person may ask for, in namespaces that are there', async () => {
+  const { debug } = POLICY.profiles;
+  if (debug === undefined) throw new Error('no profile');
+  const everywhere = { ...debug, namespaces: ['*'] };
+  const app = appWorld({
+    ...POLICY,
+    profiles: { debug, other: { ...everywhere, requesters: { users: ['cy@example.test'] } } },
+  });
+  app.cluster.access.namespaces = async () => [
+    'team-b',
+    'team-a',
+    'shop',
+    'kube-system',
+    app.world.cluster.workspacesNamespace,
+  ];
+  const names = async (who: string) =>
+    (await app.useCases.offers(who)).map(({ profile, namespaces }) => [profile, ...namespaces]);
+  expect(await names(PEOPLE.ada)).toEqual([['debug', 'team-a', 'team-b']]);
+  expect(await names(PEOPLE.cy)).toEqual([['other', 'shop', 'team-a', 'team-b']]);
+  expect(await names(PEOPLE.dot)).toEqual([]);
+});
+
+test('a list is of what is mine, and of what waits for my decision', async () => {
+  const app = appWorld();
+  const { id } = (await app.request(PEOPLE.ada)).grant;
+  await app.run();
+  const listed = async (who: string) => {
+    const { mine, waiting } = await app.useCases.list(who);
+    return [mine, waiting].map((views) => views.map(({ grant }) => grant.id));
+  };
+  expect(await listed(PEOPLE.ada)).toEqual([[id], []]);
+  expect(await listed(PEOPLE.ben)).toEqual([[], [id]]);
+  expect(await listed(PEOPLE.dot)).toEqual([[], []]);
+  await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect(await listed(PEOPLE.ada)).toEqual([[id], []]);
+  expect(await listed(PEOPLE.cy)).toEqual([[], []]);
+});
+
+test('who has access to a namespace: whoever holds it there, and nobody else', async () => {
+  const app = appWorld();
+  const { id } = (await app.request(PEOPLE.ada)).grant;
+  const names = async (namespace: string) => (await app.useCases.who(PEOPLE.cy, namespace)).map((access) => access.id);
+  expect(await names('staging')).toEqual([]);
+  await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+  await app.run();
+  expect(await names('staging')).toEqual([id]);
+  expect(await names('payments')).toEqual([]);
+  await app.useCases.revoke(PEOPLE.ada, id, '');
+  await app.run();
+  expect(await names('staging')).toEqual([]);
+});

@@ -1,0 +1,82 @@
+import { expect, test } from 'vitest';
+import { viewOf } from '../../../../src/app/inquire/view.ts';
+import type { Grant } from '../../../../src/domain/grant/grant.ts';
+import { policySchema } from '../../../../src/domain/policy/schema.ts';
+import { POLICY } from '../../../support/app-world.ts';
+import { sampleGrant, samplePlan } from '../../../support/grants.ts';
+
+const cluster = { workspacesNamespace: 'drawbridge-workspaces', objectsOf: () => [] };
+const rule = (resource: string, ...verbs: string[]) => ({ apiGroups: [''], resources: [resource], verbs });
+const T0 = Date.UTC(2026, 0, 5, 9);
+function commands(rules: ReturnType<typeof rule>[], change: Partial<Grant> = {}): readonly string[] {
+  const grant = sampleGrant({
+    state: 'active',
+    startsAt: T0,
+    expiresAt: T0 + 1_800_000,
+    plan: samplePlan({ rules }),
+    ...change,
+  });
+  return viewOf(grant, policySchema.parse(POLICY), cluster).commands;
+}
+const exec = rule('pods/exec', 'get', 'create');
+
+test.each<[string, ReturnType<typeof rule>[], string[]]>([
+  ['reading a pod', [rule('pods', 'get')], ['kubectl -n staging get pod checkout-1']],
+  ['logs', [rule('pods/log', 'list', 'get')], ['kubectl -n staging logs checkout-1']],
+  ['exec', [exec], ['kubectl -n staging exec -it checkout-1 -- sh']],
+  [
+    'ports and logs',
+    [rule('pods/log', 'get'), rule('pods/portforward', 'create')],
+    ['kubectl -n staging logs checkout-1', 'kubectl -n staging port-forward checkout-1 8080'],
+  ],
+  ['the workload', [rule('deployments', 'get')], ['kubectl -n staging get deployments checkout']],
+  ['deleting only', [rule('pods', 'delete')], []],
+  [
+    'deleting as kubectl does it',
+    [rule('pods', 'get', 'delete')],
+    ['kubectl -n staging get pod checkout-1', 'kubectl -n staging delete pod checkout-1'],
+  ],
+  [
+    'scaling',
+    [rule('deployments/scale', 'get', 'patch')],
+    ['kubectl -n staging scale deployments checkout --replicas=3'],
+  ],
+  ['scaling of another kind', [rule('statefulsets/scale', 'get', 'patch')], []],
+  ['exec that only reads', [rule('pods/exec', 'get')], []],
+  ['another kind', [rule('statefulsets', 'get')], []],
+  ['a workload that is not read', [rule('deployments', 'patch')], []],
+])('who was granted %s is shown the commands for that and nothing else', (_what, rules, lines) => {
+  expect(commands(rules)).toEqual(lines);
+});
+
+test('a workspace is entered first, in its own namespace', () => {
+  expect(commands([exec], { workspacePod: 'drawbridge-g-aaaaaa-workspace-x' })).toEqual([
+    'kubectl -n drawbridge-workspaces exec -it drawbridge-g-aaaaaa-workspace-x -c workspace -- sh',
+    'kubectl -n staging exec -it checkout-1 -- sh',
+  ]);
+});
+
+test('without a pod there is no command for one, and a pod that is the target is shown once', () => {
+  expect(commands([rule('pods', 'get'), rule('deployments', 'get')], { pods: [] })).toEqual([
+    'kubectl -n staging get deployments checkout',
+  ]);
+  const target = { namespace: 'staging', workload: { kind: 'Pod', name: 'checkout-1' } } as const;
+  expect(commands([rule('pods', 'get')], { target })).toEqual(['kubectl -n staging get pod checkout-1']);
+});
+
+test('a whole namespace is answered with what may be done in it', () => {
+  expect(commands([rule('pods', 'get')], { target: { namespace: 'staging' } })).toEqual([
+    'kubectl -n staging auth can-i --list',
+  ]);
+});
+
+test.each<[Grant['state'], boolean]>([
+  ['pending', false],
+  ['approved', false],
+  ['applying', true],
+  ['active', true],
+  ['ending', false],
+  ['revoked', false],
+])('a grant that is %s shows commands: %s', (state, areShown) => {
+  expect(commands([exec], { state }).length > 0).toBe(areShown);
+});
