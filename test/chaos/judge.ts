@@ -76,7 +76,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     tracks
       .filter((track) => track.resource === 'rolebindings' && track.id === id)
       .flatMap((track) => spansOf(track, (change) => change.subjects.length > 0))
-      .map((span) => untilItsRoleWent(span, audit));
+      .flatMap((span) => whileItsRoleWasThere(span, audit));
   const isThere = () => true;
 
   function accuse(promise: Violation['promise'], request: Request, id: string, text: string): void {
@@ -351,12 +351,16 @@ function isEditedGuard(ran: Ran, guard: 'workspaces' | 'target'): boolean {
   );
 }
 
-/** A RoleBinding whose Role is gone for good gives nothing, though a finalizer keeps it. */
-function untilItsRoleWent(span: Span, audit: AuditLog): Span {
+/**
+ * A RoleBinding whose Role is gone for good gives nothing: though a finalizer keeps it, or though it came after, since its write was on its way as
+ * the grant was ended.
+ */
+function whileItsRoleWasThere(span: Span, audit: AuditLog): Span[] {
   const role = audit.tracks.get(span.role ?? '');
   const last = role?.changes.toSorted((a, b) => a.done - b.done).at(-1);
-  if (last === undefined || last.uid !== null || last.done < span.from || last.done > span.to) return span;
-  return { ...span, endAsked: last.asked, to: last.done, endedBy: last.by };
+  if (last === undefined || last.uid !== null || last.done > span.to) return [span];
+  if (last.done < span.from) return [];
+  return [{ ...span, endAsked: last.asked, to: last.done, endedBy: last.by }];
 }
 
 /** When a binding was in force without any of these guards; null: never. */
