@@ -9,14 +9,20 @@ import { isPersonName } from './identity.ts';
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
  * The file itself is read by config/policy-file.ts, which adds file and line to the errors found here.
+ *
+ * Each key has a description (`.describe`), which editors show and docs/policy.md lists (`npm run chart-files`), and may have an example
+ * (`.meta({ examples: [...] })`). What has a title is named by it there, and a mapping with one is told once.
  */
 
-const duration = z.string({ error: `expected ${DURATION_FORM}` }).transform((text, context) => {
-  const seconds = parseDuration(text);
-  if (seconds !== null) return seconds;
-  context.addIssue({ code: 'custom', message: `'${text}' is not a duration: expected ${DURATION_FORM}` });
-  return z.NEVER;
-});
+const duration = z
+  .string({ error: `expected ${DURATION_FORM}` })
+  .meta({ title: 'duration', examples: ['30m'] })
+  .transform((text, context) => {
+    const seconds = parseDuration(text);
+    if (seconds !== null) return seconds;
+    context.addIssue({ code: 'custom', message: `'${text}' is not a duration: expected ${DURATION_FORM}` });
+    return z.NEVER;
+  });
 
 const SLACK_USER = /^[UW][A-Z0-9]{2,20}$/;
 const dnsLabel = (what: string) =>
@@ -44,15 +50,21 @@ const principals = z
           },
         ),
       )
-      .default([]),
+      .default([])
+      .describe('Kubernetes users or Slack member ids')
+      .meta({ examples: [['ben@example.test', 'U024BE7LH']] }),
     groups: z
       .array(z.string().regex(/^S[A-Z0-9]{2,20}$/, 'expected the id of a Slack user group (S0614TZR7), not its handle'))
-      .default([]),
+      .default([])
+      .describe('ids of Slack user groups, whose members are looked up when something is decided')
+      .meta({ examples: [['S0SRE00001']] }),
     channels: z
       .array(z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'))
-      .default([]),
+      .default([])
+      .describe('ids of Slack channels, whose members are looked up when something is decided')
+      .meta({ examples: [['C0ENGINEER1']] }),
   })
-  .describe('people, as users, Slack user groups and members of channels');
+  .meta({ title: 'people' });
 const somebody = principals.refine((p) => p.users.length + p.groups.length + p.channels.length > 0, {
   message: 'names nobody: give users, groups or channels',
 });
@@ -60,7 +72,8 @@ const somebody = principals.refine((p) => p.users.length + p.groups.length + p.c
 /** `staging`, `team-*`: `*` stands for any characters within the one name. A lone `*` is said aloud as `namespaces: ["*"]`. */
 const namespacePattern = z
   .string()
-  .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected a namespace or a pattern such as team-*');
+  .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected a namespace or a pattern such as team-*')
+  .meta({ title: 'namespace or pattern' });
 
 const word = z
   .string()
@@ -69,25 +82,38 @@ const word = z
 const rule = z.strictObject({
   apiGroups: z
     .array(z.string().regex(/^[a-z0-9.-]*$/, 'no wildcards here: name each API group ("" is the core group)'))
-    .min(1),
-  resources: z.array(word).min(1),
-  verbs: z.array(z.string().regex(/^[a-z]+$/, 'no wildcards here: name each verb')).min(1),
+    .min(1)
+    .describe('API groups, each by name; "" is the core group')
+    .meta({ examples: [['', 'apps']] }),
+  resources: z
+    .array(word)
+    .min(1)
+    .describe('resources and subresources, each by name')
+    .meta({ examples: [['pods', 'pods/log']] }),
+  verbs: z
+    .array(z.string().regex(/^[a-z]+$/, 'no wildcards here: name each verb'))
+    .min(1)
+    .describe('verbs of RBAC, each by name')
+    .meta({ examples: [['get', 'list']] }),
 });
 
 const kit = z.enum(KIT_NAMES, {
   error: ({ input }) => (typeof input === 'string' ? notAKit(input) : `expected ${KIT_NAMES.join(', ')}`),
 });
 
-const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP');
+const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP').describe('its protocol');
 const portNumber = z.int().min(1).max(65_535);
 const PORT = 'expected a port number, or the name that the pods give to a port';
 const portName = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,13}[a-z0-9])?$/, PORT)
   .refine((name) => /[a-z]/.test(name), PORT);
-const numericPort = z.strictObject({ port: portNumber, protocol });
+const numericPort = z.strictObject({ port: portNumber.describe('its number').meta({ examples: [8443] }), protocol });
 const port = z.strictObject({
-  port: z.union([portNumber, portName], { error: PORT }),
+  port: z
+    .union([portNumber, portName], { error: PORT })
+    .describe('its number, or the name that the pods give to it')
+    .meta({ examples: [8080, 'http'] }),
   protocol,
 });
 
@@ -95,12 +121,20 @@ const cidr = z.union([z.cidrv4(), z.cidrv6()], { error: 'expected a network such
 
 /** Pods of a namespace by their labels, or a network. */
 const peerFields = {
-  namespace: dnsLabel('a namespace').optional(),
+  namespace: dnsLabel('a namespace')
+    .optional()
+    .describe('the namespace of these pods')
+    .meta({ examples: ['payments'] }),
   pods: z
     .record(z.string().min(1), z.string())
     .refine((labels) => Object.keys(labels).length > 0, 'names no label: that would be every pod')
-    .optional(),
-  cidr: cidr.optional(),
+    .optional()
+    .describe('labels that these pods have, all of them')
+    .meta({ examples: [{ app: 'ledger' }] }),
+  cidr: cidr
+    .optional()
+    .describe('a network, in the place of namespace and pods')
+    .meta({ examples: ['10.8.0.0/16'] }),
 };
 type PeerFields = { namespace?: string | undefined; pods?: object | undefined; cidr?: string | undefined };
 const isPeer = ({ namespace, pods, cidr: block }: PeerFields): boolean =>
@@ -120,7 +154,9 @@ const source = z
     path: ['cidr'],
     message: `is too wide to be a source: /${WIDEST.v4} or longer (IPv6: /${WIDEST.v6}), never 0.0.0.0/0`,
   });
-const destination = z.strictObject({ ...peerFields, ports: z.array(numericPort).min(1) }).refine(isPeer, PEER);
+const destination = z
+  .strictObject({ ...peerFields, ports: z.array(numericPort).min(1).describe('the ports that may be reached there') })
+  .refine(isPeer, PEER);
 
 const FIELDS_OF_MODES = {
   image: ['workspace'],
@@ -133,19 +169,58 @@ const FIELDS_OF_MODES = {
 /** How traffic is confined. Which fields belong to which mode is checked below. */
 const network = z
   .strictObject({
-    mode: z.enum(['workspace', 'contain', 'bastion', 'none']).default('workspace'),
-    image: z.string().min(1).optional().describe('image of the workspace pod'),
-    command: z.array(z.string()).min(1).optional().describe('what the workspace runs; default: sleep until its end'),
+    mode: z
+      .enum(['workspace', 'contain', 'bastion', 'none'])
+      .default('workspace')
+      .describe(
+        'workspace: a pod of the requester that reaches the target alone; contain: the pods of the target reach only what is listed; bastion: sources are admitted to the target; none: rights alone',
+      ),
+    image: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('mode workspace: the image of its pod, which must be able to run as a user other than root')
+      .meta({ examples: ['registry.example.test/drawbridge/toolbox:1'] }),
+    command: z
+      .array(z.string())
+      .min(1)
+      .optional()
+      .describe('mode workspace: what it runs; left out: it sleeps until its end')
+      .meta({ examples: [['sleep', 'infinity']] }),
     ports: z
       .array(port)
       .min(1)
       .optional()
-      .describe('container ports of the target that are opened, by number or name; default: all that its pods declare'),
-    to: z.array(destination).optional().describe('mode contain: what the pods of the target may still reach'),
-    from: z.array(source).min(1).optional().describe('mode bastion: who is admitted to the target'),
-    dns: z.enum(['none', 'cluster']).default('none'),
-    strict: z.boolean().default(false),
-    allowIsolation: z.boolean().default(false),
+      .describe(
+        'modes workspace and bastion: container ports of the target that are opened; left out: all that its pods declare',
+      ),
+    to: z
+      .array(destination)
+      .optional()
+      .describe('mode contain: what the pods of the target may still reach; [] is nothing')
+      .meta({ examples: [[{ namespace: 'payments', pods: { app: 'ledger' }, ports: [{ port: 8443 }] }]] }),
+    from: z
+      .array(source)
+      .min(1)
+      .optional()
+      .describe('mode bastion: who is admitted to the target')
+      .meta({ examples: [[{ cidr: '10.8.0.0/16' }]] }),
+    dns: z
+      .enum(['none', 'cluster'])
+      .default('none')
+      .describe(
+        "modes workspace and contain: cluster lets the pods ask the cluster's DNS; with none a workspace finds the names of its target in /etc/hosts",
+      ),
+    strict: z
+      .boolean()
+      .default(false)
+      .describe(
+        'refuse, instead of saying it, where something else lets more be reached, or where it is not known that the cluster enforces NetworkPolicies',
+      ),
+    allowIsolation: z
+      .boolean()
+      .default(false)
+      .describe('a plan may isolate live pods for the first time, which closes connections: the approver sees which'),
   })
   .superRefine((n, context) => {
     const problem = (path: string, message: string) =>
@@ -164,16 +239,24 @@ const network = z
   });
 
 /** Conditions; all that are set must hold. */
-const conditions = z.strictObject({
-  members: somebody.optional().describe('the requester is one of them'),
-  maximum: duration.optional().describe('no longer than this'),
-  namespaces: z.array(namespacePattern).min(1).optional(),
-  hours: z
-    .string()
-    .refine((text) => parseHours(text) !== null, `expected ${HOURS_FORM}`)
-    .optional()
-    .describe(HOURS_FORM),
-});
+const conditions = z
+  .strictObject({
+    members: somebody.optional().describe('the requester is one of them'),
+    maximum: duration.optional().describe('no longer than this'),
+    namespaces: z
+      .array(namespacePattern)
+      .min(1)
+      .optional()
+      .describe('the target is in one of these')
+      .meta({ examples: [['staging', 'team-*']] }),
+    hours: z
+      .string()
+      .refine((text) => parseHours(text) !== null, `expected ${HOURS_FORM}`)
+      .optional()
+      .describe('it is decided in these hours of the week; what crosses midnight belongs to the day on which it begins')
+      .meta({ examples: ['Mon-Fri 08:00-18:00 Europe/Berlin'] }),
+  })
+  .meta({ title: 'conditions' });
 const when = conditions.refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always');
 /** One entry without its list. The two keys are checked here, not by their types, so that what else is wrong is told in its place. */
 const shortAutomatic = conditions
@@ -187,12 +270,33 @@ const shortAutomatic = conditions
 
 const profile = z
   .strictObject({
-    description: z.string().max(200).default(''),
-    scope: z.enum(['namespace', 'workload']),
-    namespaces: z.array(namespacePattern).min(1),
-    clusterRole: objectName.optional(),
-    role: objectName.optional(),
-    rules: z.array(rule).min(1).optional(),
+    description: z
+      .string()
+      .max(200)
+      .default('')
+      .describe('what it is for, in words that requesters and approvers see')
+      .meta({ examples: ['Logs and a shell in the pods of one workload'] }),
+    scope: z
+      .enum(['namespace', 'workload'])
+      .describe('what a request names: a whole namespace, or one workload, to whose pods the rights are narrowed'),
+    namespaces: z
+      .array(namespacePattern)
+      .min(1)
+      .describe('where it may be asked for; * stands for any characters; kube-* is closed always')
+      .meta({ examples: [['staging', 'team-*']] }),
+    clusterRole: objectName
+      .optional()
+      .describe('what it gives: the rights of this ClusterRole, in the namespace of the target; scope namespace')
+      .meta({ examples: ['view'] }),
+    role: objectName
+      .optional()
+      .describe('what it gives: the rights of the Role of this name in the namespace of the target; scope namespace')
+      .meta({ examples: ['deployer'] }),
+    rules: z
+      .array(rule)
+      .min(1)
+      .optional()
+      .describe('what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name'),
     rights: z
       .array(kit)
       .min(1)
@@ -203,27 +307,56 @@ const profile = z
             context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: kits });
       })
       .optional()
-      .describe('rights in words, in the place of rules'),
-    requesters: somebody,
-    approvers: somebody,
-    deny: principals.default({ users: [], groups: [], channels: [] }),
-    approvals: z.int().min(1).max(10).default(1),
-    selfApproval: z.boolean().default(false),
+      .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
+      .meta({ examples: [['read', 'logs']] }),
+    requesters: somebody.describe('who may ask'),
+    approvers: somebody.describe('who may approve and deny'),
+    deny: principals
+      .default({ users: [], groups: [], channels: [] })
+      .describe('who may neither ask nor decide, whatever else names them'),
+    approvals: z
+      .int()
+      .min(1)
+      .max(10)
+      .default(1)
+      .describe('how many people must approve')
+      .meta({ examples: [2] }),
+    selfApproval: z.boolean().default(false).describe('approvers may approve their own requests'),
     automatic: z
-      .union([shortAutomatic, z.array(z.strictObject({ when })).min(1).max(20)], {
-        error: 'expected one entry (members, maximum), or a list of entries (- when: ...)',
-      })
+      .union(
+        [
+          shortAutomatic,
+          z
+            .array(z.strictObject({ when: when.describe('its conditions') }))
+            .min(1)
+            .max(20),
+        ],
+        {
+          error: 'expected one entry (members, maximum), or a list of entries (- when: ...)',
+        },
+      )
       .optional()
       .describe(
-        'granted without a person when all conditions of an entry hold; of several entries the first that holds counts',
+        'granted without a person when all conditions of an entry hold; of several entries the first that holds counts. An entry that stands here without a list needs members and maximum',
       ),
     duration: z
-      .strictObject({ default: duration, maximum: duration })
+      .strictObject({
+        default: duration.describe('what a request gets that names none'),
+        maximum: duration.describe('the longest window, extensions included; 7d at most'),
+      })
       .refine((d) => d.default <= d.maximum, { path: ['default'], message: 'is longer than maximum' })
-      .refine((d) => d.maximum <= 7 * 86_400, { path: ['maximum'], message: 'no window is longer than 7d' }),
-    timeout: duration.optional(),
-    network: network.default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false }),
-    acknowledgePersistence: z.boolean().default(false),
+      .refine((d) => d.maximum <= 7 * 86_400, { path: ['maximum'], message: 'no window is longer than 7d' })
+      .describe('how long access lasts'),
+    timeout: duration.optional().describe('how long a request waits for its decision; left out: approvals.timeout'),
+    network: network
+      .default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false })
+      .describe('how traffic is confined or opened; other modes than none need scope workload'),
+    acknowledgePersistence: z
+      .boolean()
+      .default(false)
+      .describe(
+        'it is meant that what these rights let a person take or leave (secrets, tokens, workloads) can outlive the grant; approvers see it',
+      ),
     roleMayGrow: z
       .boolean()
       .default(false)
@@ -283,7 +416,7 @@ function notOfAWorkload(inline: Rule, resource: string): string | null {
 
 /** Without what only holds of the whole: {@link policySchema} in schema.ts judges that too. */
 export const policyFields = z.strictObject({
-  version: z.literal(1),
+  version: z.literal(1).describe('the form of this file'),
   identity: z
     .strictObject({
       user: z
@@ -291,30 +424,80 @@ export const policyFields = z.strictObject({
         .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
         // A user is turned back into an address: with a part that stands often that takes for ever.
         .refine((t) => !/(\{email\}|\{local\}).*\1/.test(t), 'expected {email} and {local} once at most')
-        .default('{email}'),
+        .default('{email}')
+        .describe('the user by a template: {email} is the confirmed address, {local} what stands before its @')
+        .meta({ examples: ['oidc:{email}'] }),
       emailDomains: z
         .array(z.string().regex(/^[a-z0-9.-]+$/))
         .min(1)
-        .optional(),
+        .optional()
+        .describe('only addresses of these domains; left out: of any')
+        .meta({ examples: [['example.test']] }),
       // Slack says nothing of the addresses of those who joined by single sign-on: then `workspace`, where that gives every address.
       // https://docs.slack.dev/reference/objects/user-object
-      confirmedBy: z.enum(['slack', 'workspace']).default('slack'),
-      overrides: z.array(z.strictObject({ slack: z.string().regex(SLACK_USER), user: kubernetesUser })).default([]),
-      groups: z.record(z.string(), z.array(kubernetesGroup)).default({}),
-      admit: z.array(z.enum(['guests', 'external', 'bots'])).default([]),
+      confirmedBy: z
+        .enum(['slack', 'workspace'])
+        .default('slack')
+        .describe(
+          "who says that an address is its owner's: slack says it of each account; workspace, where single sign-on gives every member's address",
+        ),
+      overrides: z
+        .array(
+          z.strictObject({
+            slack: z
+              .string()
+              .regex(SLACK_USER)
+              .describe('a Slack member id')
+              .meta({ examples: ['U024BE7LH'] }),
+            user: kubernetesUser
+              .describe('the Kubernetes user of that account')
+              .meta({ examples: ['cy@example.test'] }),
+          }),
+        )
+        .default([])
+        .describe('accounts whose Kubernetes user is another than the template makes'),
+      groups: z
+        .record(z.string(), z.array(kubernetesGroup))
+        .default({})
+        .describe(
+          'the Kubernetes groups that the cluster gives to a user ("*": to everybody), for the check after a revocation; they give nothing',
+        )
+        .meta({ examples: [{ '*': ['developers'] }] }),
+      admit: z
+        .array(z.enum(['guests', 'external', 'bots']))
+        .default([])
+        .describe('guests, people of another workspace, or bots, who else may neither ask nor decide')
+        .meta({ examples: [['guests']] }),
     })
     .refine((i) => i.user.includes('{email}') || i.emailDomains?.length === 1, {
       path: ['emailDomains'],
       message: 'a template with {local} needs exactly one domain: else people of two domains would be one user',
-    }),
-  administrators: somebody,
-  approvals: z.strictObject({
-    channel: z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'),
-    timeout: duration.default(3600),
-    reminder: duration.optional(),
-  }),
-  notifications: z.strictObject({ warning: duration.default(300) }).default({ warning: 300 }),
-  profiles: z.record(dnsLabel('a profile name'), profile).refine((p) => Object.keys(p).length > 0, 'has no profile'),
+    })
+    .describe('how a Slack account becomes a Kubernetes user; none, or several, is a refusal'),
+  administrators: somebody.describe('who is told what a person must mend, and may end any grant'),
+  approvals: z
+    .strictObject({
+      channel: z
+        .string()
+        .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name')
+        .describe('the id of the channel in which requests are posted; the bot must be in it')
+        .meta({ examples: ['C0ACCESS001'] }),
+      timeout: duration.prefault('1h').describe('how long a request waits for its decision'),
+      reminder: duration.optional().describe('when approvers are reminded; left out: never'),
+    })
+    .describe('where and how long requests wait'),
+  notifications: z
+    .strictObject({
+      warning: duration
+        .prefault('5m')
+        .describe('how long before its end the person is warned, with a button to extend'),
+    })
+    .prefault({})
+    .describe('what people are told on the way'),
+  profiles: z
+    .record(dnsLabel('a profile name'), profile)
+    .refine((p) => Object.keys(p).length > 0, 'has no profile')
+    .describe('what may be asked for, by name'),
 });
 
 export type Policy = z.infer<typeof policyFields>;
