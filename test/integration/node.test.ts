@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -164,6 +164,16 @@ function suite(): void {
       );
       const { stdout } = await exec(namespace, 'client', '/probe', 'dial', `tcp:${server}:80`);
       expect(JSON.parse(stdout)).toMatchObject([{ name: 'server' }]);
+
+      // Where a kubelet finds logs of pods that it does not know, it deletes them: those of this node are out of another's sight.
+      const uid = await cluster.kubectl([
+        'get',
+        'pod/client',
+        `--namespace=${namespace}`,
+        '--output=jsonpath={.metadata.uid}',
+      ]);
+      const kept = existsSync('/var/log/pods') ? readdirSync('/var/log/pods') : [];
+      expect(kept).not.toContain(`${namespace}_client_${uid.stdout}`);
 
       const privileged = pod(namespace, 'privileged', { args: ['sleep'] });
       privileged.spec.securityContext.runAsNonRoot = false;

@@ -217,7 +217,10 @@ function initScript({ name, dir, nodeAddress }: NodeNetwork, binaries: NodeBinar
 set -eu
 cd '${dir}'
 mount -t tmpfs tmpfs /run
-mkdir /run/netns /run/containerd
+mkdir /run/netns /run/containerd log
+# Kubelet keeps the logs of pods there, and deletes those of pods that it does not know: of another node on this machine too.
+mkdir -p /var/log
+mount --bind log /var/log
 # Kubelet sets these, and they are the whole machine's: it gets copies.
 for name in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
   mkdir -p sysctl/$name
