@@ -3,7 +3,7 @@ import { askExtension, reviewExtension } from './decide/extend.ts';
 import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './decide/request.ts';
 import { reviewAccess } from './decide/review.ts';
 import { endAccess } from './grant/end.ts';
-import { inspect, list, offers, status, who, workloads } from './inquire/inquire.ts';
+import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
 import type { Ask, Proposal, UseCases } from './ports/use-cases.ts';
@@ -39,6 +39,8 @@ export function createUseCases(world: World): UseCases {
       viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
+    noteOn: (id, verdict) => noteOn(world, id, verdict),
+    consider: (by, id, note) => run(by, 'approve', { id }, (w) => consider(w, by, id, note)),
     status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),
     inspect: (by, id) => run(by, 'status', { id }, (w) => inspect(w, by, id)),
     turnAway: (by, doing, refusal) => auditRefusal(readingOnce(world), { by, doing }, refusal),

@@ -91,6 +91,8 @@ function stubUseCases(): Stub {
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view], more: false }),
+    noteOn: async (_id, verdict) => (verdict === 'approve' ? 'in the line' : 'optional'),
+    consider: async () => stub.view,
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
     turnAway: async () => {},
@@ -100,7 +102,8 @@ function stubUseCases(): Stub {
     (Object.keys(ordinary) as (keyof UseCases)[]).map((name) => [
       name,
       (...args: unknown[]) => {
-        stub.calls.push([name, ...args]);
+        // Asked with each click, of the policy alone.
+        if (name !== 'noteOn') stub.calls.push([name, ...args]);
         const work = (stub.does[name] ?? ordinary[name]) as (...a: unknown[]) => Promise<unknown>;
         return work(...args);
       },
@@ -361,6 +364,35 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     ]);
   });
 
+  it.each([
+    [ACTIONS.approve, 'approve', 'required'],
+    [ACTIONS.approve, 'approve', 'optional'],
+    [ACTIONS.deny, 'deny', 'required'],
+  ] as const)('asks for a note with %s where the profile says so: %s %s', async (action, verdict, rule) => {
+    const { slack, stub } = here;
+    stub.does.noteOn = async () => rule;
+    const { channel, ts, view } = await posted();
+    await slack.control.click(BEN, channel, ts, action);
+    const form = await slack.control.waitFor(() => slack.control.modal(BEN));
+    expect(form).toMatchObject({ callback_id: MODALS[verdict], blocks: [{ optional: rule === 'optional' }] });
+    expect(stub.calls).toEqual([]);
+    // What can't be seen, calls somebody or breaks the line is one line of text.
+    await slack.control.fillAndSubmit(BEN, { input: '<!channel>\n\u202eof  <@U0DEE>' });
+    const seen = { digest: view.digest, message: { channel, ts } };
+    expect(stub.calls).toEqual([['review', BEN, ID, verdict, '<!channel> of <@U0DEE>', seen]]);
+  });
+
+  it('denies at once where no note is taken', async () => {
+    const { slack, stub } = here;
+    stub.does.noteOn = async () => 'none';
+    const { channel, ts } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.deny);
+    await slack.control.waitFor(() =>
+      stub.calls.some(([name, , , verdict]) => name === 'review' && verdict === 'deny'),
+    );
+    expect(slack.control.modal(BEN)).toBeFalsy();
+  });
+
   it('shows a refusal of a denial in the modal', async () => {
     const { slack, stub } = here;
     stub.does.review = async () => {
@@ -380,7 +412,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     await slack.control.command(BEN, ACCESS, '/jit', `approve ${ID} for the incident`);
     const shown = await told(slack, BEN, 'Nothing is decided until you press a button.');
     expect(textOf(shown)).toContain('Opens 1, closes 0');
-    expect(stub.calls).toEqual([['status', BEN, ID]]);
+    expect(stub.calls).toEqual([['consider', BEN, ID, 'for the incident']]);
     await slack.control.click(BEN, ACCESS, shown.ts, ACTIONS.approve);
     await told(slack, BEN, 'Your approval counts.');
     expect(stub.calls.at(-1)).toEqual([

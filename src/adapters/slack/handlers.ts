@@ -13,18 +13,10 @@ import type { Logger } from 'pino';
 import type { Proposal, Seen, UseCases } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
+import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { touching } from '../../domain/errors.ts';
-import {
-  ACTIONS,
-  carried,
-  carriedAsked,
-  carriedDenial,
-  LONGEST_NOTE,
-  MODALS,
-  messageOf,
-  StrangeControl,
-} from './actions.ts';
+import { ACTIONS, carried, carriedAsked, carriedNoted, MODALS, messageOf, StrangeControl } from './actions.ts';
 import { type Message, note } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
 import { type Command, parseCommand } from './commands.ts';
@@ -45,12 +37,12 @@ import {
   type Choice,
   choiceOf,
   choiceToAsk,
-  denyModal,
   errorsOf,
   type FieldErrors,
   inOneLine,
   loadingModal,
   NOTHING_CHOSEN,
+  noteModal,
   noteOf,
   noticeModal,
   outcomeModal,
@@ -84,8 +76,6 @@ export interface HandlerOptions {
   /** Keeps a handler in mind until it is done, so that a stop can wait for it. */
   readonly track: (work: Promise<void>) => Promise<void>;
 }
-
-type Verdict = 'approve' | 'deny';
 
 /** Slack takes a modal's answer for three seconds; what takes longer is shown by views.update. */
 const MODAL_PATIENCE = 2000;
@@ -207,12 +197,12 @@ export function registerHandlers(
       case 'status':
         return inspected(user, command.id);
       case 'approve':
-        return reviewMessage(await useCases.status(user, command.id), command.note.slice(0, LONGEST_NOTE));
+        return reviewMessage(await useCases.consider(user, command.id, command.note), command.note);
       case 'deny': {
         const view = await useCases.status(user, command.id);
         const what = view.grant.state === 'active' ? 'extension' : 'request';
         const seen = { digest: view.digest, message: null };
-        return decide(user, what, 'deny', command.id, command.note.slice(0, LONGEST_NOTE), seen);
+        return decide(user, what, 'deny', command.id, command.note, seen);
       }
       case 'extend':
         return extended(await useCases.extend(user, command.id, command.seconds));
@@ -323,25 +313,19 @@ export function registerHandlers(
     );
   }
 
-  for (const [actionId, what] of [
-    [ACTIONS.approve, 'request'],
-    [ACTIONS.approveExtension, 'extension'],
+  for (const [actionId, verdict, of] of [
+    [ACTIONS.approve, 'approve', 'request'],
+    [ACTIONS.approveExtension, 'approve', 'extension'],
+    [ACTIONS.deny, 'deny', 'request'],
+    [ACTIONS.denyExtension, 'deny', 'extension'],
   ] as const)
-    onButton(actionId, ({ user, value, seen }) => {
+    onButton(actionId, async ({ user, value, seen, body }) => {
       const { id, note: words } = carried(value);
-      return decide(user, what, 'approve', id, words, seen());
-    });
-
-  for (const [actionId, of] of [
-    [ACTIONS.deny, 'request'],
-    [ACTIONS.denyExtension, 'extension'],
-  ] as const)
-    onButton(actionId, async ({ value, seen, body }) => {
-      const { id } = carried(value);
       const { digest, message } = seen();
-      await quick.call('views.open', (web) =>
-        web.views.open({ trigger_id: body.trigger_id, view: denyModal(id, { id, digest, message, of }) }),
-      );
+      const rule = words === '' ? await useCases.noteOn(id, verdict) : 'none';
+      if (rule === 'none' || rule === 'in the line') return decide(user, of, verdict, id, words, { digest, message });
+      const form = noteModal(verdict, { id, digest, message, of }, rule === 'required');
+      await quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
       return null;
     });
 
@@ -541,11 +525,12 @@ export function registerHandlers(
     told: note(`${text} What you asked for: ${inOneLine(ask)}`),
   });
 
-  onSubmit(MODALS.deny, async (user, view) => {
-    const { id, digest, message, of } = carriedDenial(view.private_metadata);
-    const told = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
-    return { view: outcomeModal(told.blocks), told };
-  });
+  for (const verdict of ['approve', 'deny'] as const)
+    onSubmit(MODALS[verdict], async (user, view) => {
+      const { id, digest, message, of } = carriedNoted(view.private_metadata);
+      const told = await decide(user, of, verdict, id, noteOf(valuesOf(view)), { digest, message });
+      return { view: outcomeModal(told.blocks), told };
+    });
 }
 
 /** The thread of the message that a button was in; undefined for a message that is in none, or begins one. */

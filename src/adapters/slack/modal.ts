@@ -3,12 +3,12 @@ import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
 import { LONGEST_REASON } from '../../domain/decide/decide.ts';
+import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import type { GrantId } from '../../domain/ids.ts';
 import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
-import { ACTIONS, carryAsked, carryDenial, type Denial, LONGEST_NOTE, LONGEST_TYPED, MODALS } from './actions.ts';
+import { ACTIONS, carryAsked, carryNoted, LONGEST_TYPED, MODALS, type Noted } from './actions.ts';
 import { context, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
 import { requestedMessage } from './messages.ts';
@@ -416,23 +416,24 @@ export function errorsOf(values: StateValues, text: string, refusal: Refusal | n
   return { [beside]: shorten(text, 2000) };
 }
 
-// --- Deny -------------------------------------------------------------------------------------------------------------------------------
+// --- Notes ------------------------------------------------------------------------------------------------------------------------------
 
-/** Asks for an optional note on a denial. */
-export function denyModal(id: GrantId, about: Denial): Modal {
+/** Asks for a note on a decision. */
+export function noteModal(verdict: Verdict, about: Noted, required: boolean): Modal {
+  const label = verdict === 'approve' ? 'Approve' : 'Deny';
   return frame(
-    `Deny ${id}`,
+    `${label} ${about.id}`,
     [
       {
         type: 'input',
         block_id: 'note',
-        optional: true,
+        optional: !required,
         label: plain('Note'),
         hint: plain('The requester and the approvers see it.'),
         element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
       },
     ],
-    { callback_id: MODALS.deny, submit: plain('Deny', LIMITS.modalTitle), private_metadata: carryDenial(about) },
+    { callback_id: MODALS[verdict], submit: plain(label, LIMITS.modalTitle), private_metadata: carryNoted(about) },
   );
 }
 

@@ -130,6 +130,7 @@ export function directMessage(view: View, news: DirectNews): Message {
         section(
           `🟢 *Extended until ${grant.expiresAt === null ? 'later' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
         ),
+        notes(grant),
         idLine(grant),
       ]);
     case 'not-extended':

@@ -74,11 +74,12 @@ export async function reviewExtension(
     throw new Refusal('state', `${id} waits for no longer window now.`);
   const digest = extensionDigest(grant, extension);
   if (verdict === 'deny') {
-    const { rule } = await mustBeAllowed(world, { kind: 'deny', of: 'extension', grant }, parties);
+    const { rule } = await mustBeAllowed(world, { kind: 'deny', of: 'extension', grant, note: words }, parties);
     mustBeSeen(grant, seen, digest);
     return denyExtension(world, grant, parties.actor, digest, rule, words);
   }
-  const { approvals, rule } = await mustBeAllowed(world, { kind: 'approve', of: 'extension', grant }, parties);
+  const approval = { kind: 'approve', of: 'extension', grant, note: words } as const;
+  const { approvals, rule } = await mustBeAllowed(world, approval, parties);
   mustBeSeen(grant, seen, digest);
   await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);

@@ -61,7 +61,7 @@ export async function reviewAccess(
       'state',
       hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
     );
-  const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant }, parties);
+  const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant, note: words }, parties);
   mustBeSeen(grant, seen, grant.digest);
   if (world.clock.now() >= grant.pendingUntil)
     throw new Refusal('state', `${id} has waited too long: it is timed out.`);

@@ -1,4 +1,5 @@
 import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
+import { type NoteRule, noteRule, type Verdict, whyNotNote } from '../../domain/decide/notes.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
 import { type OpenAccess, openAccess } from '../../domain/grant/reading.ts';
@@ -6,7 +7,7 @@ import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
-import { isSystemNamespace, matchesNamespace } from '../../domain/policy/policy.ts';
+import { isSystemNamespace, matchesNamespace, profileNamed } from '../../domain/policy/policy.ts';
 import { seenBy } from '../people/seen-by.ts';
 import { answering, personBehind } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
@@ -69,6 +70,25 @@ export async function status(world: World, slackId: string, id: GrantId): Promis
     `${id} is shown to its requester, to those who may decide on it or end it, and in the approvals channel.`,
     `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
   );
+}
+
+/** The same for who is about to approve it with this note. @throws Refusal also when the note is not taken */
+export async function consider(world: World, slackId: string, id: GrantId, note: string): Promise<View> {
+  const view = await status(world, slackId, id);
+  const name = view.grant.profile;
+  const profile = profileNamed(world.policies.current(), name);
+  // One that is needed and missing is asked for by the button.
+  const why = note === '' || profile === undefined ? null : whyNotNote(name, profile, 'approve', note);
+  if (why !== null) throw why;
+  return view;
+}
+
+/** How a note goes with a decision on this grant by the policy as it is now. */
+export async function noteOn(world: World, id: GrantId, verdict: Verdict): Promise<NoteRule> {
+  const grant = await world.store.get(id);
+  const profile = grant === null ? undefined : profileNamed(world.policies.current(), grant.profile);
+  // Whatever is decided without a note is refused then, with the reason.
+  return profile === undefined ? 'none' : noteRule(profile, verdict);
 }
 
 /** What this person may see of it; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */

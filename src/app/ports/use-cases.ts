@@ -1,4 +1,5 @@
 import type { Ask } from '../../domain/decide/decide.ts';
+import type { NoteRule, Verdict } from '../../domain/decide/notes.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Grant, MessageRef } from '../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../domain/grant/reading.ts';
@@ -71,14 +72,18 @@ export interface UseCases {
     digest: string,
   ): Promise<{ readonly requested: View } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
-  review(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  review(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
-  reviewExtension(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
   /** Ends a grant, or calls a request back. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
+  /** How a note goes with this decision by the policy as it is now; `none` also where there is nothing to decide on. */
+  noteOn(id: GrantId, verdict: Verdict): Promise<NoteRule>;
+  /** What somebody is about to approve with this note: see `status`. A note that is not taken is refused. */
+  consider(slackId: string, id: GrantId, note: string): Promise<View>;
   /** Everything about one, as it is on record, for who may read it. */
   status(slackId: string, id: GrantId): Promise<View>;
   /** What this person may see of it now. */

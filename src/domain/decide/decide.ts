@@ -18,6 +18,7 @@ import {
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
 import { missedConditions } from './conditions.ts';
+import { whyNotNote } from './notes.ts';
 
 /** The longest reason that is taken: a message shows it whole. */
 export const LONGEST_REASON = 500;
@@ -53,8 +54,10 @@ export type Giving =
   | { readonly kind: 'extend'; readonly grant: Grant; readonly seconds: number | null }
   | Approval
   | { readonly kind: 'apply'; readonly grant: Grant };
-export type Approval = { readonly kind: 'approve'; readonly of: Subject; readonly grant: Grant };
-export type Denial = { readonly kind: 'deny'; readonly of: Subject; readonly grant: Grant };
+/** `note`: what comes with it; left out: nothing does. */
+export type Approval = Review<'approve'>;
+export type Denial = Review<'deny'>;
+type Review<Kind> = { readonly kind: Kind; readonly of: Subject; readonly grant: Grant; readonly note?: string };
 export type Ending = { readonly kind: 'end'; readonly grant: Grant };
 export type Subject = 'request' | 'extension';
 
@@ -117,11 +120,22 @@ export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): 
   const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
   if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
   const may = yield* mayAct(rules.policy, act, actor, requester);
-  if (!may.allowed || act.kind === 'deny') return may;
+  if (!may.allowed) return may;
+  const why = whyNotSo(rules.policy, act);
+  if (why !== null) return why;
+  if (act.kind === 'deny') return may;
   const given = yield* decideGift(rules, act, requester);
   if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may.rule } : given;
   const isActor = !(requester instanceof Refusal) && requester.slackId === actor?.slackId;
   return isActor ? given : aboutRequester(given, act);
+}
+
+/** Why whoever may decide does not decide so. */
+function whyNotSo(policy: Policy, act: Act): Why {
+  if (act.kind !== 'approve' && act.kind !== 'deny') return null;
+  const { profile } = act.grant;
+  const refusal = whyNotNote(profile, policy.profiles[profile] as Profile, act.kind, act.note ?? '');
+  return refusal && { allowed: false, refusal };
 }
 
 function* mayAct(

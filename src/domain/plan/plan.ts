@@ -146,9 +146,10 @@ export interface Plan {
   readonly persistence: readonly string[];
 }
 
-/** The digest of a profile as it is in the policy. */
-export function digestOfProfile(profile: Profile): string {
-  return digestOf(profile);
+/** The digest of a profile as it is in the policy, without what only says how people are asked: that changes nothing of what is approved. */
+export function digestOfProfile({ approval, ...profile }: Profile): string {
+  const { note: _, ...decided } = approval;
+  return digestOf({ ...profile, ...(Object.keys(decided).length > 0 && { approval: decided }) });
 }
 
 /** The grant's own objects in the network, without what others have to do with them and without addresses. */

@@ -268,6 +268,28 @@ const shortAutomatic = conditions
   })
   .meta({ required: ['members', 'maximum'] });
 
+const note = z.enum(['optional', 'required', 'none']);
+/** How people decide. */
+const approval = z
+  .strictObject({
+    note: z
+      .strictObject({
+        approve: note
+          .optional()
+          .describe(
+            'whether an approval has a note: optional and required ask for it by a form; left out: one click approves, and /jit approve takes a note',
+          )
+          .meta({ examples: ['required'] }),
+        deny: note
+          .default('optional')
+          .describe('whether a denial has a note; none: one click denies')
+          .meta({ examples: ['required'] }),
+      })
+      .prefault({})
+      .describe('words that come with a decision: the requester reads them, and they are in the audit'),
+  })
+  .describe('how people decide on a request');
+
 const profile = z
   .strictObject({
     description: z
@@ -322,6 +344,7 @@ const profile = z
       .describe('how many people must approve')
       .meta({ examples: [2] }),
     selfApproval: z.boolean().default(false).describe('approvers may approve their own requests'),
+    approval: approval.prefault({}),
     automatic: z
       .union(
         [

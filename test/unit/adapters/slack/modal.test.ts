@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, carriedAsked, carriedDenial } from '../../../../src/adapters/slack/actions.ts';
+import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../src/adapters/slack/actions.ts';
 import {
   askOf,
   choiceOf,
   choiceToAsk,
-  denyModal,
   errorsOf,
   inOneLine,
+  noteModal,
   noteOf,
   previewModal,
   refusedModal,
@@ -422,9 +422,14 @@ describe('other modals', () => {
       message: { channel: 'C0ACCESS', ts: '1.2' },
       of: 'request',
     } as const;
-    const deny = denyModal('g-7k3fq2', about);
-    expect(viewErrors(deny)).toEqual([]);
-    expect(carriedDenial(deny.private_metadata)).toEqual(about);
+    for (const verdict of ['approve', 'deny'] as const)
+      for (const required of [true, false]) {
+        const form = noteModal(verdict, about, required);
+        expect(viewErrors(form)).toEqual([]);
+        expect(carriedNoted(form.private_metadata)).toEqual(about);
+        expect(form.callback_id).toBe(MODALS[verdict]);
+        expect(form.blocks).toMatchObject([{ block_id: 'note', optional: !required, element: { max_length: 300 } }]);
+      }
     expect(viewErrors(requestedModal(sampleView()))).toEqual([]);
     expect(noteOf({ note: { input: { value: 'not\n now' } } })).toBe('not now');
   });
