@@ -28,6 +28,7 @@ import type { Settings } from '../config/settings.ts';
 import { createAuditChain } from '../domain/audit/chain.ts';
 import { secondsAhead } from '../domain/clocks.ts';
 import { Unavailable } from '../domain/errors.ts';
+import { channelOf } from '../domain/policy/policy.ts';
 import { countAudit } from './count-audit.ts';
 import { tellConditions } from './tell-conditions.ts';
 
@@ -153,7 +154,9 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     metrics.slackError(method, error),
   );
   const directory = createDirectory(connection, log);
-  const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
+  const channel = (profile: string | null) =>
+    profile === null ? policies.current().approvals.channel : channelOf(policies.current(), profile).id;
+  const notifier = createNotifier({ connection, channel, directory, log });
 
   const locks = createLocks({ redis, instance });
   const world = {

@@ -12,7 +12,7 @@ import {
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import type { Turns } from '../../src/adapters/slack/handlers.ts';
 import { requestModal } from '../../src/adapters/slack/modal.ts';
-import { lackOfChannel, lackOfLists, lackOfScopes } from '../../src/adapters/slack/needs.ts';
+import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
 import type { Offer, Proposal, UseCases } from '../../src/app/ports/use-cases.ts';
@@ -28,7 +28,7 @@ import {
   signedRequest,
 } from '../../src/sandbox/slack/index.ts';
 import { samplePreview } from '../support/grants.ts';
-import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory } from '../support/slack.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory, workspace } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
 
 /** Bolt and the adapter against the local Slack, with use cases that only remember what they were called with. */
@@ -1196,6 +1196,37 @@ describe('the directory', () => {
     expect(await directory.accountWith('ada@example.test')).toMatchObject(UNREADABLE);
   });
 
+  it('takes accounts and handles as they were some minutes ago where they only say who is told', async () => {
+    const { connection } = here;
+    let now = 0;
+    const called: string[] = [];
+    const quick: SlackConnection['quick'] = {
+      call(method, run) {
+        called.push(method);
+        return connection.quick.call(method, run);
+      },
+    };
+    const directory = createDirectory({ ...connection, quick }, log, () => now);
+    const spent = async (work: () => Promise<unknown>) => {
+      const before = called.length;
+      await work();
+      return called.length - before;
+    };
+    expect(await directory.accountWith('Ben@example.test', 'recently')).toMatchObject({ slackId: BEN });
+    expect(await spent(() => directory.account(BEN, 'recently'))).toBe(0);
+    expect(await spent(() => directory.accountWith('ben@example.test', 'recently'))).toBe(0);
+    expect(await spent(() => directory.account(BEN))).toBe(1);
+    expect(await spent(() => directory.accountWith('ben@example.test'))).toBe(1);
+    now += 600_000;
+    expect(await spent(() => directory.account(BEN, 'recently'))).toBe(1);
+    expect([await directory.handle(SRE), await directory.handle('S0NONE')]).toEqual(['sre', null]);
+    expect(called.filter((method) => method === 'usergroups.list')).toHaveLength(1);
+    here.slack.faults.next({ kind: 'error', error: 'plan_upgrade_required' }, { method: 'usergroups.list' });
+    now += 600_000;
+    expect(await spent(async () => expect(await directory.handle(SRE)).toBeNull())).toBe(1);
+    expect(await spent(() => directory.handle(SRE))).toBe(0);
+  });
+
   it('reads a list once for everybody who needs it in the same seconds, and never remembers a failure', async () => {
     const { slack } = here;
     let now = 0;
@@ -1286,6 +1317,72 @@ describe('the notifier', () => {
     const anew = await notifier.deliver(sampleView({ message }), 'message');
     expect(anew.message?.ts).not.toBe(message.ts);
     expect(await slack.control.messages(ACCESS)).toHaveLength(1);
+  });
+
+  it('posts in the channel of the profile, leaves a message where it is, and says which channel lacks the bot', async () => {
+    const slack = await startTestSlack({
+      channels: [
+        ...workspace().channels,
+        { id: 'C0TEAM', name: 'team', members: [BEN] },
+        { id: 'C0ALIEN', name: 'alien', members: [BEN], withoutBot: true },
+      ],
+    });
+    try {
+      const connection = connectSlack(settingsFor(slack, 'http'), log);
+      let where = 'C0TEAM';
+      const channel = (profile: string | null) => (profile === 'debug' ? where : ACCESS);
+      const notifier = createNotifier({ connection, channel, directory: createDirectory(connection, log), log });
+      const { message } = await notifier.deliver(sampleView(), 'message');
+      expect(message?.channel).toBe('C0TEAM');
+      where = ACCESS;
+      expect(await notifier.deliver(sampleView({ message: message ?? null }), 'message')).toEqual({ message });
+      expect(await slack.control.messages(ACCESS)).toEqual([]);
+      where = 'C0ALIEN';
+      await expect(notifier.deliver(sampleView(), 'message')).rejects.toMatchObject({
+        name: 'Undeliverable',
+        channel: 'C0ALIEN',
+        word: 'not_in_channel',
+      });
+      const debug = {
+        scope: 'namespace',
+        namespaces: ['staging'],
+        clusterRole: 'view',
+        requesters: { users: ['ada@example.test'] },
+        approvers: { users: ['ben@example.test'] },
+        duration: { default: '30m', maximum: '2h' },
+      } as const;
+      const lacking = (id: string) =>
+        lackOfOwnChannels(
+          connection,
+          policySchema.parse({
+            version: 1,
+            identity: {},
+            administrators: { users: ['dee@example.test'] },
+            approvals: { channel: ACCESS },
+            profiles: { view: debug, debug: { ...debug, approval: { notify: { channel: id } } } },
+          }),
+        );
+      expect([await lacking('C0TEAM'), await lacking(ACCESS)]).toEqual([null, null]);
+      expect(await lacking('C0ALIEN')).toMatchObject({
+        lacks: 'the bot is not in the channel C0ALIEN of profiles.debug.approval.notify.channel',
+      });
+      expect(await lacking('C0NOWHERE')).toMatchObject({ lacks: expect.stringContaining('C0NOWHERE') as string });
+    } finally {
+      await slack.stop();
+    }
+  });
+
+  it('asks an approver by a direct message that leads to the request, and gives up on one who has left', async () => {
+    const { slack, notifier } = here;
+    const { message = null } = await notifier.deliver(sampleView(), 'message');
+    const entry = { path: 'profiles.debug.approvers', word: 'groups', id: SRE } as const;
+    await notifier.ask(sampleView({ message }), BEN, entry);
+    const [asked] = await slack.control.dms(BEN);
+    expect(textOf(asked)).toContain('you are in <!subteam^S0SRE>, approvers of `debug`');
+    expect(textOf(asked)).toMatch(/<http[^|>]*\|Open the request>/);
+    slack.faults.next({ kind: 'error', error: 'user_disabled' }, { method: 'conversations.open' });
+    await notifier.ask(sampleView({ message }), CY, entry);
+    expect(await slack.control.dms(CY)).toEqual([]);
   });
 
   it('gives up on a channel that is archived, and goes on when it is not any more', async () => {

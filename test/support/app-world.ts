@@ -6,13 +6,14 @@ import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import type { News } from '../../src/app/ports/notifier.ts';
 import type { Found, OwnObjects } from '../../src/app/ports/own-objects.ts';
 import type { Survey } from '../../src/app/ports/survey.ts';
+import type { View } from '../../src/app/ports/view.ts';
 import type { World } from '../../src/app/ports/world.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
 import { reconcile } from '../../src/app/upkeep/reconcile.ts';
 import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
-import type { Account } from '../../src/domain/people/people.ts';
+import { type Account, ruleOf } from '../../src/domain/people/people.ts';
 import { admissionSpec, GRANT_LABEL, guardSpec, type PolicySpec } from '../../src/domain/plan/confinement.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
@@ -331,7 +332,14 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   const cluster = memoryCluster(clock.now);
   const accounts = new Map(Object.entries(PEOPLE).map(([name, id]) => [id as string, account(id, name)]));
   const members = new Map<string, readonly string[] | null>();
+  const handles = new Map<string, string>();
   const told: { id: string; news: News; state: string }[] = [];
+  /** How the approvers were named in each of them. */
+  const named: { news: News; naming: View['naming'] }[] = [];
+  /** Direct messages to approvers. */
+  const asked: { id: string; slackId: string; entry: string }[] = [];
+  /** What was asked of Slack about people, but for members of lists. */
+  const lookups: string[] = [];
   const alarms: string[] = [];
   const audit: AuditEntry[] = [];
   let policy: Policy = policySchema.parse(policyInput);
@@ -371,22 +379,33 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     },
     locks: memoryLocks(),
     notifier: {
-      async deliver({ grant }, news) {
+      async deliver({ grant, naming }, news) {
         told.push({ id: grant.id, news, state: grant.state });
+        named.push({ news, naming });
         if (news === 'message' && grant.message === null)
           return { message: { channel: 'C0ACCESS', ts: String(++messages) } };
         return {};
+      },
+      async ask(view, slackId, entry) {
+        asked.push({ id: view.grant.id, slackId, entry: ruleOf(entry) });
       },
       async alarm(_policy, _id, text) {
         alarms.push(text);
       },
     },
     directory: {
-      account: async (slackId) => accounts.get(slackId) ?? null,
+      async account(slackId) {
+        lookups.push(slackId);
+        return accounts.get(slackId) ?? null;
+      },
       async *everyone() {
         for (const one of accounts.values()) yield [one];
       },
-      accountWith: async (email) => [...accounts.values()].find((one) => one.email === email) ?? null,
+      async accountWith(email) {
+        lookups.push(email);
+        return [...accounts.values()].find((one) => one.email === email) ?? null;
+      },
+      handle: async (group) => handles.get(group) ?? null,
       async members(list) {
         const found = members.get(list) ?? null;
         return found === null ? { retryIn: 20 } : new Set(found);
@@ -439,6 +458,10 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     cluster,
     accounts,
     members,
+    handles,
+    lookups,
+    asked,
+    named,
     told,
     alarms,
     conditions,

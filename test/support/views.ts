@@ -39,6 +39,8 @@ export function sampleView(change: Partial<Grant> = {}, rest: Partial<View> = {}
   return {
     grant,
     approvers: { users: ['cy@example.test'], groups: ['S0SRE'], channels: ['C0ACCESS'] },
+    naming: new Map(),
+    selfApproval: false,
     missing: approvalsMissing(grant),
     objects: ['Job staging/drawbridge-g-7k3fq2', 'RoleBinding staging/drawbridge-g-7k3fq2'],
     commands: grant.state === 'active' ? ['kubectl -n staging get pod checkout-1'] : [],

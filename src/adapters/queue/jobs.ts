@@ -31,6 +31,7 @@ const NEWS = [
 const deedSchema = z.object({ v: z.literal(1), kind: z.enum(['apply', 'revoke', 'warn', 'timeout', 'remind']), id });
 const wordSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.literal('tell'), id, news: z.enum(NEWS) }),
+  z.object({ v: z.literal(1), kind: z.literal('ask'), id, slackId: z.string().regex(/^[UW][A-Z0-9]{2,20}$/) }),
   z.object({ v: z.literal(1), kind: z.literal('alarm'), id: id.nullable(), text: z.string() }),
 ]);
 
@@ -52,12 +53,13 @@ const versioned = z.looseObject({ v: z.int().min(JOB_VERSION + 1) });
 export const isNewer = (payload: unknown): boolean => versioned.safeParse(payload).success;
 
 export function isDeed(job: Job): job is Deed {
-  return job.kind !== 'tell' && job.kind !== 'alarm';
+  return job.kind !== 'tell' && job.kind !== 'ask' && job.kind !== 'alarm';
 }
 
 /** What makes two jobs the same one: `revoke.g-7k3fq2`, `tell.g-7k3fq2.warning`; alarms by their text. Never a colon (BullMQ). */
 export function jobKey(job: Job): string {
   if (job.kind === 'tell') return `tell.${job.id}.${job.news}`;
+  if (job.kind === 'ask') return `ask.${job.id}.${job.slackId}`;
   if (job.kind === 'alarm')
     return `alarm.${job.id ?? 'all'}.${createHash('sha256').update(job.text).digest('hex').slice(0, 16)}`;
   return `${job.kind}.${job.id}`;

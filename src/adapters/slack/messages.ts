@@ -199,7 +199,7 @@ export function accessMessage(access: OpenAccess): Message {
   return message(`${access.id}: ${access.state}, ${subject(access)}`, [
     entry(access),
     context(
-      'Reason, notes and plan are shown to its requester, to those who may decide on it or end it, and in the approvals channel.',
+      'Reason, notes and plan are shown to its requester, to those who may decide on it or end it, and in the channel of its message.',
     ),
   ]);
 }

@@ -85,7 +85,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
   const decision =
     approvalsNeeded === 0
       ? `*The policy itself approves it* (${code(rule)}): access begins when you press Request.`
-      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${view.approvers === null ? '' : `, from ${approvers(view.approvers)}`}.`;
+      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${view.approvers === null ? '' : `, from ${approvers(view.approvers, view)}`}.`;
   const blocks = [
     ...(changed
       ? [

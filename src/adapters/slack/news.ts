@@ -2,6 +2,7 @@ import type { News } from '../../app/ports/notifier.ts';
 import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
+import type { Entry } from '../../domain/people/people.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -17,7 +18,7 @@ import {
 } from './blocks.ts';
 import { revokeButton } from './messages.ts';
 import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from './standing.ts';
-import { code, codeBlock, moment, person, utc } from './text.ts';
+import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from './text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
@@ -52,7 +53,7 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const whom = view.approvers === null || news === 'extension-answer' ? '' : ` · ${approvers(view.approvers)}`;
+  const asked = news === 'extension-answer' ? null : view.approvers;
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
@@ -72,7 +73,9 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     section(line),
     news === 'asked-again' ? remarks(grant) : null,
     news === 'extension-answer' ? noteOn(grant) : null,
-    context(`${code(grant.id)}${whom}`),
+    // Not in the small print: Slack may notify nobody of a mention there.
+    asked && section(`Asked: ${approvers(asked, view)}`),
+    context(code(grant.id)),
   ]);
 }
 
@@ -179,6 +182,26 @@ export function grantedMessage(view: View): Message {
     idLine(grant),
     active ? actions(revokeButton(view)) : null,
   ]);
+}
+
+/** A direct message to somebody who may decide. It stays true when the request is decided: where that stands, the message behind the link says. */
+export function askMessage(view: View, entry: Entry, link: string | null): Message {
+  const { grant } = view;
+  const where = link === null ? '' : ` <${linkTarget(link)}|Open the request>`;
+  return message(`Your decision is asked for: ${grant.id}: ${subject(grant)}`, [
+    section(`🔔 *Your decision is asked for:* ${person(grant.requester)}, ${code(subject(grant))}.${where}`),
+    words(`Reason: “${grant.reason}”`),
+    section(`Why you: ${whyYou(entry, grant.profile)}.`),
+    idLine(grant),
+    actions(button(ACTIONS.look, 'Look and decide', view, { style: 'primary' })),
+  ]);
+}
+
+/** In one's own conversation with the bot a mention of a group notifies nobody else. */
+function whyYou({ word, id }: Entry, profile: string): string {
+  const what = `approvers of ${code(profile)}`;
+  if (word === 'users') return `the policy names you among the ${what}`;
+  return `you are in ${mentionOfList(id)}, ${what}`;
 }
 
 /** Something is wrong that an administrator must act on. */

@@ -9,10 +9,11 @@ import {
   onePerPerson,
 } from '../../domain/grant/grant.ts';
 import { shortDigest } from '../../domain/plan/plan.ts';
+import { isSameUser, isSlackId } from '../../domain/policy/identity.ts';
 import type { Principals } from '../../domain/policy/policy.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
-import { code, fitting, mentionOfList, moment, person } from './text.ts';
+import { code, fitting, mentionOfList, mentionOfPerson, moment, person } from './text.ts';
 
 /** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
 
@@ -20,14 +21,33 @@ import { code, fitting, mentionOfList, moment, person } from './text.ts';
 export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>): string =>
   `${profile} on ${describeTarget(target)}`;
 
-/** Approvers as the policy names them. In a new message Slack notifies the groups and accounts among them; an edit notifies nobody. */
-export function approvers({ users, groups, channels }: Principals): string {
+/**
+ * Those who may decide, without whoever asks. In a new message Slack notifies the groups and accounts that are mentioned; an edit notifies nobody.
+ */
+export function approvers({ users, groups, channels }: Principals, { naming, grant: { requester } }: View): string {
+  const isRequesters = (user: string) => user === requester.slackId || isSameUser(user, requester.user);
   const names = [
-    ...groups.map(mentionOfList),
+    ...groups.flatMap((id) => named(id, mentionOfList(id), naming)),
     ...channels.map((id) => `members of ${mentionOfList(id)}`),
-    ...users.map((user) => (/^[UW][A-Z0-9]{2,20}$/.test(user) ? `<@${user}>` : code(user))),
+    ...users.filter((user) => !isRequesters(user)).flatMap((user) => named(user, ofUser(user), naming)),
   ];
   return fitting(names, 1500, 20).join(', ') || 'nobody';
+}
+
+const ofUser = (user: string): string => (isSlackId(user) ? `<@${user}>` : code(user));
+
+/** That whoever asks does not decide, where they may be in a list that is named. */
+function exceptRequester({ approvers: lists, selfApproval }: View): string {
+  const isByList = lists !== null && lists.groups.length + lists.channels.length > 0;
+  return isByList && !selfApproval ? ', not from whoever asks' : '';
+}
+
+function named(entry: string, asItStands: string, naming: View['naming']): string[] {
+  const found = naming.get(entry);
+  if (found === undefined) return [asItStands];
+  const called = found.call.map(mentionOfPerson).join(' ');
+  if (found.words === null) return called === '' ? [] : [called];
+  return [called === '' ? code(found.words) : `${code(found.words)} (${called})`];
 }
 
 export const EMBLEM: Record<GrantState, string> = {
@@ -103,7 +123,9 @@ export function standing(view: View): string {
   switch (grant.state) {
     case 'pending': {
       const who =
-        view.approvers === null ? 'the policy has no such profile any more' : `from ${approvers(view.approvers)}`;
+        view.approvers === null
+          ? 'the policy has no such profile any more'
+          : `from ${approvers(view.approvers, view)}${exceptRequester(view)}`;
       return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*, ${who}. Times out ${moment(grant.pendingUntil)}.`;
     }
     case 'approved':

@@ -116,10 +116,17 @@ export function person({ slackId, user }: Pick<Person, 'slackId' | 'user'>): str
   return MEMBER.test(slackId) ? `<@${slackId}> (${code(user)})` : code(user);
 }
 
+/** Somebody by the Slack account, whom Slack notifies where the message is new; as code where that is none. */
+export const mentionOfPerson = (slackId: string): string => (MEMBER.test(slackId) ? `<@${slackId}>` : code(slackId));
+
 /** A user group or channel of the policy, by the name that it has in Slack. The ids are checked by the policy's schema. */
 export function mentionOfList(id: string): string {
   return id.startsWith('S') ? `<!subteam^${id}>` : `<#${id}>`;
 }
+
+/** An address as the target of a link: nothing in it ends the link. */
+export const linkTarget = (address: string): string =>
+  escape(address).replaceAll('|', '%7C').replaceAll(/[\s`]/g, encodeURIComponent);
 
 /** A point in time in the reader's own time zone; UTC where Slack can't do that. */
 export function moment(at: Instant): string {

@@ -67,7 +67,7 @@ export async function status(world: World, slackId: string, id: GrantId): Promis
   if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster);
   throw new Refusal(
     'readers',
-    `${id} is shown to its requester, to those who may decide on it or end it, and in the approvals channel.`,
+    `${id} is shown to its requester, to those who may decide on it or end it, and in the channel of its message.`,
     `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
   );
 }

@@ -8,11 +8,14 @@ export function viewOf(
   grant: Grant,
   policy: Policy,
   cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
+  naming: View['naming'] = new Map(),
 ): View {
   const profile = profileNamed(policy, grant.profile);
   return {
     grant,
     approvers: profile?.approvers ?? null,
+    naming,
+    selfApproval: profile?.selfApproval ?? false,
     missing: approvalsMissing(grant),
     objects: cluster.objectsOf(grant),
     commands:

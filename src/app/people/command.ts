@@ -57,14 +57,15 @@ export function readingOnce(world: World): World {
   const { directory } = world;
   const remembered: Directory = {
     account: once(
-      (slackId) => directory.account(slackId),
-      (slackId) => slackId,
+      (slackId, freshness) => directory.account(slackId, freshness),
+      (slackId, freshness = 'now') => `${slackId} ${freshness}`,
     ),
     everyone: () => directory.everyone(),
     accountWith: once(
-      (email) => directory.accountWith(email),
-      (email) => email,
+      (email, freshness) => directory.accountWith(email, freshness),
+      (email, freshness = 'now') => `${email} ${freshness}`,
     ),
+    handle: (group) => directory.handle(group),
     members: once(
       (list, freshness) => directory.members(list, freshness),
       (list, freshness) => `${list} ${freshness}`,

@@ -1,5 +1,6 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { Entry } from '../../domain/people/people.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { View } from './view.ts';
 
@@ -25,6 +26,8 @@ export type News =
 export interface Notifier {
   /** Delivers news; answers what must be remembered of it (where the message is). Idempotent for `message`. */
   deliver(view: View, news: News): Promise<Partial<Pick<Grant, 'message' | 'thread'>>>;
+  /** A direct message to somebody who may decide on what waits, with the entry of the policy that names them. */
+  ask(view: View, slackId: string, entry: Entry): Promise<void>;
   /** To every administrator: something is wrong that a person must act on. */
   alarm(policy: Policy, id: GrantId | null, text: string): Promise<void>;
 }

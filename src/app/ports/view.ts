@@ -1,11 +1,21 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { Principals } from '../../domain/policy/policy.ts';
 
+/** How a message names one entry of the approvers: by words, which call nobody, and by Slack ids (U…), whom Slack notifies. Neither: not at all. */
+export interface Naming {
+  readonly words: string | null;
+  readonly call: readonly string[];
+}
+
 /** A grant with all that a message about it says: what the Slack adapter renders, and nothing that it has to look up. */
 export interface View {
   readonly grant: Grant;
   /** The profile's approvers as in the policy now; null when the policy has no such profile any more. */
   readonly approvers: Principals | null;
+  /** How entries of `approvers` are named, where that was looked up; the others are named as they stand in the policy. */
+  readonly naming: ReadonlyMap<string, Naming>;
+  /** True when whoever asks may decide, too. */
+  readonly selfApproval: boolean;
   /** How many more people must approve. */
   readonly missing: number;
   /** `kind namespace/name`, in the order of making. */

@@ -148,7 +148,7 @@ export interface Plan {
 
 /** The digest of a profile as it is in the policy, without what only says how people are asked: that changes nothing of what is approved. */
 export function digestOfProfile({ approval, ...profile }: Profile): string {
-  const { note: _, ...decided } = approval;
+  const { note: _note, notify: _notify, ...decided } = approval;
   return digestOf({ ...profile, ...(Object.keys(decided).length > 0 && { approval: decided }) });
 }
 

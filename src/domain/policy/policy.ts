@@ -268,6 +268,30 @@ const shortAutomatic = conditions
   })
   .meta({ required: ['members', 'maximum'] });
 
+const channelId = z
+  .string()
+  .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name');
+
+const NOBODY = { users: [], groups: [], channels: [] };
+const notify = z
+  .strictObject({
+    channel: channelId
+      .optional()
+      .describe(
+        'the id of the channel in which requests are posted; left out: approvals.channel. The bot must be in it',
+      )
+      .meta({ examples: ['C0PAYMENTS1'] }),
+    mention: z
+      .enum(['approvers', 'none'])
+      .default('approvers')
+      .describe('who is called by the message; who is not called is named by words, and may decide all the same'),
+    direct: z.boolean().default(false).describe('approvers get a direct message with a link, too; 20 of them at most'),
+    quiet: principals
+      .default(NOBODY)
+      .describe('approvers who are never called; a group in which they are is called one by one, without them'),
+  })
+  .describe('where a request is posted, and who is called; whoever asks never is');
+
 const note = z.enum(['optional', 'required', 'none']);
 /** How people decide. */
 const approval = z
@@ -287,6 +311,7 @@ const approval = z
       })
       .prefault({})
       .describe('words that come with a decision: the requester reads them, and they are in the audit'),
+    notify: notify.prefault({}),
   })
   .describe('how people decide on a request');
 
@@ -333,9 +358,7 @@ const profile = z
       .meta({ examples: [['read', 'logs']] }),
     requesters: somebody.describe('who may ask'),
     approvers: somebody.describe('who may approve and deny'),
-    deny: principals
-      .default({ users: [], groups: [], channels: [] })
-      .describe('who may neither ask nor decide, whatever else names them'),
+    deny: principals.default(NOBODY).describe('who may neither ask nor decide, whatever else names them'),
     approvals: z
       .int()
       .min(1)
@@ -500,9 +523,7 @@ export const policyFields = z.strictObject({
   administrators: somebody.describe('who is told what a person must mend, and may end any grant'),
   approvals: z
     .strictObject({
-      channel: z
-        .string()
-        .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name')
+      channel: channelId
         .describe('the id of the channel in which requests are posted; the bot must be in it')
         .meta({ examples: ['C0ACCESS001'] }),
       timeout: duration.prefault('1h').describe('how long a request waits for its decision'),
@@ -561,9 +582,32 @@ export function listsOf({ administrators, profiles }: Policy): ReadonlySet<strin
     one.requesters,
     one.approvers,
     one.deny,
+    one.approval.notify.quiet,
     ...automaticEntries(one).flatMap(({ when: { members } }) => members ?? []),
   ]);
   return new Set([administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]));
+}
+
+/** Where messages to approvers are posted, and the place in the policy that says so. */
+export interface ApprovalsChannel {
+  readonly id: string;
+  readonly path: string;
+}
+
+/** Where requests of this profile are posted; of one that the policy does not have: where all others are. */
+export function channelOf(policy: Policy, name: string): ApprovalsChannel {
+  const own = profileNamed(policy, name)?.approval.notify.channel;
+  return own === undefined
+    ? { id: policy.approvals.channel, path: 'approvals.channel' }
+    : { id: own, path: `profiles.${name}.approval.notify.channel` };
+}
+
+/** The channels of profiles that have one of their own, each once. */
+export function ownChannels(policy: Policy): ApprovalsChannel[] {
+  const all = Object.keys(policy.profiles).map((name) => channelOf(policy, name));
+  return all.filter(
+    ({ id }, index) => id !== policy.approvals.channel && all.findIndex((other) => other.id === id) === index,
+  );
 }
 
 /** True when a namespace fits one of the patterns (`*` stands for any characters). The chart's leash asks the same of RE2, which is linear too. */

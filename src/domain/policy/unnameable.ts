@@ -60,11 +60,12 @@ function nobody(user: string, { user: template, emailDomains }: Policy['identity
 }
 
 function problemsOfProfile(path: Path, profile: Profile, identity: Policy['identity']): PolicyProblem[] {
-  const { requesters, approvers, deny } = profile;
+  const { requesters, approvers, deny, approval } = profile;
   return [
     ...usersWhoAreNobody([...path, 'requesters'], requesters, identity),
     ...usersWhoAreNobody([...path, 'approvers'], approvers, identity),
     ...usersWhoAreNobody([...path, 'deny'], deny, identity),
+    ...usersWhoAreNobody([...path, 'approval', 'notify', 'quiet'], approval.notify.quiet, identity),
     ...automaticEntries(profile).flatMap(({ path: at, when: { members } }) =>
       members === undefined ? [] : usersWhoAreNobody([...path, ...at, 'members'], members, identity),
     ),

@@ -16,6 +16,7 @@ import {
 } from '../../../../src/adapters/slack/messages.ts';
 import {
   alarmMessage,
+  askMessage,
   directMessage,
   grantedMessage,
   stillTrue,
@@ -86,6 +87,8 @@ function everything(view: View, words = ''): Message[] {
         'ended',
       ] as const
     ).map((news) => directMessage(view, news)),
+    askMessage(view, { path: '', word: 'users', id: words }, null),
+    askMessage(view, { path: '', word: 'groups', id: 'S0SRE' }, 'https://slack.example.test/archives/C0ACCESS/p1'),
     alarmMessage(view.grant.id, words || 'x'),
     helpMessage(null, words),
   ];
@@ -571,7 +574,8 @@ const hostileView = fc
     return {
       word,
       view: sampleView(grant, {
-        approvers: { users: [word], groups: [], channels: [] },
+        approvers: { users: [word, `${word}2`], groups: [], channels: [] },
+        naming: new Map([[`${word}2`, { words: other, call: [word] }]]),
         objects: list,
         commands: list,
         closing: word,
@@ -587,8 +591,11 @@ describe('hostile text', () => {
         expect(posted).toBeLessThan(LONGEST_BLOCKS);
         for (const message of everything(view, word)) {
           for (const markup of markupOf(message)) {
-            // What is left of Slack's own syntax is ours: dates.
-            expect(markup.replace(/<!date\^\d+\^[^|<>]*\|[^<>]*>/g, '')).not.toMatch(/[<>]/);
+            // What is left of Slack's own syntax is ours: dates, the group of the policy, the link to the message.
+            const dates = /<!date\^\d+\^[^|<>]*\|[^<>]*>/g;
+            const named =
+              /<!subteam\^S0SRE>|<https:\/\/slack\.example\.test\/archives\/C0ACCESS\/p1\|Open the request>/g;
+            expect(markup.replace(dates, '').replace(named, '')).not.toMatch(/[<>]/);
             // Outside of code there is nothing of theirs.
             const ours = markup.replace(/```[^`]*```|`[^`]*`/g, '');
             if (markup !== message.text) expect(ours).not.toMatch(/evil|_it_|~no~|:ok:/);
@@ -608,6 +615,88 @@ describe('hostile text', () => {
       .map((block) => block.text)
       .filter((text) => text?.type === 'plain_text');
     expect(plainTexts.map((text) => text?.text)).toContain('“<!channel> *now* <https://evil.test|docs>”');
+  });
+});
+
+describe('who may decide', () => {
+  const approvers = {
+    users: ['ada@example.test', 'cy@example.test', 'dee@example.test'],
+    groups: ['S0SRE'],
+    channels: [],
+  };
+  const line = (naming: View['naming']) =>
+    /approval.*? needed\*, from (.*?), not from whoever asks\. /.exec(
+      textOf(approvalMessage(sampleView({}, { approvers, naming }))),
+    )?.[1];
+
+  it.each<[string, View['naming'], string]>([
+    ['as the policy has it', new Map(), '<!subteam^S0SRE>, `cy@example.test`, `dee@example.test`'],
+    [
+      'by mentions where they are called',
+      new Map([['cy@example.test', { words: null, call: ['U0CY'] }]]),
+      '<!subteam^S0SRE>, <@U0CY>, `dee@example.test`',
+    ],
+    [
+      'by words where they are quiet, and without who may not',
+      new Map([
+        ['S0SRE', { words: '@sre', call: ['U0BEN', 'U0EVE'] }],
+        ['cy@example.test', { words: 'cy@example.test', call: [] }],
+        ['dee@example.test', { words: null, call: [] }],
+      ]),
+      '`@sre` (<@U0BEN> <@U0EVE>), `cy@example.test`',
+    ],
+    [
+      'as code where it is none of Slack',
+      new Map([['S0SRE', { words: '<!here>', call: ['<!channel>'] }]]),
+      '`&lt;!here&gt;` (`&lt;!channel&gt;`), `cy@example.test`, `dee@example.test`',
+    ],
+  ])('is said %s, never with who asks', (_how, naming, expected) => expect(line(naming)).toBe(expected));
+
+  it('is not said of whoever asks where they may, or are in no list', () => {
+    const text = (lists: Partial<typeof approvers>, selfApproval: boolean) =>
+      textOf(approvalMessage(sampleView({}, { approvers: { ...approvers, ...lists }, selfApproval })));
+    expect(text({}, true)).not.toContain('whoever asks');
+    expect(text({ groups: [] }, false)).not.toContain('whoever asks');
+    expect(text({ groups: [], channels: ['C0ENG'] } as never, false)).toContain(
+      'members of <#C0ENG>, `cy@example.test`, `dee@example.test`, not from whoever asks',
+    );
+  });
+
+  it('is as many as a message takes', () => {
+    const users = Array.from({ length: 1000 }, (_, i) => `n${i}@example.test`);
+    const all = { words: '@sre', call: Array.from({ length: 20 }, (_, i) => `U0N${i}ABCDEFGHIJKLM`) };
+    const view = sampleView({}, { approvers: { ...approvers, users }, naming: new Map([['S0SRE', all]]) });
+    expect(blockErrors(blocksOf(approvalMessage(view)), 50)).toEqual([]);
+    expect(textOf(approvalMessage(view))).toMatch(/… and 9\d\d more/);
+  });
+
+  it('is called again in the thread, where a mention notifies: not in the small print', () => {
+    const view = sampleView({}, { approvers, naming: new Map([['cy@example.test', { words: null, call: ['U0CY'] }]]) });
+    for (const news of ['reminder', 'asked-again'] as const) {
+      const block = threadMessage(view, news).blocks.find((one) => JSON.stringify(one).includes('<@U0CY>'));
+      expect(block?.type).toBe('section');
+    }
+  });
+});
+
+describe('a direct message to an approver', () => {
+  const view = sampleView({ message: { channel: 'C0ACCESS', ts: '1.2' } });
+  const text = (word: 'users' | 'groups' | 'channels', id: string, link: string | null = null) =>
+    textOf(askMessage(view, { path: 'profiles.debug.approvers', word, id }, link));
+
+  it.each([
+    ['users', 'cy@example.test', 'Why you: the policy names you among the approvers of `debug`.'],
+    ['groups', 'S0SRE', 'Why you: you are in <!subteam^S0SRE>, approvers of `debug`.'],
+    ['channels', 'C0ENG', 'Why you: you are in <#C0ENG>, approvers of `debug`.'],
+  ] as const)('says why you: %s', (word, id, why) => expect(text(word, id)).toContain(why));
+
+  it('leads to the request, and to a look at it', () => {
+    const link = 'https://team.slack.com/archives/C0ACCESS/p12?a=1&b=|Approve>';
+    expect(text('users', 'x', link)).toContain(
+      '<https://team.slack.com/archives/C0ACCESS/p12?a=1&amp;b=%7CApprove&gt;|Open the request>',
+    );
+    expect(text('users', 'x')).not.toContain('Open the request');
+    expect(buttonsOf(askMessage(view, { path: '', word: 'users', id: 'x' }, null))).toEqual([ACTIONS.look]);
   });
 });
 
