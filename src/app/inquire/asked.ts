@@ -29,7 +29,8 @@ export async function namingOf(world: World, grant: Grant): Promise<ReadonlyMap<
   const named = new Map<string, Naming>();
   if (profile === undefined) return named;
   const { approvers, approval } = profile;
-  const callsNobody = approval.notify.mention === 'none';
+  // What the policy approves by itself asks nobody.
+  const callsNobody = approval.notify.mention === 'none' || (grant.state === 'pending' && grant.approvalsNeeded === 0);
   const quiet = await quietOf(world, policy, profile);
   for (const user of approvers.users.slice(0, MOST_NAMED))
     named.set(user, await namingOfUser(world, policy, grant, user, callsNobody ? null : quiet));

@@ -59,6 +59,7 @@ const UNDERSTOOD = [
   'deny',
   'approvals',
   'selfApproval',
+  'approval',
   'duration',
   'namespaces',
   'clusterRole',
@@ -78,6 +79,9 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...listed(`${where}.deny`, old.deny, now.deny, 'is denied', 'stricter'),
     ...compared(`${where}.approvals`, old.approvals, now.approvals, 'stricter', String),
     ...switched(`${where}.selfApproval`, old.selfApproval, now.selfApproval),
+    ...notesOf(`${where}.approval.note`, old.approval.note, now.approval.note),
+    ...others(`${where}.approval.notify.`, old.approval.notify, now.approval.notify, []),
+    ...others(`${where}.approval.`, old.approval, now.approval, ['note', 'notify']),
     ...compared(`${where}.duration.maximum`, old.duration.maximum, now.duration.maximum, 'weaker', formatDuration),
     ...compared(`${where}.duration.default`, old.duration.default, now.duration.default, 'weaker', formatDuration),
     ...covered(`${where}.namespaces`, old.namespaces, now.namespaces),
@@ -127,6 +131,15 @@ function compared(
 
 function switched(where: string, old: boolean, now: boolean, words = 'is true'): PolicyChange[] {
   return old === now ? [] : [change(where, now ? 'weaker' : 'stricter', now ? words : `${words} no more`)];
+}
+
+function notesOf(where: string, old: Profile['approval']['note'], now: Profile['approval']['note']): PolicyChange[] {
+  return (['approve', 'deny'] as const).flatMap((verdict) => {
+    const [was, is] = [old[verdict] ?? 'left out', now[verdict] ?? 'left out'];
+    if (was === is) return [];
+    const effect = is === 'required' ? 'stricter' : was === 'required' ? 'weaker' : 'unclear';
+    return [change(`${where}.${verdict}`, effect, `was ${was}, is ${is}`)];
+  });
 }
 
 /** Patterns of namespaces; a `*` in one that is asked for is matched by a `*` alone, so that what is covered is covered whole. */

@@ -140,6 +140,14 @@ describe('who is named in the message, and who is called by it', () => {
     expect((await app.grant(id)).state).toBe('approved');
   });
 
+  it('calls nobody for what the policy approves by itself', async () => {
+    const app = worldOf({ profile: { automatic: { members: { users: [ADA] }, maximum: '1h' } } });
+    const { grant } = await app.request();
+    await app.world.store.change(grant.id, (current) => ({ ...current, state: 'pending' }));
+    await runJob(app.world, { v: 1, kind: 'tell', id: grant.id, news: 'message' });
+    expect(Object.fromEntries(app.named[0]?.naming ?? [])).toEqual({ [BEN]: says(BEN), [CY]: says(CY) });
+  });
+
   it('names the same people for a longer window, also those who approved the request', async () => {
     const app = worldOf({});
     const id = await app.active();

@@ -34,6 +34,16 @@ describe('another policy', () => {
     );
   });
 
+  it.each<[ProfileInput['approval'], ProfileInput['approval'], string]>([
+    [{ note: { deny: 'required' } }, {}, 'weaker profiles.it.approval.note.deny: was required, is optional'],
+    [{}, { note: { approve: 'required' } }, 'stricter profiles.it.approval.note.approve: was left out, is required'],
+    [{}, { note: { approve: 'none' } }, 'unclear profiles.it.approval.note.approve: was left out, is none'],
+    [{}, { notify: { channel: 'C0OWN' } }, 'unclear profiles.it.approval.notify.channel: was left out, is "C0OWN"'],
+    [{}, { notify: { direct: true } }, 'unclear profiles.it.approval.notify.direct: was false, is true'],
+  ])('that asks people in another way is said: %j, %j', (approval, next, words) => {
+    expect(told(policyOf({ approval }), policyOf({ approval: next }))).toEqual([words]);
+  });
+
   const { automatic: _automatic, ...byPeople } = base;
   it.each<[string, Partial<ProfileInput>, string, string]>([
     [
