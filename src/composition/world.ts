@@ -136,6 +136,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
     pullSecrets: settings.workspacesPullSecrets,
+    mostResources: settings.workspacesMaximum,
     ownNamespace: settings.ownNamespace,
     now: () => clock.now(),
     fromServer: (at) => clock.fromKubernetes(at),

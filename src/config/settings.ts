@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { formOf, parseQuantity, type ResourceName, type Resources } from '../domain/quantity.ts';
 import { parseRedisUrl, REDIS_URL_FORM, type RedisTarget } from './redis-url.ts';
 import { type Secret, secret } from './secret.ts';
 
@@ -28,6 +29,8 @@ export interface Settings {
   readonly probeImage: string | undefined;
   /** Names of Secrets in the workspaces namespace with which their images are pulled. */
   readonly workspacesPullSecrets: readonly string[];
+  /** The most that a profile may give to a workspace. */
+  readonly workspacesMaximum: Resources;
   /** Drawbridge's own namespace: no request can name it. */
   readonly ownNamespace: string;
 }
@@ -68,6 +71,9 @@ function isWebhookUrl(value: string): boolean {
   const local = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
   return (protocol === 'https:' || (protocol === 'http:' && local)) && username === '' && password === '';
 }
+
+const amount = (name: ResourceName) =>
+  z.string().refine((value) => parseQuantity(name, value) !== null, `expected ${formOf(name)}`);
 
 const SEAL_KEY_ERROR = `expected one or more base64 keys of at least ${SEAL_KEY_BYTES} bytes, separated by commas (make one with: openssl rand -base64 ${SEAL_KEY_BYTES})`;
 
@@ -179,6 +185,16 @@ export const environmentSchema = z.object({
       description:
         'Secrets in the workspaces namespace with which the images of workspaces and of their probe are pulled, separated by commas; the chart sets it, and its leash lets no other be named.',
     }),
+  WORKSPACES_MAXIMUM_CPU: amount('cpu')
+    .prefault('2')
+    .meta({
+      description: `The most CPU that network.resources of a profile may give to a workspace: ${formOf('cpu')}; the chart sets it.`,
+    }),
+  WORKSPACES_MAXIMUM_MEMORY: amount('memory')
+    .prefault('4Gi')
+    .meta({
+      description: `The most memory that network.resources of a profile may give to a workspace: ${formOf('memory')}; the chart sets it.`,
+    }),
   POD_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge').meta({
     description: "Drawbridge's own namespace, which no request can name; the chart sets it.",
   }),
@@ -247,6 +263,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       probeImage: e.PROBE_IMAGE,
       workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],
+      workspacesMaximum: { cpu: e.WORKSPACES_MAXIMUM_CPU, memory: e.WORKSPACES_MAXIMUM_MEMORY },
       ownNamespace: e.POD_NAMESPACE,
     },
   };

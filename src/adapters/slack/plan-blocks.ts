@@ -38,7 +38,11 @@ const LINES_OF_MODAL = 40;
 function confinement({ network: how }: Plan): string {
   switch (how.mode) {
     case 'workspace':
-      return `Confined to a workspace (${code(how.image)})`;
+      return `Confined to a workspace (${code(how.image)}${
+        how.resources === undefined
+          ? ''
+          : `, with ${code(how.resources.cpu)} of CPU and ${code(how.resources.memory)} of memory`
+      })`;
     case 'contain':
       return how.applies ? 'The target’s own pods are contained' : 'Unchanged (the pods are isolated already)';
     case 'bastion':

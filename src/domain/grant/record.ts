@@ -75,6 +75,7 @@ const plan = z.looseObject({
       mode: z.literal('workspace'),
       image: text,
       command: texts,
+      resources: z.looseObject({ cpu: text, memory: text }).exactOptional(),
       ports: z.array(port),
       dns: z.enum(['none', 'cluster']),
       selector,

@@ -1,6 +1,7 @@
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import type { Profile } from '../policy/policy.ts';
+import type { Resources } from '../quantity.ts';
 import { normalRules } from '../rights/coverage.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Rule } from '../rights/rights.ts';
@@ -44,6 +45,8 @@ export interface WorkspacePlan {
   readonly mode: 'workspace';
   readonly image: string;
   readonly command: readonly string[];
+  /** What its pod is given; left out: what all get. */
+  readonly resources?: Resources;
   /** The target's container ports, numeric: what the guard lets out and the admission lets in. */
   readonly ports: readonly PortRef[];
   readonly dns: 'none' | 'cluster';

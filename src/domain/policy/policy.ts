@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from '../duration.ts';
+import { formatQuantity, formOf, parseQuantity, patternOf, type ResourceName } from '../quantity.ts';
 import { KIT_NAMES, type Kit, notAKit, rulesOfKits } from '../rights/kits.ts';
 import { type Rule, risksOf, WORKLOAD_KINDS } from '../rights/rights.ts';
 import { type RightClass, WIDE_ROLES } from '../rights/table.ts';
@@ -161,10 +162,37 @@ const destination = z
 const FIELDS_OF_MODES = {
   image: ['workspace'],
   command: ['workspace'],
+  resources: ['workspace'],
   ports: ['workspace', 'bastion'],
   to: ['contain'],
   from: ['bastion'],
 };
+
+const notAnAmount = (name: ResourceName, given: unknown): string =>
+  `${(JSON.stringify(given) ?? 'nothing').slice(0, 40)} is no amount of ${name}: expected ${formOf(name)}`;
+const amountError = (name: ResourceName) => ({
+  error: ({ input }: { readonly input?: unknown }) => notAnAmount(name, input),
+});
+const written = (name: ResourceName) => z.string(amountError(name)).regex(patternOf(name), amountError(name));
+/** An amount, read to the one form in which the API server keeps it. */
+const quantity = <T extends z.ZodType<string | number>>(name: ResourceName, form: T) =>
+  form.transform((given, context) => {
+    const amount = parseQuantity(name, String(given));
+    if (amount !== null) return formatQuantity(name, amount);
+    context.addIssue({ code: 'custom', message: notAnAmount(name, given) });
+    return z.NEVER;
+  });
+const resources = z.strictObject({
+  cpu: quantity(
+    'cpu',
+    z
+      .union([z.int().min(1, amountError('cpu')).max(64, amountError('cpu')), written('cpu')], amountError('cpu'))
+      .meta({ title: 'amount of CPU', examples: ['500m'] }),
+  ).describe('what it may use, and what is kept for it on its node'),
+  memory: quantity('memory', written('memory').meta({ title: 'amount of memory', examples: ['2Gi'] })).describe(
+    'what it may use, and what is kept for it on its node; beyond it a process in it is killed',
+  ),
+});
 
 /** How traffic is confined. Which fields belong to which mode is checked below. */
 const network = z
@@ -187,6 +215,11 @@ const network = z
       .optional()
       .describe('mode workspace: what it runs; left out: it sleeps until its end')
       .meta({ examples: [['sleep', 'infinity']] }),
+    resources: resources
+      .optional()
+      .describe(
+        'mode workspace: CPU and memory of its pod, within workspaces.maximum of the chart; left out: up to one core and 512Mi, of which little is kept for it',
+      ),
     ports: z
       .array(port)
       .min(1)
@@ -395,7 +428,7 @@ const profile = z
       .describe('how long access lasts'),
     timeout: duration.optional().describe('how long a request waits for its decision; left out: approvals.timeout'),
     network: network
-      .default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false })
+      .prefault({ mode: 'none' })
       .describe('how traffic is confined or opened; other modes than none need scope workload'),
     acknowledgePersistence: z
       .boolean()

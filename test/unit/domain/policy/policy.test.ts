@@ -143,6 +143,37 @@ describe('a profile', () => {
       { ...debug, network: {} },
       /^profiles\.it\.network\.image: mode workspace needs the image/,
     ],
+    ...(
+      [
+        [
+          'no CPU at all',
+          { cpu: 0, memory: '1Gi' },
+          /^profiles\.it\.network\.resources\.cpu: 0 is no amount of cpu: expected/,
+        ],
+        ['CPU below nothing', { cpu: '-1', memory: '1Gi' }, /resources\.cpu: "-1" is no amount of cpu/],
+        [
+          'a thousand million cores',
+          { cpu: 1e9, memory: '1Gi' },
+          /resources\.cpu: 1000000000 is no amount of cpu.*10m to 64/,
+        ],
+        ['CPU in bytes', { cpu: '1Ki', memory: '1Gi' }, /resources\.cpu: "1Ki" is no amount of cpu/],
+        ['a fraction of a core', { cpu: 0.5, memory: '1Gi' }, /resources\.cpu: 0\.5 is no amount.*500m/],
+        ['memory without a unit', { cpu: 1, memory: 512 }, /resources\.memory: 512 is no amount of memory: .*512Mi/],
+        ['a KiB of memory', { cpu: 1, memory: '1Ki' }, /resources\.memory: "1Ki" is no amount of memory/],
+        ['too little memory', { cpu: 1, memory: '1Mi' }, /resources\.memory: "1Mi" is no amount of memory.*32Mi/],
+        ['no memory', { cpu: 1 }, /resources\.memory: nothing is no amount of memory/],
+        ['disk', { cpu: 1, memory: '1Gi', disk: '1Gi' }, /resources: .*disk/],
+      ] as [string, object, RegExp][]
+    ).map(([what, resources, words]): [string, object, RegExp] => [
+      `with a workspace of ${what}`,
+      { ...debug, network: { mode: 'workspace', image: 'x', resources } },
+      words,
+    ]),
+    [
+      'with resources of something else than a workspace',
+      { ...debug, network: { mode: 'contain', to: [], resources: { cpu: 1, memory: '1Gi' } } },
+      /^profiles\.it\.network\.resources: belongs to mode workspace/,
+    ],
     [
       'with edit',
       { ...view, clusterRole: 'edit' },
