@@ -15,11 +15,13 @@ import {
 import { describeRule } from '../../domain/rights/coverage.ts';
 import { describeKit, rulesOfKits } from '../../domain/rights/kits.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
+import { describeNetwork, forPrograms } from './gives.ts';
+import { isJson, OUTPUT, printJson, unanswered } from './output.ts';
 import { membersAmong, personNamed } from './person.ts';
 
 export const explain: Subcommand = {
   summary: 'says what profiles give, and what a person may ask for and approve, by which rule',
-  help: `Usage: npm run policy -- explain FILE [--person WHO [--member-of ID]...] [--profile NAME]
+  help: `Usage: npm run policy -- explain FILE [--person WHO [--member-of ID]...] [--profile NAME] [-o json]
 
 Without a person: what each profile gives, rule by rule, to whom, and who decides.
 
@@ -27,8 +29,12 @@ Without a person: what each profile gives, rule by rule, to whom, and who decide
   --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in; may be repeated.
                     Slack is not asked: what hangs on another group or channel is said as "only as a member of"
   --profile NAME    only this profile
+  -o json           {"version": 1, "profiles": [{"name", "lines": [...], ...}]}: the lines as they are printed, and without
+                    a person the profile with all its defaults and the rules that it gives (durations in seconds); with one
+                    "user", "groups" and "administrator", and for each profile whether "something" of it is theirs
 
-Exit code: 0 the person may ask for or approve something of it (or none was named), 1 nothing or a bad policy, 2 wrong arguments.
+Exit code: 0 the person may ask for or approve something of it (or none was named), 1 nothing, 2 wrong arguments, or a policy
+that can't be read or is bad.
 
 Example: npm run policy -- explain policy.example.yaml --person ada@example.test --member-of S0SRE00001`,
 
@@ -38,6 +44,7 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
         args: [...args],
         allowPositionals: true,
         options: {
+          ...OUTPUT,
           person: { type: 'string' },
           profile: { type: 'string' },
           'member-of': { type: 'string', multiple: true, default: [] },
@@ -52,11 +59,9 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
       if (!/^[SCG][A-Z0-9]+$/.test(id))
         throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G`);
 
+    const asJson = isJson(values.output);
     const result = await loadPolicy(file);
-    if (!result.ok) {
-      for (const problem of result.problems) out.complain(problem);
-      return 1;
-    }
+    if (!result.ok) return unanswered(out, asJson, result.problems);
     const { policy } = result;
     if (values.profile !== undefined && !Object.hasOwn(policy.profiles, values.profile))
       throw new UsageError(
@@ -65,33 +70,41 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     if (values.person === undefined) {
       const told = Object.entries(policy.profiles)
         .filter(([name]) => values.profile === undefined || name === values.profile)
-        .map(([name, profile]) => describeProfile(policy, name, profile).join('\n'));
-      out.print(told.join('\n\n'));
+        .map(([name, profile]) => ({
+          name,
+          profile,
+          lines: [...describeProfile(policy, name, profile), ...describeNetwork(profile)],
+        }));
+      if (asJson)
+        printJson(out, {
+          profiles: told.map(({ name, profile, lines }) => ({ name, ...forPrograms(profile), lines })),
+        });
+      else out.print(told.map(({ lines }) => lines.join('\n')).join('\n\n'));
       return 0;
     }
     const person = personNamed(policy, values.person);
     if (person === null) {
       const domains = policy.identity.emailDomains;
       const accepted = domains === undefined ? '' : ` Addresses of these domains are accepted: ${domains.join(', ')}.`;
-      out.print(
-        `${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.${accepted}`,
-      );
+      const words = `${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.${accepted}`;
+      if (asJson) printJson(out, { user: null, lines: [words], profiles: [] });
+      else out.print(words);
       return 1;
     }
-    out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);
     const known = new Set(values['member-of']);
     const admin = standing(policy.administrators, person, known);
-    if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
-
-    let something = false;
-    for (const [name, profile] of Object.entries(policy.profiles)) {
-      if (values.profile !== undefined && name !== values.profile) continue;
-      const told = tell(policy, name, profile, person, known);
-      something ||= told.something;
-      out.print('');
-      for (const line of told.lines) out.print(line);
+    const told = Object.entries(policy.profiles)
+      .filter(([name]) => values.profile === undefined || name === values.profile)
+      .map(([name, profile]) => ({ name, ...tell(policy, name, profile, person, known) }));
+    if (asJson) {
+      const { user, groups } = person;
+      printJson(out, { user, groups, administrator: admin.verdict, profiles: told });
+    } else {
+      out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);
+      if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
+      for (const { lines } of told) for (const line of ['', ...lines]) out.print(line);
     }
-    return something ? 0 : 1;
+    return told.some(({ something }) => something) ? 0 : 1;
   },
 };
 

@@ -8,7 +8,7 @@ import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
-import { isJson, OUTPUT, printJson } from './output.ts';
+import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
 import { membersAmong, personNamed } from './person.ts';
 
 /** What a request comes to: refused, asked of people, or approved by the policy itself. */
@@ -63,7 +63,7 @@ Neither Slack nor the cluster is asked: whether a workload exists is not known h
 
   -o json           {"version": 1, "passed": N, "failed": [{"name", "problems": [...]}]}
 
-Exit code: 0 all as expected, 1 another decision, or a bad file, 2 wrong arguments.
+Exit code: 0 all as expected, 1 another decision, 2 wrong arguments, or a file that can't be read or is bad.
 
 Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
 
@@ -82,8 +82,7 @@ Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
     const loaded = await loadPolicy(policyFile);
     const cases = await readCases(casesFile);
     const problems = [...(loaded.ok ? [] : loaded.problems), ...('problems' in cases ? cases.problems : [])];
-    for (const problem of problems) out.complain(problem);
-    if (!loaded.ok || 'problems' in cases) return 1;
+    if (!loaded.ok || 'problems' in cases) return unanswered(out, asJson, problems);
 
     const judged = cases.cases.map((one) => ({
       name: one.name,
@@ -93,7 +92,7 @@ Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
     const passed = judged.length - failed.length;
     if (asJson) printJson(out, { passed, failed });
     else {
-      for (const one of failed) out.complain(`${one.name}: ${one.problems.join('; ')}`);
+      for (const line of bounded(failed.map((one) => `${one.name}: ${one.problems.join('; ')}`))) out.complain(line);
       out.print(`${casesFile}: ${passed} as expected, ${failed.length} not`);
     }
     return failed.length === 0 ? 0 : 1;

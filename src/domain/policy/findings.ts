@@ -1,0 +1,106 @@
+import {
+  automaticEntries,
+  isSystemNamespace,
+  matchesNamespace,
+  type Policy,
+  type Principals,
+  type Profile,
+} from './policy.ts';
+import type { PolicyProblem } from './unnameable.ts';
+
+/**
+ * What a policy that is taken says and can't mean, or may not mean. The bot takes it all the same: other profiles work. `error`: something of it
+ * can never happen. `note`: it can, and whoever wrote it may not expect how.
+ */
+export interface Finding extends PolicyProblem {
+  readonly severity: 'error' | 'note';
+}
+
+type Path = PolicyProblem['path'];
+const error = (path: Path, message: string): Finding => ({ path, message, severity: 'error' });
+const note = (path: Path, message: string): Finding => ({ path, message, severity: 'note' });
+
+/** One list of those who decide, and how many of them must. */
+export interface Deciders {
+  readonly path: readonly (string | number)[];
+  readonly count: number;
+  /** Those in any of these lists. */
+  readonly lists: readonly Principals[];
+}
+
+/** Who decides on a profile. */
+export function decidersIn({ approvers, approvals }: Profile): Deciders[] {
+  return [{ path: ['approvers'], count: approvals, lists: [approvers] }];
+}
+
+export function findingsOf({ profiles }: Policy): Finding[] {
+  return Object.entries(profiles).flatMap(([name, profile]) => {
+    const path = ['profiles', name];
+    return [
+      ...deniedLists(path, profile),
+      ...peersAlone(path, profile),
+      ...closedNamespaces(path, profile),
+      ...automaticInVain(path, profile),
+    ];
+  });
+}
+
+/** The entries of a list, so that they can be compared; users are compared without case. */
+function entriesIn({ users, groups, channels }: Principals): string[] {
+  return [...users.map((user) => user.toLowerCase()), ...groups, ...channels];
+}
+
+/** Lists of which `deny` names every entry. That it names every user of one without lists the schema refuses already. */
+function deniedLists(path: Path, profile: Profile): Finding[] {
+  const denied = new Set(entriesIn(profile.deny));
+  const isEmpty = (lists: readonly Principals[]) =>
+    lists.every((list) => entriesIn(list).every((entry) => denied.has(entry)));
+  return [
+    ...(isEmpty([profile.requesters])
+      ? [error([...path, 'requesters'], 'nobody may ask: deny names everybody who is named here')]
+      : []),
+    ...decidersIn(profile)
+      .filter(({ lists }) => isEmpty(lists))
+      .map((deciders) =>
+        error([...path, ...deciders.path], 'nothing can be approved: deny names everybody who is named here'),
+      ),
+  ];
+}
+
+/** Nobody decides who may not ask as well: two people can do for each other what neither may alone. */
+function peersAlone(path: Path, profile: Profile): Finding[] {
+  const asking = new Set(entriesIn(profile.requesters));
+  const denied = new Set(entriesIn(profile.deny));
+  const deciding = decidersIn(profile)
+    .flatMap(({ lists }) => lists.flatMap(entriesIn))
+    .filter((entry) => !denied.has(entry));
+  const [first] = decidersIn(profile);
+  if (first === undefined || deciding.length === 0 || !deciding.every((entry) => asking.has(entry))) return [];
+  return [note([...path, ...first.path], 'only those who may ask may approve: they decide about each other')];
+}
+
+function closedNamespaces(path: Path, { namespaces }: Profile): Finding[] {
+  return namespaces.flatMap((pattern, index) =>
+    isSystemNamespace(pattern)
+      ? [
+          note(
+            [...path, 'namespaces', index],
+            `${pattern} covers nothing: namespaces of Kubernetes (kube-*) are closed`,
+          ),
+        ]
+      : [],
+  );
+}
+
+/** Entries of `automatic` that never count. */
+function automaticInVain(path: Path, profile: Profile): Finding[] {
+  if (profile.automatic === undefined) return [];
+  if (profile.acknowledgePersistence || profile.network.allowIsolation)
+    return [note([...path, 'automatic'], 'never counts: acknowledgePersistence and allowIsolation need a person')];
+  return automaticEntries(profile).flatMap(({ path: entry, when: { namespaces = [] } }) => {
+    const holds = namespaces.some((name) => name.includes('*') || matchesNamespace(profile.namespaces, name));
+    return holds || namespaces.length === 0
+      ? []
+      : [note([...path, ...entry, 'namespaces'], `holds nowhere: the profile covers ${profile.namespaces.join(', ')}`)];
+  });
+}
