@@ -30,7 +30,7 @@ export interface Deciders {
 
 /** Who decides on a profile. */
 export function decidersIn({ approvers, approvals }: Profile): Deciders[] {
-  return [{ path: ['approvers'], count: approvals, lists: [approvers] }];
+  return [{ path: ['approvers'], count: approvals, lists: [approvers].filter((list) => list !== undefined) }];
 }
 
 export function findingsOf({ profiles }: Policy): Finding[] {
