@@ -17,6 +17,8 @@ import { createLocks } from '../adapters/redis/locks.ts';
 import { connectSlack, type SlackConnection } from '../adapters/slack/connection.ts';
 import { type CachedDirectory, createDirectory } from '../adapters/slack/directory.ts';
 import { createNotifier } from '../adapters/slack/notifier.ts';
+import { createOnCall } from '../adapters/sources/on-call.ts';
+import { createTickets } from '../adapters/sources/tickets.ts';
 import { watchEventLoop } from '../adapters/telemetry/event-loop.ts';
 import { createMetrics, type Metrics } from '../adapters/telemetry/metrics.ts';
 import { createAlarms } from '../app/common/alarms.ts';
@@ -159,6 +161,9 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     profile === null ? policies.current().approvals.channel : channelOf(policies.current(), profile).id;
   const notifier = createNotifier({ connection, channel, directory, log });
 
+  const { pagerDuty, jira } = settings;
+  const onCall = createOnCall({ pagerDuty: pagerDuty && { ...pagerDuty, token: pagerDuty.token.reveal() }, log });
+  const tickets = createTickets({ jira: jira && { ...jira, token: jira.token.reveal() }, log });
   const locks = createLocks({ redis, instance });
   const world = {
     clock,
@@ -168,6 +173,8 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     scheduler,
     notifier,
     directory,
+    onCall,
+    tickets,
     audit,
     cluster,
     alarms,

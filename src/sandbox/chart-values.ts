@@ -43,6 +43,10 @@ const valuesSchema = z
       SEAL_KEY: given,
       AUDIT_WEBHOOK_URL: given,
       AUDIT_WEBHOOK_SECRET: given,
+      PAGERDUTY_TOKEN: given,
+      JIRA_URL: given,
+      JIRA_USER: given,
+      JIRA_TOKEN: given,
     }),
     image: z.strictObject({
       repository: name,

@@ -6,6 +6,7 @@ import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import type { News } from '../../src/app/ports/notifier.ts';
 import type { Found, OwnObjects } from '../../src/app/ports/own-objects.ts';
 import type { Survey } from '../../src/app/ports/survey.ts';
+import type { TicketUse } from '../../src/app/ports/tickets.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import type { World } from '../../src/app/ports/world.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
@@ -20,6 +21,7 @@ import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
 import { type Policy } from '../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
 import type { Rule } from '../../src/domain/rights/rights.ts';
+import type { TicketVerdict } from '../../src/domain/ticket.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
@@ -333,6 +335,11 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   const accounts = new Map(Object.entries(PEOPLE).map(([name, id]) => [id as string, account(id, name)]));
   const members = new Map<string, readonly string[] | null>();
   const handles = new Map<string, string>();
+  /** Addresses by the id or address of a source; what is not here can't be read. */
+  const onCall = new Map<string, readonly string[]>();
+  /** Verdicts by key; what is not here can't be read. */
+  const tickets = new Map<string, TicketVerdict>();
+  const judged: TicketUse[] = [];
   const told: { id: string; news: News; state: string }[] = [];
   /** How the approvers were named in each of them. */
   const named: { news: News; naming: View['naming'] }[] = [];
@@ -411,6 +418,18 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
         return found === null ? { retryIn: 20 } : new Set(found);
       },
     },
+    onCall: {
+      async addresses({ pagerduty, url }) {
+        const found = onCall.get(pagerduty?.escalationPolicy ?? pagerduty?.schedule ?? url ?? '');
+        return found === undefined ? { retryIn: 20 } : new Set(found);
+      },
+    },
+    tickets: {
+      async judge(_source, use) {
+        judged.push(use);
+        return tickets.get(use.key) ?? { retryIn: 20 };
+      },
+    },
     audit: {
       async record(entry) {
         audit.push(entry);
@@ -462,6 +481,9 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     lookups,
     asked,
     named,
+    onCall,
+    tickets,
+    judged,
     told,
     alarms,
     conditions,

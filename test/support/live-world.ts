@@ -86,6 +86,8 @@ export async function liveWorld(options: {
       handle: async () => null,
       members: async () => ({ retryIn: 20 }),
     },
+    onCall: { addresses: async () => ({ retryIn: 20 }) },
+    tickets: { judge: async () => ({ retryIn: 20 }) },
     audit,
     cluster: createClusterAccess({
       api,

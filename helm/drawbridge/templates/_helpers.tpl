@@ -119,7 +119,24 @@ lacks {{ join ", " $lacking }}{{ if has "SEAL_KEY" $lacking }} (make it with: op
 has SLACK_APP_TOKEN and SLACK_SIGNING_SECRET: give the one of slack.mode, not both
 {{- else if and (has "AUDIT_WEBHOOK_SECRET" $given) (not (has "AUDIT_WEBHOOK_URL" $given)) (not $values.extraEnvFrom) -}}
 has AUDIT_WEBHOOK_SECRET without AUDIT_WEBHOOK_URL, to which what it signs is posted
+{{- else if not $values.extraEnvFrom -}}
+{{- $jira := list -}}
+{{- range list "JIRA_URL" "JIRA_USER" "JIRA_TOKEN" }}{{ if has . $given }}{{ $jira = append $jira . }}{{ end }}{{ end -}}
+{{- if and $jira (lt (len $jira) 3) -}}
+has {{ join ", " $jira }} alone: JIRA_URL, JIRA_USER and JIRA_TOKEN belong together
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The ports of the addresses that the policy asks who is on call, or about tickets, as JSON. What has none in its address is at 443. */}}
+{{- define "drawbridge.sourcePorts" -}}
+{{- $policy := include "drawbridge.policy" . | fromJson -}}
+{{- $urls := list -}}
+{{- range $policy.oncall }}{{ with .url }}{{ $urls = append $urls . }}{{ end }}{{ end -}}
+{{- with $policy.tickets }}{{ with .url }}{{ $urls = append $urls . }}{{ end }}{{ end -}}
+{{- $ports := list -}}
+{{- range $urls }}{{ with regexFind ":[0-9]+$" (urlParse .).host }}{{ $ports = append $ports (trimPrefix ":" . | int) }}{{ end }}{{ end -}}
+{{ toJson $ports }}
 {{- end -}}
 
 {{/* Gives the bot a role, in one namespace or (namespace "") everywhere: (list ROOT "namespace" "kind of role" "role"). */}}

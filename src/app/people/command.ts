@@ -1,3 +1,4 @@
+import { canonical } from '../../domain/canonical.ts';
 import { Refusal, UnreadableMembers } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { kubernetesUser } from '../../domain/people/people.ts';
@@ -54,7 +55,7 @@ async function asTold(world: World, { by, id }: Command, refusal: Refusal): Prom
 /** The world for the length of one command or job. */
 export function readingOnce(world: World): World {
   const policy = world.policies.current();
-  const { directory } = world;
+  const { directory, onCall } = world;
   const remembered: Directory = {
     account: once(
       (slackId, freshness) => directory.account(slackId, freshness),
@@ -75,6 +76,12 @@ export function readingOnce(world: World): World {
     ...world,
     policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
     directory: remembered,
+    onCall: {
+      addresses: once(
+        (source, freshness) => onCall.addresses(source, freshness),
+        (source, freshness) => `${canonical(source)} ${freshness}`,
+      ),
+    },
   };
 }
 

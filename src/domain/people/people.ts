@@ -1,5 +1,5 @@
 import { Refusal } from '../errors.ts';
-import { addressOfUser, isSameUser, isSlackId, userOfAddress } from '../policy/identity.ts';
+import { addressOfUser, isSameUser, isSlackId, plainAddress, userOfAddress } from '../policy/identity.ts';
 import type { Policy, Principals } from '../policy/policy.ts';
 
 /** A Slack account as Slack tells of it (users.info), in our words. */
@@ -34,6 +34,11 @@ export function kubernetesUser(account: Account, identity: Policy['identity']): 
   const overrides = identity.overrides.filter((o) => o.slack === account.slackId);
   if (overrides.length > 0) return overrides.length === 1 ? (overrides[0]?.user ?? null) : null;
   return isConfirmed(account, identity) ? userOfAddress(account.email, identity) : null;
+}
+
+/** The address that is an account's own, in lower case; null: it has none, or nobody has confirmed it. */
+export function confirmedAddress(account: Account, identity: Policy['identity']): string | null {
+  return isConfirmed(account, identity) ? plainAddress(account.email) : null;
 }
 
 /** Whether the address of an account is its own. The workspace answers for its members alone: guests and others bring addresses of their own. */

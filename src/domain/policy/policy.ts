@@ -6,6 +6,7 @@ import { type Rule, risksOf, WORKLOAD_KINDS } from '../rights/rights.ts';
 import { type RightClass, WIDE_ROLES } from '../rights/table.ts';
 import { HOURS_FORM, parseHours } from './hours.ts';
 import { isPersonName } from './identity.ts';
+import { onCallSources, ticketSource } from './sources.ts';
 
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
@@ -563,6 +564,8 @@ export const policyFields = z.strictObject({
       reminder: duration.optional().describe('when approvers are reminded; left out: never'),
     })
     .describe('where and how long requests wait'),
+  oncall: onCallSources.optional(),
+  tickets: ticketSource.optional(),
   notifications: z
     .strictObject({
       warning: duration

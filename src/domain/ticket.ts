@@ -1,0 +1,18 @@
+import type { Instant } from './clocks.ts';
+
+/** A ticket that a request was made for, as its system told of it. */
+export interface Ticket {
+  readonly key: string;
+  /** One line; empty where there is none. */
+  readonly title: string;
+  /** Where people read it, by https; null: nowhere. */
+  readonly link: string | null;
+}
+
+/** The longest key of a ticket: characters. */
+export const LONGEST_KEY = 64;
+
+/** What the ticket system says of a ticket now. `until`: how long it holds, null: as long as it says so; `why`: one sentence. */
+export type TicketVerdict =
+  | { readonly is: 'allowed'; readonly ticket: Ticket; readonly until: Instant | null }
+  | { readonly is: 'refused'; readonly why: string };
