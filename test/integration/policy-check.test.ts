@@ -152,6 +152,16 @@ describe('npm run policy -- check --slack', () => {
     ]);
   });
 
+  it('finds a channel of a profile that the bot is not in', async () => {
+    here();
+    const own = { ...view, approval: { notify: { channel: 'C0NOTHERE1' } } };
+    const { code, err } = await check(policyOf({ view, own }), '--slack');
+    expect([code, err]).toEqual([
+      1,
+      expect.stringMatching(/policy\.yaml:\d+:\d+ profiles\.own\.approval\.notify\.channel: the channel C0NOTHERE1 of/),
+    ]);
+  });
+
   it('says that Slack is not reached or refuses, and never the token', async () => {
     const refused = { SLACK_BOT_TOKEN: 'xoxb-a-wrong-one', SLACK_API_URL: slack().apiUrl };
     const gone = await startTestSlack();

@@ -8,7 +8,7 @@ import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Account, identify, kubernetesUser } from '../../domain/people/people.ts';
 import { decidersIn, type Finding } from '../../domain/policy/findings.ts';
 import { isSlackId } from '../../domain/policy/identity.ts';
-import { listsOf, type Policy, type Principals, type Profile } from '../../domain/policy/policy.ts';
+import { listsOf, ownChannels, type Policy, type Principals, type Profile } from '../../domain/policy/policy.ts';
 import type { Looked } from './check.ts';
 
 /** A policy held against Slack: whom it names is there, and enough of them for what is to be decided. */
@@ -52,6 +52,10 @@ async function lacks(connection: SlackConnection, policy: Policy): Promise<Findi
   const found = [
     { path: [], lack: await lackOfScopes(connection, false) },
     { path: ['approvals', 'channel'], lack: await lackOfChannel(connection, channel) },
+    ...(await inParallel(ownChannels(policy), WIDTH, async ({ id, path }) => ({
+      path: path.split('.'),
+      lack: await lackOfChannel(connection, id, path),
+    }))),
     { path: [], lack: await lackOfLists(connection, policy) },
   ];
   return found.flatMap(({ path, lack }) =>
