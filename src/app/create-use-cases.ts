@@ -14,7 +14,7 @@ export function createUseCases(world: World): UseCases {
   const run = <T>(by: string, doing: string, about: Omit<Command, 'by' | 'doing'>, work: (w: World) => Promise<T>) =>
     runCommand(world, { by, doing, ...about }, work);
   const asking = ({ profile }: Ask) => ({ profile });
-  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster);
+  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster, world.clock.now());
   const proposed = (prepared: Prepared): Proposal => ({
     view: viewed(prepared.grant),
     rule: prepared.rule,

@@ -5,9 +5,11 @@ import { connectRedis, type RedisClient } from '../../src/adapters/redis/connect
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { AuditEntry } from '../../src/app/ports/audit.ts';
 import type { GrantStore } from '../../src/app/ports/grant-store.ts';
+import { countApproval, waitingRequest } from '../../src/domain/decide/steps.ts';
 import { become, type Grant } from '../../src/domain/grant/grant.ts';
 import { type GrantSummary, summaryOf } from '../../src/domain/grant/summary.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
 import { memoryStore } from '../support/memory.ts';
@@ -52,15 +54,20 @@ function fullGrant(): Grant {
     }),
     persistence: ['reads secrets'],
   });
-  const [decision] = sampleGrant().decisions;
+  const decisions = sampleGrant().decisions.map((one) => ({ ...one, steps: ['owner', 'security'] }));
+  const waived = [{ name: 'cost', because: 'up to 15m, in staging' }];
   return sampleGrant({
     plan,
+    decisions,
+    waived,
+    askedAt: 6,
     extension: {
       duration: 600,
       askedAt: 1,
       asks: 2,
       replaces: 300,
-      approvals: decision === undefined ? [] : [decision],
+      approvals: decisions,
+      waived,
     },
     ending: {
       cause: 'revoked',
@@ -259,6 +266,75 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     const clicks = await Promise.all([store.change(grant.id, approve), other.change(grant.id, approve)]);
     expect(clicks.filter((c) => c?.changed)).toHaveLength(1);
     expect(clicks.map((c) => c?.grant.state)).toEqual(['approved', 'approved']);
+  });
+
+  describe('of people who decide at the same moment', () => {
+    const steps = [
+      { name: 'owner', from: { users: ['ben@example.test'] } },
+      { name: 'security', from: { users: ['cy@example.test'] } },
+    ];
+    const profile = policySchema.parse({
+      version: 1,
+      identity: {},
+      administrators: { users: ['dee@example.test'] },
+      approvals: { channel: 'C0ACCESS001' },
+      profiles: {
+        debug: {
+          scope: 'namespace',
+          namespaces: ['staging'],
+          clusterRole: 'view',
+          requesters: { users: ['ada@example.test'] },
+          approval: { steps },
+          duration: { default: '30m', maximum: '2h' },
+        },
+      },
+    }).profiles['debug'];
+    if (profile === undefined) throw new Error('no profile');
+    const CY = { ...BEN, slackId: 'U0CY', name: 'Cy', user: 'cy@example.test' };
+    const approve = (by: typeof BEN, step: string) => (grant: Grant) => {
+      if (grant.state !== 'pending') throw new Error(`is ${grant.state} already`);
+      const decision = {
+        by,
+        verdict: 'approve',
+        at: 1,
+        rule: '',
+        note: '',
+        digest: grant.digest,
+        steps: [step],
+      } as const;
+      const counted = countApproval(profile, waitingRequest(grant), [], decision);
+      const next = { ...grant, decisions: [...grant.decisions, decision] };
+      return counted?.isComplete === true ? become(next, 'approved') : next;
+    };
+    const deny = (grant: Grant) => {
+      if (grant.state !== 'pending') throw new Error(`is ${grant.state} already`);
+      return become(grant, 'denied');
+    };
+
+    it('the two last approvals approve it once, with both of them on record', async () => {
+      for (let run = 0; run < 10; run++) {
+        const { id } = await fresh({ decisions: [], approvalsNeeded: 2 });
+        const clicks = await Promise.all([
+          store.change(id, approve(BEN, 'owner')),
+          other.change(id, approve(CY, 'security')),
+        ]);
+        expect(clicks.filter((click) => click?.grant.state === 'approved')).toHaveLength(1);
+        const after = await store.get(id);
+        expect([after?.state, after?.decisions.length, after?.revision]).toEqual(['approved', 2, 2]);
+      }
+    });
+
+    it('a denial and the last approval come to one of the two, and the other is told which', async () => {
+      for (let run = 0; run < 10; run++) {
+        const { id } = await fresh({ decisions: [], approvalsNeeded: 2 });
+        await store.change(id, approve(BEN, 'owner'));
+        const clicks = await Promise.allSettled([store.change(id, deny), other.change(id, approve(CY, 'security'))]);
+        const state = (await store.get(id))?.state;
+        expect(['approved', 'denied']).toContain(state);
+        const refused = clicks.flatMap((click) => (click.status === 'rejected' ? [String(click.reason)] : []));
+        expect(refused).toEqual([`Error: is ${state} already`]);
+      }
+    });
   });
 
   it('lists all of many', async () => {

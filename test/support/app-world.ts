@@ -510,6 +510,10 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     loseRedis: () => {
       redis = fresh();
     },
+    /** All that was scheduled is gone; what is on record stays. */
+    loseQueue: () => {
+      redis = { ...redis, scheduler: memoryScheduler(clock) };
+    },
     /** A request that waits for a decision. */
     pending,
     /** The grant of a request that somebody else has approved. @throws Error when it has not come to be */

@@ -251,6 +251,12 @@ export function registerHandlers(
     );
   }
 
+  /** For which of several steps people must still approve. */
+  function forSteps({ steps }: View): string {
+    const open = steps.flatMap(({ name, state }) => (state === 'asked' || state === 'waits' ? [name] : []));
+    return steps.length > 1 ? `, for ${open.join(', ')}` : '';
+  }
+
   function decided(view: View, verdict: Verdict, seen: Seen): Message {
     const { grant, missing } = view;
     if (verdict === 'deny') return outcomeMessage(view, grant.state === 'denied' ? 'Denied.' : 'It was not denied.');
@@ -262,7 +268,7 @@ export function registerHandlers(
     return outcomeMessage(
       view,
       grant.state === 'pending'
-        ? `Your approval counts; ${missing} more needed.`
+        ? `Your approval counts; ${missing} more needed${forSteps(view)}.`
         : 'Your approval counts. The message of the request says when access is open.',
     );
   }

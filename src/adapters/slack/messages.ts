@@ -24,7 +24,18 @@ import {
 import { COMMANDS, type CommandName } from './commands.ts';
 import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
 import { pagesOf, sectionsOf } from './reach-lines.ts';
-import { askedAgain, EMBLEM, extensionLine, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
+import {
+  askedAgain,
+  EMBLEM,
+  extensionLine,
+  idLine,
+  notes,
+  remarks,
+  standing,
+  stepLines,
+  subject,
+  TITLE,
+} from './standing.ts';
 import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
 
 /** What Drawbridge shows and answers, as pure functions of what is known. News that it brings by itself: news.ts. */
@@ -52,6 +63,7 @@ export function approvalMessage(view: View): Message {
     notes(grant),
     section(standing(view)),
     extensionLine(grant),
+    stepLines(view),
     idLine(grant),
     actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
   ]);
@@ -142,6 +154,7 @@ export function statusMessage(view: View, anew: Anew | null = null): Message {
     notes(grant),
     section(standing(view)),
     extensionLine(grant),
+    stepLines(view),
     window(grant),
     view.commands.length > 0 ? section(codeBlock(view.commands)) : null,
     idLine(grant),
@@ -277,6 +290,7 @@ export function requestedMessage(view: View): Message {
   return message(`${grant.id}: ${grant.state}`, [
     section(`${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}`),
     section(standing(view)),
+    stepLines(view),
     remarks(grant),
     context('You get a direct message when something happens.'),
     actions(button(ACTIONS.status, 'Details', view), !hasEnded(grant.state) && revokeButton(view)),

@@ -13,7 +13,7 @@ import { context, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
 import { requestedMessage } from './messages.ts';
 import { details, essentials } from './plan-blocks.ts';
-import { approvers } from './standing.ts';
+import { fromWhom, stepLines } from './standing.ts';
 import { clean, code, LIMITS, plain, shorten } from './text.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
@@ -85,7 +85,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
   const decision =
     approvalsNeeded === 0
       ? `*The policy itself approves it* (${code(rule)}): access begins when you press Request.`
-      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${view.approvers === null ? '' : `, from ${approvers(view.approvers, view)}`}.`;
+      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${fromWhom(view)}.`;
   const blocks = [
     ...(changed
       ? [
@@ -97,6 +97,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
     ...essentials(view),
     ...details(view, true).filter((block) => block !== null),
     section(decision),
+    ...[stepLines(view)].filter((block) => block !== null),
     ...(missed === null ? [] : [{ type: 'section', text: plain(missed) } as const]),
     context('Nothing has been requested yet, and nobody has been told.'),
     BACK,

@@ -3,6 +3,7 @@ import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { Entry } from '../../domain/people/people.ts';
+import { type Principals, together } from '../../domain/policy/policy.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -23,13 +24,19 @@ import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
 /** News that reaches people in the thread of the approval message, or as a direct message to the requester. */
-export type ThreadNews = 'reminder' | 'asked-again' | 'extension' | 'extension-answer';
+export type ThreadNews = 'reminder' | 'step' | 'escalated' | 'asked-again' | 'extension' | 'extension-answer';
 export type DirectNews = Exclude<News, 'message' | ThreadNews>;
+
+function waitsForPeople({ state, extension }: Grant): boolean {
+  return state === 'pending' || (state === 'active' && extension !== null);
+}
 
 const VALID: Record<News, (grant: Grant) => boolean> = {
   message: () => true,
   unposted: (g) => g.state === 'pending' && g.message === null,
   reminder: (g) => g.state === 'pending',
+  step: waitsForPeople,
+  escalated: waitsForPeople,
   'asked-again': (g) => g.state === 'pending',
   granted: (g) => g.state === 'active',
   denied: (g) => g.state === 'denied',
@@ -53,11 +60,16 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const asked = news === 'extension-answer' ? null : view.approvers;
+  const asked = view.approvers === null || news === 'extension-answer' ? null : peopleToCall(view, news);
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
       `⏰ Still waiting for a decision; times out ${moment(grant.pendingUntil)}.`,
+    ],
+    step: ['The next step is asked', `➡ The step before is complete. Now asked: ${askedNames(view)}.`],
+    escalated: [
+      'More people may decide',
+      `📣 Nobody has decided yet, so more people may now: ${escalatedNames(view)}. Decide with the buttons of the message above.`,
     ],
     'asked-again': [
       'Asked again: the plan has changed',
@@ -77,6 +89,18 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     asked && section(`Asked: ${approvers(asked, view)}`),
     context(code(grant.id)),
   ]);
+}
+
+const askedNames = ({ steps }: View): string =>
+  steps.flatMap(({ name, state }) => (state === 'asked' ? [code(name)] : [])).join(', ');
+const escalatedNames = ({ escalations }: View): string =>
+  [...new Set(escalations.map(({ step }) => code(step)))].join(', ');
+
+/** Whom a new message is to notify: of an escalation those who may decide only now. */
+function peopleToCall({ approvers, escalations }: View, news: ThreadNews): Principals {
+  const others = approvers === null ? [] : [approvers];
+  const lists = news === 'escalated' ? escalations.map(({ people }) => people) : others;
+  return together(lists);
 }
 
 function extensionAnswer({ extensionDenied, expiresAt }: Grant): string {

@@ -169,6 +169,8 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'message':
           return { message: await approval(view) };
         case 'reminder':
+        case 'step':
+        case 'escalated':
         case 'asked-again':
         case 'extension':
         case 'extension-answer':

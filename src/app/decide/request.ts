@@ -7,7 +7,7 @@ import { newGrantId } from '../../domain/ids.ts';
 import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
 import { requestTimeout } from '../../domain/policy/policy.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
-import { job } from '../common/schedule.ts';
+import { job, scheduleEscalation } from '../common/schedule.ts';
 import { noting, tell } from '../common/telling.ts';
 import { mustBeAllowed, personBehind } from '../people/who.ts';
 import { makePlan } from '../plan/make-plan.ts';
@@ -73,6 +73,7 @@ export async function prepareRequest(
     plan,
     digest: digestOfPlan(plan),
     approvalsNeeded: decision.approvals,
+    ...(decision.waived.length > 0 && { waived: decision.waived }),
     decisions: [],
     createdAt: now,
     pendingUntil: now + requestTimeout(world.policies.current(), decision.profile) * 1000,
@@ -92,9 +93,9 @@ export async function prepareRequest(
   return { grant, rule: decision.rule, missed: decision.missed };
 }
 
-/** Short digest of all that a person is shown before asking: the plan, and how many must approve it. */
+/** Short digest of all that a person is shown before asking: the plan, how many must approve it, and which steps are not needed. */
 export function digestOfPrepared({ grant }: Prepared): string {
-  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded }));
+  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded, waived: grant.waived }));
 }
 
 /**
@@ -125,11 +126,17 @@ export async function requestAsShown(
 
 /** Stores the request and asks the approvers, or lets the policy approve. Null: its id was taken, nothing has been done. */
 async function storeRequest(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
-  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({ rule, note: reason }));
+  const waived = (grant.waived ?? []).map(({ name, because }) => `; not needed: ${name} (${because})`);
+  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({
+    rule: `${rule}${waived.join('')}`,
+    note: reason,
+  }));
   if (!(await world.store.create(grant, said, 'person'))) return null;
   await world.scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
+  // Before the message: a request whose message is not posted is looked at again, with all that is scheduled of it.
+  await scheduleEscalation(world, grant);
   await tell(world, grant.id, 'message');
-  if (grant.approvalsNeeded === 0) return approve(world, grant, null, rule, '');
+  if (grant.approvalsNeeded === 0) return approve(world, grant, { by: null, rule });
   const { reminder } = world.policies.current().approvals;
   if (reminder !== undefined)
     await world.scheduler.schedule(job('remind', grant.id), grant.createdAt + reminder * 1000);

@@ -1,9 +1,17 @@
 import { askedAs } from '../../domain/decide/asked.ts';
+import { askedLists } from '../../domain/decide/steps.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import { type Entry, identify, type Person } from '../../domain/people/people.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/policy/identity.ts';
-import { type Policy, type Principals, type Profile, profileNamed } from '../../domain/policy/policy.ts';
+import {
+  decidersOf,
+  type Policy,
+  type Principals,
+  type Profile,
+  profileNamed,
+  together,
+} from '../../domain/policy/policy.ts';
 import { answering } from '../people/who.ts';
 import type { Naming } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
@@ -28,10 +36,10 @@ export async function namingOf(world: World, grant: Grant): Promise<ReadonlyMap<
   const profile = profileNamed(policy, grant.profile);
   const named = new Map<string, Naming>();
   if (profile === undefined) return named;
-  const { approvers, approval } = profile;
-  // What the policy approves by itself asks nobody.
-  const callsNobody = approval.notify.mention === 'none' || (grant.state === 'pending' && grant.approvalsNeeded === 0);
+  const { approval } = profile;
+  const callsNobody = approval.notify.mention === 'none';
   const quiet = await quietOf(world, policy, profile);
+  const approvers = together(askedLists(grant, profile, world.clock.now()));
   for (const user of approvers.users.slice(0, MOST_NAMED))
     named.set(user, await namingOfUser(world, policy, grant, user, callsNobody ? null : quiet));
   for (const group of approvers.groups) {
@@ -40,6 +48,12 @@ export async function namingOf(world: World, grant: Grant): Promise<ReadonlyMap<
       : await namingOfGroup(world, group, grant, approval.notify.quiet, quiet);
     if (naming !== null) named.set(group, naming);
   }
+  // Nobody is called before their turn, or for what the policy approves by itself.
+  const others = together(decidersOf(grant.profile, profile));
+  const isAsked = (entry: string) => [...approvers.users, ...approvers.groups].includes(entry);
+  for (const user of others.users.filter((one) => !isAsked(one)).slice(0, MOST_NAMED)) named.set(user, words(user));
+  for (const group of others.groups.filter((one) => !isAsked(one)))
+    named.set(group, words(await handleOf(world, group)));
   return named;
 }
 
@@ -120,7 +134,9 @@ async function personOf(world: World, { identity }: Policy, slackId: string): Pr
 
 /** As what somebody is asked, as far as that can be read; null: they are not. */
 const entryFor = (world: World, policy: Policy, grant: Grant, person: Person): Promise<Entry | 'unknown' | null> =>
-  answering(world, askedAs(policy, grant, person), 'recently').catch(() => 'unknown' as const);
+  answering(world, askedAs({ policy, now: world.clock.now() }, grant, person), 'recently').catch(
+    () => 'unknown' as const,
+  );
 
 /** A person who is asked by a direct message, and the entry of the policy that names them. */
 export interface Asked {
@@ -135,7 +151,8 @@ export async function peopleToAsk(world: World, grant: Grant): Promise<Asked[]> 
   if (!isAskedDirectly(grant, profile)) return [];
   const quiet = await quietOf(world, policy, profile);
   const asked: Asked[] = [];
-  const candidates = await candidatesOf(world, policy, profile.approvers);
+  const lists = askedLists(grant, profile, world.clock.now());
+  const candidates = await candidatesOf(world, policy, together(lists));
   for (const slackId of candidates.filter((id) => !quiet.has(id)).slice(0, MOST_LOOKED_AT)) {
     const entry = await entryOf(world, policy, grant, slackId);
     if (entry !== null) asked.push({ slackId, entry });

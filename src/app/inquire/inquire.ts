@@ -9,7 +9,7 @@ import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
 import { isSystemNamespace, matchesNamespace, profileNamed } from '../../domain/policy/policy.ts';
 import { seenBy } from '../people/seen-by.ts';
-import { answering, personBehind } from '../people/who.ts';
+import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
 import type { Anew, Inspected, Offer } from '../ports/use-cases.ts';
 import { type View } from '../ports/view.ts';
@@ -64,7 +64,7 @@ export async function workloads(
 /** Everything about one, as it is on record. @throws Refusal for who may not read it */
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
   const seen = await seenBy(world, slackId, id);
-  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster);
+  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster, world.clock.now());
   throw new Refusal(
     'readers',
     `${id} is shown to its requester, to those who may decide on it or end it, and in the channel of its message.`,
@@ -96,7 +96,7 @@ export async function inspect(world: World, slackId: string, id: GrantId): Promi
   const read = await seenBy(world, slackId, id);
   if ('access' in read) return read;
   const { grant } = read;
-  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster, world.clock.now());
   return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
 }
 
@@ -123,13 +123,13 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
   const person = await personBehind(world, slackId);
   const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
   const waiting = await waitingFor(world, person);
-  const view = (grant: Grant) => viewOf(grant, policy, world.cluster);
+  const view = (grant: Grant) => viewOf(grant, policy, world.cluster, world.clock.now());
   return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
 }
 
 /** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */
 async function waitingFor(world: World, person: Person): Promise<{ grants: Grant[]; more: boolean }> {
-  const policy = world.policies.current();
+  const rules = rulesNow(world);
   const pending = new Map<GrantId, GrantSummary>();
   for await (const portion of world.store.summaries())
     for (const summary of portion) if (summary.state === 'pending') pending.set(summary.id, summary);
@@ -138,7 +138,7 @@ async function waitingFor(world: World, person: Person): Promise<{ grants: Grant
   let read = 0;
   for (; read < ids.length && grants.length < PAGE; read += PAGE)
     for (const grant of (await world.store.records(ids.slice(read, read + PAGE))).toSorted(newestFirst))
-      if (grant.state === 'pending' && (await answering(world, mayDecide(policy, grant, person), 'recently')).allowed)
+      if (grant.state === 'pending' && (await answering(world, mayDecide(rules, grant, person), 'recently')).allowed)
         grants.push(grant);
   return { grants, more: read < ids.length };
 }

@@ -1,4 +1,14 @@
-import { type Act, type Decided, decide, type Giving, type Parties, type Terms } from '../../domain/decide/decide.ts';
+import {
+  type Act,
+  type Approval,
+  type Decided,
+  decide,
+  type Giving,
+  type Parties,
+  type Reviewing,
+  type Rules,
+  type Terms,
+} from '../../domain/decide/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -55,16 +65,21 @@ export function requesterOf(world: World, grant: Grant): Promise<Person | Refusa
 
 type Allowed<T> = Extract<Decided<T>, { readonly allowed: true }>;
 
-/** Has it decided by the policy as it is now. @throws Refusal */
-export async function mustBeAllowed(world: World, act: Giving, parties: Parties): Promise<Allowed<Terms>>;
-export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>>;
-export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>> {
-  const rules = {
+/** What decisions are made by now. */
+export function rulesNow(world: World): Rules {
+  return {
     policy: world.policies.current(),
     closedNamespaces: world.cluster.closedNamespaces,
     now: world.clock.now(),
   };
-  const decided = await answering(world, decide(rules, act, parties));
+}
+
+/** Has it decided by the policy as it is now. @throws Refusal */
+export async function mustBeAllowed(world: World, act: Approval, parties: Parties): Promise<Allowed<Terms & Reviewing>>;
+export async function mustBeAllowed(world: World, act: Giving, parties: Parties): Promise<Allowed<Terms>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>> {
+  const decided = await answering(world, decide(rulesNow(world), act, parties));
   if (!decided.allowed) throw decided.refusal;
   return decided;
 }

@@ -9,6 +9,8 @@ export type News =
   | 'message' // post the approval message, or bring it up to date
   | 'unposted' // DM to the requester: the approval message can't be posted
   | 'reminder' // into the message's thread: still waiting
+  | 'step' // into the message's thread: the next step is asked
+  | 'escalated' // into the message's thread: more people may decide
   | 'asked-again' // into the message's thread: the plan differs now
   | 'granted' // DM to the requester: approved, with what to run
   | 'denied'

@@ -1,7 +1,8 @@
+import { nextEscalation, untoldEscalations } from '../../domain/decide/steps.ts';
 import { Undeliverable } from '../../domain/errors.ts';
 import { become, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
-import { channelOf } from '../../domain/policy/policy.ts';
+import { channelOf, profileNamed } from '../../domain/policy/policy.ts';
 import { job, unschedule, warningAt } from '../common/schedule.ts';
 import { alarm, noting, tell, tellEnd } from '../common/telling.ts';
 import { applyGrant } from '../grant/apply.ts';
@@ -28,6 +29,8 @@ export async function runJob(world: World, due: Job): Promise<void> {
       return warn(world, due.id);
     case 'remind':
       return remind(world, due.id);
+    case 'escalate':
+      return escalate(world, due.id);
     case 'tell':
       return deliver(world, due.id, due.news);
     case 'ask':
@@ -68,21 +71,36 @@ async function remind(world: World, id: GrantId): Promise<void> {
   if (grant?.state === 'pending') await tell(world, id, 'reminder');
 }
 
+/** Who may decide is judged by the time at each click; here it is only told. */
+async function escalate(world: World, id: GrantId): Promise<void> {
+  const grant = await world.store.get(id);
+  if (grant === null) return;
+  const profile = profileNamed(world.policies.current(), grant.profile);
+  const now = world.clock.now();
+  if (untoldEscalations(grant, profile, now).length > 0) await tell(world, id, 'escalated');
+  const next = nextEscalation(grant, profile, now);
+  if (next !== null) await world.scheduler.schedule(job('escalate', id), next);
+}
+
 /** News that tells of the end. */
 const OF_THE_END: ReadonlySet<News> = new Set(['denied', 'cancelled', 'timed-out', 'ended']);
 /** News with which the message of the request is written anew. */
 const IN_THE_MESSAGE: ReadonlySet<News> = new Set([
   'message',
   'reminder',
+  'step',
+  'escalated',
   'asked-again',
   'extension',
   'extension-answer',
 ]);
 
 /** What the message of a request shows. */
-const shown = ({ state, digest, decisions, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
-  JSON.stringify([state, digest, decisions, extension, extensionDenied, expiresAt, remarks]);
+const shown = ({ state, digest, decisions, waived, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
+  JSON.stringify([state, digest, decisions, waived, extension, extensionDenied, expiresAt, remarks]);
 
+/** As many as a policy can have of one request. */
+const MOST_ESCALATIONS = 50;
 /** Seconds. */
 const A_DAY = 86_400;
 
@@ -117,9 +135,11 @@ const isWaiting = ({ state, extension }: Grant): boolean =>
 /** What is told, with those who may decide looked up where it names them. */
 async function viewed(world: World, grant: Grant, news: News): Promise<View> {
   const naming = isWaiting(grant) && NAMES_APPROVERS.has(news) ? await namingOf(world, grant) : undefined;
-  return viewOf(grant, world.policies.current(), world.cluster, naming);
+  return viewOf(grant, world.policies.current(), world.cluster, world.clock.now(), naming);
 }
 
+/** News by which more people may come to be asked. */
+const ASKS: ReadonlySet<News> = new Set(['message', 'step', 'escalated']);
 /** Seconds; nobody waits longer. */
 const A_MONTH = 30 * A_DAY;
 
@@ -138,7 +158,11 @@ async function ask(world: World, id: GrantId, slackId: string): Promise<void> {
   const grant = await world.store.get(id);
   const asked = grant === null ? null : await stillAsked(world, grant, slackId);
   if (grant === null || asked === null) return;
-  await world.notifier.ask(viewOf(grant, world.policies.current(), world.cluster), slackId, asked.entry);
+  await world.notifier.ask(
+    viewOf(grant, world.policies.current(), world.cluster, world.clock.now()),
+    slackId,
+    asked.entry,
+  );
 }
 
 /** The notifier leaves out what is no longer true of the grant as it is now. */
@@ -150,15 +174,20 @@ async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   // The jobs that tell may run again after a fault; people are told once.
   if ((end && grant.endTold) || (news === 'granted' && grant.thread !== null)) return;
   const reading = readingOnce(world);
-  const learnt = await world.notifier
-    .deliver(await viewed(reading, grant, news), news)
-    .catch((error: unknown) => undelivered(world, grant, error));
-  const change = { ...learnt, ...(end ? { endTold: true } : {}) };
+  const view = await viewed(reading, grant, news);
+  const escalated = news === 'escalated' ? view.escalations.map(({ key }) => key) : [];
+  if (news === 'escalated' && escalated.length === 0) return;
+  const learnt = await world.notifier.deliver(view, news).catch((error: unknown) => undelivered(world, grant, error));
+  const change = {
+    ...learnt,
+    ...(end && { endTold: true }),
+    ...(escalated.length > 0 && { escalated: [...(grant.escalated ?? []), ...escalated].slice(-MOST_ESCALATIONS) }),
+  };
   const result =
     Object.keys(change).length > 0 ? await world.store.change(id, (current) => ({ ...current, ...change })) : null;
   if (!IN_THE_MESSAGE.has(news)) return;
   const now = result?.grant ?? (await world.store.get(id));
-  if (news === 'message' && now !== null) await askDirectly(reading, now);
+  if (ASKS.has(news) && now !== null) await askDirectly(reading, now);
   // A newer state may have been shown while this one was on its way, or by a worker that died with it on its way: the last word is the newest.
   const late = news !== 'message' && hasEnded(grant.state);
   if (now !== null && (late || shown(now) !== shown(grant))) await tell(world, id, 'message');

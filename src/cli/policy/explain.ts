@@ -2,7 +2,9 @@ import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { allowedBy, concluded, deniedBy, type Person, ruleOf } from '../../domain/people/people.ts';
+import { describeConditions, describePeople } from '../../domain/policy/conditions-in-words.ts';
 import {
+  approvalOf,
   automaticEntries,
   describeDurations,
   describeRights,
@@ -110,21 +112,21 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
 
 /** What a profile gives, rule by rule, to whom, and who decides. */
 function describeProfile(policy: Policy, name: string, profile: Profile): string[] {
-  const { approvals, approvers, deny, requesters, rights } = profile;
+  const { deny, requesters, rights } = profile;
   const kits = (rights ?? []).flatMap((kit) => [
     `  ${kit}: ${describeKit(kit)}`,
     ...rulesOfKits([kit], null).map((rule) => `    ${describeRule(rule)}`),
   ]);
-  const denied = describePrincipals(deny);
+  const denied = describePeople(deny);
   return [
     `${name}: ${describeRights(profile)}; ${profile.scope === 'workload' ? 'one workload' : 'a whole namespace'}; namespaces ${profile.namespaces.join(', ')}`,
     ...kits,
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
-    `  may ask: ${describePrincipals(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
-    `  approvals needed: ${approvals}, by ${describePrincipals(approvers)}`,
+    `  may ask: ${describePeople(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
+    ...describeSteps(profile).map((line) => `  ${line}`),
     ...automaticEntries(profile).map(({ when }) => {
-      const who = when.members === undefined ? 'everybody who may ask' : describePrincipals(when.members);
+      const who = when.members === undefined ? 'everybody who may ask' : describePeople(when.members);
       return `  without a person: ${describeCondition(profile, when)}, to ${who}`;
     }),
   ];
@@ -153,6 +155,36 @@ function standing(list: Principals, person: Person, known: ReadonlySet<string>):
     : { verdict: 'perhaps', words: `only as a member of ${others}` };
 }
 
+/** Which steps a person may approve; of the short form there is one. */
+function approving(profile: Profile, person: Person, known: ReadonlySet<string>): Standing {
+  const { steps } = approvalOf(profile);
+  const all = steps.flatMap(({ name, from, escalate }) =>
+    [{ ...from, after: 0 }, ...escalate].map(({ people, after }) => {
+      const { verdict, words } = standing(people, person, known);
+      const step =
+        profile.approvers === undefined ? `step ${name}${after > 0 ? ` after ${formatDuration(after)}` : ''}: ` : '';
+      return { verdict, words: `${step}${words}` };
+    }),
+  );
+  const some = all.filter(({ verdict }) => verdict !== 'no');
+  const verdict = some.find((one) => one.verdict === 'yes')?.verdict ?? some[0]?.verdict ?? 'no';
+  return { verdict, words: some.map(({ words }) => words).join('; ') || 'no' };
+}
+
+/** Who decides, a line a step. */
+function describeSteps(profile: Profile): string[] {
+  const { order, steps } = approvalOf(profile);
+  if (profile.approvers !== undefined)
+    return steps.map(({ count, from }) => `approvals needed: ${count}, by ${describePeople(from.people)}`);
+  return [
+    `approvals needed: ${order === 'sequence' ? 'one step after the other' : 'all steps at once'}, each person for one step`,
+    ...steps.flatMap(({ name, count, from, unless, escalate }) => [
+      `  ${name}: ${count}, by ${describePeople(from.people)}${unless === null ? '' : `; not needed ${describeConditions(unless.when)}`}`,
+      ...escalate.map(({ after, people }) => `    after ${formatDuration(after)} also by ${describePeople(people)}`),
+    ]),
+  ];
+}
+
 function describeOthers(list: Principals, known: ReadonlySet<string>): string {
   return [
     ...list.groups.filter((id) => !known.has(id)).map((id) => `group ${id}`),
@@ -172,7 +204,7 @@ function tell(
   const lines = [`${name}: ${describeRights(profile)}; namespaces ${profile.namespaces.join(', ')}`];
   if (denied.is === 'named') return { lines: [...lines, `  denied: ${ruleOf(denied.entry)}`], something: false };
   const asks = standing(profile.requesters, person, known);
-  const approves = standing(profile.approvers, person, known);
+  const approves = approving(profile, person, known);
   lines.push(`  may ask: ${asks.words}`);
   if (asks.verdict !== 'no') {
     const target =
@@ -181,7 +213,7 @@ function tell(
     lines.push(
       `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     );
-    lines.push(`    approvals needed: ${profile.approvals}, by ${describePrincipals(profile.approvers)}`);
+    lines.push(...describeSteps(profile).map((line) => `    ${line}`));
     if (profile.automatic !== undefined)
       lines.push(`    without a person: ${describeAutomatic(profile, person, known)}`);
   }
@@ -202,8 +234,4 @@ function describeAutomatic(profile: Profile, person: Person, known: ReadonlySet<
       return `${describeCondition(profile, when)}, ${who}`;
     })
     .join('; or ');
-}
-
-function describePrincipals({ users, groups, channels }: Principals): string {
-  return [...users, ...groups.map((id) => `group ${id}`), ...channels.map((id) => `channel ${id}`)].join(', ');
 }

@@ -2,23 +2,37 @@ import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
 import { Refusal, UnreadableMembers } from '../errors.ts';
-import { approvalsOf, type Decision, type Extension, type Grant, holdsAccess } from '../grant/grant.ts';
+import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
   type AutomaticEntry,
+  approvalOf,
   automaticEntries,
+  decidersOf,
   describeDurations,
   isSystemNamespace,
   matchesNamespace,
   type Policy,
   type Profile,
+  placeOf,
   profileNamed,
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
-import { missedConditions } from './conditions.ts';
+import { type Circumstances, missedConditions } from './conditions.ts';
 import { whyNotNote } from './notes.ts';
+import {
+  approvalsOfSteps,
+  decidableBy,
+  progressOf,
+  type StepProgress,
+  type Waiting,
+  waitingExtension,
+  waitingRequest,
+  waivedSteps,
+  wouldCount,
+} from './steps.ts';
 
 /** The longest reason that is taken: a message shows it whole. */
 export const LONGEST_REASON = 500;
@@ -76,8 +90,16 @@ export interface Terms {
   readonly duration: number;
   /** How many people must approve; 0: a condition of the policy is met. */
   readonly approvals: number;
+  /** The steps that are not needed. */
+  readonly waived: readonly WaivedStep[];
   /** Of a preview: the one condition without which the policy itself would have approved it, as a sentence. */
   readonly missed: string | null;
+}
+
+/** What somebody may do who approves. */
+export interface Reviewing {
+  /** The names of the steps that this person may decide now, also of those whose turn has not come: each may be what the approval counts for. */
+  readonly steps: readonly string[];
 }
 
 /** A decision with the rule of the policy that made it. */
@@ -113,19 +135,21 @@ function firstRefusal(...checks: (() => Why)[]): Why {
  * The one entry for every decision: may this be done now? First whether the actor may act (explicit deny before all else), then whether the
  * requester would be given it by the policy as it is now (explicit deny first again): a stranger is not told what it says of somebody else.
  */
+export function decide(rules: Rules, act: Approval, parties: Parties): Asking<Decided<Terms & Reviewing>>;
 export function decide(rules: Rules, act: Giving, parties: Parties): Asking<Decided<Terms>>;
 export function decide(rules: Rules, act: Act, parties: Parties): Asking<Decided>;
 export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): Asking<Decided> {
   if (act.kind === 'end') return yield* decideEnd(rules.policy, act.grant, actor);
   const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
   if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
-  const may = yield* mayAct(rules.policy, act, actor, requester);
+  const may = yield* mayAct(rules, act, actor, requester);
   if (!may.allowed) return may;
   const why = whyNotSo(rules.policy, act);
   if (why !== null) return why;
   if (act.kind === 'deny') return may;
   const given = yield* decideGift(rules, act, requester);
-  if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may.rule } : given;
+  // Which steps are needed was found out with the actor, before which of them that person may decide.
+  if (given.allowed) return act.kind === 'approve' ? { ...given, ...may } : given;
   const isActor = !(requester instanceof Refusal) && requester.slackId === actor?.slackId;
   return isActor ? given : aboutRequester(given, act);
 }
@@ -139,16 +163,17 @@ function whyNotSo(policy: Policy, act: Act): Why {
 }
 
 function* mayAct(
-  policy: Policy,
+  rules: Pick<Rules, 'policy' | 'now'>,
   act: Exclude<Act, Ending>,
   actor: Person | null,
   requester: Person | Refusal,
 ): Asking<Decided> {
+  const { policy } = rules;
   if (act.kind === 'request' || act.kind === 'apply') return { allowed: true, rule: 'requester' };
   if (actor === null) return NOBODY;
   const why = yield* denied(policy, act.grant.profile, actor);
   if (why !== null) return why;
-  if (act.kind !== 'extend') return yield* mayReview(policy, act, actor, requester);
+  if (act.kind !== 'extend') return yield* mayReview(rules, act, actor, requester);
   return isSamePerson(actor, act.grant.requester)
     ? { allowed: true, rule: 'requester' }
     : refuse('extend', 'Only the requester asks for a longer window.', 'Ask for a grant of your own.');
@@ -178,7 +203,7 @@ function* termsOfRequest(
   requester: Person,
   rule: string,
 ): Asking<Decided<Terms>> {
-  const byPeople = { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null } as const;
+  const byPeople = { allowed: true, rule, profile, duration, ...approvalsWithout(profile, []), missed: null } as const;
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
@@ -191,7 +216,10 @@ function* termsOfRequest(
     act.kind === 'request' && act.isPreview === true,
   );
   if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
-  if (!isByPolicy) return automatic.is === 'unmet' ? { ...byPeople, missed: automatic.missed } : byPeople;
+  if (!isByPolicy) {
+    const missed = automatic.is === 'unmet' ? automatic.missed : null;
+    return { ...byPeople, ...(yield* approvalsFor(profile, ask, duration, requester, now)), missed };
+  }
   return automatic.is === 'unknown'
     ? unread(automatic.entry, automatic.retryIn, 'Whether the policy still approves this by itself is not known.')
     : refuse(
@@ -199,6 +227,37 @@ function* termsOfRequest(
         'The condition by which the policy approved this by itself is not met any more.',
         'Ask again: people decide.',
       );
+}
+
+type Approvals = Pick<Terms, 'approvals' | 'waived'>;
+
+const approvalsWithout = (profile: Profile, waived: readonly WaivedStep[]): Approvals => ({
+  approvals: approvalsOfSteps(profile, waived),
+  waived,
+});
+
+/** How many people must approve what is asked for now. */
+function* approvalsFor(
+  profile: Profile,
+  { profile: name, target }: Pick<Ask, 'profile' | 'target'>,
+  duration: number,
+  requester: Person,
+  now: Instant,
+): Asking<Approvals> {
+  const circumstances: Circumstances = { namespace: target.namespace, duration, now };
+  return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
+}
+
+/** The same for a request whose plan is another now, so that its steps are asked again. */
+export function* approvalsAgain(
+  { policy, now }: Pick<Rules, 'policy' | 'now'>,
+  grant: Grant,
+  requester: Person,
+): Asking<Approvals> {
+  const profile = profileNamed(policy, grant.profile);
+  // Without its profile nobody can approve it; that it is one keeps the policy from approving it by itself.
+  if (profile === undefined) return { approvals: Math.max(1, grant.approvalsNeeded), waived: [] };
+  return yield* approvalsFor(profile, grant, grant.duration, requester, now);
 }
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
@@ -412,27 +471,36 @@ function* membersOf(
   { path, when: { members } }: AutomaticEntry,
   person: Person,
 ): Asking<{ readonly is: 'met'; readonly rule: string } | Exclude<Listing, { readonly is: 'named' }>> {
-  const at = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
-  const rule = `profiles.${profile}${at}`;
+  const rule = placeOf(profile, path);
   if (members === undefined) return { is: 'met', rule };
   const listing = yield* allowedBy({ [rule]: members }, person);
   return listing.is === 'named' ? { is: 'met', rule: ruleOf(listing.entry) } : listing;
 }
 
-/** May this person decide on a request that waits? The first half of a review: it lists what waits for somebody. */
-export function* mayDecide(policy: Policy, grant: Grant, person: Person): Asking<Decided> {
-  const act = { kind: 'approve', of: 'request', grant } as const;
-  if (profileNamed(policy, grant.profile) === undefined) return noProfile(policy, act, grant.profile);
-  return yield* mayAct(policy, act, person, grant.requester);
+/** May this person decide on what waits, a request or a longer window? The first half of a review: it lists what waits for somebody. */
+export function* mayDecide(rules: Pick<Rules, 'policy' | 'now'>, grant: Grant, person: Person): Asking<Decided> {
+  const act = { kind: 'approve', of: grant.extension === null ? 'request' : 'extension', grant } as const;
+  if (profileNamed(rules.policy, grant.profile) === undefined) return noProfile(rules.policy, act, grant.profile);
+  return yield* mayAct(rules, act, person, grant.requester);
+}
+
+/** What waits for people, and how long access would last by it. */
+function waitingOf(of: Subject, grant: Grant): { readonly waiting: Waiting; readonly duration: number } {
+  const { extension, startsAt, expiresAt } = grant;
+  if (of === 'request') return { waiting: waitingRequest(grant), duration: grant.plan.duration };
+  if (extension === null || startsAt === null || expiresAt === null)
+    return { waiting: { approvals: [], waived: [], askedAt: grant.createdAt }, duration: grant.duration };
+  const window = Math.ceil((expiresAt - startsAt) / 1000);
+  return { waiting: waitingExtension(extension), duration: window + extension.duration };
 }
 
 /** Whether somebody decides, whom the policy does not deny it. Of the requester both count: who asked, and who that account is now. */
 function* mayReview(
-  policy: Policy,
+  { policy, now }: Pick<Rules, 'policy' | 'now'>,
   { kind, of, grant }: Approval | Denial,
   reviewer: Person,
   requester: Person | Refusal,
-): Asking<Decided> {
+): Asking<Decided<Reviewing & Approvals>> {
   const path = `profiles.${grant.profile}`;
   const profile = policy.profiles[grant.profile] as Profile;
   const isOwn =
@@ -443,31 +511,80 @@ function* mayReview(
       'Nobody decides on a request of their own.',
       'Another approver must press the button.',
     );
-  if (decisionsOn(grant, of).some((d) => d.verdict === kind && d.by !== null && isSamePerson(d.by, reviewer)))
+  const { waiting, duration } = waitingOf(of, grant);
+  if (kind === 'approve' && waiting.approvals.some(({ by }) => by !== null && isSamePerson(by, reviewer)))
     return refuse(
       'approvals',
       'You have decided on this already: each person counts once.',
       'Another approver must press the button.',
     );
-  const listing = yield* allowedBy({ [`${path}.approvers`]: profile.approvers }, reviewer);
-  return verdictOf(listing, `Whether you are an approver of profile '${grant.profile}' is not known.`, () =>
-    refuse(
-      `${path}.approvers`,
-      `You are not an approver of profile '${grant.profile}'.`,
+  const approval = approvalOf(profile);
+  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, now };
+  const waived =
+    kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
+  const stands: Waiting = { ...waiting, waived };
+  const { steps } = progressOf(approval, stands);
+  const { rules, unknown } = yield* decidableBy(grant.profile, steps, reviewer, now);
+  const names = steps.filter(({ step }) => rules.has(step.name));
+  const asked = names.filter(({ askedAt }) => askedAt !== null);
+  const [first] = asked;
+  const counts = kind === 'deny' ? first !== undefined : wouldCount(approval, stands, [...rules.keys()]);
+  if (first !== undefined && counts)
+    return {
+      allowed: true,
+      rule: rules.get((asked.find(({ isComplete }) => !isComplete) ?? first).step.name) ?? '',
+      steps: [...rules.keys()],
+      ...approvalsWithout(profile, waived),
+    };
+  if (unknown !== null)
+    return unread(
+      unknown.entry,
+      unknown.retryIn,
+      `Whether you are an approver of profile '${grant.profile}' is not known.`,
+    );
+  return whyNotCounted(grant.profile, profile, steps, names);
+}
+
+/** A step that people were asked to decide stays needed, and one that was waived is needed where its conditions do not hold any more. */
+function* stillWaived(
+  profile: string,
+  { steps }: ReturnType<typeof approvalOf>,
+  { waived }: Waiting,
+  circumstances: Circumstances,
+  requester: Person | Refusal,
+): Asking<WaivedStep[]> {
+  if (requester instanceof Refusal) return [];
+  const were = steps.filter(({ name }) => waived.some((one) => one.name === name));
+  return yield* waivedSteps(profile, were, circumstances, requester);
+}
+
+/** Why nobody needs this person's word now. `own`: the steps that this person may decide. */
+function whyNotCounted(
+  name: string,
+  profile: Profile,
+  steps: readonly StepProgress[],
+  own: readonly StepProgress[],
+): No {
+  const path = `profiles.${name}`;
+  const [first] = own;
+  if (first === undefined)
+    return refuse(
+      profile.approvers === undefined ? `${path}.approval.steps` : `${path}.approvers`,
+      `You are not an approver of profile '${name}'.`,
       'The message of the request names those who are.',
-    ),
+    );
+  const open = steps.filter(({ askedAt, isComplete }) => askedAt !== null && !isComplete).map(({ step }) => step.name);
+  if (own.every(({ askedAt }) => askedAt === null))
+    return refuse(
+      `${path}.approval.order`,
+      `Step '${first.step.name}' has not been asked yet.`,
+      `It is asked when the step before it is complete; now it is the turn of '${open.join("', '")}'.`,
+    );
+  return refuse(
+    'approvals',
+    `Enough people have approved for what you may decide: ${own.map(({ step }) => step.name).join(', ')}.`,
+    open.length === 0 ? 'There is nothing left to approve.' : `Others must press the button, for: ${open.join(', ')}.`,
   );
-}
-
-/** What was decided on what waits now. */
-function decisionsOn(grant: Grant, of: Subject): readonly Decision[] {
-  if (of === 'extension') return grant.extension?.approvals ?? [];
-  return grant.decisions.filter((d) => d.digest === grant.digest);
-}
-
-/** How many more people must approve. */
-export function approvalsMissing(grant: Grant): number {
-  return Math.max(0, grant.approvalsNeeded - approvalsOf(grant).length);
 }
 
 /**
@@ -480,7 +597,7 @@ function* decideEnd(policy: Policy, grant: Grant, actor: Person | null): Asking<
   const profile = profileNamed(policy, grant.profile);
   const lists = {
     administrators: policy.administrators,
-    ...(profile === undefined ? {} : { [`profiles.${grant.profile}.approvers`]: profile.approvers }),
+    ...(profile === undefined ? {} : decidersOf(grant.profile, profile)),
   };
   return verdictOf(yield* allowedBy(lists, actor), 'Whether you may end this is not known.', () =>
     refuse(
@@ -549,13 +666,12 @@ function* decideExtension(
       `With ${formatDuration(duration)} more the window would be longer than the ${formatDuration(profile.duration.maximum)} that profile '${grant.profile}' allows.`,
       room > 0 ? `Ask for ${formatDuration(room)} at most.` : 'Make a new request when this one has ended.',
     );
-  if (act.kind !== 'extend')
-    return { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null };
+  const byPeople = { allowed: true, rule, profile, duration, ...approvalsWithout(profile, []), missed: null } as const;
+  if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
   const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester, now, false);
-  return automatic.is === 'met'
-    ? { allowed: true, rule: automatic.rule, profile, duration, approvals: 0, missed: null }
-    : { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null };
+  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
+  return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, now)) };
 }
 
 /** What approvers of an extension agree to: the grant as it was approved, its end, and so much more. */

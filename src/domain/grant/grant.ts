@@ -52,6 +52,15 @@ export interface Decision {
   readonly note: string;
   /** The digest of the plan that was decided on. */
   readonly digest: string;
+  /** Of an approval: the names of the steps that this person could decide at that moment. Left out: the only step that there was. */
+  readonly steps?: readonly string[];
+}
+
+/** A step of the policy that is not needed, since what stands under its `unless` held when it would have been asked. */
+export interface WaivedStep {
+  readonly name: string;
+  /** Those conditions, as a phrase. */
+  readonly because: string;
 }
 
 /** A wish for a longer window, decided like a request. */
@@ -63,6 +72,8 @@ export interface Extension {
   /** The wish that it took the place of, in seconds; null: there was none. */
   readonly replaces: number | null;
   readonly approvals: readonly Decision[];
+  /** Left out: none. */
+  readonly waived?: readonly WaivedStep[];
 }
 
 /** Why an ending was begun. It names the end state: `expired`, `revoked`, or `failed` (an incident or a failure to apply). */
@@ -107,6 +118,12 @@ export interface Grant {
   readonly digest: string;
   /** How many different people must approve; 0: the policy itself did. */
   readonly approvalsNeeded: number;
+  /** The steps that are not needed; left out: none. */
+  readonly waived?: readonly WaivedStep[];
+  /** When the steps were asked, where that was after the request: the plan, or which steps are needed, has changed. */
+  readonly askedAt?: Instant;
+  /** Which escalations of what waits were told, by their keys; left out: none. */
+  readonly escalated?: readonly string[];
   readonly decisions: readonly Decision[];
   readonly createdAt: Instant;
   /** When a pending request times out. */

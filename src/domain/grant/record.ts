@@ -39,7 +39,9 @@ const decision = z.looseObject({
   rule: text,
   note: text,
   digest: text,
+  steps: texts.exactOptional(),
 });
+const waived = z.array(z.looseObject({ name: text, because: text }));
 const endpoint = z.union([
   z.looseObject({ namespace: text, kind: text, name: text }),
   z.looseObject({ cidr: text, except: texts.exactOptional() }),
@@ -134,6 +136,9 @@ export const grantRecord = z.looseObject({
   plan,
   digest: text,
   approvalsNeeded: z.int().min(0),
+  waived: waived.exactOptional(),
+  askedAt: instant.exactOptional(),
+  escalated: texts.exactOptional(),
   decisions: z.array(decision),
   createdAt: instant,
   pendingUntil: instant,
@@ -146,6 +151,7 @@ export const grantRecord = z.looseObject({
       asks: z.int(),
       replaces: z.number().nullable(),
       approvals: z.array(decision),
+      waived: waived.exactOptional(),
     })
     .nullable(),
   extensionDenied: decision.nullable().default(null),

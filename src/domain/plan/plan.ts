@@ -151,8 +151,10 @@ export interface Plan {
 
 /** The digest of a profile as it is in the policy, without what only says how people are asked: that changes nothing of what is approved. */
 export function digestOfProfile({ approval, ...profile }: Profile): string {
-  const { note: _note, notify: _notify, ...decided } = approval;
-  return digestOf({ ...profile, ...(Object.keys(decided).length > 0 && { approval: decided }) });
+  const { note: _note, notify: _notify, order, ...decided } = approval;
+  // An order of no steps is none.
+  const bound = decided.steps === undefined ? decided : { order, ...decided };
+  return digestOf({ ...profile, ...(Object.keys(bound).length > 0 && { approval: bound }) });
 }
 
 /** The grant's own objects in the network, without what others have to do with them and without addresses. */

@@ -1,7 +1,11 @@
 import { canonical } from '../canonical.ts';
 import { formatDuration } from '../duration.ts';
 import { describeRule, growth } from '../rights/coverage.ts';
+import { describeConditions } from './conditions-in-words.ts';
 import {
+  type Approval,
+  type ApprovalStep,
+  approvalOf,
   automaticEntries,
   describeRights,
   matchesNamespace,
@@ -75,13 +79,12 @@ const UNDERSTOOD = [
 function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChange[] {
   return [
     ...listed(`${where}.requesters`, old.requesters, now.requesters, 'may ask', 'weaker'),
-    ...listed(`${where}.approvers`, old.approvers, now.approvers, 'may approve', 'weaker'),
     ...listed(`${where}.deny`, old.deny, now.deny, 'is denied', 'stricter'),
-    ...compared(`${where}.approvals`, old.approvals, now.approvals, 'stricter', String),
+    ...approvalChanges(where, old, now),
     ...switched(`${where}.selfApproval`, old.selfApproval, now.selfApproval),
     ...notesOf(`${where}.approval.note`, old.approval.note, now.approval.note),
     ...others(`${where}.approval.notify.`, old.approval.notify, now.approval.notify, []),
-    ...others(`${where}.approval.`, old.approval, now.approval, ['note', 'notify']),
+    ...others(`${where}.approval.`, old.approval, now.approval, ['order', 'steps', 'note', 'notify']),
     ...compared(`${where}.duration.maximum`, old.duration.maximum, now.duration.maximum, 'weaker', formatDuration),
     ...compared(`${where}.duration.default`, old.duration.default, now.duration.default, 'weaker', formatDuration),
     ...covered(`${where}.namespaces`, old.namespaces, now.namespaces),
@@ -109,6 +112,91 @@ function listed(
       .filter((who) => !after.includes(who))
       .map((who) => change(where, reverse(joining), `${who} ${does} no more`)),
   ];
+}
+
+/** Steps are the same by their names; where there is one before and after, by that. */
+function approvalChanges(where: string, old: Profile, now: Profile): PolicyChange[] {
+  const [before, after] = [approvalOf(old), approvalOf(now)];
+  const isShort = old.approvers !== undefined && now.approvers !== undefined;
+  const isOne = before.steps.length === 1 && after.steps.length === 1;
+  const at = (name: string) => `${where}.approval.steps.${name}`;
+  const pairs = before.steps.map((step) => ({
+    was: step,
+    is: isOne ? after.steps[0] : after.steps.find(({ name }) => name === step.name),
+  }));
+  const added = after.steps.filter((step) => !pairs.some(({ is }) => is === step));
+  return [
+    ...pairs.flatMap(({ was, is }) =>
+      is === undefined
+        ? [change(at(was.name), 'weaker', `is gone: ${describeStep(was)}`)]
+        : changesOfStep(
+            isShort ? { from: `${where}.approvers`, count: `${where}.approvals`, at: where } : placesOf(at(is.name)),
+            was,
+            is,
+          ),
+    ),
+    ...added.map((step) => change(at(step.name), 'stricter', `is new: ${describeStep(step)}`)),
+    ...orderChanges(`${where}.approval`, before, after),
+  ];
+}
+
+const describeStep = ({ count, from }: ApprovalStep): string => `${count} of ${membersOf(from.people).join(', ')}`;
+const placesOf = (at: string) => ({ from: `${at}.from`, count: `${at}.count`, at });
+
+function changesOfStep(
+  { from, count, at }: ReturnType<typeof placesOf>,
+  old: ApprovalStep,
+  now: ApprovalStep,
+): PolicyChange[] {
+  const words = from.endsWith('.approvers') ? 'may approve' : 'may decide this step';
+  return [
+    ...listed(from, old.from.people, now.from.people, words, 'weaker'),
+    ...compared(count, old.count, now.count, 'stricter', String),
+    ...waiverChanges(`${at}.unless`, old.unless?.when, now.unless?.when),
+    ...escalationChanges(`${at}.escalate`, old.escalate, now.escalate),
+  ];
+}
+
+function waiverChanges(where: string, old: When | undefined, now: When | undefined): PolicyChange[] {
+  if (old !== undefined && now !== undefined) return conditionsOf(where, old, now, 'does not need this step');
+  if (now !== undefined) return [change(where, 'weaker', `the step is not needed ${describeConditions(now)}`)];
+  return old === undefined ? [] : [change(where, 'stricter', `the step is needed ${describeConditions(old)}, too`)];
+}
+
+/** By whom it comes to be decided, and after how long at the earliest. */
+function escalationChanges(
+  where: string,
+  old: ApprovalStep['escalate'],
+  now: ApprovalStep['escalate'],
+): PolicyChange[] {
+  const timesOf = (escalate: ApprovalStep['escalate']) => {
+    const times = new Map<string, number>();
+    for (const { after, people } of escalate)
+      for (const who of membersOf(people)) times.set(who, Math.min(after, times.get(who) ?? after));
+    return times;
+  };
+  const [before, after] = [timesOf(old), timesOf(now)];
+  return [...new Set([...before.keys(), ...after.keys()])].flatMap((who) => {
+    const [was, is] = [before.get(who), after.get(who)];
+    if (was === is) return [];
+    if (is === undefined) return [change(where, 'stricter', `${who} may decide this step no more`)];
+    const words = `${who} may decide this step after ${formatDuration(is)}`;
+    if (was === undefined) return [change(where, 'weaker', words)];
+    return [change(where, is < was ? 'weaker' : 'stricter', `${words}, was ${formatDuration(was)}`)];
+  });
+}
+
+function orderChanges(where: string, old: Approval, now: Approval): PolicyChange[] {
+  if (old.steps.length < 2 || now.steps.length < 2) return [];
+  if (old.order !== now.order)
+    return now.order === 'sequence'
+      ? [change(`${where}.order`, 'stricter', 'one step is asked after the other')]
+      : [change(`${where}.order`, 'weaker', 'all steps are asked at once')];
+  const shared = (of: Approval, other: Approval) =>
+    of.steps.map(({ name }) => name).filter((name) => other.steps.some((step) => step.name === name));
+  return now.order === 'parallel' || isSame(shared(old, now), shared(now, old))
+    ? []
+    : [change(`${where}.steps`, 'unclear', `are asked in another order: ${shared(now, old).join(', ')}`)];
 }
 
 const reverse = (effect: 'weaker' | 'stricter') => (effect === 'weaker' ? 'stricter' : 'weaker');
@@ -186,13 +274,13 @@ function automaticOf(where: string, old: Profile, now: Profile): PolicyChange[] 
   ];
 }
 
-function conditionsOf(where: string, old: When, now: When): PolicyChange[] {
+function conditionsOf(where: string, old: When, now: When, gains = 'needs no person'): PolicyChange[] {
   const { POSITIVE_INFINITY: any } = Number;
   const most = (seconds: number) => (seconds === any ? 'any the profile allows' : formatDuration(seconds));
   return [
     ...(old.members === undefined || now.members === undefined
       ? switched(`${where}.members`, old.members === undefined, now.members === undefined, 'is everybody who may ask')
-      : listed(`${where}.members`, old.members, now.members, 'needs no person', 'weaker')),
+      : listed(`${where}.members`, old.members, now.members, gains, 'weaker')),
     ...compared(`${where}.maximum`, old.maximum ?? any, now.maximum ?? any, 'weaker', most),
     ...covered(`${where}.namespaces`, old.namespaces ?? ['*'], now.namespaces ?? ['*']),
     ...(old.hours === undefined || now.hours === undefined

@@ -1,4 +1,5 @@
 import {
+  approvalOf,
   automaticEntries,
   isSystemNamespace,
   matchesNamespace,
@@ -29,8 +30,12 @@ export interface Deciders {
 }
 
 /** Who decides on a profile. */
-export function decidersIn({ approvers, approvals }: Profile): Deciders[] {
-  return [{ path: ['approvers'], count: approvals, lists: [approvers].filter((list) => list !== undefined) }];
+export function decidersIn(profile: Profile): Deciders[] {
+  return approvalOf(profile).steps.map(({ from, count, escalate }) => ({
+    path: from.path,
+    count,
+    lists: [from, ...escalate].map(({ people }) => people),
+  }));
 }
 
 export function findingsOf({ profiles }: Policy): Finding[] {

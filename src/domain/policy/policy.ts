@@ -326,10 +326,49 @@ const notify = z
   })
   .describe('where a request is posted, and who is called; whoever asks never is');
 
+const escalation = z.strictObject({
+  after: duration.describe('since the step was asked; in a sequence: since the step before it was complete'),
+  to: somebody.describe('who may decide this step too from then on'),
+});
+const step = z.strictObject({
+  name: dnsLabel('the name of a step')
+    .describe('what the step is called in messages and in the record')
+    .meta({ examples: ['security'] }),
+  from: somebody.describe('who may decide this step'),
+  count: z.int().min(1).max(10).default(1).describe('how many of them must approve; each person counts for one step'),
+  unless: when.optional().describe('the step is not needed when all of these conditions hold'),
+  escalate: z
+    .array(escalation)
+    .min(1)
+    .max(5)
+    .optional()
+    .describe('who may decide this step too when it is not complete some time after it was asked'),
+});
+const steps = z
+  .array(step)
+  .min(1)
+  .max(10)
+  .superRefine((all, context) => {
+    for (const [index, { name }] of all.entries())
+      if (all.findIndex((other) => other.name === name) < index)
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: `'${name}' stands here twice`, input: all });
+    if (all.every(({ unless }) => unless !== undefined))
+      context.addIssue({
+        code: 'custom',
+        path: [],
+        message: 'one step must have no unless: else nobody would decide (what needs no person is said by automatic)',
+        input: all,
+      });
+  });
 const note = z.enum(['optional', 'required', 'none']);
 /** How people decide. */
 const approval = z
   .strictObject({
+    order: z
+      .enum(['parallel', 'sequence'])
+      .default('parallel')
+      .describe('parallel: all steps are asked at once; sequence: each when the one before it is complete'),
+    steps: steps.optional().describe('who must approve; in the place of approvers and approvals'),
     note: z
       .strictObject({
         approve: note
@@ -391,14 +430,14 @@ const profile = z
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
       .meta({ examples: [['read', 'logs']] }),
     requesters: somebody.describe('who may ask'),
-    approvers: somebody.describe('who may approve and deny'),
+    approvers: somebody.optional().describe('who may approve and deny; short for approval with one step'),
     deny: principals.default(NOBODY).describe('who may neither ask nor decide, whatever else names them'),
     approvals: z
       .int()
       .min(1)
       .max(10)
       .default(1)
-      .describe('how many people must approve')
+      .describe('how many of the approvers must approve')
       .meta({ examples: [2] }),
     selfApproval: z.boolean().default(false).describe('approvers may approve their own requests'),
     approval: approval.prefault({}),
@@ -445,6 +484,12 @@ const profile = z
   .superRefine((p, context) => {
     const problem = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message, input: p });
+    if (p.approvers === undefined && p.approval?.steps === undefined)
+      problem(['approvers'], 'is missing: give approvers, or approval with steps');
+    if (p.approvers !== undefined && p.approval?.steps !== undefined)
+      problem(['approval', 'steps'], 'stands beside approvers: give one of the two');
+    if (p.approvers === undefined && p.approvals !== 1)
+      problem(['approvals'], 'belongs to approvers: each of the steps has its own count');
     const given = [p.clusterRole, p.role, p.rules, p.rights].filter((x) => x !== undefined).length;
     if (given !== 1) problem([], 'gives exactly one of clusterRole, role, rights and rules');
     const isNamed = p.clusterRole !== undefined || p.role !== undefined;
@@ -599,6 +644,69 @@ export function automaticEntries({ automatic }: Profile): AutomaticEntry[] {
     : [{ path: ['automatic'], when: automatic }];
 }
 
+/** A list of people, and where it stands in its profile. */
+export interface PlacedPeople {
+  readonly path: readonly (string | number)[];
+  readonly people: Principals;
+}
+
+/** One step of an approval. */
+export interface ApprovalStep {
+  readonly name: string;
+  readonly from: PlacedPeople;
+  readonly count: number;
+  /** Null: it is always needed. */
+  readonly unless: { readonly path: PlacedPeople['path']; readonly when: When } | null;
+  /** Who may decide it too, so many seconds after it was asked. */
+  readonly escalate: readonly (PlacedPeople & { readonly after: number })[];
+}
+
+export interface Approval {
+  readonly order: 'parallel' | 'sequence';
+  readonly steps: readonly ApprovalStep[];
+}
+
+/** The name of the one step that `approvers` with `approvals` are short for. */
+export const ONLY_STEP = 'approvers';
+
+/** The steps by which people approve, in whichever form they are written. Everything that is decided goes by these. */
+export function approvalOf({ approvers, approvals, approval }: Profile): Approval {
+  if (approvers !== undefined) {
+    const from = { path: ['approvers'], people: approvers };
+    return { order: 'parallel', steps: [{ name: ONLY_STEP, from, count: approvals, unless: null, escalate: [] }] };
+  }
+  return {
+    order: approval?.order ?? 'parallel',
+    steps: (approval?.steps ?? []).map(({ name, from, count, unless, escalate = [] }, index) => {
+      const path = ['approval', 'steps', index];
+      return {
+        name,
+        from: { path: [...path, 'from'], people: from },
+        count,
+        unless: unless === undefined ? null : { path: [...path, 'unless'], when: unless },
+        escalate: escalate.map(({ after, to }, nth) => ({ after, path: [...path, 'escalate', nth, 'to'], people: to })),
+      };
+    }),
+  };
+}
+
+/** Everybody who may come to decide on a profile, by their places in the policy. */
+export function decidersOf(name: string, profile: Profile): Record<string, Principals> {
+  const lists = approvalOf(profile).steps.flatMap(({ from, escalate }) => [from, ...escalate]);
+  return Object.fromEntries(lists.map(({ path, people }) => [placeOf(name, path), people]));
+}
+
+/** Whoever is in one of these lists. */
+export function together(lists: Readonly<Record<string, Principals>> | readonly Principals[]): Principals {
+  const all = (word: keyof Principals) => [...new Set(Object.values(lists).flatMap((list: Principals) => list[word]))];
+  return { users: all('users'), groups: all('groups'), channels: all('channels') };
+}
+
+/** A place in a profile, as refusals and the audit name it: `profiles.debug.approval.steps[0].from`. */
+export function placeOf(profile: string, path: readonly (string | number)[]): string {
+  return `profiles.${profile}${path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')}`;
+}
+
 /** The profile of that name, if the policy has it. Names come from people: `constructor` is none. */
 export function profileNamed(policy: Policy, name: string): Profile | undefined {
   return Object.hasOwn(policy.profiles, name) ? policy.profiles[name] : undefined;
@@ -614,11 +722,12 @@ export function profilesDenying({ profiles }: Policy, lists: ReadonlySet<string>
 
 /** The ids of all user groups and channels that the policy names as lists of people. */
 export function listsOf({ administrators, profiles }: Policy): ReadonlySet<string> {
-  const lists = Object.values(profiles).flatMap((one) => [
+  const lists = Object.entries(profiles).flatMap(([name, one]) => [
     one.requesters,
-    one.approvers,
+    ...Object.values(decidersOf(name, one)),
     one.deny,
     one.approval.notify.quiet,
+    ...approvalOf(one).steps.flatMap(({ unless }) => unless?.when.members ?? []),
     ...automaticEntries(one).flatMap(({ when: { members } }) => members ?? []),
   ]);
   return new Set([administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]));

@@ -22,11 +22,12 @@ import {
   stillTrue,
   threadMessage,
 } from '../../../../src/adapters/slack/news.ts';
-import type { View } from '../../../../src/app/ports/view.ts';
+import type { StepView, View } from '../../../../src/app/ports/view.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
-import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
+import { type Decision, GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
 
 import type { Connection } from '../../../../src/domain/plan/plan.ts';
+import { ONLY_STEP } from '../../../../src/domain/policy/policy.ts';
 import { rulesOfKits } from '../../../../src/domain/rights/kits.ts';
 import {
   type Block,
@@ -307,6 +308,91 @@ describe('words', () => {
     } as const;
     const text = textOf(approvalMessage(sampleView({ ...view.grant, decisions: [decision] })));
     expect(text).toContain('Approved by the policy itself (`profiles.debug.automatic`)');
+  });
+});
+
+describe('a request through steps', () => {
+  const CY = { ...BEN, slackId: 'U0CY', name: 'Cy', user: 'cy@example.test' };
+  const people = (group: string) => ({ users: [], groups: [group], channels: [] });
+  const digest = sampleView().grant.digest;
+  const approval: Decision = { by: BEN, verdict: 'approve', at: NOW, rule: 'r', note: '', digest, steps: ['owner'] };
+  const step = (name: string, state: StepView['state'], change: Partial<StepView> = {}): StepView => ({
+    name,
+    state,
+    people: people(`S0${name.toUpperCase()}`),
+    count: 1,
+    approvals: [],
+    because: '',
+    ...change,
+  });
+  const steps = [
+    step('owner', 'complete', { approvals: [approval] }),
+    step('security', 'asked', { count: 2 }),
+    step('cost', 'waits'),
+    step('data', 'waived', { because: 'up to 15m, in <staging>' }),
+  ];
+  const grant: Partial<Grant> = {
+    approvalsNeeded: 4,
+    decisions: [approval],
+    waived: [{ name: 'data', because: 'up to 15m, in <staging>' }],
+  };
+  const view = sampleView(grant, { steps, missing: 3, approvers: people('S0SECURITY') });
+
+  it('says of each who decides it, how many, who has, and why one is not needed', () => {
+    for (const message of [approvalMessage(view), statusMessage(view)]) {
+      expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+      const text = textOf(message);
+      for (const line of [
+        '*3 approvals needed*, not from whoever asks. Times out',
+        '✅ `owner` 1 of 1: <@U0BEN> (`ben@example.test`)\n',
+        '`security` 0 of 2, from <!subteam^S0SECURITY>\n',
+        '`cost` 0 of 1, from <!subteam^S0COST>, when the step before it is complete\n',
+        '`data` is not needed: `up to 15m, in &lt;staging&gt;`',
+      ])
+        expect(text).toContain(line);
+    }
+  });
+
+  it('keeps to what Slack takes, however many people decide', () => {
+    const many = { users: [], channels: [], groups: Array.from({ length: 200 }, (_, i) => `S0GROUP${i}`) };
+    const long = Array.from({ length: 10 }, (_, i) => step(`s${i}`.padEnd(63, 'x'), 'asked', { people: many }));
+    const message = approvalMessage(sampleView({ approvalsNeeded: 10 }, { steps: long, approvers: many }));
+    expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+    expect(JSON.stringify(message.blocks).length).toBeLessThanOrEqual(LONGEST_BLOCKS);
+  });
+
+  it('names in the thread the step that is asked, and after a while whoever may decide it, too', () => {
+    const next = textOf(threadMessage(view, 'step'));
+    expect(next).toContain('Now asked: `security`');
+    expect(next).toContain('<!subteam^S0SECURITY>');
+    const escalations = [{ key: 'security.0.1', step: 'security', people: people('S0CALL'), at: NOW }];
+    const more = textOf(threadMessage({ ...view, escalations }, 'escalated'));
+    expect(more).toContain('more people may now: `security`');
+    expect(more).toContain('<!subteam^S0CALL>');
+    expect(more).not.toContain('S0SECURITY');
+  });
+
+  it('says afterwards who approved which, and which was not needed', () => {
+    const security: Decision = { ...approval, by: CY, steps: ['security'] };
+    const done = [
+      step('owner', 'complete', { approvals: [approval] }),
+      step('security', 'complete', { approvals: [security] }),
+      steps[3]!,
+    ];
+    const active = sampleView(
+      { ...grant, ...ended, state: 'active', decisions: [approval, security] },
+      { steps: done },
+    );
+    expect(textOf(approvalMessage(active))).toContain(
+      'Approved by <@U0BEN> (`ben@example.test`) for `owner`, <@U0CY> (`cy@example.test`) for `security`. `data` is not needed',
+    );
+    expect(textOf(approvalMessage(active))).not.toContain('▶');
+  });
+
+  it('of one step of the approvers says it in one line, as ever', () => {
+    const one = sampleView({}, { steps: [step(ONLY_STEP, 'asked')] });
+    expect(textOf(approvalMessage(one))).toContain('*1 approval needed*, from <!subteam^S0SRE>');
+    expect(textOf(approvalMessage(one))).not.toContain('0 of 1');
   });
 });
 

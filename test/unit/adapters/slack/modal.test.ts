@@ -368,6 +368,22 @@ describe('the preview', () => {
     );
   });
 
+  it('says the steps by which people approve', () => {
+    const people = { users: [], groups: ['S0OWN'], channels: [] };
+    const asked = { name: 'owner', state: 'asked', people, count: 2, approvals: [], because: '' } as const;
+    const waived = { ...asked, name: 'security', state: 'waived', count: 0, because: 'up to 15m' } as const;
+    const view = sampleView({ approvalsNeeded: 2 }, { steps: [asked, waived] });
+    const modal = previewModal({ ...proposal(), view }, ask, false);
+    expect(viewErrors(modal)).toEqual([]);
+    const text = blocksText(blocksOf(modal));
+    for (const part of [
+      '*2 approvals needed*, not from whoever asks.',
+      '`owner` 0 of 2, from <!subteam^S0OWN>',
+      '`security` is not needed: `up to 15m`',
+    ])
+      expect(text).toContain(part);
+  });
+
   it('says when no person has to approve, and by which rule', () => {
     const text = textOf({ approvalsNeeded: 0 });
     expect(text).toContain('The policy itself approves it* (`profiles.debug.automatic (ada@example.test)`)');

@@ -727,7 +727,8 @@ describe('what is looked up', () => {
     const may = (person: Person) => decideWith(mayAsk(policyWith(), 'debug', person), nobody).decided;
     expect(may(ADA).allowed).toBe(true);
     expect(refusedBy(may(BEN))).toBe('profiles.debug.requesters');
-    const waits = (grant: Grant, person: Person) => decideWith(mayDecide(policyWith(), grant, person), nobody).decided;
+    const waits = (grant: Grant, person: Person) =>
+      decideWith(mayDecide({ policy: policyWith(), now: T0 }, grant, person), nobody).decided;
     const grant = sampleGrant({ decisions: [] });
     expect(waits(grant, BEN).allowed).toBe(true);
     expect(refusedBy(waits(grant, ADA))).toBe('profiles.debug.selfApproval');

@@ -96,6 +96,79 @@ describe('another policy', () => {
     expect(told(policyOf(change), policyOf({}))).toEqual([`stricter profiles.it.${stricter}`]);
   });
 
+  const owner = { name: 'owner', from: { groups: ['S0OWN'] }, count: 2 };
+  const security = { name: 'security', from: { groups: ['S0SEC'] } };
+  type ApprovalInput = NonNullable<ProfileInput['approval']>;
+  const { approvers: _approvers, approvals: _approvals, ...asking } = base;
+  const inSteps = (steps: ApprovalInput['steps'], order: 'parallel' | 'sequence' = 'parallel') =>
+    policyOf({}, { profiles: { it: { ...asking, approval: { order, steps } } } });
+  it.each<[string, ApprovalInput['steps'], string, string]>([
+    ['a step less', [owner], 'steps.security: is gone: 1 of group S0SEC', 'steps.security: is new: 1 of group S0SEC'],
+    [
+      'a lower count',
+      [{ ...owner, count: 1 }, security],
+      'steps.owner.count: was 2, is 1',
+      'steps.owner.count: was 1, is 2',
+    ],
+    [
+      'somebody more who decides',
+      [owner, { ...security, from: { groups: ['S0SEC', 'S0OWN'] } }],
+      'steps.security.from: group S0OWN may decide this step',
+      'steps.security.from: group S0OWN may decide this step no more',
+    ],
+    [
+      'a step that may fall away',
+      [owner, { ...security, unless: { maximum: '15m' } }],
+      'steps.security.unless: the step is not needed up to 15m',
+      'steps.security.unless: the step is needed up to 15m, too',
+    ],
+    [
+      'an escalation',
+      [{ ...owner, escalate: [{ after: '10m', to: { groups: ['S0CALL'] } }] }, security],
+      'steps.owner.escalate: group S0CALL may decide this step after 10m',
+      'steps.owner.escalate: group S0CALL may decide this step no more',
+    ],
+  ])('with %s is weaker, and the reverse stricter', (_what, steps, weaker, stricter) => {
+    const both = inSteps([owner, security]);
+    expect(told(both, inSteps(steps))).toEqual([`weaker profiles.it.approval.${weaker}`]);
+    expect(told(inSteps(steps), both)).toEqual([`stricter profiles.it.approval.${stricter}`]);
+  });
+
+  it('compares what a step has by its parts', () => {
+    const unless = (of: object) => inSteps([owner, { ...security, unless: of }]);
+    const escalating = (after: string) =>
+      inSteps([{ ...owner, escalate: [{ after, to: { users: ['dee@example.test'] } }] }]);
+    expect(told(unless({ maximum: '15m' }), unless({ maximum: '16m' }))).toEqual([
+      'weaker profiles.it.approval.steps.security.unless.maximum: was 15m, is 16m',
+    ]);
+    expect(told(unless({ maximum: '15m', namespaces: ['staging'] }), unless({ maximum: '15m' }))).toEqual([
+      'weaker profiles.it.approval.steps.security.unless.namespaces: covers *',
+    ]);
+    expect(told(escalating('10m'), escalating('5m'))).toEqual([
+      'weaker profiles.it.approval.steps.owner.escalate: dee@example.test may decide this step after 5m, was 10m',
+    ]);
+    const [both, turned] = [
+      [owner, security],
+      [security, owner],
+    ];
+    expect(told(inSteps(both, 'sequence'), inSteps(both))).toEqual([
+      'weaker profiles.it.approval.order: all steps are asked at once',
+    ]);
+    expect(told(inSteps(both, 'sequence'), inSteps(turned, 'sequence'))).toEqual([
+      'unclear profiles.it.approval.steps: are asked in another order: security, owner',
+    ]);
+    expect(told(inSteps(both), inSteps(turned))).toEqual([]);
+  });
+
+  it('takes the short form and one step for the same', () => {
+    const one = (count: number) => inSteps([{ name: 'any', from: { groups: ['S0SRE', 'S0OPS'] }, count }]);
+    expect(told(policyOf({}), one(2))).toEqual([]);
+    expect(told(policyOf({}), one(1))).toEqual(['weaker profiles.it.approval.steps.any.count: was 2, is 1']);
+    expect(told(policyOf({}), inSteps([owner, security])).join()).toContain(
+      'weaker profiles.it.approval.steps.approvers: is gone',
+    );
+  });
+
   it.each<[string, string[], string[]]>([
     ['team-*', ['staging', 'team-a'], ['stricter covers team-* no more, or not all of it']],
     ['a narrower pattern', ['staging', 'team-b*'], ['stricter covers team-* no more, or not all of it']],

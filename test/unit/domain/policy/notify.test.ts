@@ -48,6 +48,7 @@ describe('how people are asked', () => {
 
   it('is as ever where the profile says nothing', () => {
     expect(policyOf({ debug: undefined }).profiles['debug']?.approval).toEqual({
+      order: 'parallel',
       note: { deny: 'optional' },
       notify: { mention: 'approvers', direct: false, quiet: { users: [], groups: [], channels: [] } },
     });

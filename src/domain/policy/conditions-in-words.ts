@@ -1,0 +1,26 @@
+import { canonical } from '../canonical.ts';
+import { formatDuration } from '../duration.ts';
+import type { Principals, When } from './policy.ts';
+
+/** People as the policy names them: `ada@example.test, group S0614TZR7, channel C024BE91L`. */
+export function describePeople({ users, groups, channels }: Principals): string {
+  return [...users, ...groups.map((id) => `group ${id}`), ...channels.map((id) => `channel ${id}`)].join(', ');
+}
+
+const WORDS: { readonly [K in keyof When]?: (value: NonNullable<When[K]>) => string } = {
+  maximum: (seconds) => `up to ${formatDuration(seconds)}`,
+  namespaces: (patterns) => `in ${patterns.join(', ')}`,
+  hours: (hours) => `during ${hours}`,
+  members: (people) => `for ${describePeople(people)}`,
+};
+
+/** Conditions that all must hold, as a phrase: `up to 15m, in payments-dev`. */
+export function describeConditions(when: When): string {
+  return Object.entries(when)
+    .filter(([, value]) => value !== undefined)
+    .map(([key, value]) => {
+      const say = WORDS[key as keyof When] as ((value: unknown) => string) | undefined;
+      return say === undefined ? `${key} ${canonical(value)}` : say(value);
+    })
+    .join(', ');
+}
