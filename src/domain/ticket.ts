@@ -9,6 +9,18 @@ export interface Ticket {
   readonly link: string | null;
 }
 
+/** What a ticket is to be judged for. */
+export interface TicketUse {
+  readonly key: string;
+  readonly profile: string;
+  readonly namespace: string;
+  /** `Deployment/checkout`; null: the whole namespace. */
+  readonly workload: string | null;
+  /** Seconds. */
+  readonly duration: number;
+  readonly reason: string;
+}
+
 /** The longest key of a ticket: characters. */
 export const LONGEST_KEY = 64;
 

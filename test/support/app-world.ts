@@ -6,7 +6,7 @@ import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import type { News } from '../../src/app/ports/notifier.ts';
 import type { Found, OwnObjects } from '../../src/app/ports/own-objects.ts';
 import type { Survey } from '../../src/app/ports/survey.ts';
-import type { TicketUse } from '../../src/app/ports/tickets.ts';
+import type { PersonalTicketUse } from '../../src/app/ports/tickets.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import type { World } from '../../src/app/ports/world.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
@@ -339,7 +339,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   const onCall = new Map<string, readonly string[]>();
   /** Verdicts by key; what is not here can't be read. */
   const tickets = new Map<string, TicketVerdict>();
-  const judged: TicketUse[] = [];
+  const judged: PersonalTicketUse[] = [];
   const told: { id: string; news: News; state: string }[] = [];
   /** How the approvers were named in each of them. */
   const named: { news: News; naming: View['naming'] }[] = [];

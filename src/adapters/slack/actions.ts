@@ -69,6 +69,7 @@ const asked = z.strictObject({
     rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
     duration: z.int().positive().nullable(),
     reason: z.string().max(LONGEST_REASON),
+    ticketKey: z.string().max(LONGEST_TYPED).exactOptional(),
   }),
   /** Of what was shown; null: nothing was, it was refused. */
   digest: digest.nullable(),

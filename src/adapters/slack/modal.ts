@@ -30,6 +30,7 @@ export interface Choice {
   /** Fewer of the profile's rights in words. */
   readonly rights?: readonly Kit[];
   readonly duration?: string | null;
+  readonly ticket?: string | null;
   readonly reason?: string | null;
 }
 
@@ -44,6 +45,7 @@ const FIELD = {
   target: 'target',
   rights: 'rights',
   duration: 'duration',
+  ticket: 'ticket',
   reason: 'reason',
 } as const;
 type Field = keyof typeof FIELD;
@@ -234,6 +236,7 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
       hint: plain(`At most ${formatDuration(maximumDuration)}. Expected ${DURATION_FORM}.`),
       element: typedField(INPUT, '45m', { value: typed.duration || formatDuration(defaultDuration) }),
     },
+    ...ticketField(offer, typed.ticket),
     {
       type: 'input',
       block_id: blockId('reason'),
@@ -246,6 +249,23 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
         max_length: LONGEST_REASON,
         ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
       },
+    },
+  ];
+}
+
+/** The key of a ticket, where the profile takes one. */
+function ticketField({ profile, ticket }: Offer, value: string | null | undefined): Block[] {
+  if (ticket === undefined) return [];
+  return [
+    {
+      type: 'input',
+      block_id: blockId('ticket', profile),
+      optional: true,
+      label: plain('Ticket'),
+      hint: plain(
+        `${ticket.need === 'required' ? 'Needed: here or in the reason.' : 'Here or in the reason.'} Its key, like ${ticket.pattern}.`,
+      ),
+      element: typedField(INPUT, 'Its key', { value }),
     },
   ];
 }
@@ -336,6 +356,7 @@ export function choiceOf(values: StateValues): Choice {
   const target = filled(values, 'target');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
+  const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason')?.value;
   const chosen = { profile, namespace: namespace?.value || null };
   return {
@@ -343,12 +364,13 @@ export function choiceOf(values: StateValues): Choice {
     ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
     ...(rights?.dependsOn === profile && { rights: rights.values.filter(isKit) }),
     ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
+    ...(ticket?.dependsOn === profile && ticket.value !== '' && { ticket: ticket.value }),
     ...(reason && { reason }),
   };
 }
 
 /** The form as it was filled in to ask for this. */
-export function choiceToAsk({ profile, target, rights, duration, reason }: Ask): Choice {
+export function choiceToAsk({ profile, target, rights, duration, reason, ticketKey }: Ask): Choice {
   const { namespace, workload, service } = target;
   const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
   return {
@@ -357,15 +379,16 @@ export function choiceToAsk({ profile, target, rights, duration, reason }: Ask):
     target: named && `${named.kind.toLowerCase()}/${named.name}`,
     ...(rights && { rights }),
     duration: duration === null ? null : formatDuration(duration),
+    ...(ticketKey !== undefined && { ticket: ticketKey }),
     reason,
   };
 }
 
 /** The same in one line, to type again when the form is gone. */
-export function inOneLine({ profile, target, rights, duration, reason }: Ask): string {
+export function inOneLine({ profile, target, rights, duration, reason, ticketKey }: Ask): string {
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
   const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
-  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length} ${reason}`;
+  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
@@ -378,6 +401,7 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const target = filled(values, 'target');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
+  const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason');
   const errors: FieldErrors = {};
   if (profile === null || profile.value === '') return { errors: { [blockId('profile')]: 'Choose a profile.' } };
@@ -395,13 +419,17 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';
   if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
   if (Object.keys(errors).length > 0 || typeof where === 'string') return { errors };
-  const fewer = rights === null ? {} : { rights: rights.values.filter(isKit) };
+  const fewer = {
+    ...(rights !== null && { rights: rights.values.filter(isKit) }),
+    ...(ticket !== null && ticket.value !== '' && { ticketKey: ticket.value }),
+  };
   return { ask: { profile: profile.value, target: where, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
 }
 
 const FIELD_OF_RULE: readonly [RegExp, Field][] = [
   [/^reason$/, 'reason'],
   [/\.rights$/, 'rights'],
+  [/\.ticket$/, 'ticket'],
   [/\.duration(\.|$)/, 'duration'],
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],

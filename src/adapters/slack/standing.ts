@@ -25,7 +25,7 @@ export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>):
  * Those who may decide, without whoever asks. In a new message Slack notifies the groups and accounts that are mentioned; an edit notifies nobody.
  */
 export function approvers(
-  { users, groups, channels }: Principals,
+  { users, groups, channels, oncall = [] }: Principals,
   { naming, grant: { requester } }: View,
   most = 1500,
   atMost = 20,
@@ -34,6 +34,7 @@ export function approvers(
   const names = [
     ...groups.flatMap((id) => named(id, mentionOfList(id), naming)),
     ...channels.map((id) => `members of ${mentionOfList(id)}`),
+    ...oncall.map((name) => `who is on call for ${code(name)}`),
     ...users.filter((user) => !isRequesters(user)).flatMap((user) => named(user, ofUser(user), naming)),
   ];
   return fitting(names, most, atMost).join(', ') || 'nobody';
@@ -43,7 +44,7 @@ const ofUser = (user: string): string => (isSlackId(user) ? `<@${user}>` : code(
 
 /** That whoever asks does not decide, where they may be in a list that is named. */
 function exceptRequester({ approvers: lists, selfApproval }: View): string {
-  const isByList = lists !== null && lists.groups.length + lists.channels.length > 0;
+  const isByList = lists !== null && lists.groups.length + lists.channels.length + (lists.oncall ?? []).length > 0;
   return isByList && !selfApproval ? ', not from whoever asks' : '';
 }
 

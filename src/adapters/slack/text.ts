@@ -80,6 +80,12 @@ export function code(text: string, most = 300): string {
   return `\`${escape(shorten(clean(text).replaceAll('`', 'ˋ') || '–', most))}\``;
 }
 
+/** A link that reads as this text. What ends or parts a link in Slack's text is encoded. */
+export function linkTo(url: string, text: string): string {
+  const href = new URL(url).href.replace(/[|<>]/g, (character) => encodeURIComponent(character));
+  return `<${escape(href)}|${escape(text).replaceAll('|', ' ')}>`;
+}
+
 /** A line of somebody else's within a block of code. */
 export function codeLine(line: string): string {
   return escape(shorten(clean(line).replaceAll('`', 'ˋ'), 400));

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { TicketUse } from '../../app/ports/tickets.ts';
+import type { PersonalTicketUse } from '../../app/ports/tickets.ts';
 import { plainAddress } from '../../domain/policy/identity.ts';
 import type { TicketSource } from '../../domain/policy/sources.ts';
 import type { TicketVerdict } from '../../domain/ticket.ts';
@@ -34,7 +34,7 @@ const refused = (why: string): TicketVerdict => ({ is: 'refused', why });
 export async function askJira(
   access: JiraAccess,
   wanted: NonNullable<TicketSource['jira']>,
-  use: TicketUse,
+  use: PersonalTicketUse,
   budget: Budget,
 ): Promise<TicketVerdict> {
   const { key } = use;
@@ -59,7 +59,7 @@ export async function askJira(
 function whyNot(
   { key, fields }: Issue,
   { projects, status, reporter }: NonNullable<TicketSource['jira']>,
-  use: TicketUse,
+  use: PersonalTicketUse,
 ): string | null {
   // Jira finds a ticket that has moved by its old key, and others by their number or in other case.
   if (key !== use.key) return `Jira knows ${use.key} by another key now: ${lineOf(key)}.`;

@@ -1,6 +1,6 @@
 import type { Logger } from 'pino';
 import { z } from 'zod';
-import type { Tickets, TicketUse } from '../../app/ports/tickets.ts';
+import type { PersonalTicketUse, Tickets } from '../../app/ports/tickets.ts';
 import { isHttpsUrl } from '../../domain/https-url.ts';
 import type { TicketVerdict } from '../../domain/ticket.ts';
 import { askJson, type Budget, newBudget, SourceFault } from './http.ts';
@@ -45,7 +45,7 @@ export function createTickets({
   };
 }
 
-async function askUrl(url: string, use: TicketUse, budget: Budget): Promise<TicketVerdict> {
+async function askUrl(url: string, use: PersonalTicketUse, budget: Budget): Promise<TicketVerdict> {
   const { key, ...request } = use;
   const { allowed, title, link, until } = await askJson(url, answer, budget, { post: { ticket: key, ...request } });
   if (!allowed) return { is: 'refused', why: `${key} does not allow this${title ? `: ${lineOf(title)}` : ''}.` };

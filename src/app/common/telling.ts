@@ -47,6 +47,7 @@ export function noting(
     target: describeTarget(grant.target),
     requester: grant.requester.user,
     digest: grant.digest,
+    ...(grant.ticket && { ticket: grant.ticket.key }),
     ...(grant.expiresAt === null ? {} : { expiresAt: new Date(grant.expiresAt).toISOString() }),
     ...(typeof more === 'function' ? more(grant) : more),
   });

@@ -1,4 +1,4 @@
-import { Refusal, UnreadableMembers } from '../../domain/errors.ts';
+import { NotNow, Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
 import { scheduleEscalation } from '../common/schedule.ts';
@@ -36,13 +36,13 @@ export async function approveByPolicy(world: World, grant: Grant): Promise<void>
   }
 }
 
-/** Null: none. @throws UnreadableMembers when that is not known now */
+/** Null: none. @throws NotNow when that is not known now */
 async function ruleThatApproves(world: World, grant: Grant): Promise<string | null> {
   try {
     const parties = { requester: await requesterOf(world, grant), actor: null };
     return (await mustBeAllowed(world, { kind: 'apply', grant }, parties)).rule;
   } catch (error) {
-    if (error instanceof Refusal && !(error instanceof UnreadableMembers)) return null;
+    if (error instanceof Refusal && !(error instanceof NotNow)) return null;
     throw error;
   }
 }

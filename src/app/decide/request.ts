@@ -70,6 +70,7 @@ export async function prepareRequest(
     ...fewer,
     duration: decision.duration,
     reason: ask.reason.trim(),
+    ...(decision.ticket && { ticket: decision.ticket }),
     plan,
     digest: digestOfPlan(plan),
     approvalsNeeded: decision.approvals,

@@ -39,6 +39,7 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
         description: p.description,
         scope: p.scope,
         rights: p.rights ?? null,
+        ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
         namespaces,
         defaultDuration: p.duration.default,
         maximumDuration: p.duration.maximum,

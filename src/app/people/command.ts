@@ -55,7 +55,7 @@ async function asTold(world: World, { by, id }: Command, refusal: Refusal): Prom
 /** The world for the length of one command or job. */
 export function readingOnce(world: World): World {
   const policy = world.policies.current();
-  const { directory, onCall } = world;
+  const { directory, onCall, tickets } = world;
   const remembered: Directory = {
     account: once(
       (slackId, freshness) => directory.account(slackId, freshness),
@@ -76,6 +76,12 @@ export function readingOnce(world: World): World {
     ...world,
     policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
     directory: remembered,
+    tickets: {
+      judge: once(
+        (source, use) => tickets.judge(source, use),
+        (source, use) => canonical([source, use]),
+      ),
+    },
     onCall: {
       addresses: once(
         (source, freshness) => onCall.addresses(source, freshness),

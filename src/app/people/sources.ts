@@ -1,10 +1,9 @@
-import { type Account, type Answer, confirmedAddress, type Person } from '../../domain/people/people.ts';
+import { type Account, confirmedAddress, type Person } from '../../domain/people/people.ts';
 import { addressOfUser } from '../../domain/policy/identity.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
-import type { OnCallSource, TicketSource } from '../../domain/policy/sources.ts';
-import type { TicketVerdict } from '../../domain/ticket.ts';
+import type { OnCallSource } from '../../domain/policy/sources.ts';
+import type { TicketUse, TicketVerdict } from '../../domain/ticket.ts';
 import type { Freshness, Unreadable } from '../ports/directory.ts';
-import type { TicketUse } from '../ports/tickets.ts';
 import type { World } from '../ports/world.ts';
 
 /** Who is on call, as accounts of Slack, and what a ticket says. */
@@ -21,7 +20,12 @@ function sourceNamed({ oncall = {} }: Policy, name: string): OnCallSource | unde
  * Whether this account is on call by a source: the answer has its id, or has not. Addresses are compared with the one that is confirmed as its own, so
  * that nobody is on call by an address that they only wrote down.
  */
-export async function onCallAmong(world: World, name: string, slackId: string, freshness: Freshness): Promise<Answer> {
+export async function onCallAmong(
+  world: World,
+  name: string,
+  slackId: string,
+  freshness: Freshness,
+): Promise<ReadonlySet<string> | Unreadable> {
   const policy = world.policies.current();
   const source = sourceNamed(policy, name);
   if (source === undefined) return { retryIn: null };
@@ -52,14 +56,14 @@ export async function everybodyOnCall(world: World, name: string): Promise<Reado
   return new Set(accounts.flat().map(({ slackId }) => slackId));
 }
 
-/** What the ticket system says of a ticket now, of this person's. */
+/** What the ticket system says now of a ticket for what this person asks for. */
 export async function judgeTicket(
   world: World,
-  source: TicketSource,
   requester: Person,
-  use: Omit<TicketUse, 'requester'>,
+  use: TicketUse,
 ): Promise<TicketVerdict | Unreadable> {
-  const { identity } = world.policies.current();
+  const { identity, tickets: source } = world.policies.current();
+  if (source === undefined) return { retryIn: null };
   const account = await world.directory.account(requester.slackId);
   const addresses = addressesOf(account, requester.user, identity);
   return world.tickets.judge(source, { ...use, requester: { user: requester.user, addresses } });

@@ -16,6 +16,7 @@ import { type Answer, type Asking, identify, type Person, type Question } from '
 import { begun } from '../common/begun.ts';
 import type { Freshness } from '../ports/directory.ts';
 import type { World } from '../ports/world.ts';
+import { judgeTicket, onCallAmong } from './sources.ts';
 
 /** Who acts, who benefits, and whether they may, as Slack and the policy say now. */
 
@@ -91,8 +92,11 @@ export async function answering<T>(world: World, asking: Asking<T>, freshness: F
   return step.value;
 }
 
-async function answerTo({ directory }: World, question: Question, freshness: Freshness): Promise<Answer> {
+async function answerTo(world: World, question: Question, freshness: Freshness): Promise<Answer> {
+  const { directory } = world;
   if (question.about === 'members') return directory.members(question.list, freshness);
+  if (question.about === 'ticket') return judgeTicket(world, question.requester, question.use);
+  if (question.about === 'onCall') return onCallAmong(world, question.source, question.slackId, freshness);
   const account = await directory.accountWith(question.email);
   if (account !== null && 'retryIn' in account) return account;
   return new Set(account !== null && question.leadsHere(account) ? [account.slackId] : []);

@@ -14,6 +14,8 @@ export interface Offer {
   readonly scope: 'namespace' | 'workload';
   /** Its rights in words, of which a person may ask for fewer; null: it has none. */
   readonly rights: readonly Kit[] | null;
+  /** Whether a ticket must be named, and what its key looks like; left out: it takes none. */
+  readonly ticket?: { readonly need: 'required' | 'optional'; readonly pattern: string };
   /** Existing namespaces that the profile covers, sorted. */
   readonly namespaces: readonly string[];
   /** Seconds. */

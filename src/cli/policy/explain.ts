@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { allowedBy, concluded, deniedBy, type Person, ruleOf } from '../../domain/people/people.ts';
-import { describeConditions, describePeople } from '../../domain/policy/conditions-in-words.ts';
+import { describeConditions, describeOnCall, describePeople } from '../../domain/policy/conditions-in-words.ts';
 import {
   approvalOf,
   automaticEntries,
@@ -19,7 +19,7 @@ import { describeKit, rulesOfKits } from '../../domain/rights/kits.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { describeNetwork, forPrograms } from './gives.ts';
 import { isJson, OUTPUT, printJson, unanswered } from './output.ts';
-import { membersAmong, personNamed } from './person.ts';
+import { MEMBERSHIP, membersAmong, personNamed } from './person.ts';
 
 export const explain: Subcommand = {
   summary: 'says what profiles give, and what a person may ask for and approve, by which rule',
@@ -28,8 +28,9 @@ export const explain: Subcommand = {
 Without a person: what each profile gives, rule by rule, to whom, and who decides.
 
   --person WHO      an e-mail address (taken as confirmed) or a Slack member id
-  --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in; may be repeated.
-                    Slack is not asked: what hangs on another group or channel is said as "only as a member of"
+  --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in, or oncall:NAME, a source by which the
+                    person is on call; may be repeated. Neither Slack nor sources are asked: what hangs on another is said as
+                    "only as a member of"
   --profile NAME    only this profile
   -o json           {"version": 1, "profiles": [{"name", "lines": [...], ...}]}: the lines as they are printed, and without
                     a person the profile with all its defaults and the rules that it gives (durations in seconds); with one
@@ -58,8 +59,8 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     if (values.person === undefined && values['member-of'].length > 0)
       throw new UsageError('expected --person with an e-mail address or a Slack member id');
     for (const id of values['member-of'])
-      if (!/^[SCG][A-Z0-9]+$/.test(id))
-        throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G`);
+      if (!MEMBERSHIP.test(id))
+        throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G, or oncall:NAME`);
 
     const asJson = isJson(values.output);
     const result = await loadPolicy(file);
@@ -123,6 +124,7 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
     ...kits,
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
+    ...(profile.ticket === 'none' ? [] : [`  a ticket is ${profile.ticket}`]),
     `  may ask: ${describePeople(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
     ...describeSteps(profile).map((line) => `  ${line}`),
     ...automaticEntries(profile).map(({ when }) => {
@@ -132,10 +134,10 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
   ];
 }
 
-const describeCondition = (profile: Profile, { maximum, namespaces, hours }: When): string => {
+const describeCondition = (profile: Profile, { maximum, namespaces, hours, ticket }: When): string => {
   const where = namespaces === undefined ? '' : ` in ${namespaces.join(', ')}`;
   const at = hours === undefined ? '' : `, ${hours}`;
-  return `up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${at}`;
+  return `up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${ticket === undefined ? '' : ', with a ticket'}${at}`;
 };
 
 const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
@@ -189,6 +191,7 @@ function describeOthers(list: Principals, known: ReadonlySet<string>): string {
   return [
     ...list.groups.filter((id) => !known.has(id)).map((id) => `group ${id}`),
     ...list.channels.filter((id) => !known.has(id)).map((id) => `channel ${id}`),
+    ...(list.oncall ?? []).filter((name) => !known.has(`oncall:${name}`)).map(describeOnCall),
   ].join(' or ');
 }
 

@@ -9,7 +9,7 @@ import { concluded } from '../../domain/people/people.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
-import { membersAmong, personNamed } from './person.ts';
+import { MEMBERSHIP, membersAmong, personNamed, ticketThatCounts } from './person.ts';
 
 /** What a request comes to: refused, asked of people, or approved by the policy itself. */
 const OUTCOMES = ['refused', 'people', 'automatic'] as const;
@@ -21,8 +21,9 @@ const casesSchema = z.strictObject({
         name: z.string().min(1),
         person: z.string().min(1),
         memberOf: z
-          .array(z.string().regex(/^[SCG][A-Z0-9]+$/, 'expected an id that begins with S, C or G'))
+          .array(z.string().regex(MEMBERSHIP, 'expected an id that begins with S, C or G, or oncall:NAME'))
           .default([]),
+        tickets: z.array(z.string().min(1)).default([]),
         // Without a target the first word of the reason would be taken for one.
         ask: z.string().regex(/^\s*\S+\s+\S/, 'expected <profile>[:<rights>] <target> [duration]'),
         at: z.iso.datetime({ offset: true }).default('1970-01-01T00:00:00Z'),
@@ -52,7 +53,8 @@ CASES is a YAML file:
   cases:
     - name: on call, a short look needs nobody
       person: ada@example.test          # or a Slack member id
-      memberOf: [S0ONCALL01]            # of the user groups and channels that the policy names; of no other
+      memberOf: [S0ONCALL01]            # of the user groups and channels that the policy names, and who is on call (oncall:NAME); of no other
+      tickets: [OPS-7]                  # tickets that count, which the reason names; may be left out
       ask: view staging 30m             # as after /jit request, without the reason
       at: 2026-11-30T09:00:00+01:00     # when, for conditions of hours; left out: 1970-01-01T00:00:00Z, a Thursday
       expect: automatic                 # or people, or refused
@@ -111,17 +113,17 @@ async function readCases(file: string): Promise<{ cases: readonly Case[] } | { p
   }
 }
 
-function outcomeOf(policy: Policy, { person: who, memberOf, ask, at }: Case): Outcome {
+function outcomeOf(policy: Policy, { person: who, memberOf, tickets, ask, at }: Case): Outcome {
   const refused = (rule: string, why: string): Outcome => ({ outcome: 'refused', approvals: 0, rule, why });
   const person = personNamed(policy, who);
   if (person === null) return refused('identity', `${who} leads to no single Kubernetes user.`);
-  const command = parseCommand(`request ${ask} tried by npm run policy`);
+  const command = parseCommand(`request ${ask} ${tickets.join(' ')} tried by npm run policy`);
   if (command.kind !== 'request')
     return refused('line', 'problem' in command ? command.problem : 'That is no request.');
   const rules = { policy, closedNamespaces: [], now: Date.parse(at) };
   const parties = { requester: person, actor: person };
   const deciding = decide(rules, { kind: 'request', ask: command.ask }, parties);
-  const decided = concluded(deciding, membersAmong(new Set(memberOf), person));
+  const decided = concluded(deciding, membersAmong(new Set([...memberOf, ...tickets.map(ticketThatCounts)]), person));
   if (!decided.allowed) return refused(decided.refusal.rule, decided.refusal.message);
   const { approvals, rule } = decided;
   const outcome = approvals === 0 ? 'automatic' : 'people';

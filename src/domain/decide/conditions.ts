@@ -9,6 +9,8 @@ export interface Circumstances {
   /** Seconds; of an extension: the whole window. */
   readonly duration: number;
   readonly now: Instant;
+  /** It is asked for with a ticket that counts. */
+  readonly ticket: boolean;
 }
 
 /** One condition of an entry: null where it holds or is not set, else why not, to whoever asked. */
@@ -30,7 +32,14 @@ const hours: Condition = ({ hours: text }, { now }) => {
   return parsed !== null && isWithin(parsed, now) ? null : `It would have been approved at once during ${text}.`;
 };
 
-const CONDITIONS = [maximum, namespaces, hours];
+const ticket: Condition = ({ ticket: isNeeded }, { ticket: isThere }) =>
+  isNeeded === undefined || isThere ? null : 'With a ticket it would have been approved at once.';
+
+/** Members are judged elsewhere, and who is on call as one of them ({@link withMembers}); what is not such a member holds for nobody. */
+const oncall: Condition = ({ oncall: names, members }) =>
+  names === undefined || members !== undefined ? null : 'Who is on call is not judged here.';
+
+const CONDITIONS = [oncall, maximum, namespaces, ticket, hours];
 
 /** Why the entry does not hold, one sentence a condition; `members` is left out, since it takes a look-up. Empty: all hold. */
 export function missedConditions(when: When, circumstances: Circumstances): string[] {

@@ -1,7 +1,7 @@
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
-import { Refusal, UnreadableMembers } from '../errors.ts';
+import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
@@ -20,6 +20,7 @@ import {
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
+import { LONGEST_KEY, type Ticket } from '../ticket.ts';
 import { type Circumstances, missedConditions } from './conditions.ts';
 import { whyNotNote } from './notes.ts';
 import {
@@ -33,6 +34,7 @@ import {
   waivedSteps,
   wouldCount,
 } from './steps.ts';
+import { isKeyOf, type JudgedTicket, keyInReason } from './ticket.ts';
 
 /** The longest reason that is taken: a message shows it whole. */
 export const LONGEST_REASON = 500;
@@ -48,6 +50,8 @@ export interface Ask {
   readonly rights?: readonly Kit[];
   readonly duration: number | null;
   readonly reason: string;
+  /** The key of a ticket, where it was given beside the reason; else the reason may name one. */
+  readonly ticketKey?: string;
 }
 
 /** What decisions are made by, beside the people. */
@@ -92,6 +96,8 @@ export interface Terms {
   readonly approvals: number;
   /** The steps that are not needed. */
   readonly waived: readonly WaivedStep[];
+  /** The ticket that it is asked for with, where the profile takes one. */
+  readonly ticket: Ticket | null;
   /** Of a preview: the one condition without which the policy itself would have approved it, as a sentence. */
   readonly missed: string | null;
 }
@@ -115,7 +121,13 @@ const refuse = (rule: string, reason: string, remedy = ''): No => ({
 /** Who is in a list can't be read, and that decides. `what`: what is therefore not known. */
 const unread = ({ word, id, path }: Entry, retryIn: number | null, what: string): No => ({
   allowed: false,
-  refusal: new UnreadableMembers(`${path} (${word}: ${id}, whose members can't be read now)`, id, retryIn, what),
+  refusal: new UnreadableMembers(
+    `${path} (${word}: ${id}, ${word === 'oncall' ? 'which' : 'whose members'} can't be read now)`,
+    id,
+    retryIn,
+    what,
+    word === 'oncall' ? 'oncall' : 'members',
+  ),
 });
 
 /** What only a person does. */
@@ -189,9 +201,80 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   const duration = ask.duration ?? profile.duration.default;
   const why = whyNot(rules, profile, ask, duration);
   if (why !== null) return why;
+  const judged = yield* judgeTicketOf(rules.policy, profile, act, ask, duration, requester);
+  if (!judged.allowed) return judged;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
-    return yield* decideExtension(rules, profile, act, requester, asking.rule);
-  return yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule);
+    return yield* decideExtension(rules, profile, act, requester, asking.rule, judged.by);
+  const tooLong = whyNotSoLong(`profiles.${ask.profile}`, judged.by, endOfWindow(act, duration, rules.now), rules.now);
+  return tooLong ?? (yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule, judged.by));
+}
+
+/** When the window would end. What is applied a moment after it was approved does not fail by that moment. */
+function endOfWindow({ kind }: Giving, duration: number, now: Instant): Instant {
+  return now + duration * 1000 - (kind === 'apply' ? 60_000 : 0);
+}
+
+/** A ticket holds for so long, and so must the window. */
+function whyNotSoLong(path: string, by: JudgedTicket | null, end: Instant, now: Instant): Why {
+  if (by === null || by.until === null || end <= by.until) return null;
+  const left = Math.floor((by.until - now) / 1000);
+  return refuse(
+    `${path}.ticket`,
+    `${by.ticket.key} holds until ${new Date(by.until).toISOString().replace(/\.\d+Z$/, 'Z')}, and no window past that.`,
+    left > 0 ? `Ask for ${formatDuration(left)} at most.` : 'Name another ticket.',
+  );
+}
+
+/** The ticket of a request or grant, where the profile takes one, as its system judges it now. `by` null: there is none, and it need not be. */
+function* judgeTicketOf(
+  { tickets }: Policy,
+  profile: Profile,
+  act: Giving,
+  ask: Ask,
+  duration: number,
+  requester: Person,
+): Asking<Decided<{ readonly by: JudgedTicket | null }>> {
+  const rule = `profiles.${ask.profile}.ticket`;
+  const none = { allowed: true, rule, by: null } as const;
+  const given = act.kind === 'request' ? ask.ticketKey : act.grant.ticket?.key;
+  if (profile.ticket === 'none' || tickets === undefined)
+    return act.kind !== 'request' || given === undefined
+      ? none
+      : refuse(rule, `Profile '${ask.profile}' takes no ticket.`, 'Leave it out, or name it in the reason.');
+  if (act.kind === 'request' && given !== undefined && !isKeyOf(tickets, given))
+    return refuse(
+      rule,
+      `'${given.slice(0, LONGEST_KEY)}' is not the key of a ticket.`,
+      `Keys look like ${tickets.pattern}.`,
+    );
+  const key = given ?? (act.kind === 'request' ? keyInReason(tickets, ask.reason) : null);
+  if (key === null)
+    return profile.ticket === 'optional'
+      ? none
+      : refuse(
+          rule,
+          `Profile '${ask.profile}' needs a ticket.`,
+          `Name it in the reason; keys look like ${tickets.pattern}.`,
+        );
+  const { namespace, workload } = ask.target;
+  const verdict = yield {
+    about: 'ticket',
+    requester,
+    use: {
+      key,
+      profile: ask.profile,
+      namespace,
+      workload: workload === undefined ? null : `${workload.kind}/${workload.name}`,
+      duration,
+      reason: ask.reason,
+    },
+  };
+  if ('is' in verdict && verdict.is === 'allowed') return { allowed: true, rule, by: verdict };
+  // A word of the reason that only looks like a key, of a request that needs none.
+  if (profile.ticket === 'optional' && given === undefined) return none;
+  if ('is' in verdict) return refuse(rule, verdict.why, 'Have that put right, or ask again with another ticket.');
+  const retryIn = 'retryIn' in verdict ? verdict.retryIn : null;
+  return { allowed: false, refusal: new UnreadableTicket(rule, key, retryIn) };
 }
 
 function* termsOfRequest(
@@ -202,8 +285,12 @@ function* termsOfRequest(
   duration: number,
   requester: Person,
   rule: string,
+  by: JudgedTicket | null,
 ): Asking<Decided<Terms>> {
-  const byPeople = { allowed: true, rule, profile, duration, ...approvalsWithout(profile, []), missed: null } as const;
+  const ticket = by?.ticket ?? null;
+  const at = { now, ticket: ticket !== null };
+  const needed = approvalsWithout(profile, []);
+  const byPeople = { allowed: true, rule, profile, duration, ...needed, ticket, missed: null } as const;
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
@@ -212,13 +299,13 @@ function* termsOfRequest(
     ask,
     duration,
     requester,
-    now,
+    at,
     act.kind === 'request' && act.isPreview === true,
   );
   if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
   if (!isByPolicy) {
     const missed = automatic.is === 'unmet' ? automatic.missed : null;
-    return { ...byPeople, ...(yield* approvalsFor(profile, ask, duration, requester, now)), missed };
+    return { ...byPeople, ...(yield* approvalsFor(profile, ask, duration, requester, at)), missed };
   }
   return automatic.is === 'unknown'
     ? unread(automatic.entry, automatic.retryIn, 'Whether the policy still approves this by itself is not known.')
@@ -242,9 +329,9 @@ function* approvalsFor(
   { profile: name, target }: Pick<Ask, 'profile' | 'target'>,
   duration: number,
   requester: Person,
-  now: Instant,
+  at: Pick<Circumstances, 'now' | 'ticket'>,
 ): Asking<Approvals> {
-  const circumstances: Circumstances = { namespace: target.namespace, duration, now };
+  const circumstances: Circumstances = { namespace: target.namespace, duration, ...at };
   return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
 }
 
@@ -257,7 +344,8 @@ export function* approvalsAgain(
   const profile = profileNamed(policy, grant.profile);
   // Without its profile nobody can approve it; that it is one keeps the policy from approving it by itself.
   if (profile === undefined) return { approvals: Math.max(1, grant.approvalsNeeded), waived: [] };
-  return yield* approvalsFor(profile, grant, grant.duration, requester, now);
+  const at = { now, ticket: grant.ticket !== undefined };
+  return yield* approvalsFor(profile, grant, grant.duration, requester, at);
 }
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
@@ -283,6 +371,7 @@ function aboutRequester({ refusal }: No, act: Act): No {
     ? 'The policy would not take this request any more.'
     : 'The policy would not give this any longer.';
   const remedy = isRequest ? 'Deny it, or let it time out.' : 'Deny it; the window ends as it was approved.';
+  if (refusal instanceof UnreadableTicket) return { allowed: false, refusal };
   const reason = `${what} To the requester it would say: ${refusal.message}`;
   return {
     allowed: false,
@@ -444,11 +533,11 @@ function* automaticRule(
   ask: Ask,
   duration: number,
   person: Person,
-  now: Instant,
+  at: Pick<Circumstances, 'now' | 'ticket'>,
   saysNear: boolean,
 ): Asking<Automatic> {
   if (profile.acknowledgePersistence || profile.network.allowIsolation) return { is: 'unmet', missed: null };
-  const circumstances = { namespace: ask.target.namespace, duration, now };
+  const circumstances = { namespace: ask.target.namespace, duration, ...at };
   let unknown: Extract<Listing, { readonly is: 'unknown' }> | null = null;
   const near: { readonly entry: AutomaticEntry; readonly missed: string }[] = [];
   for (const entry of automaticEntries(profile)) {
@@ -519,7 +608,9 @@ function* mayReview(
       'Another approver must press the button.',
     );
   const approval = approvalOf(profile);
-  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, now };
+  // That its ticket still counts is judged with what the requester is given.
+  const ticket = grant.ticket !== undefined;
+  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, now, ticket };
   const waived =
     kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
   const stands: Waiting = { ...waiting, waived };
@@ -635,6 +726,7 @@ function* decideExtension(
   act: Extract<Giving, { readonly kind: 'extend' | 'approve' }>,
   requester: Person,
   rule: string,
+  by: JudgedTicket | null,
 ): Asking<Decided<Terms>> {
   const { grant } = act;
   const path = `profiles.${grant.profile}`;
@@ -666,12 +758,17 @@ function* decideExtension(
       `With ${formatDuration(duration)} more the window would be longer than the ${formatDuration(profile.duration.maximum)} that profile '${grant.profile}' allows.`,
       room > 0 ? `Ask for ${formatDuration(room)} at most.` : 'Make a new request when this one has ended.',
     );
-  const byPeople = { allowed: true, rule, profile, duration, ...approvalsWithout(profile, []), missed: null } as const;
+  const tooLong = whyNotSoLong(path, by, grant.expiresAt + duration * 1000, now);
+  if (tooLong !== null) return tooLong;
+  const ticket = by?.ticket ?? null;
+  const needed = approvalsWithout(profile, []);
+  const byPeople = { allowed: true, rule, profile, duration, ...needed, ticket, missed: null } as const;
   if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
-  const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester, now, false);
+  const at = { now, ticket: ticket !== null };
+  const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester, at, false);
   if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
-  return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, now)) };
+  return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, at)) };
 }
 
 /** What approvers of an extension agree to: the grant as it was approved, its end, and so much more. */

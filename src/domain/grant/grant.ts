@@ -5,6 +5,7 @@ import type { Plan } from '../plan/plan.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Target } from '../target.ts';
+import type { Ticket } from '../ticket.ts';
 
 export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
 export type EndState = 'denied' | 'cancelled' | 'timed-out' | 'expired' | 'revoked' | 'failed';
@@ -113,6 +114,8 @@ export interface Grant {
   /** Seconds asked for. */
   readonly duration: number;
   readonly reason: string;
+  /** The ticket that it was asked for with, as its system told of it then; left out: none. */
+  readonly ticket?: Ticket;
   /** What was shown to the approvers, and what will be applied. */
   readonly plan: Plan;
   readonly digest: string;

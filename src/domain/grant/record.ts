@@ -133,6 +133,7 @@ export const grantRecord = z.looseObject({
   rights: kits.exactOptional(),
   duration: z.number(),
   reason: text,
+  ticket: z.looseObject({ key: text, title: text, link: text.nullable() }).exactOptional(),
   plan,
   digest: text,
   approvalsNeeded: z.int().min(0),

@@ -64,6 +64,7 @@ const UNDERSTOOD = [
   'approvals',
   'selfApproval',
   'approval',
+  'ticket',
   'duration',
   'namespaces',
   'clusterRole',
@@ -85,6 +86,7 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...notesOf(`${where}.approval.note`, old.approval.note, now.approval.note),
     ...others(`${where}.approval.notify.`, old.approval.notify, now.approval.notify, []),
     ...others(`${where}.approval.`, old.approval, now.approval, ['order', 'steps', 'note', 'notify']),
+    ...ticketOf(`${where}.ticket`, old.ticket, now.ticket),
     ...compared(`${where}.duration.maximum`, old.duration.maximum, now.duration.maximum, 'weaker', formatDuration),
     ...compared(`${where}.duration.default`, old.duration.default, now.duration.default, 'weaker', formatDuration),
     ...covered(`${where}.namespaces`, old.namespaces, now.namespaces),
@@ -95,6 +97,12 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...switched(`${where}.roleMayGrow`, old.roleMayGrow, now.roleMayGrow),
     ...others(`${where}.`, old, now, UNDERSTOOD),
   ];
+}
+
+function ticketOf(where: string, old: Profile['ticket'], now: Profile['ticket']): PolicyChange[] {
+  if (old === now) return [];
+  if (now === 'required') return [change(where, 'stricter', 'needs a ticket')];
+  return [change(where, old === 'required' ? 'weaker' : 'unclear', `was ${old}, is ${now}`)];
 }
 
 /** Who is in a list now and was not, and the reverse. `joining`: what it is that somebody comes to it. */
@@ -201,8 +209,13 @@ function orderChanges(where: string, old: Approval, now: Approval): PolicyChange
 
 const reverse = (effect: 'weaker' | 'stricter') => (effect === 'weaker' ? 'stricter' : 'weaker');
 
-function membersOf({ users, groups, channels }: Principals): string[] {
-  return [...users, ...groups.map((id) => `group ${id}`), ...channels.map((id) => `channel ${id}`)];
+function membersOf({ users, groups, channels, oncall = [] }: Principals): string[] {
+  return [
+    ...users,
+    ...groups.map((id) => `group ${id}`),
+    ...channels.map((id) => `channel ${id}`),
+    ...oncall.map((name) => `whoever is on call for ${name}`),
+  ];
 }
 
 /** A number; `more`: what it is that it is larger. */
@@ -281,6 +294,7 @@ function conditionsOf(where: string, old: When, now: When, gains = 'needs no per
     ...(old.members === undefined || now.members === undefined
       ? switched(`${where}.members`, old.members === undefined, now.members === undefined, 'is everybody who may ask')
       : listed(`${where}.members`, old.members, now.members, gains, 'weaker')),
+    ...switched(`${where}.ticket`, old.ticket === undefined, now.ticket === undefined, 'needs no ticket'),
     ...compared(`${where}.maximum`, old.maximum ?? any, now.maximum ?? any, 'weaker', most),
     ...covered(`${where}.namespaces`, old.namespaces ?? ['*'], now.namespaces ?? ['*']),
     ...(old.hours === undefined || now.hours === undefined
@@ -289,10 +303,10 @@ function conditionsOf(where: string, old: When, now: When, gains = 'needs no per
   ];
 }
 
-function describeWhen({ members, maximum, namespaces, hours }: When, profile: Profile): string {
+function describeWhen({ members, maximum, namespaces, hours, ticket }: When, profile: Profile): string {
   const who = members === undefined ? 'everybody who may ask' : membersOf(members).join(', ');
   const where = namespaces === undefined ? '' : `, in ${namespaces.join(', ')}`;
-  return `${who}, up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${hours === undefined ? '' : `, ${hours}`}`;
+  return `${who}, up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${ticket === undefined ? '' : ', with a ticket'}${hours === undefined ? '' : `, ${hours}`}`;
 }
 
 /** Whatever else is another. */

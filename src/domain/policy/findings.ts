@@ -1,3 +1,4 @@
+import { listsOfOnCallAlone } from './on-call-lists.ts';
 import {
   approvalOf,
   automaticEntries,
@@ -38,8 +39,9 @@ export function decidersIn(profile: Profile): Deciders[] {
   }));
 }
 
-export function findingsOf({ profiles }: Policy): Finding[] {
-  return Object.entries(profiles).flatMap(([name, profile]) => {
+export function findingsOf(policy: Policy): Finding[] {
+  const hanging = listsOfOnCallAlone(policy).map(({ path, message }) => note(path, message));
+  const found = Object.entries(policy.profiles).flatMap(([name, profile]) => {
     const path = ['profiles', name];
     return [
       ...deniedLists(path, profile),
@@ -48,11 +50,17 @@ export function findingsOf({ profiles }: Policy): Finding[] {
       ...automaticInVain(path, profile),
     ];
   });
+  return [...found, ...hanging];
 }
 
 /** The entries of a list, so that they can be compared; users are compared without case. */
-function entriesIn({ users, groups, channels }: Principals): string[] {
-  return [...users.map((user) => user.toLowerCase()), ...groups, ...channels];
+function entriesIn({ users, groups, channels, oncall = [] }: Principals): string[] {
+  return [
+    ...users.map((user) => user.toLowerCase()),
+    ...groups,
+    ...channels,
+    ...oncall.map((name) => `oncall:${name}`),
+  ];
 }
 
 /** Lists of which `deny` names every entry. That it names every user of one without lists the schema refuses already. */

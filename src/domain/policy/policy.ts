@@ -6,7 +6,7 @@ import { type Rule, risksOf, WORKLOAD_KINDS } from '../rights/rights.ts';
 import { type RightClass, WIDE_ROLES } from '../rights/table.ts';
 import { HOURS_FORM, parseHours } from './hours.ts';
 import { isPersonName } from './identity.ts';
-import { onCallSources, ticketSource } from './sources.ts';
+import { onCallSources, sourceName, ticketSource } from './sources.ts';
 
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
@@ -40,7 +40,7 @@ const kubernetesGroup = z
   .min(1)
   .refine((group) => !group.startsWith('system:'), 'groups of Kubernetes itself (system:) are not given to people');
 
-/** People: the union of the three lists. Names can be imitated or re-used, so groups and channels are given by id. */
+/** People: the union of the lists. Names can be imitated or re-used, so groups and channels are given by id. */
 const principals = z
   .strictObject({
     users: z
@@ -67,9 +67,30 @@ const principals = z
       .meta({ examples: [['C0ENGINEER1']] }),
   })
   .meta({ title: 'people' });
-const somebody = principals.refine((p) => p.users.length + p.groups.length + p.channels.length > 0, {
-  message: 'names nobody: give users, groups or channels',
-});
+type Listed = {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  readonly channels: readonly string[];
+};
+const hasSomebody = (p: Listed): boolean => p.users.length + p.groups.length + p.channels.length > 0;
+const somebodyInSlack = principals.refine(hasSomebody, { message: 'names nobody: give users, groups or channels' });
+
+/** Names of sources under `oncall`; that they exist is judged of the whole policy. */
+const onCallNames = z
+  .array(sourceName)
+  .min(1)
+  .meta({ examples: [['payments']] });
+/** Neither administrators nor deny lists hang on others: a source that is away would leave none of these, or deny everybody. */
+const somebody = principals
+  .extend({
+    oncall: onCallNames
+      .optional()
+      .describe('names of sources under `oncall`: who is on call there, looked up when something is decided'),
+  })
+  .meta({ title: 'people or on call' })
+  .refine((p) => hasSomebody(p) || p.oncall !== undefined, {
+    message: 'names nobody: give users, groups, channels or oncall',
+  });
 
 /** `staging`, `team-*`: `*` stands for any characters within the one name. A lone `*` is said aloud as `namespaces: ["*"]`. */
 const namespacePattern = z
@@ -276,6 +297,13 @@ const network = z
 const conditions = z
   .strictObject({
     members: somebody.optional().describe('the requester is one of them'),
+    oncall: onCallNames
+      .optional()
+      .describe('the requester is on call by one of these sources; short for members with oncall'),
+    ticket: z
+      .literal(true)
+      .optional()
+      .describe('it is asked for with a ticket that counts; not the only condition, but with reporter: other'),
     maximum: duration.optional().describe('no longer than this'),
     namespaces: z
       .array(namespacePattern)
@@ -291,16 +319,22 @@ const conditions = z
       .meta({ examples: ['Mon-Fri 08:00-18:00 Europe/Berlin'] }),
   })
   .meta({ title: 'conditions' });
-const when = conditions.refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always');
+const hasOneList = (w: z.infer<typeof conditions>) => w.oncall === undefined || w.members === undefined;
+const ONE_LIST = { path: ['oncall'], message: 'stands beside members: write members: { ..., oncall: [...] }' };
+const when = conditions
+  .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
+  .refine(hasOneList, ONE_LIST);
 /** One entry without its list. The two keys are checked here, not by their types, so that what else is wrong is told in its place. */
 const shortAutomatic = conditions
   .superRefine((w, context) => {
     const problem = (key: 'members' | 'maximum', message: string) =>
       context.addIssue({ code: 'custom', path: [key], message, input: w });
-    if (w.members === undefined) problem('members', 'expected users, groups or channels');
+    if (w.members === undefined && w.oncall === undefined)
+      problem('members', 'expected users, groups, channels or oncall');
     if (w.maximum === undefined) problem('maximum', `expected ${DURATION_FORM}`);
   })
-  .meta({ required: ['members', 'maximum'] });
+  .refine(hasOneList, ONE_LIST)
+  .meta({ required: ['maximum'] });
 
 const channelId = z
   .string()
@@ -429,6 +463,12 @@ const profile = z
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
       .meta({ examples: [['read', 'logs']] }),
+    ticket: z
+      .enum(['required', 'optional', 'none'])
+      .default('none')
+      .describe(
+        'whether a request names a ticket, in its reason or beside it; it is judged by `tickets` at each decision',
+      ),
     requesters: somebody.describe('who may ask'),
     approvers: somebody.optional().describe('who may approve and deny; short for approval with one step'),
     deny: principals.default(NOBODY).describe('who may neither ask nor decide, whatever else names them'),
@@ -599,7 +639,7 @@ export const policyFields = z.strictObject({
       message: 'a template with {local} needs exactly one domain: else people of two domains would be one user',
     })
     .describe('how a Slack account becomes a Kubernetes user; none, or several, is a refusal'),
-  administrators: somebody.describe('who is told what a person must mend, and may end any grant'),
+  administrators: somebodyInSlack.describe('who is told what a person must mend, and may end any grant'),
   approvals: z
     .strictObject({
       channel: channelId
@@ -640,8 +680,14 @@ export interface AutomaticEntry {
 export function automaticEntries({ automatic }: Profile): AutomaticEntry[] {
   if (automatic === undefined) return [];
   return Array.isArray(automatic)
-    ? automatic.map((entry, index) => ({ path: ['automatic', index, 'when'], when: entry.when }))
-    : [{ path: ['automatic'], when: automatic }];
+    ? automatic.map((entry, index) => ({ path: ['automatic', index, 'when'], when: withMembers(entry.when) }))
+    : [{ path: ['automatic'], when: withMembers(automatic) }];
+}
+
+/** The same conditions with who is on call as members, so that whoever judges them finds all people in one place. */
+export function withMembers(when: When): When {
+  const { oncall } = when;
+  return oncall === undefined ? when : { ...when, members: { users: [], groups: [], channels: [], oncall } };
 }
 
 /** A list of people, and where it stands in its profile. */
@@ -683,7 +729,7 @@ export function approvalOf({ approvers, approvals, approval }: Profile): Approva
         name,
         from: { path: [...path, 'from'], people: from },
         count,
-        unless: unless === undefined ? null : { path: [...path, 'unless'], when: unless },
+        unless: unless === undefined ? null : { path: [...path, 'unless'], when: withMembers(unless) },
         escalate: escalate.map(({ after, to }, nth) => ({ after, path: [...path, 'escalate', nth, 'to'], people: to })),
       };
     }),
@@ -698,8 +744,12 @@ export function decidersOf(name: string, profile: Profile): Record<string, Princ
 
 /** Whoever is in one of these lists. */
 export function together(lists: Readonly<Record<string, Principals>> | readonly Principals[]): Principals {
-  const all = (word: keyof Principals) => [...new Set(Object.values(lists).flatMap((list: Principals) => list[word]))];
-  return { users: all('users'), groups: all('groups'), channels: all('channels') };
+  const all = (word: keyof Principals) => [
+    ...new Set(Object.values(lists).flatMap((list: Principals) => list[word] ?? [])),
+  ];
+  const oncall = all('oncall');
+  const named = { users: all('users'), groups: all('groups'), channels: all('channels') };
+  return oncall.length === 0 ? named : { ...named, oncall };
 }
 
 /** A place in a profile, as refusals and the audit name it: `profiles.debug.approval.steps[0].from`. */
@@ -721,7 +771,7 @@ export function profilesDenying({ profiles }: Policy, lists: ReadonlySet<string>
 }
 
 /** The ids of all user groups and channels that the policy names as lists of people. */
-export function listsOf({ administrators, profiles }: Policy): ReadonlySet<string> {
+export function listsOf({ administrators, profiles, oncall = {} }: Policy): ReadonlySet<string> {
   const lists = Object.entries(profiles).flatMap(([name, one]) => [
     one.requesters,
     ...Object.values(decidersOf(name, one)),
@@ -730,7 +780,11 @@ export function listsOf({ administrators, profiles }: Policy): ReadonlySet<strin
     ...approvalOf(one).steps.flatMap(({ unless }) => unless?.when.members ?? []),
     ...automaticEntries(one).flatMap(({ when: { members } }) => members ?? []),
   ]);
-  return new Set([administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]));
+  const ofSources = Object.values(oncall).flatMap(({ group }) => group ?? []);
+  return new Set([
+    ...ofSources,
+    ...[administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]),
+  ]);
 }
 
 /** Where messages to approvers are posted, and the place in the policy that says so. */

@@ -66,7 +66,7 @@ const onCallSource = z
   .describe('one source: exactly one of pagerduty, group and url');
 
 /** The name of a source: `oncall.payments`. */
-const sourceName = z
+export const sourceName = z
   .string()
   .regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'expected a name: lower-case letters, digits and dashes');
 

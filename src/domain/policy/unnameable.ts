@@ -1,6 +1,7 @@
 import { formatDuration } from '../duration.ts';
 import { assign } from '../matching.ts';
 import { isReachable, isSlackId } from './identity.ts';
+import { listsOfOnCall } from './on-call-lists.ts';
 import {
   type ApprovalStep,
   approvalOf,
@@ -25,10 +26,18 @@ export function entriesThatNameNobody(policy: Policy): PolicyProblem[] {
     ...problemsOfOverrides(policy.identity),
     ...problemsOfGroups(policy.identity),
     ...usersWhoAreNobody(['administrators'], policy.administrators, policy.identity),
+    ...listsOfOnCall(policy)
+      .filter(({ source }) => !Object.hasOwn(policy.oncall ?? {}, source))
+      .map(({ path, source }) => ({ path, message: noSource(source, Object.keys(policy.oncall ?? {})) })),
     ...Object.entries(policy.profiles).flatMap(([name, profile]) =>
       problemsOfProfile(['profiles', name], profile, policy),
     ),
   ];
+}
+
+function noSource(name: string, known: readonly string[]): string {
+  if (known.length === 0) return `there is no source '${name}': name it under oncall, at the top of the policy`;
+  return `there is no source '${name}' under oncall: there are ${known.join(', ')}`;
 }
 
 function problemsOfOverrides({ overrides }: Policy['identity']): PolicyProblem[] {
@@ -112,7 +121,7 @@ function placedMembers(unless: ApprovalStep['unless']): PlacedPeople[] {
 function listsThatNobodySatisfies(path: Path, profile: Profile, identity: Policy['identity']): PolicyProblem[] {
   const denied = usersIn(profile.deny, identity);
   const among = (list: Principals): ReadonlySet<string> | null =>
-    list.groups.length + list.channels.length > 0
+    list.groups.length + list.channels.length > 0 || list.oncall !== undefined
       ? null
       : new Set([...usersIn(list, identity)].filter((user) => !denied.has(user)));
   // Null: whoever is in a list of Slack, too.

@@ -807,3 +807,31 @@ describe('rights in words', () => {
     expect(textOf(networkMessage(rules, 0))).not.toContain('Rules');
   });
 });
+
+describe('the ticket of a request', () => {
+  const withTicket = (title: string, link: string | null = 'https://tickets.example.test/OPS-7') =>
+    sampleView({ ticket: { key: 'OPS-7', title, link } });
+
+  it('is shown to approvers and in the status, with its title and a link', () => {
+    for (const message of [approvalMessage(withTicket('Checkout')), statusMessage(withTicket('Checkout'))])
+      expect(JSON.stringify(message)).toContain('*Ticket* <https://tickets.example.test/OPS-7|OPS-7>: `Checkout`');
+    expect(JSON.stringify(approvalMessage(withTicket('', null)))).toContain('*Ticket* `OPS-7`"');
+    expect(JSON.stringify(approvalMessage(sampleView()))).not.toContain('*Ticket*');
+  });
+
+  it.each<[string, string]>([
+    ['<!channel> <https://evil.example.test|OPS-7>', 'https://tickets.example.test/OPS-7'],
+    ['` *Approved* `', 'https://tickets.example.test/OPS-7'],
+    ['x', 'https://tickets.example.test/|evil>/<!channel>'],
+    ['x', 'https://tickets.example.test/?a=1&b=<@U0BEN>|'],
+  ])('with a title of %j and a link to %j mentions nobody and leads nowhere else', (title, link) => {
+    const message = approvalMessage(withTicket(title, link));
+    expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+    const text =
+      blocksOf(message)
+        .map((block) => block.text?.text ?? '')
+        .find((one) => one.startsWith('*Ticket*')) ?? '';
+    expect(text.match(/<[^>]*>/g)).toHaveLength(1);
+    expect(text).toMatch(/^\*Ticket\* <https:\/\/tickets\.example\.test\/[^|<>]*\|OPS-7>: `[^`]*`$/);
+  });
+});

@@ -450,3 +450,37 @@ describe('other modals', () => {
     expect(noteOf({ note: { input: { value: 'not\n now' } } })).toBe('not now');
   });
 });
+
+describe('the field for a ticket', () => {
+  const TICKETED: Offer = { ...DEBUG, ticket: { need: 'required', pattern: '[A-Z]+-[0-9]+' } };
+  const chosen = { profile: 'debug', namespace: 'staging', target: 'deployment/checkout', reason: 'why' };
+  const modal = requestModal([TICKETED], chosen, WORKLOADS);
+  const askFor = (ticket: string) => {
+    const asked = askOf(filledIn(modal, { Ticket: ticket }));
+    return 'ask' in asked ? asked.ask : asked.errors;
+  };
+
+  it('is there where the profile takes one', () => {
+    expect(labels(modal)).toContain('Ticket');
+    expect(labels(requestModal([DEBUG], chosen, WORKLOADS))).not.toContain('Ticket');
+  });
+
+  it('is asked for as it was typed, and left out when it is empty', () => {
+    expect(askFor('OPS-7')).toMatchObject({ ticketKey: 'OPS-7' });
+    expect(askFor('')).not.toHaveProperty('ticketKey');
+  });
+
+  it('goes with what was asked for through the last step, and back into the form and the line', () => {
+    const ask = askFor('OPS-7') as Ask;
+    expect(carriedAsked(refusedModal('no', ask).private_metadata)).toEqual({ ask, digest: null });
+    expect(choiceToAsk(ask)).toMatchObject({ ticket: 'OPS-7' });
+    expect(choiceOf(filledIn(modal, { Ticket: 'OPS-7' }))).toMatchObject({ ticket: 'OPS-7' });
+    expect(inOneLine(ask)).toBe('/jit request debug staging/deployment/checkout 30m OPS-7 why');
+  });
+
+  it('has the refusals that are about it', () => {
+    const values = filledIn(modal, { Ticket: 'OPS-7' });
+    const refusal = new Refusal('profiles.debug.ticket', 'OPS-7 is closed.');
+    expect(Object.keys(errorsOf(values, 'OPS-7 is closed.', refusal))[0]).toMatch(/^ticket/);
+  });
+});

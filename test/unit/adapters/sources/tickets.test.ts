@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createTickets } from '../../../../src/adapters/sources/tickets.ts';
-import type { TicketUse } from '../../../../src/app/ports/tickets.ts';
+import type { PersonalTicketUse } from '../../../../src/app/ports/tickets.ts';
 import type { TicketSource } from '../../../../src/domain/policy/sources.ts';
 import { badReplies, json, sourceServer } from '../../../support/source-server.ts';
 
@@ -24,7 +24,7 @@ const tickets = (jira = true, patience = 2000) =>
     log: { warn: (...said: unknown[]) => void warned.push(JSON.stringify(said)) },
     patience,
   });
-const use: TicketUse = {
+const use: PersonalTicketUse = {
   key: 'OPS-7',
   requester: { user: 'ada@example.test', addresses: ['ada@example.test'] },
   profile: 'debug',

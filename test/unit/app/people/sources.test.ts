@@ -10,7 +10,12 @@ const ONCALL: PolicyInput['oncall'] = {
   platform: { group: 'S0ONCALL01' },
   db: { url: 'https://oncall.example.test/db' },
 };
-const policyWith = (change: Partial<PolicyInput> = {}): PolicyInput => ({ ...POLICY, oncall: ONCALL, ...change });
+const policyWith = (change: Partial<PolicyInput> = {}): PolicyInput => ({
+  ...POLICY,
+  oncall: ONCALL,
+  tickets: { pattern: 'OPS-[0-9]+', url: 'https://tickets.example.test/' },
+  ...change,
+});
 
 let app: ReturnType<typeof appWorld>;
 const accountOfAda = (change: Partial<Account>) => app.accounts.set(ada, { ...account(ada, 'ada'), ...change });
@@ -70,10 +75,9 @@ describe('who is on call', () => {
 });
 
 describe('a ticket', () => {
-  const SOURCE = { pattern: 'OPS-[0-9]+', url: 'https://tickets.example.test/' };
   const use = { key: 'OPS-7', profile: 'debug', namespace: 'staging', workload: null, duration: 60, reason: 'OPS-7' };
   const addressesOf = async (user: string) => {
-    await judgeTicket(app.world, SOURCE, { slackId: ada, name: 'Ada', user, groups: [] }, use);
+    await judgeTicket(app.world, { slackId: ada, name: 'Ada', user, groups: [] }, use);
     return app.judged.at(-1)?.requester.addresses;
   };
 
