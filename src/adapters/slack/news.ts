@@ -69,7 +69,7 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     step: ['The next step is asked', `➡ The step before is complete. Now asked: ${askedNames(view)}.`],
     escalated: [
       'More people may decide',
-      `📣 Nobody has decided yet, so more people may now: ${escalatedNames(view)}. Decide with the buttons of the message above.`,
+      `📣 This has not been decided yet, so more people may now: ${escalatedNames(view)}. Decide with the buttons of the message above.`,
     ],
     'asked-again': [
       'Asked again: the plan has changed',

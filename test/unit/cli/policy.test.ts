@@ -160,6 +160,43 @@ describe('npm run policy', () => {
       );
       expect((await explain()).out).toMatch(/^view: ClusterRole view; a whole namespace.*^shell: .*^    get pods$/ms);
     });
+    it('says the steps, who decides each, when one is not needed, and who may come to decide it', async () => {
+      const file = join(dir, 'steps.yaml');
+      await writeFile(
+        file,
+        `version: 1
+identity: {}
+administrators: { users: [dee@example.test] }
+approvals: { channel: C0ACCESS001 }
+profiles:
+  edit:
+    scope: namespace
+    namespaces: [staging]
+    clusterRole: view
+    requesters: { users: [ada@example.test] }
+    approval:
+      order: sequence
+      steps:
+        - { name: owner, from: { users: [ben@example.test] }, escalate: [{ after: 10m, to: { groups: [S0ONCALL01] } }] }
+        - { name: security, from: { groups: [S0SECURITY] }, count: 2, unless: { maximum: 15m, namespaces: [staging] } }
+    duration: { default: 15m, maximum: 1h }
+`,
+      );
+      expect((await run('explain', file)).out.split('\n')).toEqual(
+        expect.arrayContaining([
+          '  approvals needed: one step after the other, each person for one step',
+          '    owner: 1, by ben@example.test',
+          '      after 10m also by group S0ONCALL01',
+          '    security: 2, by group S0SECURITY; not needed up to 15m, in staging',
+        ]),
+      );
+      const ben = await run('explain', file, '--person', 'ben@example.test');
+      expect(ben.out).toContain(
+        'may approve: step owner: yes (users: ben@example.test); step owner after 10m: only as a member of group S0ONCALL01; step security: only as a member of group S0SECURITY, not own requests',
+      );
+      const ada = await run('explain', file, '--person', 'ada@example.test', '--member-of', 'S0SECURITY');
+      expect(ada.out).toContain('step security: yes (groups: S0SECURITY)');
+    });
     it('is wrong with memberships of nobody, with an unknown profile, or with a handle for a group', async () => {
       expect((await explain('--member-of', 'S0SRE00001')).code).toBe(2);
       expect(await explain('--person', 'ada@example.test', '--profile', 'x')).toMatchObject({
