@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { describeWithCluster } from '../support/cluster.ts';
 import { manifestDir, runPolicy } from '../support/policy-cli.ts';
-import { ACCESS, ADA, BEN, SRE, startTestSlack, useSlack } from '../support/slack.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, useSlack } from '../support/slack.ts';
 
 const policyOf = (profiles: object, change: object = {}) => ({
   version: 1,
@@ -150,6 +150,21 @@ describe('npm run policy -- check --slack', () => {
       1,
       expect.stringMatching(/approvals\.channel: the approvals channel C0NOTHERE1 is not there/),
     ]);
+  });
+
+  it('finds steps that need more people than there are, though each has enough', async () => {
+    here();
+    const steps = (...counts: number[]) => ({
+      ...view,
+      approvers: undefined,
+      approval: {
+        steps: counts.map((count, index) => ({ name: `step-${index}`, from: { groups: [SRE], users: [CY] }, count })),
+      },
+    });
+    const { code, err } = await check(policyOf({ two: steps(1, 1), three: steps(1, 2) }), '--slack');
+    expect(code).toBe(1);
+    expect(err).toMatch(/profiles\.three\.approval\.steps: nothing can be approved now: some steps need 3 different/);
+    expect(err).not.toContain('profiles.two');
   });
 
   it('finds a channel of a profile that the bot is not in', async () => {

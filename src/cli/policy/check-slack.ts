@@ -5,6 +5,7 @@ import { createLog } from '../../adapters/telemetry/log.ts';
 import { inParallel } from '../../app/common/in-parallel.ts';
 import { type Directory } from '../../app/ports/directory.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
+import { assign } from '../../domain/matching.ts';
 import { type Account, identify, kubernetesUser } from '../../domain/people/people.ts';
 import { decidersIn, type Finding } from '../../domain/policy/findings.ts';
 import { isSlackId } from '../../domain/policy/identity.ts';
@@ -19,6 +20,8 @@ export interface People {
   readonly mayApprove: number;
 }
 
+/** Of so many requesters it is tried what each may get approved. */
+const MOST_TRIED = 50;
 /** Lists that are read at once: Slack bears 20 of them a minute. */
 const WIDTH = 4;
 
@@ -156,20 +159,55 @@ function shortages(workspace: Workspace, path: readonly string[], profile: Profi
   });
   const asking = able(workspace, profile, [profile.requesters]);
   if (asking.size === 0) return [error(['requesters'], 'nobody in Slack may ask now')];
-  return decidersIn(profile).flatMap(({ path: at, count, lists }) => {
-    const deciding = able(workspace, profile, lists);
-    // Of the request that has most of them: nobody decides about their own.
-    const isFromOutside = profile.selfApproval || [...asking].some((user) => !deciding.has(user));
-    const most = isFromOutside ? deciding.size : deciding.size - 1;
-    return most >= count
-      ? []
-      : [
+  const steps = decidersIn(profile).map(({ path: at, count, lists }) => ({
+    at,
+    count,
+    deciding: able(workspace, profile, lists),
+  }));
+  const most = (of: typeof steps) => mostApprovals(of, asking, profile.selfApproval);
+  const alone = steps.flatMap((step) => {
+    const found = most([step]);
+    return found < step.count
+      ? [
           error(
-            at,
-            `nothing can be approved now: ${count} needed, and no request has more than ${Math.max(0, most)} who may`,
+            step.at,
+            `nothing can be approved now: ${step.count} needed, and no request has more than ${found} who may`,
           ),
-        ];
+        ]
+      : [];
   });
+  const needed = steps.reduce((sum, { count }) => sum + count, 0);
+  // A step that more may decide than all steps need has somebody left always.
+  const scarce = steps.filter(({ deciding }) => deciding.size <= needed);
+  const ofScarce = scarce.reduce((sum, { count }) => sum + count, 0);
+  const found = alone.length > 0 ? ofScarce : most(scarce);
+  return found < ofScarce
+    ? [
+        error(
+          ['approval', 'steps'],
+          `nothing can be approved now: some steps need ${ofScarce} different people, and no request has more than ${found} who may`,
+        ),
+      ]
+    : alone;
+}
+
+/** How many people could approve these steps, each one step, of a request that has most of them: nobody decides about their own. */
+function mostApprovals(
+  steps: readonly { readonly count: number; readonly deciding: ReadonlySet<string> }[],
+  asking: ReadonlySet<string>,
+  self: boolean,
+): number {
+  const deciding = [...new Set(steps.flatMap((step) => [...step.deciding]))];
+  const filled = (people: readonly string[]) =>
+    assign(
+      steps.map(({ count }) => count),
+      people.map((user) => new Set(steps.flatMap((step, index) => (step.deciding.has(user) ? [index] : [])))),
+    ).flat().length;
+  if (self || [...asking].some((user) => !deciding.includes(user))) return filled(deciding);
+  // Everybody who may ask decides, too. Of more people than there are places one can always be left out.
+  const places = steps.reduce((sum, { count }) => sum + count, 0);
+  if (asking.size > MOST_TRIED) return Math.min(places, deciding.length - 1);
+  return Math.max(0, ...[...asking].map((requester) => filled(deciding.filter((user) => user !== requester))));
 }
 
 /** Users of the policy who are no account of this workspace that may act. */
