@@ -14,7 +14,7 @@ import type { Looked } from './check.ts';
 
 /** A policy held against Slack: whom it names is there, and enough of them for what is to be decided. */
 
-/** How many people may, as Slack and the policy have it now, without whom `deny` names. */
+/** How many people may, as Slack and the policy have it now, without whom `deny` names and without who is on call. */
 export interface People {
   readonly mayAsk: number;
   readonly mayApprove: number;
@@ -150,6 +150,9 @@ const peopleOf = (workspace: Workspace, profile: Profile): People => ({
   mayApprove: approversOf(workspace, profile).size,
 });
 
+/** Who is on call is not asked here: of such a list it is not known who is in it. */
+const isOpen = ({ oncall = [] }: Principals): boolean => oncall.length > 0;
+
 /** Profiles that nobody could use now. */
 function shortages(workspace: Workspace, path: readonly string[], profile: Profile): Finding[] {
   const error = (at: readonly (string | number)[], message: string): Finding => ({
@@ -158,12 +161,10 @@ function shortages(workspace: Workspace, path: readonly string[], profile: Profi
     message,
   });
   const asking = able(workspace, profile, [profile.requesters]);
-  if (asking.size === 0) return [error(['requesters'], 'nobody in Slack may ask now')];
-  const steps = decidersIn(profile).map(({ path: at, count, lists }) => ({
-    at,
-    count,
-    deciding: able(workspace, profile, lists),
-  }));
+  if (asking.size === 0 && !isOpen(profile.requesters)) return [error(['requesters'], 'nobody in Slack may ask now')];
+  const steps = decidersIn(profile)
+    .filter(({ lists }) => !lists.some(isOpen))
+    .map(({ path: at, count, lists }) => ({ at, count, deciding: able(workspace, profile, lists) }));
   const most = (of: typeof steps) => mostApprovals(of, asking, profile.selfApproval);
   const alone = steps.flatMap((step) => {
     const found = most([step]);
@@ -203,7 +204,7 @@ function mostApprovals(
       steps.map(({ count }) => count),
       people.map((user) => new Set(steps.flatMap((step, index) => (step.deciding.has(user) ? [index] : [])))),
     ).flat().length;
-  if (self || [...asking].some((user) => !deciding.includes(user))) return filled(deciding);
+  if (self || asking.size === 0 || [...asking].some((user) => !deciding.includes(user))) return filled(deciding);
   // Everybody who may ask decides, too. Of more people than there are places one can always be left out.
   const places = steps.reduce((sum, { count }) => sum + count, 0);
   if (asking.size > MOST_TRIED) return Math.min(places, deciding.length - 1);

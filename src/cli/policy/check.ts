@@ -23,7 +23,8 @@ Prints every problem with file, line, column and what is allowed there; notes sa
   --context NAME        another context of the kubeconfig than its current one
   --bot NAMESPACE/NAME  the service account of the bot there; default: drawbridge/drawbridge
   --slack               also: the people, user groups and channels are in Slack, the bot is in the channels, and how
-                        many may ask and approve now. Takes SLACK_BOT_TOKEN from the environment or .env; posts nothing
+                        many may ask and approve now (sources of who is on call are not asked). Takes
+                        SLACK_BOT_TOKEN from the environment or .env; posts nothing
   -o json               {"version": 1, "good": true | false, "profiles": [...], "problems": [...], "notes": [...]}, and
                         with --slack "people": {PROFILE: {"mayAsk": N, "mayApprove": N}}
 
