@@ -1,6 +1,13 @@
 import type { Grant } from '../domain/grant/grant.ts';
 import { askExtension, reviewExtension } from './decide/extend.ts';
-import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './decide/request.ts';
+import {
+  digestOfPrepared,
+  type Prepared,
+  prepareRequest,
+  type Requested,
+  requestAccess,
+  requestAsShown,
+} from './decide/request.ts';
 import { reviewAccess } from './decide/review.ts';
 import { endAccess } from './grant/end.ts';
 import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
@@ -20,17 +27,19 @@ export function createUseCases(world: World): UseCases {
     rule: prepared.rule,
     missed: prepared.missed,
     digest: digestOfPrepared(prepared),
+    ...(prepared.asked !== null && { asked: viewed(prepared.asked) }),
   });
+  const requested = ({ grant, missed, isAgain }: Requested) => ({ ...viewed(grant), missed, isAgain });
   return {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
     workloads: (by, profile, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
     preview: async (by, ask) =>
-      proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown'))),
-    request: async (by, ask) => viewed(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
+      proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown', true))),
+    request: async (by, ask) => requested(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
     async requestAsShown(by, ask, digest) {
       const result = await run(by, 'request', asking(ask), (w) => requestAsShown(w, by, ask, digest));
-      return 'changed' in result ? { changed: proposed(result.changed) } : { requested: viewed(result.requested) };
+      return 'changed' in result ? { changed: proposed(result.changed) } : { requested: requested(result.requested) };
     },
     review: async (by, id, verdict, note, seen) =>
       viewed(await run(by, verdict, { id }, (w) => reviewAccess(w, by, id, verdict, note, seen))),

@@ -135,7 +135,8 @@ function explain(issue: z.core.$ZodIssue, document: Document): Explained[] {
 
 /** zod's own words, where the schema has none, in ours. */
 function reword(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_value') return `expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid'))
+    return `expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
     return `expected ${EXPECTED[issue.expected] ?? issue.expected}`;
   if (issue.code === 'too_small' && issue.origin === 'array') return 'is empty: expected at least one entry';

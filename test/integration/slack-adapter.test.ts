@@ -15,7 +15,7 @@ import { requestModal } from '../../src/adapters/slack/modal.ts';
 import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
-import type { Offer, Proposal, UseCases } from '../../src/app/ports/use-cases.ts';
+import type { Offer, Proposal, Requested, UseCases } from '../../src/app/ports/use-cases.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
@@ -83,8 +83,8 @@ function stubUseCases(): Stub {
     ],
     workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
     preview: async () => stub.proposal,
-    request: async () => stub.view,
-    requestAsShown: async () => ({ requested: stub.view }),
+    request: async () => ({ ...stub.view, missed: null, isAgain: false }),
+    requestAsShown: async () => ({ requested: { ...stub.view, missed: null, isAgain: false } }),
     review: async () => sampleView({ state: 'approved' }),
     extend: async () =>
       sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, asks: 1, replaces: null, approvals: [] } }),
@@ -489,6 +489,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       description: profile,
       scope: 'namespace',
       rights: null,
+      reason: {},
       namespaces: [`${profile}-here`, `${profile}-there`],
       defaultDuration: 900,
       maximumDuration: 3600,
@@ -669,11 +670,11 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     stub.does = {};
     await filledForm();
     await slack.control.submit(ADA);
-    const request = Promise.withResolvers<{ requested: View }>();
+    const request = Promise.withResolvers<{ requested: Requested }>();
     stub.does.requestAsShown = () => request.promise;
     await slack.control.submit(ADA);
     await slack.control.close(ADA);
-    request.resolve({ requested: stub.view });
+    request.resolve({ requested: { ...stub.view, missed: null, isAgain: false } });
     await told(slack, ADA, '1 approval needed');
     expect(await slack.control.dms(ADA)).toHaveLength(1);
   });

@@ -41,6 +41,11 @@ export const account = (slackId: string, name: string): Account => ({
   deactivated: false,
 });
 
+/** Another workload than the one that requests are for: of the same, one is made. */
+export const on = (name: string) => ({
+  target: { namespace: 'staging', workload: { kind: 'Deployment', name } } as const,
+});
+
 export const POLICY: PolicyInput = {
   version: 1,
   identity: {},
@@ -367,7 +372,9 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       create: (...args) => redis.store.create(...args),
       requestedBy: (person) => redis.store.requestedBy(person),
       get: (id) => redis.store.get(id),
-      change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
+      request: (...args) => redis.store.request(...args),
+      approvedSince: (...args) => redis.store.approvedSince(...args),
+      change: (...args) => redis.store.change(...args),
       summaries: () => redis.store.summaries(),
       records: (ids) => redis.store.records(ids),
       open: (which) => redis.store.open(which),

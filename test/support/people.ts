@@ -11,6 +11,8 @@ export interface Known {
   readonly accounts?: readonly Account[];
   /** E-mail addresses can't be looked up. */
   readonly addressesUnread?: boolean;
+  /** What the policy itself has approved, the earliest first. */
+  readonly approved?: readonly { readonly id: string; readonly profile: string; readonly at: number }[];
 }
 
 export const RETRY_IN = 20;
@@ -27,6 +29,11 @@ export function decideWith<T>(asking: Asking<T>, known: Known = {}): { decided: 
       asked.add(`oncall:${question.source}`);
       const found = known.onCall?.[question.source];
       return found === undefined ? { retryIn: RETRY_IN } : new Set(found.map(({ slackId }) => slackId));
+    }
+    if (question.about === 'approved') {
+      const { profile, since } = question;
+      const counted = (known.approved ?? []).filter((one) => one.profile === profile && one.at >= since);
+      return new Set(counted.map(({ id }) => id));
     }
     asked.add(question.about === 'members' ? question.list : question.email);
     if (question.about === 'members') {

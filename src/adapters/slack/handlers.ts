@@ -10,7 +10,7 @@ import type {
   ViewResponseAction,
 } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Proposal, Seen, UseCases } from '../../app/ports/use-cases.ts';
+import type { Proposal, Requested, Seen, UseCases } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
 import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
@@ -191,7 +191,7 @@ export function registerHandlers(
   async function run(command: Exclude<Command, { kind: 'modal' }>, user: string): Promise<Message> {
     switch (command.kind) {
       case 'request':
-        return requestedMessage(await useCases.request(user, command.ask));
+        return requestedWithLink(await useCases.request(user, command.ask));
       case 'list':
         return listMessage(await useCases.list(user));
       case 'status':
@@ -223,6 +223,21 @@ export function registerHandlers(
       default:
         return command satisfies never;
     }
+  }
+
+  /** What was asked for before is told with a link to its message. */
+  async function requestedWithLink(requested: Requested): Promise<Message> {
+    const { message } = requested.grant;
+    if (!requested.isAgain || message === null) return requestedMessage(requested);
+    const { channel, ts } = message;
+    const link = await quick
+      .call('chat.getPermalink', (web) => web.chat.getPermalink({ channel, message_ts: ts }))
+      .then(({ permalink }) => permalink ?? null)
+      .catch((error: unknown) => {
+        log.info({ err: error }, 'the link to a message is not known');
+        return null;
+      });
+    return requestedMessage(requested, link);
   }
 
   async function inspected(user: string, id: string): Promise<Message> {
@@ -499,7 +514,10 @@ export function registerHandlers(
       return { errors: filled.errors, view: noticeModal(text), told: note(text), idle: true };
     }
     try {
-      return { ...previewed(await useCases.preview(user, filled.ask), filled.ask, false), idle: true };
+      const proposal = await useCases.preview(user, filled.ask);
+      const { asked, missed } = proposal;
+      if (asked !== undefined) return { ...(await shownAsRequested({ ...asked, missed, isAgain: true })), idle: true };
+      return { ...previewed(proposal, filled.ask, false), idle: true };
     } catch (error) {
       const { text, refusal } = sayError(error, 'preview', log);
       return { ...refused(text, filled.ask), errors: errorsOf(values, text, refusal), idle: true };
@@ -513,11 +531,16 @@ export function registerHandlers(
     try {
       const result = await useCases.requestAsShown(user, ask, digest ?? '');
       if ('changed' in result) return previewed(result.changed, ask, true);
-      return { view: requestedModal(result.requested), told: requestedMessage(result.requested) };
+      return await shownAsRequested(result.requested);
     } catch (error) {
       return refused(sayError(error, 'request', log).text, ask);
     }
   });
+
+  const shownAsRequested = async (requested: Requested): Promise<Outcome> => {
+    const told = await requestedWithLink(requested);
+    return { view: requestedModal(told), told };
+  };
 
   const previewed = (proposal: Proposal, ask: Ask, changed: boolean): Outcome => ({
     view: previewModal(proposal, ask, changed),

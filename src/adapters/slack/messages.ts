@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { Anew } from '../../app/ports/use-cases.ts';
+import type { Anew, Requested } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
@@ -36,7 +36,20 @@ import {
   subject,
   TITLE,
 } from './standing.ts';
-import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
+import {
+  clean,
+  code,
+  codeBlock,
+  escape,
+  LIMITS,
+  linked,
+  markup,
+  moment,
+  more,
+  person,
+  plain,
+  shorten,
+} from './text.ts';
 
 /** What Drawbridge shows and answers, as pure functions of what is known. News that it brings by itself: news.ts. */
 
@@ -284,16 +297,33 @@ export function helpMessage(topic: CommandName | null, problem = ''): Message {
   ]);
 }
 
-/** Answers the person who asked for access in one line. */
-export function requestedMessage(view: View): Message {
-  const { grant } = view;
-  return message(`${grant.id}: ${grant.state}`, [
+/** What to do about what was asked for before. */
+const INSTEAD = {
+  pending: 'Wait for the approvers. To ask for something else, call it back first.',
+  open: 'It is on its way, or open. Extend it for a longer window; to ask for something else, end it first.',
+};
+
+/**
+ * Answers the person who asked for access in one line.
+ * @param link to the message of what was asked for before; null: it is not known
+ */
+export function requestedMessage(view: Requested, link: string | null = null): Message {
+  const { grant, isAgain } = view;
+  const again = `You have asked for this already: ${grant.id}. Nothing new was requested.`;
+  return message(isAgain ? again : `${grant.id}: ${grant.state}`, [
+    isAgain && words(`${again} ${INSTEAD[grant.state === 'pending' ? 'pending' : 'open']}`),
     section(`${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}`),
     section(standing(view)),
     stepLines(view),
+    view.missed === null ? null : words(view.missed),
     remarks(grant),
+    link !== null && section(linked(link, 'The message of the request')),
     context('You get a direct message when something happens.'),
-    actions(button(ACTIONS.status, 'Details', view), !hasEnded(grant.state) && revokeButton(view)),
+    actions(
+      button(ACTIONS.status, 'Details', view),
+      isAgain && view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
+      !hasEnded(grant.state) && revokeButton(view),
+    ),
   ]);
 }
 

@@ -1,17 +1,15 @@
 import type { types } from '@slack/bolt';
 import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
-import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
-import { LONGEST_REASON } from '../../domain/decide/decide.ts';
 import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
+import { LONGEST_REASON } from '../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS, carryAsked, carryNoted, LONGEST_TYPED, MODALS, type Noted } from './actions.ts';
-import { context, section } from './blocks.ts';
+import { context, type Message, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
-import { requestedMessage } from './messages.ts';
 import { details, essentials } from './plan-blocks.ts';
 import { fromWhom, stepLines } from './standing.ts';
 import { clean, code, LIMITS, plain, shorten } from './text.ts';
@@ -118,9 +116,8 @@ export function refusedModal(text: string, ask: Ask): Modal {
   });
 }
 
-/** What came of a request. */
-export function requestedModal(view: View): Modal {
-  const { blocks } = requestedMessage(view);
+/** What came of a request, as its message says it. */
+export function requestedModal({ blocks }: Pick<Message, 'blocks'>): Modal {
   return frame(
     'Requested',
     blocks.filter((block) => block.type !== 'actions'),
@@ -214,6 +211,7 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
 
 function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, typed: Choice): Block[] {
   const { profile, defaultDuration, maximumDuration } = offer;
+  const { min, template } = offer.reason ?? {};
   if (offer.namespaces.length === 0)
     return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
   const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
@@ -239,14 +237,16 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
     ...ticketField(offer, typed.ticket),
     {
       type: 'input',
-      block_id: blockId('reason'),
+      // Slack keeps a field that it knows as it was, with its placeholder: another profile may have another one.
+      block_id: blockId('reason', ...(template === undefined ? [] : [profile])),
       label: plain('Reason'),
-      hint: plain('Approvers decide by it.'),
+      hint: plain(`Approvers decide by it.${min === undefined || min === 1 ? '' : ` At least ${min} characters.`}`),
       element: {
         type: 'plain_text_input',
         action_id: INPUT,
         multiline: true,
         max_length: LONGEST_REASON,
+        ...(template !== undefined && { placeholder: plain(template, 150) }),
         ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
       },
     },
@@ -427,7 +427,7 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
 }
 
 const FIELD_OF_RULE: readonly [RegExp, Field][] = [
-  [/^reason$/, 'reason'],
+  [/^reason$|\.reason(\.|$)/, 'reason'],
   [/\.rights$/, 'rights'],
   [/\.ticket$/, 'ticket'],
   [/\.duration(\.|$)/, 'duration'],

@@ -134,6 +134,11 @@ export function mentionOfList(id: string): string {
 export const linkTarget = (address: string): string =>
   escape(address).replaceAll('|', '%7C').replaceAll(/[\s`]/g, encodeURIComponent);
 
+/** A link to where Slack says that something is, with words of ours; the words alone where that is no plain address. */
+export function linked(url: string, text: string): string {
+  return /^https?:\/\/[^\s<>|]{1,500}$/.test(url) ? `<${linkTarget(url)}|${escape(text)}>` : escape(text);
+}
+
 /** A point in time in the reader's own time zone; UTC where Slack can't do that. */
 export function moment(at: Instant): string {
   const iso = new Date(at).toISOString();

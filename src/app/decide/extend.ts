@@ -1,4 +1,4 @@
-import { extensionDigest } from '../../domain/decide/decide.ts';
+import { extensionDigest, type Terms } from '../../domain/decide/decide.ts';
 import { MOST_ASKS, tooManyAsks } from '../../domain/decide/limits.ts';
 import { countApproval, waitingExtension } from '../../domain/decide/steps.ts';
 import { formatDuration } from '../../domain/duration.ts';
@@ -15,6 +15,7 @@ import { noting, tell } from '../common/telling.ts';
 import { carryOut } from '../grant/lengthen.ts';
 import { mustBeAllowed, partiesTo } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
+import type { Noting } from '../ports/audit.ts';
 import type { Seen } from '../ports/use-cases.ts';
 import type { World } from '../ports/world.ts';
 import { type Approving, askNextStep, overtaken } from './approve.ts';
@@ -23,7 +24,8 @@ import { mustBeSeen } from './review.ts';
 /** The requester asks for a longer window: decided like a request, under the policy, the people and the cluster as they are now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
   const { grant, parties } = await partiesTo(world, slackId, id, true);
-  const { duration, approvals, waived, rule } = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
+  const decided = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
+  const { duration, approvals, waived, rule, counts } = decided;
   await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);
   let isJudged = false;
@@ -50,7 +52,8 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
   if (!isJudged) return askExtension(world, slackId, id, seconds);
-  if (approvals === 0) return lengthen(world, result.grant, { by: null, rule });
+  const longer = approvals === 0 ? await lengthen(world, result.grant, { by: null, rule }, counts) : null;
+  if (longer !== null) return longer;
   await scheduleEscalation(world, result.grant);
   await tell(world, id, 'message', 'extension');
   return result.grant;
@@ -94,7 +97,7 @@ export async function reviewExtension(
   mustBeSeen(grant, seen, digest);
   await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);
-  return lengthen(world, grant, { ...decided, by: parties.actor, words });
+  return (await lengthen(world, grant, { ...decided, by: parties.actor, words })) ?? grant;
 }
 
 async function denyExtension(
@@ -118,8 +121,16 @@ async function denyExtension(
   return result?.grant ?? seen;
 }
 
-/** Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster. */
-async function lengthen(world: World, seen: Grant, approving: Approving): Promise<Grant> {
+/**
+ * Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster.
+ * @param counts where the policy itself approves; null is answered when it has just approved the day's last: nothing is changed, people decide
+ */
+async function lengthen(
+  world: World,
+  seen: Grant,
+  approving: Approving,
+  counts: Terms['counts'] = null,
+): Promise<Grant | null> {
   if (seen.extension === null) throw new Error(`${seen.id} has no extension`);
   const digest = extensionDigest(seen, seen.extension);
   const { by, rule } = approving;
@@ -152,10 +163,11 @@ async function lengthen(world: World, seen: Grant, approving: Approving): Promis
       expiresAt: expiresAt + extension.duration * 1000,
     });
   };
-  const result = await world.store.change(seen.id, lengthened, (grant) =>
-    noting(world, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words })(grant),
-  );
+  const said: Noting = (grant) =>
+    noting(world, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words })(grant);
+  const result = await world.store.change(seen.id, lengthened, said, counts);
   if (result === null) throw new Refusal('id', `There is no grant ${seen.id}.`);
+  if (by === null && !result.changed) return null;
   const { grant } = result;
   if (grant.extension === null) {
     await scheduleEnd(world, grant);

@@ -40,6 +40,7 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
         scope: p.scope,
         rights: p.rights ?? null,
         ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
+        ...(p.reason !== undefined && { reason: p.reason }),
         namespaces,
         defaultDuration: p.duration.default,
         maximumDuration: p.duration.maximum,

@@ -93,7 +93,9 @@ export async function answering<T>(world: World, asking: Asking<T>, freshness: F
 }
 
 async function answerTo(world: World, question: Question, freshness: Freshness): Promise<Answer> {
-  const { directory } = world;
+  const { directory, store } = world;
+  if (question.about === 'approved')
+    return new Set(await store.approvedSince(question.person, question.profile, question.since));
   if (question.about === 'members') return directory.members(question.list, freshness);
   if (question.about === 'ticket') return judgeTicket(world, question.requester, question.use);
   if (question.about === 'onCall') return onCallAmong(world, question.source, question.slackId, freshness);

@@ -16,6 +16,8 @@ export interface Offer {
   readonly rights: readonly Kit[] | null;
   /** Whether a ticket must be named, and what its key looks like; left out: it takes none. */
   readonly ticket?: { readonly need: 'required' | 'optional'; readonly pattern: string };
+  /** What it asks of a reason: characters at least, and what a good one says. */
+  readonly reason?: { readonly min?: number | undefined; readonly template?: string | undefined };
   /** Existing namespaces that the profile covers, sorted. */
   readonly namespaces: readonly string[];
   /** Seconds. */
@@ -33,6 +35,16 @@ export interface Proposal {
   readonly missed: string | null;
   /** Short digest of what is shown, to ask for just that. */
   readonly digest: string;
+  /** The same, where this person has asked for it already: a request is answered with it. */
+  readonly asked?: View;
+}
+
+/** What came of a request. */
+export interface Requested extends View {
+  /** The one condition without which the policy itself would have approved it, as a sentence; null where a preview has said it. */
+  readonly missed: string | null;
+  /** It was asked for before and waits or is open: nothing new was requested. */
+  readonly isAgain: boolean;
 }
 
 /** What approving a request that waits would give now. */
@@ -65,14 +77,14 @@ export interface UseCases {
   workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
   preview(slackId: string, ask: Ask): Promise<Proposal>;
-  /** Makes a request; it is pending, or approved by the policy itself. */
-  request(slackId: string, ask: Ask): Promise<View>;
+  /** Makes a request; it is pending, or approved by the policy itself. Where the same waits or is open, that one is answered. */
+  request(slackId: string, ask: Ask): Promise<Requested>;
   /** The same for what was shown, by the proposal's digest; where it would be another now, requests nothing and answers that one. */
   requestAsShown(
     slackId: string,
     ask: Ask,
     digest: string,
-  ): Promise<{ readonly requested: View } | { readonly changed: Proposal }>;
+  ): Promise<{ readonly requested: Requested } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
   review(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */

@@ -7,6 +7,7 @@ import {
   approvalOf,
   automaticEntries,
   describeDurations,
+  describeLimits,
   describeRights,
   type Policy,
   type Principals,
@@ -125,6 +126,7 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     ...(profile.ticket === 'none' ? [] : [`  a ticket is ${profile.ticket}`]),
+    ...limitLines(profile).map((line) => `  ${line}`),
     `  may ask: ${describePeople(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
     ...describeSteps(profile).map((line) => `  ${line}`),
     ...automaticEntries(profile).map(({ when }) => {
@@ -134,10 +136,20 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
   ];
 }
 
-const describeCondition = (profile: Profile, { maximum, namespaces, hours, ticket }: When): string => {
+function limitLines(profile: Profile): string[] {
+  const limits = describeLimits(profile);
+  return limits.length === 0 ? [] : [`limits: ${limits.join(', ')}`];
+}
+
+const describeCondition = (profile: Profile, { members: _members, namespaces, ...when }: When): string => {
+  const { maximum = profile.duration.maximum, hours, ...rest } = when;
   const where = namespaces === undefined ? '' : ` in ${namespaces.join(', ')}`;
-  const at = hours === undefined ? '' : `, ${hours}`;
-  return `up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${ticket === undefined ? '' : ', with a ticket'}${at}`;
+  const more = describeConditions(rest);
+  return [
+    `up to ${formatDuration(maximum)}${where}`,
+    ...(more === '' ? [] : [more]),
+    ...(hours === undefined ? [] : [hours]),
+  ].join(', ');
 };
 
 const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
@@ -216,6 +228,7 @@ function tell(
     lines.push(
       `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     );
+    lines.push(...limitLines(profile).map((line) => `    ${line}`));
     lines.push(...describeSteps(profile).map((line) => `    ${line}`));
     if (profile.automatic !== undefined)
       lines.push(`    without a person: ${describeAutomatic(profile, person, known)}`);

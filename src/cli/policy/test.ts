@@ -6,7 +6,7 @@ import { parseCommand } from '../../adapters/slack/commands.ts';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';
-import type { Policy } from '../../domain/policy/policy.ts';
+import { LONGEST_REASON, type Policy } from '../../domain/policy/policy.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
 import { MEMBERSHIP, membersAmong, personNamed, ticketThatCounts } from './person.ts';
@@ -44,6 +44,9 @@ interface Outcome {
   readonly why: string;
 }
 
+/** A reason that no profile finds too short. */
+const longEnough = (reason: string): string => `${reason} `.padEnd(LONGEST_REASON, 'x');
+
 export const test: Subcommand = {
   summary: 'holds a policy against requests and the decisions that are expected of them',
   help: `Usage: npm run policy -- test POLICY CASES [-o json]
@@ -61,7 +64,7 @@ CASES is a YAML file:
       approvals: 1                      # with people: how many; may be left out
       rule: profiles.view.automatic     # the beginning of the rule that decides; may be left out
 
-Neither Slack nor the cluster is asked: whether a workload exists is not known here.
+Neither Slack nor the cluster is asked: whether a workload exists is not known here, and nobody has had anything today.
 
   -o json           {"version": 1, "passed": N, "failed": [{"name", "problems": [...]}]}
 
@@ -122,7 +125,8 @@ function outcomeOf(policy: Policy, { person: who, memberOf, tickets, ask, at }: 
     return refused('line', 'problem' in command ? command.problem : 'That is no request.');
   const rules = { policy, closedNamespaces: [], now: Date.parse(at) };
   const parties = { requester: person, actor: person };
-  const deciding = decide(rules, { kind: 'request', ask: command.ask }, parties);
+  const asked = { ...command.ask, reason: longEnough(command.ask.reason) };
+  const deciding = decide(rules, { kind: 'request', ask: asked }, parties);
   const decided = concluded(deciding, membersAmong(new Set([...memberOf, ...tickets.map(ticketThatCounts)]), person));
   if (!decided.allowed) return refused(decided.refusal.rule, decided.refusal.message);
   const { approvals, rule } = decided;

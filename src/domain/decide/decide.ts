@@ -3,6 +3,7 @@ import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
 import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
+import type { GrantId } from '../ids.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
@@ -12,6 +13,8 @@ import {
   decidersOf,
   describeDurations,
   isSystemNamespace,
+  kitsGiven,
+  LONGEST_REASON,
   matchesNamespace,
   type Policy,
   type Profile,
@@ -21,7 +24,8 @@ import {
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
 import { LONGEST_KEY, type Ticket } from '../ticket.ts';
-import { type Circumstances, missedConditions } from './conditions.ts';
+import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
+import type { Daily } from './limits.ts';
 import { whyNotNote } from './notes.ts';
 import {
   approvalsOfSteps,
@@ -35,9 +39,6 @@ import {
   wouldCount,
 } from './steps.ts';
 import { isKeyOf, type JudgedTicket, keyInReason } from './ticket.ts';
-
-/** The longest reason that is taken: a message shows it whole. */
-export const LONGEST_REASON = 500;
 
 /** The names of namespaces and Services. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -66,8 +67,8 @@ export interface Rules {
 export type Act = Giving | Denial | Ending;
 /** What gives access, or more of it. */
 export type Giving =
-  /** `isPreview`: it is to be shown only, with the condition that it just misses. */
-  | { readonly kind: 'request'; readonly ask: Ask; readonly isPreview?: boolean }
+  /** `saysNear`: whoever asks is told which condition it just misses. */
+  | { readonly kind: 'request'; readonly ask: Ask; readonly saysNear?: boolean }
   /** `seconds` null: the profile's default, cut to what is left of its maximum. */
   | { readonly kind: 'extend'; readonly grant: Grant; readonly seconds: number | null }
   | Approval
@@ -98,8 +99,10 @@ export interface Terms {
   readonly waived: readonly WaivedStep[];
   /** The ticket that it is asked for with, where the profile takes one. */
   readonly ticket: Ticket | null;
-  /** Of a preview: the one condition without which the policy itself would have approved it, as a sentence. */
+  /** Of a request: the one condition without which the policy itself would have approved it, as a sentence. */
   readonly missed: string | null;
+  /** Where the policy itself approves: what is to be counted in the step that makes it so; null: nothing. */
+  readonly counts: Daily | null;
 }
 
 /** What somebody may do who approves. */
@@ -199,7 +202,7 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   if (!asking.allowed) return asking;
   const profile = rules.policy.profiles[ask.profile] as Profile;
   const duration = ask.duration ?? profile.duration.default;
-  const why = whyNot(rules, profile, ask, duration);
+  const why = whyNot(rules, profile, ask, duration) ?? (act.kind === 'request' ? whyNotReason(profile, act.ask) : null);
   if (why !== null) return why;
   const judged = yield* judgeTicketOf(rules.policy, profile, act, ask, duration, requester);
   if (!judged.allowed) return judged;
@@ -289,20 +292,18 @@ function* termsOfRequest(
 ): Asking<Decided<Terms>> {
   const ticket = by?.ticket ?? null;
   const at = { now, ticket: ticket !== null };
-  const needed = approvalsWithout(profile, []);
-  const byPeople = { allowed: true, rule, profile, duration, ...needed, ticket, missed: null } as const;
+  const byPeople = termsByPeople(rule, profile, duration, ticket);
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
-  const automatic = yield* automaticRule(
-    profile,
-    ask,
+  const automatic = yield* automaticRule(profile, ask, {
     duration,
-    requester,
+    person: requester,
     at,
-    act.kind === 'request' && act.isPreview === true,
-  );
-  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
+    grant: act.kind === 'request' ? null : act.grant.id,
+    saysNear: act.kind === 'request' && act.saysNear === true,
+  });
+  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };
   if (!isByPolicy) {
     const missed = automatic.is === 'unmet' ? automatic.missed : null;
     return { ...byPeople, ...(yield* approvalsFor(profile, ask, duration, requester, at)), missed };
@@ -326,12 +327,12 @@ const approvalsWithout = (profile: Profile, waived: readonly WaivedStep[]): Appr
 /** How many people must approve what is asked for now. */
 function* approvalsFor(
   profile: Profile,
-  { profile: name, target }: Pick<Ask, 'profile' | 'target'>,
+  { profile: name, target, rights }: Pick<Ask, 'profile' | 'target' | 'rights'>,
   duration: number,
   requester: Person,
   at: Pick<Circumstances, 'now' | 'ticket'>,
 ): Asking<Approvals> {
-  const circumstances: Circumstances = { namespace: target.namespace, duration, ...at };
+  const circumstances = { namespace: target.namespace, duration, rights: kitsGiven(profile, rights), ...at };
   return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
 }
 
@@ -347,6 +348,11 @@ export function* approvalsAgain(
   const at = { now, ticket: grant.ticket !== undefined };
   return yield* approvalsFor(profile, grant, grant.duration, requester, at);
 }
+
+const termsByPeople = (rule: string, profile: Profile, duration: number, ticket: Ticket | null) => {
+  const needed = approvalsWithout(profile, []);
+  return { allowed: true, rule, profile, duration, ...needed, ticket, missed: null, counts: null } as const;
+};
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
   if (act.kind === 'request')
@@ -499,6 +505,35 @@ function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duratio
   );
 }
 
+/** What the profile asks of a reason. It is held against what somebody types, not against what was taken before. */
+function whyNotReason({ reason: rule = {} }: Profile, { reason, profile }: Ask): Why {
+  const { min = 0, template } = rule;
+  const path = `profiles.${profile}.reason`;
+  const said = plainWords(reason);
+  if (template !== undefined && said === plainWords(template))
+    return refuse(`${path}.template`, 'That is the question, not a reason.', `Answer it: “${template}”`);
+  const length = [...CHARACTERS.segment(said)].length;
+  if (length >= min) return null;
+  const hint = template === undefined ? '' : ` “${template}”`;
+  return refuse(
+    `${path}.min`,
+    `The reason has ${length} ${length === 1 ? 'character' : 'characters'}, and profile '${profile}' needs ${min}.`,
+    `Say more, since approvers decide by it.${hint}`,
+  );
+}
+
+/** As people see them: a letter with its marks is one. */
+const CHARACTERS = new Intl.Segmenter('en');
+
+/** Without what shows nothing and without the difference of case, blanks in one place being one. */
+const plainWords = (text: string): string =>
+  text
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]+/gu, (hidden) => (/\s/.test(hidden) ? ' ' : ''))
+    .replace(/\s+/g, ' ')
+    .trim()
+    .toLowerCase();
+
 /** Who asks for fewer rights names some of those that the profile has. */
 function whyNotRights({ rights, profile: name }: Ask, profile: Profile, path: string): Why {
   if (rights === undefined) return null;
@@ -520,39 +555,74 @@ function whyNotRights({ rights, profile: name }: Ask, profile: Profile, path: st
 
 /** `missed`: the one condition that alone was in the way, to whoever asked. */
 type Automatic =
-  | { readonly is: 'met'; readonly rule: string }
+  | { readonly is: 'met'; readonly rule: string; readonly counts: Daily | null }
   | { readonly is: 'unmet'; readonly missed: string | null }
   | Extract<Listing, { readonly is: 'unknown' }>;
 
-/**
- * The first entry by which the policy itself approves. It never acknowledges what a person would have to.
- * @param saysNear whether to find out what only just was not met, which may take further look-ups
- */
-function* automaticRule(
-  profile: Profile,
-  ask: Ask,
-  duration: number,
-  person: Person,
-  at: Pick<Circumstances, 'now' | 'ticket'>,
-  saysNear: boolean,
-): Asking<Automatic> {
+/** What an entry is held against, beside what is asked for. */
+interface Case {
+  /** Seconds; of an extension: the whole window. */
+  readonly duration: number;
+  readonly person: Person;
+  readonly at: Pick<Circumstances, 'now' | 'ticket'>;
+  /** What is judged, where it is a grant already: it does not count against itself. */
+  readonly grant: GrantId | null;
+  /** Whether to find out what only just was not met, which may take further look-ups. */
+  readonly saysNear: boolean;
+}
+
+/** The first entry by which the policy itself approves. It never acknowledges what a person would have to. */
+function* automaticRule(profile: Profile, ask: Ask, judged: Case): Asking<Automatic> {
   if (profile.acknowledgePersistence || profile.network.allowIsolation) return { is: 'unmet', missed: null };
-  const circumstances = { namespace: ask.target.namespace, duration, ...at };
+  const { duration, at } = judged;
+  const { now } = at;
+  const rights = kitsGiven(profile, ask.rights);
+  const circumstances = { namespace: ask.target.namespace, duration, rights, ...at };
+  const entries = automaticEntries(profile);
+  const isCounted = entries.some(({ when }) => when.perDay !== undefined);
   let unknown: Extract<Listing, { readonly is: 'unknown' }> | null = null;
+  let spent: string | null = null;
   const near: { readonly entry: AutomaticEntry; readonly missed: string }[] = [];
-  for (const entry of automaticEntries(profile)) {
+  for (const entry of entries) {
     const [missed, ...more] = missedConditions(entry.when, circumstances);
-    if (missed === undefined) {
-      const listing = yield* membersOf(ask.profile, entry, person);
-      if (listing.is === 'met') return listing;
-      if (listing.is === 'unknown') unknown ??= listing;
-    } else if (more.length === 0) near.push({ entry, missed });
+    if (missed !== undefined) {
+      // What the profile never gives in words is no near miss.
+      if (more.length === 0 && (entry.when.rights === undefined || rights !== null)) near.push({ entry, missed });
+      continue;
+    }
+    const listing = yield* membersOf(ask.profile, entry, judged.person);
+    if (listing.is === 'unknown') unknown ??= listing;
+    if (listing.is !== 'met') continue;
+    const had = yield* missedToday(ask.profile, entry, judged);
+    if (had === null) {
+      const counts = { since: dayOf(entry.when, now), at: now, most: entry.when.perDay ?? null };
+      return { is: 'met', rule: listing.rule, counts: isCounted ? counts : null };
+    }
+    spent ??= had;
   }
   if (unknown !== null) return unknown;
+  if (spent !== null) return { is: 'unmet', missed: spent };
   // Who is not one of the members is not told what others need not wait for.
-  for (const { entry, missed } of saysNear ? near : [])
-    if ((yield* membersOf(ask.profile, entry, person)).is === 'met') return { is: 'unmet', missed };
+  for (const { entry, missed } of judged.saysNear ? near : [])
+    if (
+      (yield* membersOf(ask.profile, entry, judged.person)).is === 'met' &&
+      (yield* missedToday(ask.profile, entry, judged)) === null
+    )
+      return { is: 'unmet', missed };
   return { is: 'unmet', missed: null };
+}
+
+/** Why the day's count of this entry is not met. A grant that is counted already is judged by those before it. */
+function* missedToday(
+  profile: string,
+  { when }: AutomaticEntry,
+  { person, at: { now }, grant }: Case,
+): Asking<ReturnType<typeof missedPerDay>> {
+  if (when.perDay === undefined) return null;
+  const approved = yield { about: 'approved', person, profile, since: dayOf(when, now) };
+  if (!(approved instanceof Set)) return 'How many you have had today is not known now.';
+  const before = grant === null ? -1 : [...approved].indexOf(grant);
+  return missedPerDay(when, before === -1 ? approved.size : before);
 }
 
 function* membersOf(
@@ -610,7 +680,8 @@ function* mayReview(
   const approval = approvalOf(profile);
   // That its ticket still counts is judged with what the requester is given.
   const ticket = grant.ticket !== undefined;
-  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, now, ticket };
+  const rights = kitsGiven(profile, grant.rights);
+  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, rights, now, ticket };
   const waived =
     kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
   const stands: Waiting = { ...waiting, waived };
@@ -761,13 +832,13 @@ function* decideExtension(
   const tooLong = whyNotSoLong(path, by, grant.expiresAt + duration * 1000, now);
   if (tooLong !== null) return tooLong;
   const ticket = by?.ticket ?? null;
-  const needed = approvalsWithout(profile, []);
-  const byPeople = { allowed: true, rule, profile, duration, ...needed, ticket, missed: null } as const;
+  const byPeople = termsByPeople(rule, profile, duration, ticket);
   if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
   const at = { now, ticket: ticket !== null };
-  const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester, at, false);
-  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
+  const judged = { duration: whole, person: requester, at, grant: grant.id, saysNear: false };
+  const automatic = yield* automaticRule(profile, grant, judged);
+  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };
   return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, at)) };
 }
 

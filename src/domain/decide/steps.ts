@@ -265,7 +265,9 @@ export function* waivedSteps(
 ): Asking<WaivedStep[]> {
   const waived: WaivedStep[] = [];
   for (const { name, unless } of steps) {
-    if (unless === null || missedConditions(unless.when, circumstances).length > 0) continue;
+    // The schema takes no perDay here: what is not counted is not met.
+    if (unless === null || unless.when.perDay !== undefined) continue;
+    if (missedConditions(unless.when, circumstances).length > 0) continue;
     const { path, when } = unless;
     const { members } = when;
     const listing = members === undefined ? null : yield* allowedBy({ [placeOf(profile, path)]: members }, requester);

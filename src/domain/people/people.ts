@@ -1,3 +1,4 @@
+import type { Instant } from '../clocks.ts';
 import { Refusal } from '../errors.ts';
 import { addressOfUser, isSameUser, isSlackId, plainAddress, userOfAddress } from '../policy/identity.ts';
 import type { Policy, Principals } from '../policy/policy.ts';
@@ -117,9 +118,11 @@ export type Question =
   /** What does the ticket system say of this ticket, for what this person asks for? The answer is a verdict. */
   | { readonly about: 'ticket'; readonly requester: Person; readonly use: TicketUse }
   /** Which account has this e-mail address, and does it lead where it should? An address is one account in a workspace. */
-  | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean };
+  | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean }
+  /** What has the policy itself approved of this profile for this person since then, the earliest first? Ids of grants. */
+  | { readonly about: 'approved'; readonly person: Person; readonly profile: string; readonly since: Instant };
 
-/** Slack ids; or that they can't be read now, and when to try again (seconds). */
+/** Slack ids, or those of grants; or that they can't be read now, and when to try again (seconds). */
 export type Answer = ReadonlySet<string> | { readonly retryIn: number | null } | TicketVerdict;
 
 /** A decision in the making: it yields questions, is given answers, and returns what was decided. */

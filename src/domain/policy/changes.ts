@@ -1,7 +1,9 @@
 import { canonical } from '../canonical.ts';
 import { formatDuration } from '../duration.ts';
 import { describeRule, growth } from '../rights/coverage.ts';
+import type { Kit } from '../rights/kits.ts';
 import { describeConditions } from './conditions-in-words.ts';
+import { minutesWithout, parseHours } from './hours.ts';
 import {
   type Approval,
   type ApprovalStep,
@@ -75,6 +77,8 @@ const UNDERSTOOD = [
   'automatic',
   'acknowledgePersistence',
   'roleMayGrow',
+  'limits',
+  'reason',
 ];
 
 function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChange[] {
@@ -95,6 +99,9 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...automaticOf(`${where}.automatic`, old, now),
     ...switched(`${where}.acknowledgePersistence`, old.acknowledgePersistence, now.acknowledgePersistence),
     ...switched(`${where}.roleMayGrow`, old.roleMayGrow, now.roleMayGrow),
+    ...limitsOf(`${where}.limits`, old.limits, now.limits),
+    ...compared(`${where}.reason.min`, old.reason?.min ?? 1, now.reason?.min ?? 1, 'stricter', String),
+    ...others(`${where}.reason.`, old.reason ?? {}, now.reason ?? {}, ['min']),
     ...others(`${where}.`, old, now, UNDERSTOOD),
   ];
 }
@@ -267,46 +274,79 @@ function rightsOf(where: string, old: Profile, now: Profile): PolicyChange[] {
   ];
 }
 
-/** One entry is compared condition by condition; of several, each that is another counts as one that came or went. */
+/** Where one entry is another it is compared condition by condition; of several, each counts as one that came or went. */
 function automaticOf(where: string, old: Profile, now: Profile): PolicyChange[] {
   const [before, after] = [automaticEntries(old), automaticEntries(now)].map((entries) =>
     entries.map(({ when }) => when),
   );
   if (before === undefined || after === undefined) return [];
-  const [was, is] = [before[0], after[0]];
-  if (was !== undefined && is !== undefined && before.length + after.length === 2) return conditionsOf(where, was, is);
-  if (was !== undefined && is === undefined) return [change(where, 'stricter', 'needs a person always')];
+  if (before.length > 0 && after.length === 0) return [change(where, 'stricter', 'needs a person always')];
   const without = (entries: readonly When[], others: readonly When[]) =>
     entries.filter((entry) => !others.some((other) => isSame(entry, other)));
+  const [came, went] = [without(after, before), without(before, after)];
+  const [was, is] = [went[0], came[0]];
+  if (was !== undefined && is !== undefined && went.length + came.length === 2) return conditionsOf(where, was, is);
   return [
-    ...without(after, before).map((when) => change(where, 'weaker', `needs no person for ${describeWhen(when, now)}`)),
-    ...without(before, after).map((when) => change(where, 'stricter', `needs a person for ${describeWhen(when, old)}`)),
-    ...(isSame(old.automatic, now.automatic) || without(after, before).length + without(before, after).length > 0
+    ...came.map((when) => change(where, 'weaker', `needs no person for ${describeWhen(when, now)}`)),
+    ...went.map((when) => change(where, 'stricter', `needs a person for ${describeWhen(when, old)}`)),
+    ...(isSame(before, after) || came.length + went.length > 0
       ? []
       : [change(where, 'unclear', 'has the same entries in another order')]),
   ];
 }
 
 function conditionsOf(where: string, old: When, now: When, gains = 'needs no person'): PolicyChange[] {
-  const { POSITIVE_INFINITY: any } = Number;
-  const most = (seconds: number) => (seconds === any ? 'any the profile allows' : formatDuration(seconds));
+  const most = (seconds: number) => (seconds === ANY ? 'any the profile allows' : formatDuration(seconds));
   return [
     ...(old.members === undefined || now.members === undefined
       ? switched(`${where}.members`, old.members === undefined, now.members === undefined, 'is everybody who may ask')
       : listed(`${where}.members`, old.members, now.members, gains, 'weaker')),
     ...switched(`${where}.ticket`, old.ticket === undefined, now.ticket === undefined, 'needs no ticket'),
-    ...compared(`${where}.maximum`, old.maximum ?? any, now.maximum ?? any, 'weaker', most),
+    ...compared(`${where}.maximum`, old.maximum ?? ANY, now.maximum ?? ANY, 'weaker', most),
     ...covered(`${where}.namespaces`, old.namespaces ?? ['*'], now.namespaces ?? ['*']),
+    ...kitsOf(`${where}.rights`, old.rights, now.rights),
+    ...compared(`${where}.perDay`, old.perDay ?? ANY, now.perDay ?? ANY, 'weaker', countOf),
     ...(old.hours === undefined || now.hours === undefined
       ? switched(`${where}.hours`, old.hours === undefined, now.hours === undefined, 'is any time')
-      : others(`${where}.`, { hours: old.hours }, { hours: now.hours }, [])),
+      : hoursOf(`${where}.hours`, old.hours, now.hours)),
   ];
 }
 
-function describeWhen({ members, maximum, namespaces, hours, ticket }: When, profile: Profile): string {
+function describeWhen({ members, ...when }: When, profile: Profile): string {
   const who = members === undefined ? 'everybody who may ask' : membersOf(members).join(', ');
-  const where = namespaces === undefined ? '' : `, in ${namespaces.join(', ')}`;
-  return `${who}, up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${ticket === undefined ? '' : ', with a ticket'}${hours === undefined ? '' : `, ${hours}`}`;
+  const { maximum = profile.duration.maximum, hours, ...rest } = when;
+  return `${who}, ${describeConditions({ maximum, ...rest })}${hours === undefined ? '' : `, ${hours}`}`;
+}
+
+/** How much of it there may be; what is left out is any number. */
+function limitsOf(where: string, old: Profile['limits'] = {}, now: Profile['limits'] = {}): PolicyChange[] {
+  return (['openPerPerson', 'perPersonADay', 'open'] as const).flatMap((limit) =>
+    compared(`${where}.${limit}`, old[limit] ?? ANY, now[limit] ?? ANY, 'weaker', countOf),
+  );
+}
+const ANY = Number.POSITIVE_INFINITY;
+const countOf = (count: number): string => (count === ANY ? 'any number' : String(count));
+
+/** Rights in words; undefined: all that the profile gives, also where it gives them in another way. */
+function kitsOf(where: string, old: readonly Kit[] | undefined, now: readonly Kit[] | undefined): PolicyChange[] {
+  if (old === undefined || now === undefined)
+    return switched(where, old === undefined, now === undefined, 'is all that the profile gives');
+  return [
+    ...now.filter((kit) => !old.includes(kit)).map((kit) => change(where, 'weaker', `has ${kit}`)),
+    ...old.filter((kit) => !now.includes(kit)).map((kit) => change(where, 'stricter', `has ${kit} no more`)),
+  ];
+}
+
+/** Hours of one zone are compared minute by minute; those of two are not the same minutes all year. */
+function hoursOf(where: string, old: string, now: string): PolicyChange[] {
+  const [before, after] = [parseHours(old), parseHours(now)];
+  if (before === null || after === null || before.zone !== after.zone)
+    return old === now ? [] : [change(where, 'unclear', `was ${old}, is ${now}`)];
+  const [came, went] = [minutesWithout(after, before), minutesWithout(before, after)];
+  return [
+    ...(came === '' ? [] : [change(where, 'weaker', `has ${came} ${after.zone}`)]),
+    ...(went === '' ? [] : [change(where, 'stricter', `has ${went} ${after.zone} no more`)]),
+  ];
 }
 
 /** Whatever else is another. */

@@ -48,6 +48,7 @@ export function findingsOf(policy: Policy): Finding[] {
       ...peersAlone(path, profile),
       ...closedNamespaces(path, profile),
       ...automaticInVain(path, profile),
+      ...automaticForAll(path, profile),
     ];
   });
   return [...found, ...hanging];
@@ -110,10 +111,25 @@ function automaticInVain(path: Path, profile: Profile): Finding[] {
   if (profile.automatic === undefined) return [];
   if (profile.acknowledgePersistence || profile.network.allowIsolation)
     return [note([...path, 'automatic'], 'never counts: acknowledgePersistence and allowIsolation need a person')];
-  return automaticEntries(profile).flatMap(({ path: entry, when: { namespaces = [] } }) => {
+  return automaticEntries(profile).flatMap(({ path: entry, when: { namespaces = [], rights } }) => {
     const holds = namespaces.some((name) => name.includes('*') || matchesNamespace(profile.namespaces, name));
-    return holds || namespaces.length === 0
-      ? []
-      : [note([...path, ...entry, 'namespaces'], `holds nowhere: the profile covers ${profile.namespaces.join(', ')}`)];
+    const at = (key: string): Path => [...path, ...entry, key];
+    return [
+      ...(holds || namespaces.length === 0
+        ? []
+        : [note(at('namespaces'), `holds nowhere: the profile covers ${profile.namespaces.join(', ')}`)]),
+      ...(rights !== undefined && profile.rights === undefined
+        ? [note(at('rights'), 'is never met: the profile gives a role or rules, not rights in words')]
+        : []),
+    ];
   });
+}
+
+/** Entries of `automatic` that name no people. */
+function automaticForAll(path: Path, profile: Profile): Finding[] {
+  return automaticEntries(profile).flatMap(({ path: entry, when: { members } }) =>
+    members === undefined
+      ? [note([...path, ...entry], 'names no people: everybody who may ask is approved at once where the rest holds')]
+      : [],
+  );
 }

@@ -40,6 +40,9 @@ const kubernetesGroup = z
   .min(1)
   .refine((group) => !group.startsWith('system:'), 'groups of Kubernetes itself (system:) are not given to people');
 
+/** The longest reason that is taken: a message shows it whole. */
+export const LONGEST_REASON = 500;
+
 /** People: the union of the lists. Names can be imitated or re-used, so groups and channels are given by id. */
 const principals = z
   .strictObject({
@@ -123,6 +126,17 @@ const rule = z.strictObject({
 const kit = z.enum(KIT_NAMES, {
   error: ({ input }) => (typeof input === 'string' ? notAKit(input) : `expected ${KIT_NAMES.join(', ')}`),
 });
+/** Rights in words, each once. */
+const kitList = () =>
+  z
+    .array(kit)
+    .min(1)
+    .meta({ uniqueItems: true })
+    .superRefine((kits, context) => {
+      for (const [index, name] of kits.entries())
+        if (kits.indexOf(name) < index)
+          context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: kits });
+    });
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP').describe('its protocol');
 const portNumber = z.int().min(1).max(65_535);
@@ -311,6 +325,19 @@ const conditions = z
       .optional()
       .describe('the target is in one of these')
       .meta({ examples: [['staging', 'team-*']] }),
+    rights: kitList()
+      .optional()
+      .describe('no more rights in words than these are asked for; a profile without rights in words never meets it')
+      .meta({ examples: [['read', 'logs']] }),
+    perDay: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'the policy itself has approved fewer of this profile for this person today, by the clocks of the hours, else by UTC',
+      )
+      .meta({ examples: [3] }),
     hours: z
       .string()
       .refine((text) => parseHours(text) !== null, `expected ${HOURS_FORM}`)
@@ -322,6 +349,12 @@ const conditions = z
 const hasOneList = (w: z.infer<typeof conditions>) => w.oncall === undefined || w.members === undefined;
 const ONE_LIST = { path: ['oncall'], message: 'stands beside members: write members: { ..., oncall: [...] }' };
 const when = conditions
+  .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
+  .refine(hasOneList, ONE_LIST);
+/** What the policy itself approves is counted by the day; that a step is not needed is not. */
+const unless = conditions
+  .omit({ perDay: true })
+  .meta({ title: 'conditions of a step' })
   .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
   .refine(hasOneList, ONE_LIST);
 /** One entry without its list. The two keys are checked here, not by their types, so that what else is wrong is told in its place. */
@@ -370,7 +403,7 @@ const step = z.strictObject({
     .meta({ examples: ['security'] }),
   from: somebody.describe('who may decide this step'),
   count: z.int().min(1).max(10).default(1).describe('how many of them must approve; each person counts for one step'),
-  unless: when.optional().describe('the step is not needed when all of these conditions hold'),
+  unless: unless.optional().describe('the step is not needed when all of these conditions hold'),
   escalate: z
     .array(escalation)
     .min(1)
@@ -421,6 +454,41 @@ const approval = z
     notify: notify.prefault({}),
   })
   .describe('how people decide on a request');
+const count = z.int().min(1).max(10_000).optional();
+const limits = z
+  .strictObject({
+    openPerPerson: count
+      .describe('so many of this profile may wait or be open for one person at once')
+      .meta({ examples: [2] }),
+    perPersonADay: count
+      .describe('so often one person may ask for this profile on a day of UTC, whatever comes of it')
+      .meta({ examples: [10] }),
+    open: count.describe('so many of this profile may wait or be open for everybody together').meta({ examples: [20] }),
+  })
+  .meta({ title: 'limits' })
+  .describe('how much of it there may be; what is left out is not limited');
+
+/** Slack shows no longer placeholder. https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element */
+const LONGEST_TEMPLATE = 150;
+const reason = z
+  .strictObject({
+    min: z
+      .int()
+      .min(1)
+      .max(LONGEST_REASON)
+      .optional()
+      .describe('a reason has so many characters at least; blanks around it do not count')
+      .meta({ examples: [10] }),
+    template: z
+      .string()
+      .max(LONGEST_TEMPLATE)
+      .refine((text) => /\S/.test(text), 'is blank: expected what a good reason says')
+      .optional()
+      .describe('what a good reason says, shown in the empty field of the form; by itself it is none')
+      .meta({ examples: ['What is broken, what will you do?'] }),
+  })
+  .meta({ title: 'reason' })
+  .describe('what is asked of a reason');
 
 const profile = z
   .strictObject({
@@ -451,15 +519,7 @@ const profile = z
       .min(1)
       .optional()
       .describe('what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name'),
-    rights: z
-      .array(kit)
-      .min(1)
-      .meta({ uniqueItems: true })
-      .superRefine((kits, context) => {
-        for (const [index, name] of kits.entries())
-          if (kits.indexOf(name) < index)
-            context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: kits });
-      })
+    rights: kitList()
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
       .meta({ examples: [['read', 'logs']] }),
@@ -507,6 +567,8 @@ const profile = z
       .refine((d) => d.maximum <= 7 * 86_400, { path: ['maximum'], message: 'no window is longer than 7d' })
       .describe('how long access lasts'),
     timeout: duration.optional().describe('how long a request waits for its decision; left out: approvals.timeout'),
+    limits: limits.optional(),
+    reason: reason.optional(),
     network: network
       .prefault({ mode: 'none' })
       .describe('how traffic is confined or opened; other modes than none need scope workload'),
@@ -861,6 +923,17 @@ export function roleOf(p: Profile): { readonly kind: 'ClusterRole' | 'Role'; rea
 /** How long a request of this profile may wait for its decision. */
 export function requestTimeout(policy: Policy, p: Profile): number {
   return p.timeout ?? policy.approvals.timeout;
+}
+
+/** How much of a profile there may be, and what it asks of a reason, a phrase each; empty: nothing beside what holds for all. */
+export function describeLimits({ limits = {}, reason = {} }: Profile): string[] {
+  const { openPerPerson, open, perPersonADay } = limits;
+  return [
+    ...(openPerPerson === undefined ? [] : [`${openPerPerson} at once for a person`]),
+    ...(perPersonADay === undefined ? [] : [`${perPersonADay} a day for a person`]),
+    ...(open === undefined ? [] : [`${open} at once for everybody together`]),
+    ...(reason.min === undefined ? [] : [`a reason of ${reason.min} characters or more`]),
+  ];
 }
 
 /** One line on the limits of a profile, for refusals and the modal: `30m by default, 2h at most`. */

@@ -52,6 +52,33 @@ describe('npm run policy', () => {
         out: expect.stringContaining('troubleshoot'),
       });
     });
+    it('warns of what may not be meant, and calls it good', async () => {
+      const text = await readFile(example, 'utf8');
+      const changed = join(dir, 'warned.yaml');
+      const entries = '    automatic:\n      - when: { maximum: 5m }\n      - when: { rights: [logs], maximum: 5m }\n';
+      await writeFile(
+        changed,
+        text.replace(
+          / {4}automatic:\n {6}members:\n {8}groups: \[S0ONCALL01\]\n {6}maximum: 30m\n {6}namespaces: \[staging\]\n/,
+          entries,
+        ),
+      );
+      const warnings = [
+        'profiles.view.automatic[0].when: names no people: everybody who may ask is approved at once where the rest holds',
+        'profiles.view.automatic[1].when: names no people: everybody who may ask is approved at once where the rest holds',
+        'profiles.view.automatic[1].when.rights: is never met: the profile gives a role or rules, not rights in words',
+      ];
+      const { code, out } = await run('check', changed);
+      expect(code).toBe(0);
+      const lines = out.split('\n').filter((line) => line.startsWith('note: '));
+      expect(lines.map((line) => line.replace(/^note: \S+ /, ''))).toEqual(expect.arrayContaining(warnings));
+      expect(lines).toHaveLength(3);
+      expect(JSON.parse((await run('check', changed, '-o', 'json')).out)).toMatchObject({
+        good: true,
+        notes: { length: 3 },
+      });
+      expect((await run('check', example)).out).not.toContain('names no people');
+    });
     it('lists every problem with its place', async () => {
       const { code, out, err } = await run('check', bad);
       expect(code).toBe(1);
@@ -85,6 +112,23 @@ describe('npm run policy', () => {
         err: expect.stringContaining("can't be read"),
       });
     });
+  });
+
+  it('explain says the limits of a profile, and what it asks of a reason', async () => {
+    const limited = join(dir, 'limited.yaml');
+    const text = await readFile(example, 'utf8');
+    const lines =
+      '    limits: { openPerPerson: 2, perPersonADay: 10, open: 20 }\n    reason: { min: 10, template: Why? }\n';
+    await writeFile(
+      limited,
+      text.replace('    acknowledgePersistence: true\n', `    acknowledgePersistence: true\n${lines}`),
+    );
+    const said =
+      'limits: 2 at once for a person, 10 a day for a person, 20 at once for everybody together, a reason of 10 characters or more';
+    expect((await run('explain', limited, '--profile', 'payments-edit')).out).toContain(`  ${said}\n`);
+    const asks = ['--person', 'ben@example.test', '--member-of', 'S0SRE00001', '--profile', 'payments-edit'];
+    expect((await run('explain', limited, ...asks)).out).toContain(`    ${said}\n`);
+    expect((await run('explain', example, '--profile', 'payments-edit')).out).not.toContain('limits');
   });
 
   describe('explain', () => {

@@ -68,7 +68,8 @@ function everything(view: View, words = ''): Message[] {
     statusMessage(view, { kind: 'refused', refusal: new Refusal(words, words, words) }),
     networkMessage(view, 0),
     networkMessage(view, 1000),
-    requestedMessage(view),
+    requestedMessage({ ...view, missed: words, isAgain: false }),
+    requestedMessage({ ...view, missed: null, isAgain: true }, words),
     outcomeMessage(view, 'Done.'),
     listMessage({ mine: [view], waiting: [view], more: false }),
     whoMessage(words || 'staging', [view.grant]),
@@ -833,5 +834,34 @@ describe('the ticket of a request', () => {
         .find((one) => one.startsWith('*Ticket*')) ?? '';
     expect(text.match(/<[^>]*>/g)).toHaveLength(1);
     expect(text).toMatch(/^\*Ticket\* <https:\/\/tickets\.example\.test\/[^|<>]*\|OPS-7>: `[^`]*`$/);
+  });
+});
+
+describe('what was asked for already', () => {
+  const told = (state: Grant['state'], link: string | null = null, missed: string | null = null) => {
+    const view = sampleView({ state, expiresAt: Date.now() + 60_000 });
+    return requestedMessage({ ...view, missed, isAgain: true }, link);
+  };
+  const all = (message: Message) => JSON.stringify(message.blocks);
+
+  it('is told with its id, where it stands, and what to do', () => {
+    const waiting = told('pending');
+    expect(waiting.text).toBe('You have asked for this already: g-7k3fq2. Nothing new was requested.');
+    expect(all(waiting)).toContain('Wait for the approvers. To ask for something else, call it back first.');
+    expect(all(waiting)).toContain('Call back');
+    expect(all(waiting)).not.toContain('Extend');
+    const open = told('active');
+    expect(all(open)).toContain('Extend it for a longer window; to ask for something else, end it first.');
+    expect(all(open)).toMatch(/"Extend".*"Revoke"/);
+    expect(all(told('pending', null, 'Call it back, then ask.'))).toContain('Call it back, then ask.');
+  });
+
+  it('links to its message by an address of Slack only', () => {
+    const address = 'https://example.slack.com/archives/C0ACCESS/p12?thread_ts=1.2&cid=C0';
+    expect(all(told('pending', address))).toContain(
+      '<https://example.slack.com/archives/C0ACCESS/p12?thread_ts=1.2&amp;cid=C0|The message of the request>',
+    );
+    for (const strange of ['javascript:alert(1)', 'https://a.test|<!channel>', 'https://a.test/ x', 'x'.repeat(9000)])
+      expect(all(told('pending', strange))).not.toMatch(/<(https|javascript|!channel)/);
   });
 });

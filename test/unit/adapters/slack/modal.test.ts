@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../src/adapters/slack/actions.ts';
+import { requestedMessage } from '../../../../src/adapters/slack/messages.ts';
 import {
   askOf,
   choiceOf,
@@ -147,6 +148,30 @@ describe('the request modal', () => {
     expect(viewErrors(modal)).toEqual([]);
     expect(control(modal, 'Target').element.options).toHaveLength(100);
     expect(isTooLarge(modal)).toBe(false);
+  });
+
+  it('asks for a reason as its profile does', () => {
+    const template = 'What *is* broken, <!channel>?';
+    const modal = requestModal(
+      [{ ...DEBUG, reason: { min: 10, template } }],
+      { profile: 'debug', namespace: null, reason: 'typed before' },
+      null,
+    );
+    expect(viewErrors(modal)).toEqual([]);
+    const { block, element } = control(modal, 'Reason');
+    expect(block.block_id).toBe('reason|debug');
+    expect(block.hint).toMatchObject({ type: 'plain_text', text: 'Approvers decide by it. At least 10 characters.' });
+    expect(element).toMatchObject({
+      placeholder: { type: 'plain_text', text: template },
+      initial_value: 'typed before',
+    });
+    const plain = control(requestModal([DEBUG], { profile: 'debug', namespace: null }, null), 'Reason');
+    expect(plain.block.block_id).toBe('reason');
+    expect(plain.element).not.toHaveProperty('placeholder');
+    const refusal = new Refusal('profiles.debug.reason.min', 'The reason has 5 characters.');
+    expect(errorsOf({ 'reason|debug': { input: { value: 'short' } } }, 'short', refusal)).toEqual({
+      'reason|debug': 'short',
+    });
   });
 
   it('takes long and odd names and descriptions', () => {
@@ -446,7 +471,7 @@ describe('other modals', () => {
         expect(form.callback_id).toBe(MODALS[verdict]);
         expect(form.blocks).toMatchObject([{ block_id: 'note', optional: !required, element: { max_length: 300 } }]);
       }
-    expect(viewErrors(requestedModal(sampleView()))).toEqual([]);
+    expect(viewErrors(requestedModal(requestedMessage({ ...sampleView(), missed: null, isAgain: true })))).toEqual([]);
     expect(noteOf({ note: { input: { value: 'not\n now' } } })).toBe('not now');
   });
 });

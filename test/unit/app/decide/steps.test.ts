@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';
-import { account, appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+import { account, appWorld, on, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 type ProfileInput = PolicyInput['profiles'][string];
 type ApprovalInput = NonNullable<ProfileInput['approval']>;
@@ -122,7 +122,7 @@ describe('a request through steps', () => {
     expect(await press(ben, id)).toBe('pending');
     expect(await steps(id)).toEqual(['owner asked 0/1', 'security waived 0/0']);
     expect(await press(ben, id)).toBe('approved');
-    const long = await app.pending(ada, { duration: 901 });
+    const long = await app.pending(ada, { duration: 901, ...on('ledger') });
     expect(await steps(long)).toEqual(['owner asked 0/1', 'security asked 0/1']);
   });
 
@@ -258,7 +258,7 @@ describe('an escalation', () => {
   });
 
   test('is not told of a step that is complete, or of a request that has ended', async () => {
-    const [done, denied] = [await app.pending(), await app.pending()];
+    const [done, denied] = [await app.pending(), await app.pending(ada, on('ledger'))];
     await press(ben, done);
     await press(dee, denied, 'deny');
     await pass(10 * MINUTES);
@@ -271,7 +271,7 @@ describe('an escalation', () => {
     await pass(10 * MINUTES);
     expect(news(id, 'escalated')).toBe(0);
     expect(await press(eve, id)).toBe('pending');
-    const other = await app.pending();
+    const other = await app.pending(ada, on('ledger'));
     app.loseQueue();
     await app.reconcile();
     await pass(10 * MINUTES);
