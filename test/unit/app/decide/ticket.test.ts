@@ -209,12 +209,18 @@ test('a profile that takes no ticket asks for none, and takes none beside the re
 describe('the condition ticket', () => {
   beforeEach(() => start({ ticket: 'optional', automatic: [{ when: { ticket: true, maximum: '30m' } }] }));
 
+  /** Asked, and called back, so that it can be asked again. */
+  const becomes = async (reason: string) => {
+    const { grant } = await ask(reason);
+    await app.useCases.revoke(ada, grant.id, '');
+    await app.run();
+    return grant.state;
+  };
+
   test('approves at once with one, and asks people without', async () => {
-    expect(await ask('OPS-7')).toMatchObject({ grant: { state: 'approved' } });
+    expect(await becomes('OPS-7')).toBe('approved');
     app.tickets.set('OPS-7', CLOSED);
-    expect(await ask('OPS-7')).toMatchObject({ grant: { state: 'pending' } });
-    expect(await ask('OPS-8')).toMatchObject({ grant: { state: 'pending' } });
-    expect(await ask('nothing')).toMatchObject({ grant: { state: 'pending' } });
+    for (const reason of ['OPS-7', 'OPS-8', 'nothing']) expect(await becomes(reason)).toBe('pending');
   });
 
   test('is said where it alone was missed', async () => {
