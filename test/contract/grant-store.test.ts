@@ -143,7 +143,7 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     let people = 0;
     const somebody = () => ({ ...sampleGrant().requester, slackId: `U0P${people}`, user: `p${people++}@example.test` });
     const requested = (grant: Grant) => auditEntry('requested', { id: grant.id });
-    const bounds: Bounds = { pending: 10, openPerPerson: null, open: null, asked: null, automatic: null };
+    const bounds: Bounds = { once: true, pending: 10, openPerPerson: null, open: null, asked: null, automatic: null };
     let targets = 0;
     /** A request for another workload each time, unless the change says otherwise. */
     const another = (requester: Grant['requester'], change: Partial<Grant> = {}, bound: Partial<Plan> = {}) => {

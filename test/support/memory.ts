@@ -100,7 +100,7 @@ export function memoryStore(
       const { requester, profile, createdAt } = grant;
       const mine = ofPerson(requester);
       const same = mine.find((one) => askedFor(one) === askedFor(grant) && stands(one, createdAt));
-      if (same !== undefined) return { is: 'asked', id: same.id };
+      if (bounds.once && same !== undefined) return { is: 'asked', id: same.id };
       if (mine.filter(({ state }) => state === 'pending').length >= bounds.pending) throw tooManyPending();
       const ofProfile = (all: readonly Grant[]) => all.filter((one) => one.profile === profile).length;
       if (bounds.openPerPerson !== null && ofProfile(mine) >= bounds.openPerPerson)

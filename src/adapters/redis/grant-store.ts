@@ -73,7 +73,7 @@ if ARGV[7] ~= '' then
       if not stored then redis.call('SREM', mine, id)
       elseif not counted[id] then
         local summary = cjson.decode(stored)
-        if summary.asks == new.asks and stands(summary, new.createdAt) then return 'asked ' .. id end
+        if bounds.once and summary.asks == new.asks and stands(summary, new.createdAt) then return 'asked ' .. id end
         if summary.state == 'pending' then waiting = waiting + 1 end
         if summary.profile == new.profile then ofProfile = ofProfile + 1 end
       end

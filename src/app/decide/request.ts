@@ -99,9 +99,9 @@ export async function prepareRequest(
     remarks: [],
     endTold: false,
   };
-  const bounds = boundsOf(decision.profile, decision.counts, now);
+  const bounds = boundsOf(world.policies.current(), decision.profile, decision.counts, now);
   const mine = await world.store.requestedBy(requester);
-  const asked = await askedAlready(world, grant, mine);
+  const asked = bounds.once ? await askedAlready(world, grant, mine) : null;
   // It is counted again where the request is stored; here it spares people a form that they can't send.
   const why = asked === null ? limitReached(mine, ask.profile, bounds) : null;
   if (why !== null) throw why;

@@ -3,7 +3,7 @@ import { Refusal } from '../errors.ts';
 import type { GrantState } from '../grant/grant.ts';
 import type { GrantId } from '../ids.ts';
 import { startOfDay } from '../policy/hours.ts';
-import type { Profile } from '../policy/policy.ts';
+import type { Policy, Profile } from '../policy/policy.ts';
 
 /** A slip of the keyboard or a script must not flood a channel. */
 
@@ -23,6 +23,8 @@ export interface Daily {
 
 /** What is looked at in the very step that stores a request. What is null is not counted. */
 export interface Bounds {
+  /** Whether the same of the same person, waiting or open, is answered with that one. */
+  readonly once: boolean;
   /** How many requests of this person may wait, of all profiles. */
   readonly pending: number;
   /** How many of this profile may wait or be open for this person, and for everybody. */
@@ -38,10 +40,15 @@ export interface Bounds {
 export type Limit = 'openPerPerson' | 'open' | 'perPersonADay';
 
 /** What is counted where a request of this profile is stored. `automatic`: where the policy itself approves. */
-export function boundsOf({ limits = {} }: Pick<Profile, 'limits'>, automatic: Daily | null, now: Instant): Bounds {
+export function boundsOf(
+  { approvals: { askOnce } }: Pick<Policy, 'approvals'>,
+  { limits = {} }: Pick<Profile, 'limits'>,
+  automatic: Daily | null,
+  now: Instant,
+): Bounds {
   const { openPerPerson = null, open = null, perPersonADay: most = null } = limits;
   const asked = most === null ? null : { since: startOfDay('UTC', now), at: now, most };
-  return { pending: MOST_PENDING, openPerPerson, open, asked, automatic };
+  return { once: askOnce, pending: MOST_PENDING, openPerPerson, open, asked, automatic };
 }
 
 /** Which limit somebody has reached with what they have; null: none that this tells of. */

@@ -709,6 +709,12 @@ export const policyFields = z.strictObject({
         .meta({ examples: ['C0ACCESS001'] }),
       timeout: duration.prefault('1h').describe('how long a request waits for its decision'),
       reminder: duration.optional().describe('when approvers are reminded; left out: never'),
+      askOnce: z
+        .boolean()
+        .default(true)
+        .describe(
+          'who asks for what they have asked for already, and what waits or is open, is answered with that one; false: each request stands for itself',
+        ),
     })
     .describe('where and how long requests wait'),
   oncall: onCallSources.optional(),
