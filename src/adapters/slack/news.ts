@@ -225,6 +225,7 @@ export function askMessage(view: View, entry: Entry, link: string | null): Messa
 function whyYou({ word, id }: Entry, profile: string): string {
   const what = `approvers of ${code(profile)}`;
   if (word === 'users') return `the policy names you among the ${what}`;
+  if (word === 'oncall') return `you are on call for ${code(id)}, ${what}`;
   return `you are in ${mentionOfList(id)}, ${what}`;
 }
 

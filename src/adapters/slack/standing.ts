@@ -33,8 +33,8 @@ export function approvers(
   const isRequesters = (user: string) => user === requester.slackId || isSameUser(user, requester.user);
   const names = [
     ...groups.flatMap((id) => named(id, mentionOfList(id), naming)),
-    ...channels.map((id) => `members of ${mentionOfList(id)}`),
-    ...oncall.map((name) => `who is on call for ${code(name)}`),
+    ...channels.map((id) => `members of ${mentionOfList(id)}${called(naming.get(id)?.call ?? [])}`),
+    ...oncall.map((name) => `who is on call for ${code(name)}${called(naming.get(`oncall.${name}`)?.call ?? [])}`),
     ...users.filter((user) => !isRequesters(user)).flatMap((user) => named(user, ofUser(user), naming)),
   ];
   return fitting(names, most, atMost).join(', ') || 'nobody';
@@ -48,12 +48,14 @@ function exceptRequester({ approvers: lists, selfApproval }: View): string {
   return isByList && !selfApproval ? ', not from whoever asks' : '';
 }
 
+const called = (call: readonly string[]): string =>
+  call.length === 0 ? '' : ` (${call.map(mentionOfPerson).join(' ')})`;
+
 function named(entry: string, asItStands: string, naming: View['naming']): string[] {
   const found = naming.get(entry);
   if (found === undefined) return [asItStands];
-  const called = found.call.map(mentionOfPerson).join(' ');
-  if (found.words === null) return called === '' ? [] : [called];
-  return [called === '' ? code(found.words) : `${code(found.words)} (${called})`];
+  if (found.words !== null) return [`${code(found.words)}${called(found.call)}`];
+  return found.call.length === 0 ? [] : [found.call.map(mentionOfPerson).join(' ')];
 }
 
 export const EMBLEM: Record<GrantState, string> = {

@@ -12,6 +12,7 @@ import {
   profileNamed,
   together,
 } from '../../domain/policy/policy.ts';
+import { everybodyOnCall } from '../people/sources.ts';
 import { answering } from '../people/who.ts';
 import type { Naming } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
@@ -30,24 +31,55 @@ const MOST_LOOKED_AT = 40;
 const UNNAMED: Naming = { words: null, call: [] };
 const words = (text: string): Naming => ({ words: text, call: [] });
 
+/** Who is called of those who are named. */
+interface Calls {
+  readonly nobody: boolean;
+  /** Slack ids that are not called. */
+  readonly quiet: ReadonlySet<string>;
+  /** Slack ids that alone are called: who is on call; null: all. */
+  readonly only: ReadonlySet<string> | null;
+}
+
+const isCalled = ({ nobody, quiet, only }: Calls, slackId: string): boolean =>
+  !nobody && !quiet.has(slackId) && (only?.has(slackId) ?? true);
+
 /** How the entries of the approvers are named in a message about this grant; an entry that is left out is named as it stands in the policy. */
 export async function namingOf(world: World, grant: Grant): Promise<ReadonlyMap<string, Naming>> {
   const policy = world.policies.current();
   const profile = profileNamed(policy, grant.profile);
+  if (profile === undefined) return new Map();
+  const { mention } = profile.approval.notify;
+  // What the policy approves by itself asks nobody.
+  const nobody = mention === 'none' || (grant.state === 'pending' && grant.approvalsNeeded === 0);
+  const quiet = await quietOf(world, policy, profile);
+  const only = mention === 'oncall' && !nobody ? await onCallNow(world, policy) : null;
+  const named = await namingBy(world, grant, { nobody, quiet, only });
+  // None of those who may decide is on call: a request of which nobody hears would be worse.
+  const { groups } = together(askedLists(grant, profile, world.clock.now()));
+  const isHeard = [...named.values()].some(({ call }) => call.length > 0) || groups.some((group) => !named.has(group));
+  return only === null || isHeard ? named : namingBy(world, grant, { nobody, quiet, only: null });
+}
+
+async function namingBy(world: World, grant: Grant, calls: Calls): Promise<Map<string, Naming>> {
+  const policy = world.policies.current();
   const named = new Map<string, Naming>();
+  const profile = profileNamed(policy, grant.profile);
   if (profile === undefined) return named;
   const { approval } = profile;
-  const callsNobody = approval.notify.mention === 'none';
-  const quiet = await quietOf(world, policy, profile);
   const approvers = together(askedLists(grant, profile, world.clock.now()));
   for (const user of approvers.users.slice(0, MOST_NAMED))
-    named.set(user, await namingOfUser(world, policy, grant, user, callsNobody ? null : quiet));
+    named.set(user, await namingOfUser(world, policy, grant, user, calls));
   for (const group of approvers.groups) {
-    const naming = callsNobody
-      ? words(await handleOf(world, group))
-      : await namingOfGroup(world, group, grant, approval.notify.quiet, quiet);
+    const naming = await namingOfGroup(world, group, grant, approval.notify.quiet, calls);
     if (naming !== null) named.set(group, naming);
   }
+  // Members of a channel are not called by naming it.
+  for (const channel of calls.only === null ? [] : approvers.channels) {
+    const naming = await namingByMembers(world, channel, grant, calls);
+    if (naming !== null) named.set(channel, naming);
+  }
+  for (const name of approvers.oncall ?? [])
+    named.set(`oncall.${name}`, calling(calls.nobody ? [] : await calledOnCall(world, name, grant, calls)));
   // Nobody is called before their turn, or for what the policy approves by itself.
   const others = together(decidersOf(grant.profile, profile));
   const isAsked = (entry: string) => [...approvers.users, ...approvers.groups].includes(entry);
@@ -57,20 +89,13 @@ export async function namingOf(world: World, grant: Grant): Promise<ReadonlyMap<
   return named;
 }
 
-/** @param quiet Slack ids that are not called; null: nobody is */
-async function namingOfUser(
-  world: World,
-  policy: Policy,
-  grant: Grant,
-  user: string,
-  quiet: ReadonlySet<string> | null,
-): Promise<Naming> {
+async function namingOfUser(world: World, policy: Policy, grant: Grant, user: string, calls: Calls): Promise<Naming> {
   const { requester } = grant;
   if (isSlackId(user) ? user === requester.slackId : isSameUser(user, requester.user)) return UNNAMED;
   const person = await personNamed(world, policy, user);
-  if (person === null) return isSlackId(user) && quiet !== null && !quiet.has(user) ? calling([user]) : words(user);
+  if (person === null) return isSlackId(user) && isCalled(calls, user) ? calling([user]) : words(user);
   if (person instanceof Refusal || (await entryFor(world, policy, grant, person)) === null) return UNNAMED;
-  return quiet === null || quiet.has(person.slackId) ? words(user) : calling([person.slackId]);
+  return isCalled(calls, person.slackId) ? calling([person.slackId]) : words(user);
 }
 
 const calling = (call: readonly string[]): Naming => ({ words: null, call });
@@ -79,16 +104,43 @@ const calling = (call: readonly string[]): Naming => ({ words: null, call });
 async function namingOfGroup(
   world: World,
   group: string,
-  { requester }: Grant,
+  grant: Grant,
   list: Principals,
-  quiet: ReadonlySet<string>,
+  calls: Calls,
 ): Promise<Naming | null> {
-  if (list.groups.includes(group)) return words(await handleOf(world, group));
-  if (quiet.size === 0) return null;
-  const members = await world.directory.members(group, 'recently');
-  if ('retryIn' in members || ![...members].some((id) => quiet.has(id))) return null;
-  const others = [...members].filter((id) => !quiet.has(id) && id !== requester.slackId);
-  return { words: await handleOf(world, group), call: others.slice(0, MOST_CALLED) };
+  if (calls.nobody || list.groups.includes(group)) return words(await handleOf(world, group));
+  return calls.only === null && calls.quiet.size === 0 ? null : namingByMembers(world, group, grant, calls);
+}
+
+/** A list of which only some are called, one by one. Null: all of it is, or who is in it can't be read. */
+async function namingByMembers(world: World, list: string, { requester }: Grant, calls: Calls): Promise<Naming | null> {
+  const members = await world.directory.members(list, 'recently');
+  if ('retryIn' in members || [...members].every((id) => isCalled(calls, id))) return null;
+  const called = [...members].filter((id) => isCalled(calls, id) && id !== requester.slackId);
+  return { words: await handleOf(world, list), call: called.slice(0, MOST_CALLED) };
+}
+
+/** Who is called of those who are on call by this source, as far as that can be read. */
+async function calledOnCall(world: World, name: string, grant: Grant, calls: Calls): Promise<string[]> {
+  const policy = world.policies.current();
+  const found = await everybodyOnCall(world, name).catch(() => ({ retryIn: null }));
+  if ('retryIn' in found) return [];
+  const called: string[] = [];
+  for (const id of [...found].filter((one) => isCalled(calls, one)).slice(0, MOST_CALLED))
+    if ((await entryOf(world, policy, grant, id)) !== null) called.push(id);
+  return called;
+}
+
+/** Slack ids of all who are on call by a source of the policy; null: not every source can be read. */
+async function onCallNow(world: World, policy: Policy): Promise<ReadonlySet<string> | null> {
+  const found = new Set<string>();
+  for (const answer of await Promise.all(
+    Object.keys(policy.oncall ?? {}).map((name) => everybodyOnCall(world, name).catch(() => ({ retryIn: null }))),
+  )) {
+    if ('retryIn' in answer) return null;
+    for (const id of answer) found.add(id);
+  }
+  return found;
 }
 
 /** Slack ids of whom the profile does not call, as far as that can be read. */
@@ -191,6 +243,10 @@ async function candidatesOf(world: World, policy: Policy, list: Principals): Pro
   }
   for (const id of [...list.groups, ...list.channels]) {
     const members = await world.directory.members(id, 'recently');
+    if (!('retryIn' in members)) for (const member of members) found.add(member);
+  }
+  for (const name of list.oncall ?? []) {
+    const members = await everybodyOnCall(world, name).catch(() => ({ retryIn: null }));
     if (!('retryIn' in members)) for (const member of members) found.add(member);
   }
   return [...found];

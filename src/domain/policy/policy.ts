@@ -383,9 +383,11 @@ const notify = z
       )
       .meta({ examples: ['C0PAYMENTS1'] }),
     mention: z
-      .enum(['approvers', 'none'])
+      .enum(['approvers', 'oncall', 'none'])
       .default('approvers')
-      .describe('who is called by the message; who is not called is named by words, and may decide all the same'),
+      .describe(
+        'who is called by the message: all who may decide; those of them who are on call by a source of oncall (all of them where nobody is, or that can not be read); or nobody. Who is not called is named by words, and may decide all the same',
+      ),
     direct: z.boolean().default(false).describe('approvers get a direct message with a link, too; 20 of them at most'),
     quiet: principals
       .default(NOBODY)

@@ -32,12 +32,24 @@ export function entriesThatNameNobody(policy: Policy): PolicyProblem[] {
     ...Object.entries(policy.profiles).flatMap(([name, profile]) =>
       problemsOfProfile(['profiles', name], profile, policy),
     ),
+    ...callsWithoutSource(policy),
   ];
 }
 
 function noSource(name: string, known: readonly string[]): string {
   if (known.length === 0) return `there is no source '${name}': name it under oncall, at the top of the policy`;
   return `there is no source '${name}' under oncall: there are ${known.join(', ')}`;
+}
+
+/** Profiles that call who is on call, where no source says who that is. */
+function callsWithoutSource({ oncall = {}, profiles }: Policy): PolicyProblem[] {
+  if (Object.keys(oncall).length > 0) return [];
+  return Object.entries(profiles)
+    .filter(([, { approval }]) => approval.notify.mention === 'oncall')
+    .map(([name]) => ({
+      path: ['profiles', name, 'approval', 'notify', 'mention'],
+      message: 'calls nobody: the policy has no source of who is on call (oncall)',
+    }));
 }
 
 function problemsOfOverrides({ overrides }: Policy['identity']): PolicyProblem[] {

@@ -749,6 +749,12 @@ describe('who may decide', () => {
     );
   });
 
+  it('is said with the members of a channel who are called', () => {
+    const naming = new Map([['C0ENG', { words: 'C0ENG', call: ['U0CY'] }]]);
+    const view = sampleView({}, { approvers: { users: [], groups: [], channels: ['C0ENG'] }, naming });
+    expect(textOf(approvalMessage(view))).toContain('from members of <#C0ENG> (<@U0CY>), not from whoever asks');
+  });
+
   it('is as many as a message takes', () => {
     const users = Array.from({ length: 1000 }, (_, i) => `n${i}@example.test`);
     const all = { words: '@sre', call: Array.from({ length: 20 }, (_, i) => `U0N${i}ABCDEFGHIJKLM`) };
@@ -768,13 +774,14 @@ describe('who may decide', () => {
 
 describe('a direct message to an approver', () => {
   const view = sampleView({ message: { channel: 'C0ACCESS', ts: '1.2' } });
-  const text = (word: 'users' | 'groups' | 'channels', id: string, link: string | null = null) =>
+  const text = (word: 'users' | 'groups' | 'channels' | 'oncall', id: string, link: string | null = null) =>
     textOf(askMessage(view, { path: 'profiles.debug.approvers', word, id }, link));
 
   it.each([
     ['users', 'cy@example.test', 'Why you: the policy names you among the approvers of `debug`.'],
     ['groups', 'S0SRE', 'Why you: you are in <!subteam^S0SRE>, approvers of `debug`.'],
     ['channels', 'C0ENG', 'Why you: you are in <#C0ENG>, approvers of `debug`.'],
+    ['oncall', 'payments', 'Why you: you are on call for `payments`, approvers of `debug`.'],
   ] as const)('says why you: %s', (word, id, why) => expect(text(word, id)).toContain(why));
 
   it('leads to the request, and to a look at it', () => {

@@ -116,6 +116,55 @@ describe('who is named in the message, and who is called by it', () => {
     expect(await namedIn(situation)).toEqual(expected);
   });
 
+  it.each<[string, Situation, Readonly<Record<string, readonly string[]>>, Record<string, Naming>]>([
+    ['people', {}, { PABC123: [CY] }, { [BEN]: says(BEN), [CY]: calls(cy) }],
+    [
+      'members of a group and of a channel, but who asks',
+      {
+        profile: { approvers: { groups: ['S0SRE'], channels: ['C0ENG'] } },
+        members: { S0SRE: [ada, ben, cy], C0ENG: [ben, dot] },
+      },
+      { PABC123: [ADA, CY, 'dot@example.test'] },
+      { S0SRE: says('@sre', cy), C0ENG: says('C0ENG', dot) },
+    ],
+    [
+      'nobody who is quiet',
+      { notify: { quiet: { users: [CY] } } },
+      { PABC123: [BEN, CY] },
+      { [BEN]: calls(ben), [CY]: says(CY) },
+    ],
+    ['all, where nobody of them is on call', {}, { PABC123: [ADA] }, { [BEN]: calls(ben), [CY]: calls(cy) }],
+    ['all, where that can not be read', {}, {}, { [BEN]: calls(ben), [CY]: calls(cy) }],
+    [
+      'a group as it stands, where all of it are, and nobody else',
+      { profile: { approvers: { groups: ['S0SRE'], users: [BEN] } }, members: { S0SRE: [cy, dot] } },
+      { PABC123: [CY, 'dot@example.test'] },
+      { [BEN]: says(BEN) },
+    ],
+    ['a group as it stands, where that can not be read', { profile: group('S0SRE') }, {}, {}],
+  ])('calls who is on call: %s', async (_what, situation, onCall, expected) => {
+    const app = worldOf(situation);
+    for (const [source, addresses] of Object.entries(onCall)) app.onCall.set(source, addresses);
+    app.setPolicy({
+      ...policyWith({ mention: 'oncall', ...situation.notify }, situation.profile),
+      oncall: { payments: { pagerduty: { escalationPolicy: 'PABC123' } } },
+    });
+    await app.pending();
+    expect(Object.fromEntries(app.named[0]?.naming ?? [])).toEqual(expected);
+  });
+
+  it('calls, and writes to, who is on call where they decide, but who asks and who is quiet', async () => {
+    const app = worldOf({});
+    app.onCall.set('PABC123', [ADA, BEN, CY]);
+    app.setPolicy({
+      ...policyWith({ direct: true, quiet: { users: [CY] } }, { approvers: { oncall: ['payments'] } }),
+      oncall: { payments: { pagerduty: { escalationPolicy: 'PABC123' } } },
+    });
+    await app.pending();
+    expect(Object.fromEntries(app.named[0]?.naming ?? [])).toEqual({ 'oncall.payments': calls(ben) });
+    expect(app.asked.map(({ slackId }) => slackId)).toEqual([ben]);
+  });
+
   it('looks nobody up but who asks where all are named by lists', async () => {
     const app = worldOf({ profile: group('S0SRE'), members: { S0SRE: thousand } });
     await app.pending();

@@ -36,6 +36,11 @@ describe('how people are asked', () => {
       /quiet\.users\.0: .*is nobody/,
     ],
     ['a quiet group by its handle', { notify: { quiet: { groups: ['@sre'] } } }, /quiet\.groups\.0/],
+    [
+      'who is on call, without a source',
+      { notify: { mention: 'oncall' } },
+      /notify\.mention: .*no source of who is on call/,
+    ],
     ['an unknown key', { notify: { loud: true } }, /Unrecognized key: "loud"/],
     ['another rule for notes', { note: { approve: 'always' } }, /note\.approve/],
     ['a note on what is no decision', { note: { revoke: 'required' } }, /Unrecognized key: "revoke"/],
