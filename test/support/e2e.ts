@@ -1,7 +1,6 @@
 import { afterAll, beforeAll } from 'vitest';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
-import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
 import type { SlackMessage } from '../../src/sandbox/slack/upstream.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';
@@ -33,15 +32,6 @@ export interface Stage extends World {
 }
 
 export type { Grant };
-
-type ChangePolicy = (policy: PolicyInput) => void;
-/** With a policy by which people get what they have already, too: a suite asks again and again for the same workload. */
-export const askingAgain =
-  (change?: ChangePolicy): ChangePolicy =>
-  (policy) => {
-    policy.approvals.askOnce = false;
-    change?.(policy);
-  };
 
 /** Every text in blocks, of whatever kind. */
 export function textOf(message: SlackMessage): string {
@@ -75,12 +65,12 @@ export function stageOf(world: World): Stage {
           (await control.messages(ACCESS)).find(
             (m) => !before.has(m.ts) && m.thread_ts === undefined && /g-[a-z2-9]{6}/.test(textOf(m)),
           ),
-        { timeout: 40_000, what: `the message of: ${line}` },
+        { timeout: 15_000, what: `the message of: ${line}` },
       );
       return /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';
     },
     async message(id) {
-      return control.waitFor(() => find(id), { timeout: 20_000, what: `the message of ${id}` });
+      return control.waitFor(() => find(id), { timeout: 10_000, what: `the message of ${id}` });
     },
     words: async (id) => textOf(await stage.message(id)),
     async until(id, text, timeout = 20_000) {
@@ -99,7 +89,7 @@ export function stageOf(world: World): Stage {
     async type(person, text) {
       await control.command(PEOPLE[person].id, ACCESS, '/jit', text);
     },
-    async toldTo(person, text, timeout = 20_000) {
+    async toldTo(person, text, timeout = 10_000) {
       return control.waitFor(
         async () => (await control.ephemerals(PEOPLE[person].id)).map(textOf).findLast((words) => fits(words, text)),
         { timeout, what: `${person} is told ${String(text)}` },
@@ -132,8 +122,8 @@ export function stageOf(world: World): Stage {
 export function useStage(kube: TestCluster, options: Partial<WorldOptions> & { bot?: boolean } = {}): () => Stage {
   let stage: Stage | undefined;
   beforeAll(async () => {
-    const { bot = true, policy, ...rest } = options;
-    const world = await startWorld({ log: () => {}, cluster: kube, ...rest, policy: askingAgain(policy) });
+    const { bot = true, ...rest } = options;
+    const world = await startWorld({ log: () => {}, cluster: kube, ...rest });
     stage = stageOf(world);
     if (bot) await world.startBot();
   }, 120_000);

@@ -172,15 +172,6 @@ const WORKSPACE_RESOURCES = {
   limits: { cpu: '1', memory: '512Mi', 'ephemeral-storage': '1Gi' },
 };
 
-/** What a profile gives to a workspace is kept for it too, so that it has it when it is needed. */
-const resourcesOf = ({ resources }: Pick<WorkspacePlan, 'resources'>): typeof WORKSPACE_RESOURCES =>
-  resources === undefined
-    ? WORKSPACE_RESOURCES
-    : {
-        requests: { cpu: resources.cpu, memory: resources.memory, 'ephemeral-storage': '0' },
-        limits: { cpu: resources.cpu, memory: resources.memory, 'ephemeral-storage': '1Gi' },
-      };
-
 /** Runs before the workspace, in its pod and under its guard; the chart's leash knows it field by field. */
 function probeContainer({ image, args }: Probe) {
   return {
@@ -222,13 +213,12 @@ export function pullSecretsIn(job: KubeObject): string[] {
 
 /** @param deadline seconds */
 function workspaceSpec(
-  workspace: Pick<WorkspacePlan, 'image' | 'command' | 'resources' | 'hostAliases' | 'dns'>,
+  { image, command, hostAliases, dns }: Pick<WorkspacePlan, 'image' | 'command' | 'hostAliases' | 'dns'>,
   labels: Readonly<Record<string, string>>,
   deadline: number,
   probe: Probe | null,
   pullSecrets: readonly string[],
 ) {
-  const { image, command, hostAliases, dns } = workspace;
   return {
     parallelism: 1,
     completions: 1,
@@ -258,7 +248,7 @@ function workspaceSpec(
             image,
             command: [...command],
             securityContext: RESTRICTED_CONTAINER,
-            resources: resourcesOf(workspace),
+            resources: WORKSPACE_RESOURCES,
           },
         ],
       },
@@ -273,7 +263,7 @@ function workspaceSpec(
 export function samples(
   context: ManifestContext,
   namespaces: readonly string[],
-  workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'resources' | 'dns'>[],
+  workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'dns'>[],
 ): KubeObject[] {
   const id = newGrantId();
   const labels = labelsOf(id, context);

@@ -1,4 +1,3 @@
-import { canonical } from '../../domain/canonical.ts';
 import { Refusal, UnreadableMembers } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { kubernetesUser } from '../../domain/people/people.ts';
@@ -55,18 +54,17 @@ async function asTold(world: World, { by, id }: Command, refusal: Refusal): Prom
 /** The world for the length of one command or job. */
 export function readingOnce(world: World): World {
   const policy = world.policies.current();
-  const { directory, onCall, tickets } = world;
+  const { directory } = world;
   const remembered: Directory = {
     account: once(
-      (slackId, freshness) => directory.account(slackId, freshness),
-      (slackId, freshness = 'now') => `${slackId} ${freshness}`,
+      (slackId) => directory.account(slackId),
+      (slackId) => slackId,
     ),
     everyone: () => directory.everyone(),
     accountWith: once(
-      (email, freshness) => directory.accountWith(email, freshness),
-      (email, freshness = 'now') => `${email} ${freshness}`,
+      (email) => directory.accountWith(email),
+      (email) => email,
     ),
-    handle: (group) => directory.handle(group),
     members: once(
       (list, freshness) => directory.members(list, freshness),
       (list, freshness) => `${list} ${freshness}`,
@@ -76,18 +74,6 @@ export function readingOnce(world: World): World {
     ...world,
     policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
     directory: remembered,
-    tickets: {
-      judge: once(
-        (source, use) => tickets.judge(source, use),
-        (source, use) => canonical([source, use]),
-      ),
-    },
-    onCall: {
-      addresses: once(
-        (source, freshness) => onCall.addresses(source, freshness),
-        (source, freshness) => `${canonical(source)} ${freshness}`,
-      ),
-    },
   };
 }
 

@@ -1,11 +1,10 @@
 import type { z } from 'zod';
 import { policyFields } from './policy.ts';
 import { entriesThatNameNobody } from './unnameable.ts';
-import { wrongTickets } from './wrong-tickets.ts';
 
 /** The policy file, judged whole. */
 export const policySchema = policyFields.superRefine((policy, context) => {
-  for (const { path, message } of [...entriesThatNameNobody(policy), ...wrongTickets(policy)])
+  for (const { path, message } of entriesThatNameNobody(policy))
     context.addIssue({ code: 'custom', path: [...path], message, input: policy });
 });
 

@@ -57,7 +57,7 @@ describe('npm run policy -- diff', () => {
     const bad = join(dir, 'bad.yaml');
     await writeFile(bad, 'version: 1\n');
     expect(await runPolicy('diff', example, bad)).toMatchObject({
-      code: 2,
+      code: 1,
       out: '',
       err: expect.stringMatching(/bad\.yaml/),
     });
