@@ -7,8 +7,8 @@ const project = (name: string, options: Record<string, unknown> = {}) => ({
 /** Suites on real parts: each starts what is its own, and shares the run's control plane. */
 const real = {
   globalSetup: ['test/support/cluster-setup.ts'],
-  testTimeout: 60_000,
-  hookTimeout: 120_000,
+  testTimeout: 120_000,
+  hookTimeout: 240_000,
 };
 
 export default defineConfig({
@@ -21,7 +21,7 @@ export default defineConfig({
       project('unit', { testTimeout: 20_000 }),
       project('contract', { testTimeout: 30_000 }),
       project('integration', real),
-      project('e2e', { ...real, testTimeout: 120_000 }),
+      project('e2e', { ...real, testTimeout: 240_000 }),
     ],
   },
 });

@@ -20,5 +20,5 @@ it.skipIf(!mayLimit && !process.env['CI'])(
     expect(alive).toBe(true);
     expect(peak).toBeLessThan(limit);
   },
-  300_000,
+  500_000,
 );

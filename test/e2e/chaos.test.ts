@@ -29,12 +29,12 @@ describeWithCluster('chaos', () => {
     const { ok, output } = await chaos('--histories', '50');
     expect(ok, output).toBe(true);
     console.log(output.slice(output.indexOf('| what |')));
-  }, 400_000);
+  }, 800_000);
 
   test('and a bot that raises the guard only after it has given the rights is caught', async () => {
     const { ok, output } = await chaos('--plant', 'guard-last');
     expect(ok, output).toBe(true);
     expect(output).toContain('VIOLATION of P3');
     expect(output).toMatch(/planted guard-last: caught/);
-  }, 400_000);
+  }, 800_000);
 });

@@ -61,7 +61,7 @@ function processesIn(dir: string): string[] {
 }
 
 const says = (output: { stdout: string }, text: string) =>
-  vi.waitFor(() => expect(output.stdout).toContain(text), { timeout: 90_000, interval: 100 });
+  vi.waitFor(() => expect(output.stdout).toContain(text), { timeout: 180_000, interval: 100 });
 const isUp = (output: { stdout: string }) => says(output, 'Ctrl-C ends everything');
 const isGone = (dir: string, node?: NodeRun) =>
   vi.waitFor(

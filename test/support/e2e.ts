@@ -65,12 +65,12 @@ export function stageOf(world: World): Stage {
           (await control.messages(ACCESS)).find(
             (m) => !before.has(m.ts) && m.thread_ts === undefined && /g-[a-z2-9]{6}/.test(textOf(m)),
           ),
-        { timeout: 15_000, what: `the message of: ${line}` },
+        { timeout: 40_000, what: `the message of: ${line}` },
       );
       return /g-[a-z2-9]{6}/.exec(textOf(posted))?.[0] ?? '';
     },
     async message(id) {
-      return control.waitFor(() => find(id), { timeout: 10_000, what: `the message of ${id}` });
+      return control.waitFor(() => find(id), { timeout: 20_000, what: `the message of ${id}` });
     },
     words: async (id) => textOf(await stage.message(id)),
     async until(id, text, timeout = 20_000) {
@@ -89,7 +89,7 @@ export function stageOf(world: World): Stage {
     async type(person, text) {
       await control.command(PEOPLE[person].id, ACCESS, '/jit', text);
     },
-    async toldTo(person, text, timeout = 10_000) {
+    async toldTo(person, text, timeout = 20_000) {
       return control.waitFor(
         async () => (await control.ephemerals(PEOPLE[person].id)).map(textOf).findLast((words) => fits(words, text)),
         { timeout, what: `${person} is told ${String(text)}` },
