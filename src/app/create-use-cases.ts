@@ -1,9 +1,16 @@
 import type { Grant } from '../domain/grant/grant.ts';
 import { askExtension, reviewExtension } from './decide/extend.ts';
-import { digestOfPrepared, type Prepared, prepareRequest, requestAccess, requestAsShown } from './decide/request.ts';
+import {
+  digestOfPrepared,
+  type Prepared,
+  prepareRequest,
+  type Requested,
+  requestAccess,
+  requestAsShown,
+} from './decide/request.ts';
 import { reviewAccess } from './decide/review.ts';
 import { endAccess } from './grant/end.ts';
-import { inspect, list, offers, status, who, workloads } from './inquire/inquire.ts';
+import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
 import type { Ask, Proposal, UseCases } from './ports/use-cases.ts';
@@ -14,23 +21,25 @@ export function createUseCases(world: World): UseCases {
   const run = <T>(by: string, doing: string, about: Omit<Command, 'by' | 'doing'>, work: (w: World) => Promise<T>) =>
     runCommand(world, { by, doing, ...about }, work);
   const asking = ({ profile }: Ask) => ({ profile });
-  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster);
+  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster, world.clock.now());
   const proposed = (prepared: Prepared): Proposal => ({
     view: viewed(prepared.grant),
     rule: prepared.rule,
     missed: prepared.missed,
     digest: digestOfPrepared(prepared),
+    ...(prepared.asked !== null && { asked: viewed(prepared.asked) }),
   });
+  const requested = ({ grant, missed, isAgain }: Requested) => ({ ...viewed(grant), missed, isAgain });
   return {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
     workloads: (by, profile, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
     preview: async (by, ask) =>
-      proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown'))),
-    request: async (by, ask) => viewed(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
+      proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown', true))),
+    request: async (by, ask) => requested(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),
     async requestAsShown(by, ask, digest) {
       const result = await run(by, 'request', asking(ask), (w) => requestAsShown(w, by, ask, digest));
-      return 'changed' in result ? { changed: proposed(result.changed) } : { requested: viewed(result.requested) };
+      return 'changed' in result ? { changed: proposed(result.changed) } : { requested: requested(result.requested) };
     },
     review: async (by, id, verdict, note, seen) =>
       viewed(await run(by, verdict, { id }, (w) => reviewAccess(w, by, id, verdict, note, seen))),
@@ -39,6 +48,8 @@ export function createUseCases(world: World): UseCases {
       viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
+    noteOn: (id, verdict) => noteOn(world, id, verdict),
+    consider: (by, id, note) => run(by, 'approve', { id }, (w) => consider(w, by, id, note)),
     status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),
     inspect: (by, id) => run(by, 'status', { id }, (w) => inspect(w, by, id)),
     turnAway: (by, doing, refusal) => auditRefusal(readingOnce(world), { by, doing }, refusal),

@@ -79,6 +79,7 @@ async function checkAll(settings: Settings, out: Output): Promise<number> {
       sealKeys: settings.sealKeys.reveal(),
       probeImage,
       pullSecrets: settings.workspacesPullSecrets,
+      mostResources: settings.workspacesMaximum,
       ownNamespace,
       now: Date.now,
       sleep,

@@ -6,7 +6,7 @@ import { explain } from './policy/explain.ts';
 import { reach } from './policy/reach.ts';
 import { test } from './policy/test.ts';
 
-/** Runs `npm run policy -- …`. @returns the exit code: 0, 1 (a bad policy, or the answer is no) or 2 (wrong arguments) */
+/** Runs `npm run policy -- …`. @returns the exit code: 0, 1 (something is found, or the answer is no) or 2 (wrong arguments, or something can't be read) */
 export function runPolicyCli(argv: readonly string[], out: Output): Promise<number> {
   return runProgram('policy', { check, explain, test, diff, reach, connections }, argv, out);
 }

@@ -17,6 +17,8 @@ import { createLocks } from '../adapters/redis/locks.ts';
 import { connectSlack, type SlackConnection } from '../adapters/slack/connection.ts';
 import { type CachedDirectory, createDirectory } from '../adapters/slack/directory.ts';
 import { createNotifier } from '../adapters/slack/notifier.ts';
+import { createOnCall } from '../adapters/sources/on-call.ts';
+import { createTickets } from '../adapters/sources/tickets.ts';
 import { watchEventLoop } from '../adapters/telemetry/event-loop.ts';
 import { createMetrics, type Metrics } from '../adapters/telemetry/metrics.ts';
 import { createAlarms } from '../app/common/alarms.ts';
@@ -28,6 +30,7 @@ import type { Settings } from '../config/settings.ts';
 import { createAuditChain } from '../domain/audit/chain.ts';
 import { secondsAhead } from '../domain/clocks.ts';
 import { Unavailable } from '../domain/errors.ts';
+import { channelOf } from '../domain/policy/policy.ts';
 import { countAudit } from './count-audit.ts';
 import { tellConditions } from './tell-conditions.ts';
 
@@ -135,6 +138,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
     pullSecrets: settings.workspacesPullSecrets,
+    mostResources: settings.workspacesMaximum,
     ownNamespace: settings.ownNamespace,
     now: () => clock.now(),
     fromServer: (at) => clock.fromKubernetes(at),
@@ -153,8 +157,13 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     metrics.slackError(method, error),
   );
   const directory = createDirectory(connection, log);
-  const notifier = createNotifier({ connection, channel: () => policies.current().approvals.channel, directory, log });
+  const channel = (profile: string | null) =>
+    profile === null ? policies.current().approvals.channel : channelOf(policies.current(), profile).id;
+  const notifier = createNotifier({ connection, channel, directory, log });
 
+  const { pagerDuty, jira } = settings;
+  const onCall = createOnCall({ pagerDuty: pagerDuty && { ...pagerDuty, token: pagerDuty.token.reveal() }, log });
+  const tickets = createTickets({ jira: jira && { ...jira, token: jira.token.reveal() }, log });
   const locks = createLocks({ redis, instance });
   const world = {
     clock,
@@ -164,6 +173,8 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     scheduler,
     notifier,
     directory,
+    onCall,
+    tickets,
     audit,
     cluster,
     alarms,

@@ -16,6 +16,17 @@ export type PolicyResult =
   | { readonly ok: true; readonly policy: Policy }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+/** A policy as a program reads it from a file that was named to it. */
+export type LoadedPolicy =
+  | {
+      readonly ok: true;
+      readonly policy: Policy;
+      /** Where a key stands, as problems are told: `policy.yaml:12:5 profiles.debug.duration`. */
+      readonly at: (path: readonly (string | number)[]) => string;
+    }
+  /** `isUnread`: there is no text to judge. */
+  | { readonly ok: false; readonly problems: readonly string[]; readonly isUnread: boolean };
+
 type Path = readonly (string | number)[];
 
 /**
@@ -56,9 +67,21 @@ export function parsePolicy(text: string, fileName: string): PolicyResult {
   return { ok: false, problems: [...new Set(problems)] };
 }
 
-/** Reads and parses the file. Problems of reading (missing, a directory, too large) are problems like the others. */
-export async function loadPolicy(file: string): Promise<PolicyResult> {
-  return readPolicy(file, await readText(file));
+/** Reads and parses the file, which is named as it is given. Problems of reading (missing, a directory, too large) are problems like the others. */
+export async function loadPolicy(file: string): Promise<LoadedPolicy> {
+  const text = await readText(file);
+  if (typeof text !== 'string') return { ok: false, problems: [text.problem], isUnread: true };
+  const result = parsePolicy(text, file);
+  return result.ok ? { ...result, at: placesIn(text, file) } : { ...result, isUnread: false };
+}
+
+function placesIn(text: string, file: string): (path: Path) => string {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, stringKeys: true });
+  return (path) => {
+    const { line, col } = lines.linePos(locate(document.contents, path, document).offset);
+    return `${file}:${line}:${col} ${describePath(path)}`;
+  };
 }
 
 function readPolicy(file: string, text: string | { problem: string }): PolicyResult {
@@ -112,7 +135,8 @@ function explain(issue: z.core.$ZodIssue, document: Document): Explained[] {
 
 /** zod's own words, where the schema has none, in ours. */
 function reword(issue: z.core.$ZodIssue): string {
-  if (issue.code === 'invalid_value') return `expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
+  if (issue.code === 'invalid_value' && issue.message.startsWith('Invalid'))
+    return `expected ${issue.values.map((v) => JSON.stringify(v)).join(' or ')}`;
   if (issue.code === 'invalid_type' && issue.message.startsWith('Invalid input'))
     return `expected ${EXPECTED[issue.expected] ?? issue.expected}`;
   if (issue.code === 'too_small' && issue.origin === 'array') return 'is empty: expected at least one entry';

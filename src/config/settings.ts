@@ -1,4 +1,6 @@
 import { z } from 'zod';
+import { HTTPS_URL, isHttpsUrl } from '../domain/https-url.ts';
+import { formOf, parseQuantity, type ResourceName, type Resources } from '../domain/quantity.ts';
 import { parseRedisUrl, REDIS_URL_FORM, type RedisTarget } from './redis-url.ts';
 import { type Secret, secret } from './secret.ts';
 
@@ -21,6 +23,10 @@ export interface Settings {
   readonly sealKeys: Secret<readonly Buffer[]>;
   /** Who is sent the audit; null: nobody. */
   readonly auditWebhook: { readonly url: Secret<string>; readonly secret: Secret<string> | null } | null;
+  /** By what PagerDuty is asked who is on call; null: it is not. */
+  readonly pagerDuty: { readonly url: string; readonly token: Secret<string> } | null;
+  /** By what Jira is asked for tickets; null: it is not. */
+  readonly jira: { readonly url: string; readonly user: string; readonly token: Secret<string> } | null;
   readonly opsPort: number;
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
@@ -28,6 +34,8 @@ export interface Settings {
   readonly probeImage: string | undefined;
   /** Names of Secrets in the workspaces namespace with which their images are pulled. */
   readonly workspacesPullSecrets: readonly string[];
+  /** The most that a profile may give to a workspace. */
+  readonly workspacesMaximum: Resources;
   /** Drawbridge's own namespace: no request can name it. */
   readonly ownNamespace: string;
 }
@@ -60,14 +68,8 @@ function readSealKeys(value: string): Buffer[] | null {
   return keys;
 }
 
-const WEBHOOK_URL = 'expected an https URL (http only for localhost) without user and password';
-
-function isWebhookUrl(value: string): boolean {
-  if (!URL.canParse(value)) return false;
-  const { protocol, hostname, username, password } = new URL(value);
-  const local = ['localhost', '127.0.0.1', '[::1]'].includes(hostname);
-  return (protocol === 'https:' || (protocol === 'http:' && local)) && username === '' && password === '';
-}
+const amount = (name: ResourceName) =>
+  z.string().refine((value) => parseQuantity(name, value) !== null, `expected ${formOf(name)}`);
 
 const SEAL_KEY_ERROR = `expected one or more base64 keys of at least ${SEAL_KEY_BYTES} bytes, separated by commas (make one with: openssl rand -base64 ${SEAL_KEY_BYTES})`;
 
@@ -141,7 +143,7 @@ export const environmentSchema = z.object({
       description: `Keys from which those of seals, of encrypted records and of the audit are derived: base64, ${SEAL_KEY_BYTES} bytes or more each, separated by commas. The first writes, all read. Make one with: openssl rand -base64 ${SEAL_KEY_BYTES}.`,
       secret: true,
     }),
-  AUDIT_WEBHOOK_URL: z.string().refine(isWebhookUrl, WEBHOOK_URL).optional().meta({
+  AUDIT_WEBHOOK_URL: z.string().refine(isHttpsUrl, HTTPS_URL).optional().meta({
     description:
       'Where each entry of the audit is posted, as JSON lines, at least once and in order: an https URL (http only on this machine), which may hold a token.',
     secret: true,
@@ -150,6 +152,32 @@ export const environmentSchema = z.object({
     .optional()
     .meta({
       description: 'Signs what is posted there (headers X-Drawbridge-Timestamp and X-Drawbridge-Signature).',
+      secret: true,
+    }),
+  PAGERDUTY_TOKEN: text(/^\S{10,}$/, 'expected a REST API key of PagerDuty, without blanks')
+    .optional()
+    .meta({
+      description:
+        'REST API key (read-only) of PagerDuty, for sources of oncall in the policy that ask it who is on call.',
+      secret: true,
+    }),
+  PAGERDUTY_URL: z.string().refine(isHttpsUrl, HTTPS_URL).prefault('https://api.pagerduty.com').meta({
+    description: 'Where the REST API of PagerDuty is; of accounts in the EU https://api.eu.pagerduty.com.',
+  }),
+  JIRA_URL: z.string().refine(isHttpsUrl, HTTPS_URL).optional().meta({
+    description: 'Where Jira Cloud is, if the policy looks tickets up there, with the two below.',
+    example: 'https://example.atlassian.net',
+  }),
+  JIRA_USER: text(/^[^\s:]+$/, 'expected the e-mail address of the Jira account that asks')
+    .optional()
+    .meta({
+      description:
+        'The e-mail address of the Jira account that asks; it needs to see the projects of the policy, no more.',
+    }),
+  JIRA_TOKEN: text(/^\S{10,}$/, 'expected an API token of that account, without blanks')
+    .optional()
+    .meta({
+      description: 'An API token of that account.',
       secret: true,
     }),
   OPS_PORT: port(PORT).prefault('9090').meta({ description: 'Port for /healthz, /readyz and /metrics.' }),
@@ -178,6 +206,16 @@ export const environmentSchema = z.object({
     .meta({
       description:
         'Secrets in the workspaces namespace with which the images of workspaces and of their probe are pulled, separated by commas; the chart sets it, and its leash lets no other be named.',
+    }),
+  WORKSPACES_MAXIMUM_CPU: amount('cpu')
+    .prefault('2')
+    .meta({
+      description: `The most CPU that network.resources of a profile may give to a workspace: ${formOf('cpu')}; the chart sets it.`,
+    }),
+  WORKSPACES_MAXIMUM_MEMORY: amount('memory')
+    .prefault('4Gi')
+    .meta({
+      description: `The most memory that network.resources of a profile may give to a workspace: ${formOf('memory')}; the chart sets it.`,
     }),
   POD_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge').meta({
     description: "Drawbridge's own namespace, which no request can name; the chart sets it.",
@@ -214,6 +252,12 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
     );
   if (given.AUDIT_WEBHOOK_SECRET !== undefined && given.AUDIT_WEBHOOK_URL === undefined)
     problems.push('AUDIT_WEBHOOK_SECRET is set without AUDIT_WEBHOOK_URL: expected both, or none');
+  const ofJira = ['JIRA_URL', 'JIRA_USER', 'JIRA_TOKEN'];
+  const missing = ofJira.filter((name) => given[name] === undefined);
+  if (missing.length > 0 && missing.length < ofJira.length)
+    problems.push(
+      `${missing.join(' and ')} ${missing.length === 1 ? 'is' : 'are'} not set: expected ${ofJira.join(', ')} together, or none of them`,
+    );
   if (!parsed.success) return { ok: false, problems };
 
   const e = parsed.data;
@@ -242,11 +286,17 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
               url: secret(e.AUDIT_WEBHOOK_URL),
               secret: e.AUDIT_WEBHOOK_SECRET === undefined ? null : secret(e.AUDIT_WEBHOOK_SECRET),
             },
+      pagerDuty: e.PAGERDUTY_TOKEN === undefined ? null : { url: e.PAGERDUTY_URL, token: secret(e.PAGERDUTY_TOKEN) },
+      jira:
+        e.JIRA_URL === undefined || e.JIRA_USER === undefined || e.JIRA_TOKEN === undefined
+          ? null
+          : { url: e.JIRA_URL, user: e.JIRA_USER, token: secret(e.JIRA_TOKEN) },
       opsPort: e.OPS_PORT,
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       probeImage: e.PROBE_IMAGE,
       workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],
+      workspacesMaximum: { cpu: e.WORKSPACES_MAXIMUM_CPU, memory: e.WORKSPACES_MAXIMUM_MEMORY },
       ownNamespace: e.POD_NAMESPACE,
     },
   };
@@ -342,8 +392,13 @@ export function describeProblems(problems: readonly string[]): string {
 export function secretTexts(settings: Settings): string[] {
   const { botToken, transport } = settings.slack;
   const { password, sentinelPassword } = settings.redis.reveal();
-  const webhook = settings.auditWebhook;
+  const { auditWebhook: webhook, jira } = settings;
+  const pagerDuty = settings.pagerDuty?.token.reveal();
   const plain = [
+    ...(pagerDuty === undefined ? [] : [pagerDuty]),
+    ...(jira === null
+      ? []
+      : [jira.token.reveal(), Buffer.from(`${jira.user}:${jira.token.reveal()}`).toString('base64')]),
     botToken.reveal(),
     transport.mode === 'socket' ? transport.appToken.reveal() : transport.signingSecret.reveal(),
     ...[password, sentinelPassword].filter((value) => value !== undefined),

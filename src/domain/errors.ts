@@ -20,7 +20,13 @@ export class Refusal extends Error {
 }
 
 /** What Drawbridge can't do without. */
-export type Dependency = 'Kubernetes' | 'Redis' | 'Slack' | 'Clock';
+export type Dependency =
+  | 'Kubernetes'
+  | 'Redis'
+  | 'Slack'
+  | 'Clock'
+  | 'The source of who is on call'
+  | 'The ticket system';
 
 /** A "no" only for now, as something is not known that may be in a moment: whoever can wait asks again. */
 export class NotNow extends Refusal {
@@ -38,27 +44,48 @@ export class NotNow extends Refusal {
 
 /** A "no" only because it can't be read now who is in a list of the policy: never the policy's own no. */
 export class UnreadableMembers extends NotNow {
-  /** The id of the user group or channel. */
+  /** Of members: the id of the user group or channel. Of oncall: the name of the source in the policy. */
   readonly list: string;
+  readonly kind: 'members' | 'oncall';
 
   /**
    * @param retryIn seconds; null: it can't be read before somebody has changed something
    * @param unknown what is not known while the list can't be read, one sentence
    */
-  constructor(rule: string, list: string, retryIn: number | null, unknown: string) {
+  constructor(
+    rule: string,
+    list: string,
+    retryIn: number | null,
+    unknown: string,
+    kind: 'members' | 'oncall' = 'members',
+  ) {
     super(
-      'Slack',
+      kind === 'members' ? 'Slack' : 'The source of who is on call',
       retryIn,
       rule,
-      `Who is in ${list} can't be read now. ${unknown}`,
+      `Who is ${kind === 'members' ? 'in' : 'on call for'} ${list} can't be read now. ${unknown}`,
       retryIn === null ? 'Tell an administrator of Drawbridge.' : `Try again in ${Math.ceil(retryIn)} s.`,
     );
     this.list = list;
+    this.kind = kind;
   }
 
   /** The same, for somebody else to read. */
   saying(unknown: string): UnreadableMembers {
-    return new UnreadableMembers(this.rule, this.list, this.retryIn, unknown);
+    return new UnreadableMembers(this.rule, this.list, this.retryIn, unknown, this.kind);
+  }
+}
+
+/** A "no" only because the ticket system can't be asked now. */
+export class UnreadableTicket extends NotNow {
+  constructor(rule: string, key: string, retryIn: number | null) {
+    super(
+      'The ticket system',
+      retryIn,
+      rule,
+      `The ticket system can't be asked for ${key} now.`,
+      retryIn === null ? 'Tell an administrator of Drawbridge.' : `Try again in ${Math.ceil(retryIn)} s.`,
+    );
   }
 }
 

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type PolicyInput, policySchema } from '../domain/policy/schema.ts';
+import { patternOf } from '../domain/quantity.ts';
 import { KIT_NAMES, rulesOfKits } from '../domain/rights/kits.ts';
 import { DANGEROUS_RIGHTS, HARMLESS_RIGHTS, READS, VERBS, WIDE_ROLES } from '../domain/rights/table.ts';
 
@@ -42,6 +43,10 @@ const valuesSchema = z
       SEAL_KEY: given,
       AUDIT_WEBHOOK_URL: given,
       AUDIT_WEBHOOK_SECRET: given,
+      PAGERDUTY_TOKEN: given,
+      JIRA_URL: given,
+      JIRA_USER: given,
+      JIRA_TOKEN: given,
     }),
     image: z.strictObject({
       repository: name,
@@ -89,6 +94,10 @@ const valuesSchema = z
       namespace,
       imagePullSecrets: pullSecrets,
       quota: z.record(z.string(), z.union([z.string(), z.number()])),
+      maximum: z.strictObject({
+        cpu: z.union([z.int().min(1).max(64), z.string().regex(patternOf('cpu'))]),
+        memory: z.string().regex(patternOf('memory')),
+      }),
     }),
     reaper: z.strictObject({
       enabled: z.boolean(),

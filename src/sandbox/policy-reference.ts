@@ -109,7 +109,7 @@ function typeOf(schema: unknown): string {
   if (constant !== undefined) return code(inFlow(constant));
   if (values !== undefined) return oneOf(values.map((value) => code(inFlow(value))));
   if (type === 'array')
-    return `list of ${typeOf(schema.items).replace(/^(text|mapping)$/, '$1s')}${maxItems === undefined ? '' : ` (${maxItems} at most)`}`;
+    return `list of ${typeOf(schema.items).replace(/^(text|mapping|whole number)\b/, '$1s')}${maxItems === undefined ? '' : ` (${maxItems} at most)`}`;
   if (type === 'object')
     return isSchema(schema.additionalProperties)
       ? `mapping of names to ${typeOf(schema.additionalProperties)}`

@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { enforceNetworkPolicies } from '../../src/sandbox/cluster/network-policies.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
-import { type Stage, stageOf } from '../support/e2e.ts';
+import { askingAgain, type Stage, stageOf } from '../support/e2e.ts';
 import { type Place, runningPods, startIn, watchAll } from '../support/packets.ts';
 import { machine, median } from './figures.ts';
 
@@ -83,7 +83,7 @@ function row(name: string, values: readonly number[], aim: number | null): strin
   return `| ${[name.padEnd(43), ...cells, verdict.padEnd(16)].join(' | ')} |`;
 }
 
-const world = await startWorld({ log: console.error, node: 'open' });
+const world = await startWorld({ log: console.error, node: 'open', policy: askingAgain() });
 try {
   const { node, cluster } = world;
   if (node === undefined) throw new Error('no node');

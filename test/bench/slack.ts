@@ -6,7 +6,7 @@ import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/
 import { PEOPLE, type PersonName, workspace } from '../../src/sandbox/scenery.ts';
 import type { LogEntry } from '../../src/sandbox/slack/index.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
-import { type Stage, stageOf } from '../support/e2e.ts';
+import { askingAgain, type Stage, stageOf } from '../support/e2e.ts';
 import type { Figure, Row } from './figures.ts';
 
 const SIZES = [0, 40, 1000];
@@ -95,7 +95,7 @@ async function journeyWith(
   cluster: ControlPlane,
   say: (line: string) => void,
 ): Promise<Map<Step, LogEntry[]>> {
-  const world = await startWorld({ log: () => {}, cluster, slack: workspaceWith(size) });
+  const world = await startWorld({ log: () => {}, cluster, slack: workspaceWith(size), policy: askingAgain() });
   try {
     await world.startBot();
     await untilQuiet(world);

@@ -5,6 +5,7 @@ import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binarie
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { makeBundle } from '../support/bundle.ts';
+import { askingAgain } from '../support/e2e.ts';
 import { SHORT_MINUTE } from '../support/slack.ts';
 import { notingStalls } from './stalls.ts';
 
@@ -75,9 +76,9 @@ export async function onStage<T>(
       cluster,
       // What is measured is not what Slack allows: `slack` measures that.
       slack: { minuteMs: SHORT_MINUTE },
-      policy({ profiles }) {
+      policy: askingAgain(({ profiles }) => {
         for (const name of ['view', 'debug']) profiles[name]?.namespaces.push('bench-*');
-      },
+      }),
     });
     closing.push(() => world.stop());
     if (namespaces.length > 0) await cluster.apply(namespaces.flatMap(workload));

@@ -94,7 +94,7 @@ export async function install(options: {
     // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
     redis: { appendfsync: 'always', users: [`hosted on >hosted ~* &* ${HOSTED[pickHost()]}`] },
     policy(policy) {
-      policy.approvals = { ...policy.approvals, timeout: '15s', reminder: '5s' };
+      policy.approvals = { ...policy.approvals, askOnce: false, timeout: '15s', reminder: '5s' };
       policy.notifications = { warning: '2s' };
       for (const profile of Object.values(policy.profiles)) {
         delete profile.timeout;

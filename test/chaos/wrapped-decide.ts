@@ -1,5 +1,6 @@
 import { type Act, type Decided, type Parties, type Rules, decide as real } from '../../src/domain/decide/decide.ts';
 import type { Asking } from '../../src/domain/people/people.ts';
+import { ONLY_STEP } from '../../src/domain/policy/policy.ts';
 import { PLANT } from './crash.ts';
 
 export * from '../../src/domain/decide/decide.ts';
@@ -19,10 +20,18 @@ function* unjudgedExtension(rules: Rules, act: Act, parties: Parties): Asking<De
   const { grant } = act;
   const profile = rules.policy.profiles[grant.profile];
   const duration = isApproval ? grant.extension?.duration : grant.plan.duration;
-  const given = { allowed: true, rule: 'planted', profile, duration, approvals: profile?.approvals } as const;
+  const given = {
+    allowed: true,
+    rule: 'planted',
+    profile,
+    duration,
+    approvals: profile?.approvals,
+    waived: [],
+  } as const;
   if (!isApproval) return given;
   const may = yield* real(rules, { kind: 'deny', of: 'extension', grant }, parties);
-  return may.allowed ? given : may;
+  const reviewed = { ...given, steps: [ONLY_STEP] };
+  return may.allowed ? reviewed : may;
 }
 
 export const decide = (PLANT === 'anyone-approves' ? anyoneApproves : unjudgedExtension) as typeof real;

@@ -9,9 +9,10 @@ export const createGrantStore: typeof create = (options) => {
   return {
     ...store,
     create: (grant, noting) => crashing('create Grant', () => store.create(grant, noting)),
-    async change(id, mutate, noting) {
-      const result = await crashing('change Grant', () => store.change(id, mutate, noting));
-      if (result !== null) await became(id, result.grant.state);
+    request: (...args) => crashing('create Grant', () => store.request(...args)),
+    async change(...args) {
+      const result = await crashing('change Grant', () => store.change(...args));
+      if (result !== null) await became(args[0], result.grant.state);
       return result;
     },
   };

@@ -5,9 +5,14 @@ import { connectRedis, type RedisClient } from '../../src/adapters/redis/connect
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
 import type { AuditEntry } from '../../src/app/ports/audit.ts';
 import type { GrantStore } from '../../src/app/ports/grant-store.ts';
+import type { Bounds } from '../../src/domain/decide/limits.ts';
+import { countApproval, waitingRequest } from '../../src/domain/decide/steps.ts';
+import type { Refusal } from '../../src/domain/errors.ts';
 import { become, type Grant } from '../../src/domain/grant/grant.ts';
 import { type GrantSummary, summaryOf } from '../../src/domain/grant/summary.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import type { Plan } from '../../src/domain/plan/plan.ts';
+import { policySchema } from '../../src/domain/policy/schema.ts';
 import { auditEntry, auditOn } from '../support/audit.ts';
 import { ADA, BEN, sampleGrant, samplePlan, samplePreview } from '../support/grants.ts';
 import { memoryStore } from '../support/memory.ts';
@@ -52,15 +57,20 @@ function fullGrant(): Grant {
     }),
     persistence: ['reads secrets'],
   });
-  const [decision] = sampleGrant().decisions;
+  const decisions = sampleGrant().decisions.map((one) => ({ ...one, steps: ['owner', 'security'] }));
+  const waived = [{ name: 'cost', because: 'up to 15m, in staging' }];
   return sampleGrant({
     plan,
+    decisions,
+    waived,
+    askedAt: 6,
     extension: {
       duration: 600,
       askedAt: 1,
       asks: 2,
       replaces: 300,
-      approvals: decision === undefined ? [] : [decision],
+      approvals: decisions,
+      waived,
     },
     ending: {
       cause: 'revoked',
@@ -132,9 +142,23 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
   describe('of requests of one person', () => {
     let people = 0;
     const somebody = () => ({ ...sampleGrant().requester, slackId: `U0P${people}`, user: `p${people++}@example.test` });
+    const requested = (grant: Grant) => auditEntry('requested', { id: grant.id });
+    const bounds: Bounds = { once: true, pending: 10, openPerPerson: null, open: null, asked: null, automatic: null };
+    let targets = 0;
+    /** A request for another workload each time, unless the change says otherwise. */
+    const another = (requester: Grant['requester'], change: Partial<Grant> = {}, bound: Partial<Plan> = {}) => {
+      const target = { namespace: 'staging', workload: { kind: 'Deployment', name: `checkout-${targets++}` } } as const;
+      const plan = samplePlan({ user: requester.user, target, ...bound });
+      return sampleGrant({ id: newGrantId(), requester, plan, target: plan.target, ...change });
+    };
+    const answerOf = (asked: Promise<{ readonly is: string; readonly id?: string }>) =>
+      asked.then(
+        ({ is, id }) => id ?? is,
+        (error: unknown) => (error as Refusal).rule,
+      );
     const ask = (requester: Grant['requester'], by: GrantStore) =>
-      by.create(sampleGrant({ id: newGrantId(), requester }), undefined, 'person').then(
-        (made) => made,
+      by.request(another(requester), requested, bounds).then(
+        ({ is }) => is === 'made',
         (error: unknown) => (error as Error).message,
       );
     const REFUSED = 'You have 10 requests waiting.';
@@ -180,15 +204,235 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     it('a limit that is reached stores nothing, and says nothing', async () => {
       const requester = somebody();
       for (let i = 0; i < 10; i++) await ask(requester, store);
-      const grant = sampleGrant({ id: newGrantId(), requester });
-      await expect(
-        store.create(grant, () => auditEntry('requested', { id: grant.id }), 'person'),
-      ).rejects.toMatchObject({
-        name: 'Refusal',
-        rule: 'pending',
-      });
+      const grant = another(requester);
+      await expect(store.request(grant, requested, bounds)).rejects.toMatchObject({ name: 'Refusal', rule: 'pending' });
       expect(await store.get(grant.id)).toBeNull();
       expect((await said()).filter(({ id }) => id === grant.id)).toEqual([]);
+    });
+
+    it('one whose id is taken leaves the other alone', async () => {
+      const grant = another(somebody());
+      expect(await store.request(grant, requested, bounds)).toEqual({ is: 'made' });
+      expect(await other.request({ ...grant, reason: 'another' }, requested, bounds)).toEqual({ is: 'taken' });
+      expect(await store.get(grant.id)).toEqual(grant);
+    });
+
+    describe('that the policy itself approves', () => {
+      const DAY = Date.UTC(2026, 0, 5);
+      const by = (requester: Grant['requester'], profile = 'debug') =>
+        another(requester, { profile, approvalsNeeded: 0 });
+      const daily = (most: number | null, at = DAY + 1000, since = DAY) => ({
+        ...bounds,
+        pending: 100,
+        automatic: { since, at, most },
+      });
+
+      it('so many a day are made and no more, however many come at once; none of the others is stored or said', async () => {
+        const requester = somebody();
+        const grants = Array.from({ length: 12 }, () => by(requester));
+        const asked = await Promise.all(
+          grants.map((grant, i) => (i % 2 ? store : other).request(grant, requested, daily(3, DAY + i))),
+        );
+        expect(asked.filter(({ is }) => is === 'made')).toHaveLength(3);
+        expect(asked.filter(({ is }) => is === 'spent')).toHaveLength(9);
+        const made = grants.filter((_, i) => asked[i]?.is === 'made').map(({ id }) => id);
+        expect(await other.approvedSince(requester, 'debug', DAY)).toEqual(made);
+        const ids = new Set(grants.map(({ id }) => id));
+        expect((await said()).filter(({ id }) => ids.has(id ?? ''))).toHaveLength(3);
+        expect((await other.requestedBy(requester)).map(({ id }) => id).toSorted()).toEqual(made.toSorted());
+      });
+
+      it('they are counted for each profile and person, by account and by user, since the day began', async () => {
+        const requester = somebody();
+        const first = by(requester);
+        expect(await store.request(first, requested, daily(1))).toEqual({ is: 'made' });
+        const moved = { ...requester, user: `${requester.user}.new` };
+        const second = { ...requester, slackId: `${requester.slackId}B`, user: requester.user.toUpperCase() };
+        for (const same of [requester, moved, second])
+          expect(await other.request(by(same), requested, daily(1))).toEqual({ is: 'spent' });
+        expect(await other.request(by(requester, 'view'), requested, daily(1))).toEqual({ is: 'made' });
+        expect(await other.request(by(somebody()), requested, daily(1))).toEqual({ is: 'made' });
+        // What was before midnight is of another day, and what was at midnight of this one.
+        expect(await store.request(by(requester), requested, daily(1, DAY + 1002, DAY + 1001))).toEqual({ is: 'made' });
+        expect(await store.request(by(requester), requested, daily(2, DAY + 1003, DAY + 1000))).toEqual({
+          is: 'spent',
+        });
+        expect(await other.approvedSince(requester, 'debug', DAY + 1001)).toHaveLength(1);
+        expect(await other.approvedSince(requester, 'debug', DAY)).toHaveLength(2);
+      });
+
+      it('what is only counted limits nothing, and counts for what does', async () => {
+        const requester = somebody();
+        for (let i = 0; i < 3; i++)
+          expect(await store.request(by(requester), requested, daily(null))).toEqual({ is: 'made' });
+        expect(await store.request(by(requester), requested, daily(3))).toEqual({ is: 'spent' });
+        expect(await store.request(by(requester), requested, bounds)).toEqual({ is: 'made' });
+        expect(await store.approvedSince(requester, 'debug', DAY)).toHaveLength(3);
+      });
+
+      it('a longer window counts once with its grant, and is not made when the day’s last is given', async () => {
+        const requester = somebody();
+        const [counted, uncounted] = [by(requester), by(requester)];
+        await store.request(counted, requested, daily(1));
+        await store.request(uncounted, requested, bounds);
+        const { automatic } = daily(1, DAY + 2000);
+        const longer = (grant: Grant, on: GrantStore) => on.change(grant.id, remark('longer'), requested, automatic);
+        expect(await longer(counted, other)).toMatchObject({ changed: true });
+        expect(await longer(uncounted, other)).toMatchObject({ changed: false, grant: { remarks: [] } });
+        expect((await store.get(uncounted.id))?.revision).toBe(0);
+        expect(await store.approvedSince(requester, 'debug', DAY)).toEqual([counted.id]);
+        expect((await said()).filter(({ id }) => id === uncounted.id)).toHaveLength(1);
+      });
+    });
+
+    describe('a limit of the profile', () => {
+      let profiles = 0;
+      const profile = () => `limited-${profiles++}`;
+      const at = Date.UTC(2026, 0, 5, 9);
+      const today = (most: number, now = at) => ({ ...bounds, asked: { since: Date.UTC(2026, 0, 5), at: now, most } });
+
+      it('for a person holds however many come at once; what ends makes room', async () => {
+        const [requester, name] = [somebody(), profile()];
+        const two = { ...bounds, openPerPerson: 2 };
+        const asked = await Promise.all(
+          Array.from({ length: 8 }, (_, i) =>
+            answerOf((i % 2 ? store : other).request(another(requester, { profile: name }), requested, two)),
+          ),
+        );
+        const rule = `profiles.${name}.limits.openPerPerson`;
+        expect(asked.toSorted()).toEqual(['made', 'made', ...Array.from({ length: 6 }, () => rule)]);
+        const mine = await store.requestedBy(requester);
+        await store.change(mine[0]?.id ?? '', (g) => become(g, 'approved'));
+        const once = (who = requester, of = name) =>
+          answerOf(other.request(another(who, { profile: of }), requested, two));
+        // What is approved is open all the same; other profiles and people have their own.
+        expect(await once()).toBe(rule);
+        expect([await once(requester, profile()), await once(somebody())]).toEqual(['made', 'made']);
+        await store.change(mine[1]?.id ?? '', (g) => become(g, 'denied'));
+        expect([await once(), await once()]).toEqual(['made', rule]);
+      });
+
+      it('for everybody holds however many come at once, and counts what came before it and from elsewhere', async () => {
+        const name = profile();
+        const adopted = another(somebody(), { profile: name, state: 'active', startsAt: 1, expiresAt: 2 });
+        await store.create(adopted);
+        expect(await answerOf(other.request(another(somebody(), { profile: name }), requested, bounds))).toBe('made');
+        const four = { ...bounds, open: 4 };
+        const asked = await Promise.all(
+          Array.from({ length: 8 }, (_, i) =>
+            answerOf((i % 2 ? store : other).request(another(somebody(), { profile: name }), requested, four)),
+          ),
+        );
+        const rule = `profiles.${name}.limits.open`;
+        expect(asked.toSorted()).toEqual(['made', 'made', ...Array.from({ length: 6 }, () => rule)]);
+        await store.change(adopted.id, (g) => become(g, 'ending'));
+        const once = (of = name) => answerOf(other.request(another(somebody(), { profile: of }), requested, four));
+        expect([await once(), await once(profile())]).toEqual([rule, 'made']);
+        await store.change(adopted.id, (g) => become(g, 'expired'));
+        expect([await once(), await once()]).toEqual(['made', rule]);
+      });
+
+      it('of a day holds however many come at once, whatever comes of them, until the next', async () => {
+        const [requester, name] = [somebody(), profile()];
+        const once = (counted: Bounds, who = requester) =>
+          answerOf((targets % 2 ? store : other).request(another(who, { profile: name }), requested, counted));
+        const asked = await Promise.all(Array.from({ length: 8 }, () => once(today(3))));
+        const rule = `profiles.${name}.limits.perPersonADay`;
+        expect(asked.toSorted()).toEqual(['made', 'made', 'made', ...Array.from({ length: 5 }, () => rule)]);
+        for (const { id } of await store.requestedBy(requester)) await store.change(id, (g) => become(g, 'denied'));
+        expect(await once(today(3))).toBe(rule);
+        expect(await once(today(3), { ...requester, user: `${requester.user}.new` })).toBe(rule);
+        expect(await once(today(3), somebody())).toBe('made');
+        const tomorrow = { ...bounds, asked: { since: Date.UTC(2026, 0, 6), at: Date.UTC(2026, 0, 6), most: 1 } };
+        expect([await once(tomorrow), await once(tomorrow)]).toEqual(['made', rule]);
+      });
+
+      it('that is not set counts nothing', async () => {
+        const [requester, name] = [somebody(), profile()];
+        for (let i = 0; i < 5; i++)
+          expect(await answerOf(store.request(another(requester, { profile: name }), requested, bounds))).toBe('made');
+        expect(await answerOf(store.request(another(requester, { profile: name }), requested, today(1)))).toBe('made');
+      });
+    });
+
+    describe('the same', () => {
+      const plan = { target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'same' } } } as const;
+      const same = (requester: Grant['requester'], change: Partial<Grant> = {}, bound: Partial<Plan> = {}) =>
+        another(requester, change, { ...plan, ...bound });
+      const once = (grant: Grant, by = other) => answerOf(by.request(grant, requested, bounds));
+
+      it('is asked once: of many at the same moment one is made, and answers for all', async () => {
+        const requester = somebody();
+        const grants = Array.from({ length: 30 }, (_, i) => same(requester, { reason: `${i}`, duration: 60 + i }));
+        const asked = await Promise.all(grants.map((grant, i) => once(grant, i % 2 ? store : other)));
+        const made = grants.filter((_, i) => asked[i] === 'made').map(({ id }) => id);
+        expect(made).toHaveLength(1);
+        expect(new Set(asked)).toEqual(new Set(['made', made[0]]));
+        expect((await store.requestedBy(requester)).map(({ id }) => id)).toEqual(made);
+        expect((await said()).filter(({ id }) => grants.some((grant) => grant.id === id))).toHaveLength(1);
+      });
+
+      it.each<[string, (grant: Grant) => Grant | null, boolean]>([
+        ['waits', () => null, true],
+        ['is approved', (g) => become(g, 'approved'), true],
+        ['is active', (g) => ({ ...g, state: 'active', expiresAt: g.createdAt + 60_000 }), true],
+        ['is at its end', (g) => ({ ...g, state: 'active', expiresAt: g.createdAt }), false],
+        ['waits for too long', (g) => ({ ...g, pendingUntil: g.createdAt }), false],
+        ['is being ended', (g) => ({ ...g, state: 'ending' }), false],
+        ['was denied', (g) => become(g, 'denied'), false],
+        ['was called back', (g) => become(g, 'cancelled'), false],
+        ['timed out', (g) => become(g, 'timed-out'), false],
+      ])('that %s answers for it: %s', async (_what, change, answers) => {
+        const requester = somebody();
+        const createdAt = Date.UTC(2026, 0, 5, 9);
+        const first = same(requester, { createdAt, pendingUntil: createdAt + 60_000 });
+        await store.request(first, requested, bounds);
+        await store.change(first.id, change);
+        expect(await once(same(requester, { createdAt }))).toBe(answers ? first.id : 'made');
+      });
+
+      it.each<[string, Partial<Grant>, Partial<Plan>, boolean]>([
+        ['for longer, for another reason', { duration: 7200, reason: 'another' }, {}, true],
+        ['by the name of a Service', {}, { target: { ...plan.target, service: 'shop' } }, true],
+        ['after the policy or the pods have changed', {}, { profileDigest: 'q'.repeat(64), pods: ['x'] }, true],
+        ['with fewer rights', {}, { rights: ['logs'] }, false],
+        ['in another namespace', {}, { target: { ...plan.target, namespace: 'payments' } }, false],
+        [
+          'of another kind',
+          {},
+          { target: { namespace: 'staging', workload: { kind: 'StatefulSet', name: 'same' } } },
+          false,
+        ],
+        ['of the whole namespace', {}, { target: { namespace: 'staging' } }, false],
+        ['of another profile', { profile: 'view' }, {}, false],
+        ['as another Kubernetes user', {}, { user: 'new@example.test' }, false],
+      ])('is asked for %s: %s', async (_what, change, bound, isSame) => {
+        const requester = somebody();
+        const first = same(requester, {}, { rights: ['logs', 'exec'] });
+        await store.request(first, requested, bounds);
+        const second = same(requester, change, { rights: ['exec', 'logs'], ...bound });
+        expect(await once(second)).toBe(isSame ? first.id : 'made');
+      });
+
+      it('comes before a limit that is reached', async () => {
+        const requester = somebody();
+        const first = same(requester);
+        await store.request(first, requested, bounds);
+        const one = { ...bounds, pending: 1, openPerPerson: 1 };
+        expect(await answerOf(other.request(same(requester), requested, one))).toBe(first.id);
+        expect(await answerOf(other.request(another(requester), requested, one))).toBe('pending');
+      });
+
+      it('by a second account of the same user is one; of somebody else it is not', async () => {
+        const requester = somebody();
+        const first = same(requester);
+        await store.request(first, requested, bounds);
+        expect(await once(same({ ...requester, slackId: `${requester.slackId}B` }))).toBe(first.id);
+        expect(
+          await once(same({ ...requester, slackId: `${requester.slackId}C`, user: requester.user.toUpperCase() })),
+        ).toBe(first.id);
+        expect(await once(same(somebody()))).toBe('made');
+      });
     });
   });
 
@@ -259,6 +503,75 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     const clicks = await Promise.all([store.change(grant.id, approve), other.change(grant.id, approve)]);
     expect(clicks.filter((c) => c?.changed)).toHaveLength(1);
     expect(clicks.map((c) => c?.grant.state)).toEqual(['approved', 'approved']);
+  });
+
+  describe('of people who decide at the same moment', () => {
+    const steps = [
+      { name: 'owner', from: { users: ['ben@example.test'] } },
+      { name: 'security', from: { users: ['cy@example.test'] } },
+    ];
+    const profile = policySchema.parse({
+      version: 1,
+      identity: {},
+      administrators: { users: ['dee@example.test'] },
+      approvals: { channel: 'C0ACCESS001' },
+      profiles: {
+        debug: {
+          scope: 'namespace',
+          namespaces: ['staging'],
+          clusterRole: 'view',
+          requesters: { users: ['ada@example.test'] },
+          approval: { steps },
+          duration: { default: '30m', maximum: '2h' },
+        },
+      },
+    }).profiles['debug'];
+    if (profile === undefined) throw new Error('no profile');
+    const CY = { ...BEN, slackId: 'U0CY', name: 'Cy', user: 'cy@example.test' };
+    const approve = (by: typeof BEN, step: string) => (grant: Grant) => {
+      if (grant.state !== 'pending') throw new Error(`is ${grant.state} already`);
+      const decision = {
+        by,
+        verdict: 'approve',
+        at: 1,
+        rule: '',
+        note: '',
+        digest: grant.digest,
+        steps: [step],
+      } as const;
+      const counted = countApproval(profile, waitingRequest(grant), [], decision);
+      const next = { ...grant, decisions: [...grant.decisions, decision] };
+      return counted?.isComplete === true ? become(next, 'approved') : next;
+    };
+    const deny = (grant: Grant) => {
+      if (grant.state !== 'pending') throw new Error(`is ${grant.state} already`);
+      return become(grant, 'denied');
+    };
+
+    it('the two last approvals approve it once, with both of them on record', async () => {
+      for (let run = 0; run < 10; run++) {
+        const { id } = await fresh({ decisions: [], approvalsNeeded: 2 });
+        const clicks = await Promise.all([
+          store.change(id, approve(BEN, 'owner')),
+          other.change(id, approve(CY, 'security')),
+        ]);
+        expect(clicks.filter((click) => click?.grant.state === 'approved')).toHaveLength(1);
+        const after = await store.get(id);
+        expect([after?.state, after?.decisions.length, after?.revision]).toEqual(['approved', 2, 2]);
+      }
+    });
+
+    it('a denial and the last approval come to one of the two, and the other is told which', async () => {
+      for (let run = 0; run < 10; run++) {
+        const { id } = await fresh({ decisions: [], approvalsNeeded: 2 });
+        await store.change(id, approve(BEN, 'owner'));
+        const clicks = await Promise.allSettled([store.change(id, deny), other.change(id, approve(CY, 'security'))]);
+        const state = (await store.get(id))?.state;
+        expect(['approved', 'denied']).toContain(state);
+        const refused = clicks.flatMap((click) => (click.status === 'rejected' ? [String(click.reason)] : []));
+        expect(refused).toEqual([`Error: is ${state} already`]);
+      }
+    });
   });
 
   it('lists all of many', async () => {

@@ -222,7 +222,14 @@ describeWithCluster('what the bot needs', (kube) => {
         });
       });
     const OF_POLICY = ['admission webhooks', 'canary', 'kubernetes rights', 'kubernetes watch', 'leash', 'profiles'];
-    const OF_SLACK = ['slack channel', 'slack connection', 'slack lists', 'slack scopes', 'slack token'];
+    const OF_SLACK = [
+      'slack channel',
+      'slack channels of profiles',
+      'slack connection',
+      'slack lists',
+      'slack scopes',
+      'slack token',
+    ];
     const ALL = ['clock', 'kubernetes', 'policy file', 'redis', 'redis commands', ...OF_POLICY, ...OF_SLACK].toSorted();
 
     test('says of everything that it is there, needs no bot, and leaves nothing', async () => {

@@ -5,7 +5,7 @@ import { enforceNetworkPolicies, type PolicyEnforcement } from '../../src/sandbo
 import type { Node } from '../../src/sandbox/cluster/node.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
-import { type Stage, stageOf } from '../support/e2e.ts';
+import { askingAgain, type Stage, stageOf } from '../support/e2e.ts';
 import {
   everything,
   type Place,
@@ -72,7 +72,7 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     const world = await startWorld({
       log: (line) => process.stderr.write(`${line}\n`),
       node: 'open',
-      policy: labPolicy,
+      policy: askingAgain(labPolicy),
     });
     stops.push(() => world.stop());
     if (world.node === undefined) throw new Error('no node');

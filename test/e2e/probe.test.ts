@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { enforceNetworkPolicies } from '../../src/sandbox/cluster/network-policies.ts';
 import { reasonAgainstNode } from '../../src/sandbox/cluster/node-packages.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
-import { type Stage, stageOf } from '../support/e2e.ts';
+import { askingAgain, type Stage, stageOf } from '../support/e2e.ts';
 
 // The programs of a node may have to be built first.
 const FIRST_START_MS = 20 * 60_000;
@@ -18,11 +18,11 @@ describe.skipIf(reason !== null && !process.env['CI'])('the probe of a workspace
     const world = await startWorld({
       log: (line) => process.stderr.write(`${line}\n`),
       node: 'open',
-      policy: ({ profiles }) => {
+      policy: askingAgain(({ profiles }) => {
         const strict = profiles['troubleshoot']!;
         profiles['lenient'] = { ...strict, network: { ...strict.network, strict: false } };
         profiles['deaf'] = { ...strict, network: { ...strict.network, ports: [{ port: 9999 }] } };
-      },
+      }),
     });
     stops.push(() => world.stop());
     s = stageOf(world);

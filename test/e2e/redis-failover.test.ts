@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { startWorld } from '../../src/sandbox/world.ts';
 import { describeWithCluster } from '../support/cluster.ts';
-import { stageOf } from '../support/e2e.ts';
+import { askingAgain, stageOf } from '../support/e2e.ts';
 import { redisProcesses } from '../support/redis-topology.ts';
 
 describeWithCluster('when the master of Redis dies and Sentinel promotes its replica', (kube) => {
@@ -9,7 +9,7 @@ describeWithCluster('when the master of Redis dies and Sentinel promotes its rep
 
   test('what was scheduled runs in time, what waited is decided, and people hear no untruth', async () => {
     const { master, replica, admin, url } = await redis.sentinel();
-    const world = await startWorld({ log: () => {}, cluster: kube, env: { REDIS_URL: url } });
+    const world = await startWorld({ log: () => {}, cluster: kube, env: { REDIS_URL: url }, policy: askingAgain() });
     redis.cleanups.push(() => world.stop());
     const s = stageOf(world);
     const bot = await s.startBot();

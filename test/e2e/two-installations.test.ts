@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { keyPrefix } from '../../src/adapters/redis/connection.ts';
 import { startWorld } from '../../src/sandbox/world.ts';
 import { describeWithCluster } from '../support/cluster.ts';
-import { type Stage, stageOf } from '../support/e2e.ts';
+import { askingAgain, type Stage, stageOf } from '../support/e2e.ts';
 
 /** Two Drawbridges in one cluster, with grants on the same workload; one of them loses all that Redis kept for it. */
 
@@ -17,17 +17,16 @@ async function active(s: Stage, line: string): Promise<string> {
 describeWithCluster('of two installations in one cluster', (kube) => {
   const stages: Stage[] = [];
   beforeAll(async () => {
-    const one = stageOf(await startWorld({ log: () => {}, cluster: kube }));
+    const one = stageOf(await startWorld({ log: () => {}, cluster: kube, policy: askingAgain() }));
     stages.push(one);
     // The other one covers the namespaces of the first.
     const other = await startWorld({
       log: () => {},
       cluster: kube,
-      policy(policy) {
-        const { debug } = policy.profiles;
+      policy: askingAgain(({ profiles: { debug } }) => {
         if (debug !== undefined) debug.namespaces = [one.namespaces.staging];
         delete debug?.automatic;
-      },
+      }),
     });
     stages.push(stageOf(other));
   }, 180_000);

@@ -37,6 +37,12 @@ const HTTP = { 'slack.mode': 'http' };
 const SECRET = { SLACK_BOT_TOKEN: 'xoxb-1', SLACK_APP_TOKEN: 'xapp-1', REDIS_URL: 'redis://r', SEAL_KEY: 'k' };
 const withSecret = (secret: object, more: Changes = {}): Changes => ({ existingSecret: '', secret, ...more });
 
+test('half of what Jira takes is refused', async () => {
+  const half = { ...SECRET, JIRA_URL: 'https://example.atlassian.net', JIRA_TOKEN: 'jira-token-1' };
+  await expect(render(withSecret(half))).rejects.toThrow(/has JIRA_URL, JIRA_TOKEN alone: .* belong together/);
+  await expect(render(withSecret({ ...half, JIRA_USER: 'bot@example.test' }))).resolves.toBeDefined();
+});
+
 test('all pods run where they may, with the image that was named and the Secrets that pull it', async () => {
   const scheduling = {
     nodeSelector: { pool: 'system' },
@@ -247,6 +253,23 @@ test('the policies of the chart’s own pods let in by the ports of metrics and 
     policyTypes: ['Ingress', 'Egress'],
     egress: [{ ports: [...dns, port(443), port(6443)] }],
   });
+});
+
+test('they let out to where the policy asks who is on call and about tickets', async () => {
+  const objects = await render({
+    'networkPolicy.enabled': true,
+    'policy.oncall': {
+      db: { url: 'https://oncall.example.test:8443/db' },
+      web: { url: 'https://oncall.example.test/' },
+    },
+    'policy.tickets': { pattern: 'OPS-[0-9]+', url: 'https://[2001:db8::1]:9443/tickets' },
+  });
+  const ports = (policy: string) =>
+    (named(objects, 'NetworkPolicy', policy)['spec'] as { egress: { ports: { port: number }[] }[] }).egress.flatMap(
+      (rule) => rule.ports.map(({ port }) => port),
+    );
+  expect(ports('drawbridge')).toEqual([53, 53, 443, 6443, 6379, 8443, 9443]);
+  expect(ports('drawbridge-reaper')).toEqual([53, 53, 443, 6443]);
 });
 
 test('the longest names of releases make names that Kubernetes takes, and two of them stay two', async () => {

@@ -12,10 +12,10 @@ import {
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import type { Turns } from '../../src/adapters/slack/handlers.ts';
 import { requestModal } from '../../src/adapters/slack/modal.ts';
-import { lackOfChannel, lackOfLists, lackOfScopes } from '../../src/adapters/slack/needs.ts';
+import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
-import type { Offer, Proposal, UseCases } from '../../src/app/ports/use-cases.ts';
+import type { Offer, Proposal, Requested, UseCases } from '../../src/app/ports/use-cases.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
@@ -28,7 +28,7 @@ import {
   signedRequest,
 } from '../../src/sandbox/slack/index.ts';
 import { samplePreview } from '../support/grants.ts';
-import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory } from '../support/slack.ts';
+import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory, workspace } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
 
 /** Bolt and the adapter against the local Slack, with use cases that only remember what they were called with. */
@@ -83,14 +83,16 @@ function stubUseCases(): Stub {
     ],
     workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
     preview: async () => stub.proposal,
-    request: async () => stub.view,
-    requestAsShown: async () => ({ requested: stub.view }),
+    request: async () => ({ ...stub.view, missed: null, isAgain: false }),
+    requestAsShown: async () => ({ requested: { ...stub.view, missed: null, isAgain: false } }),
     review: async () => sampleView({ state: 'approved' }),
     extend: async () =>
       sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, asks: 1, replaces: null, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view], more: false }),
+    noteOn: async (_id, verdict) => (verdict === 'approve' ? 'in the line' : 'optional'),
+    consider: async () => stub.view,
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
     turnAway: async () => {},
@@ -100,7 +102,8 @@ function stubUseCases(): Stub {
     (Object.keys(ordinary) as (keyof UseCases)[]).map((name) => [
       name,
       (...args: unknown[]) => {
-        stub.calls.push([name, ...args]);
+        // Asked with each click, of the policy alone.
+        if (name !== 'noteOn') stub.calls.push([name, ...args]);
         const work = (stub.does[name] ?? ordinary[name]) as (...a: unknown[]) => Promise<unknown>;
         return work(...args);
       },
@@ -361,6 +364,35 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     ]);
   });
 
+  it.each([
+    [ACTIONS.approve, 'approve', 'required'],
+    [ACTIONS.approve, 'approve', 'optional'],
+    [ACTIONS.deny, 'deny', 'required'],
+  ] as const)('asks for a note with %s where the profile says so: %s %s', async (action, verdict, rule) => {
+    const { slack, stub } = here;
+    stub.does.noteOn = async () => rule;
+    const { channel, ts, view } = await posted();
+    await slack.control.click(BEN, channel, ts, action);
+    const form = await slack.control.waitFor(() => slack.control.modal(BEN));
+    expect(form).toMatchObject({ callback_id: MODALS[verdict], blocks: [{ optional: rule === 'optional' }] });
+    expect(stub.calls).toEqual([]);
+    // What can't be seen, calls somebody or breaks the line is one line of text.
+    await slack.control.fillAndSubmit(BEN, { input: '<!channel>\n\u202eof  <@U0DEE>' });
+    const seen = { digest: view.digest, message: { channel, ts } };
+    expect(stub.calls).toEqual([['review', BEN, ID, verdict, '<!channel> of <@U0DEE>', seen]]);
+  });
+
+  it('denies at once where no note is taken', async () => {
+    const { slack, stub } = here;
+    stub.does.noteOn = async () => 'none';
+    const { channel, ts } = await posted();
+    await slack.control.click(BEN, channel, ts, ACTIONS.deny);
+    await slack.control.waitFor(() =>
+      stub.calls.some(([name, , , verdict]) => name === 'review' && verdict === 'deny'),
+    );
+    expect(slack.control.modal(BEN)).toBeFalsy();
+  });
+
   it('shows a refusal of a denial in the modal', async () => {
     const { slack, stub } = here;
     stub.does.review = async () => {
@@ -380,7 +412,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     await slack.control.command(BEN, ACCESS, '/jit', `approve ${ID} for the incident`);
     const shown = await told(slack, BEN, 'Nothing is decided until you press a button.');
     expect(textOf(shown)).toContain('Opens 1, closes 0');
-    expect(stub.calls).toEqual([['status', BEN, ID]]);
+    expect(stub.calls).toEqual([['consider', BEN, ID, 'for the incident']]);
     await slack.control.click(BEN, ACCESS, shown.ts, ACTIONS.approve);
     await told(slack, BEN, 'Your approval counts.');
     expect(stub.calls.at(-1)).toEqual([
@@ -457,6 +489,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       description: profile,
       scope: 'namespace',
       rights: null,
+      reason: {},
       namespaces: [`${profile}-here`, `${profile}-there`],
       defaultDuration: 900,
       maximumDuration: 3600,
@@ -637,11 +670,11 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     stub.does = {};
     await filledForm();
     await slack.control.submit(ADA);
-    const request = Promise.withResolvers<{ requested: View }>();
+    const request = Promise.withResolvers<{ requested: Requested }>();
     stub.does.requestAsShown = () => request.promise;
     await slack.control.submit(ADA);
     await slack.control.close(ADA);
-    request.resolve({ requested: stub.view });
+    request.resolve({ requested: { ...stub.view, missed: null, isAgain: false } });
     await told(slack, ADA, '1 approval needed');
     expect(await slack.control.dms(ADA)).toHaveLength(1);
   });
@@ -1164,6 +1197,37 @@ describe('the directory', () => {
     expect(await directory.accountWith('ada@example.test')).toMatchObject(UNREADABLE);
   });
 
+  it('takes accounts and handles as they were some minutes ago where they only say who is told', async () => {
+    const { connection } = here;
+    let now = 0;
+    const called: string[] = [];
+    const quick: SlackConnection['quick'] = {
+      call(method, run) {
+        called.push(method);
+        return connection.quick.call(method, run);
+      },
+    };
+    const directory = createDirectory({ ...connection, quick }, log, () => now);
+    const spent = async (work: () => Promise<unknown>) => {
+      const before = called.length;
+      await work();
+      return called.length - before;
+    };
+    expect(await directory.accountWith('Ben@example.test', 'recently')).toMatchObject({ slackId: BEN });
+    expect(await spent(() => directory.account(BEN, 'recently'))).toBe(0);
+    expect(await spent(() => directory.accountWith('ben@example.test', 'recently'))).toBe(0);
+    expect(await spent(() => directory.account(BEN))).toBe(1);
+    expect(await spent(() => directory.accountWith('ben@example.test'))).toBe(1);
+    now += 600_000;
+    expect(await spent(() => directory.account(BEN, 'recently'))).toBe(1);
+    expect([await directory.handle(SRE), await directory.handle('S0NONE')]).toEqual(['sre', null]);
+    expect(called.filter((method) => method === 'usergroups.list')).toHaveLength(1);
+    here.slack.faults.next({ kind: 'error', error: 'plan_upgrade_required' }, { method: 'usergroups.list' });
+    now += 600_000;
+    expect(await spent(async () => expect(await directory.handle(SRE)).toBeNull())).toBe(1);
+    expect(await spent(() => directory.handle(SRE))).toBe(0);
+  });
+
   it('reads a list once for everybody who needs it in the same seconds, and never remembers a failure', async () => {
     const { slack } = here;
     let now = 0;
@@ -1254,6 +1318,72 @@ describe('the notifier', () => {
     const anew = await notifier.deliver(sampleView({ message }), 'message');
     expect(anew.message?.ts).not.toBe(message.ts);
     expect(await slack.control.messages(ACCESS)).toHaveLength(1);
+  });
+
+  it('posts in the channel of the profile, leaves a message where it is, and says which channel lacks the bot', async () => {
+    const slack = await startTestSlack({
+      channels: [
+        ...workspace().channels,
+        { id: 'C0TEAM', name: 'team', members: [BEN] },
+        { id: 'C0ALIEN', name: 'alien', members: [BEN], withoutBot: true },
+      ],
+    });
+    try {
+      const connection = connectSlack(settingsFor(slack, 'http'), log);
+      let where = 'C0TEAM';
+      const channel = (profile: string | null) => (profile === 'debug' ? where : ACCESS);
+      const notifier = createNotifier({ connection, channel, directory: createDirectory(connection, log), log });
+      const { message } = await notifier.deliver(sampleView(), 'message');
+      expect(message?.channel).toBe('C0TEAM');
+      where = ACCESS;
+      expect(await notifier.deliver(sampleView({ message: message ?? null }), 'message')).toEqual({ message });
+      expect(await slack.control.messages(ACCESS)).toEqual([]);
+      where = 'C0ALIEN';
+      await expect(notifier.deliver(sampleView(), 'message')).rejects.toMatchObject({
+        name: 'Undeliverable',
+        channel: 'C0ALIEN',
+        word: 'not_in_channel',
+      });
+      const debug = {
+        scope: 'namespace',
+        namespaces: ['staging'],
+        clusterRole: 'view',
+        requesters: { users: ['ada@example.test'] },
+        approvers: { users: ['ben@example.test'] },
+        duration: { default: '30m', maximum: '2h' },
+      } as const;
+      const lacking = (id: string) =>
+        lackOfOwnChannels(
+          connection,
+          policySchema.parse({
+            version: 1,
+            identity: {},
+            administrators: { users: ['dee@example.test'] },
+            approvals: { channel: ACCESS },
+            profiles: { view: debug, debug: { ...debug, approval: { notify: { channel: id } } } },
+          }),
+        );
+      expect([await lacking('C0TEAM'), await lacking(ACCESS)]).toEqual([null, null]);
+      expect(await lacking('C0ALIEN')).toMatchObject({
+        lacks: 'the bot is not in the channel C0ALIEN of profiles.debug.approval.notify.channel',
+      });
+      expect(await lacking('C0NOWHERE')).toMatchObject({ lacks: expect.stringContaining('C0NOWHERE') as string });
+    } finally {
+      await slack.stop();
+    }
+  });
+
+  it('asks an approver by a direct message that leads to the request, and gives up on one who has left', async () => {
+    const { slack, notifier } = here;
+    const { message = null } = await notifier.deliver(sampleView(), 'message');
+    const entry = { path: 'profiles.debug.approvers', word: 'groups', id: SRE } as const;
+    await notifier.ask(sampleView({ message }), BEN, entry);
+    const [asked] = await slack.control.dms(BEN);
+    expect(textOf(asked)).toContain('you are in <!subteam^S0SRE>, approvers of `debug`');
+    expect(textOf(asked)).toMatch(/<http[^|>]*\|Open the request>/);
+    slack.faults.next({ kind: 'error', error: 'user_disabled' }, { method: 'conversations.open' });
+    await notifier.ask(sampleView({ message }), CY, entry);
+    expect(await slack.control.dms(CY)).toEqual([]);
   });
 
   it('gives up on a channel that is archived, and goes on when it is not any more', async () => {

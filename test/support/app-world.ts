@@ -6,19 +6,22 @@ import type { ClusterAccess } from '../../src/app/ports/cluster-access.ts';
 import type { News } from '../../src/app/ports/notifier.ts';
 import type { Found, OwnObjects } from '../../src/app/ports/own-objects.ts';
 import type { Survey } from '../../src/app/ports/survey.ts';
+import type { PersonalTicketUse } from '../../src/app/ports/tickets.ts';
+import type { View } from '../../src/app/ports/view.ts';
 import type { World } from '../../src/app/ports/world.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
 import { reconcile } from '../../src/app/upkeep/reconcile.ts';
 import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
-import type { Account } from '../../src/domain/people/people.ts';
+import { type Account, ruleOf } from '../../src/domain/people/people.ts';
 import { admissionSpec, GRANT_LABEL, guardSpec, type PolicySpec } from '../../src/domain/plan/confinement.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
 import { type Policy } from '../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
 import type { Rule } from '../../src/domain/rights/rights.ts';
+import type { TicketVerdict } from '../../src/domain/ticket.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
@@ -36,6 +39,11 @@ export const account = (slackId: string, name: string): Account => ({
   guest: false,
   external: false,
   deactivated: false,
+});
+
+/** Another workload than the one that requests are for: of the same, one is made. */
+export const on = (name: string) => ({
+  target: { namespace: 'staging', workload: { kind: 'Deployment', name } } as const,
 });
 
 export const POLICY: PolicyInput = {
@@ -331,7 +339,19 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
   const cluster = memoryCluster(clock.now);
   const accounts = new Map(Object.entries(PEOPLE).map(([name, id]) => [id as string, account(id, name)]));
   const members = new Map<string, readonly string[] | null>();
+  const handles = new Map<string, string>();
+  /** Addresses by the id or address of a source; what is not here can't be read. */
+  const onCall = new Map<string, readonly string[]>();
+  /** Verdicts by key; what is not here can't be read. */
+  const tickets = new Map<string, TicketVerdict>();
+  const judged: PersonalTicketUse[] = [];
   const told: { id: string; news: News; state: string }[] = [];
+  /** How the approvers were named in each of them. */
+  const named: { news: News; naming: View['naming'] }[] = [];
+  /** Direct messages to approvers. */
+  const asked: { id: string; slackId: string; entry: string }[] = [];
+  /** What was asked of Slack about people, but for members of lists. */
+  const lookups: string[] = [];
   const alarms: string[] = [];
   const audit: AuditEntry[] = [];
   let policy: Policy = policySchema.parse(policyInput);
@@ -352,7 +372,9 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       create: (...args) => redis.store.create(...args),
       requestedBy: (person) => redis.store.requestedBy(person),
       get: (id) => redis.store.get(id),
-      change: (id, mutate, noting) => redis.store.change(id, mutate, noting),
+      request: (...args) => redis.store.request(...args),
+      approvedSince: (...args) => redis.store.approvedSince(...args),
+      change: (...args) => redis.store.change(...args),
       summaries: () => redis.store.summaries(),
       records: (ids) => redis.store.records(ids),
       open: (which) => redis.store.open(which),
@@ -371,25 +393,48 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     },
     locks: memoryLocks(),
     notifier: {
-      async deliver({ grant }, news) {
+      async deliver({ grant, naming }, news) {
         told.push({ id: grant.id, news, state: grant.state });
+        named.push({ news, naming });
         if (news === 'message' && grant.message === null)
           return { message: { channel: 'C0ACCESS', ts: String(++messages) } };
         return {};
+      },
+      async ask(view, slackId, entry) {
+        asked.push({ id: view.grant.id, slackId, entry: ruleOf(entry) });
       },
       async alarm(_policy, _id, text) {
         alarms.push(text);
       },
     },
     directory: {
-      account: async (slackId) => accounts.get(slackId) ?? null,
+      async account(slackId) {
+        lookups.push(slackId);
+        return accounts.get(slackId) ?? null;
+      },
       async *everyone() {
         for (const one of accounts.values()) yield [one];
       },
-      accountWith: async (email) => [...accounts.values()].find((one) => one.email === email) ?? null,
+      async accountWith(email) {
+        lookups.push(email);
+        return [...accounts.values()].find((one) => one.email === email) ?? null;
+      },
+      handle: async (group) => handles.get(group) ?? null,
       async members(list) {
         const found = members.get(list) ?? null;
         return found === null ? { retryIn: 20 } : new Set(found);
+      },
+    },
+    onCall: {
+      async addresses({ pagerduty, url }) {
+        const found = onCall.get(pagerduty?.escalationPolicy ?? pagerduty?.schedule ?? url ?? '');
+        return found === undefined ? { retryIn: 20 } : new Set(found);
+      },
+    },
+    tickets: {
+      async judge(_source, use) {
+        judged.push(use);
+        return tickets.get(use.key) ?? { retryIn: 20 };
       },
     },
     audit: {
@@ -439,6 +484,13 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     cluster,
     accounts,
     members,
+    handles,
+    lookups,
+    asked,
+    named,
+    onCall,
+    tickets,
+    judged,
     told,
     alarms,
     conditions,
@@ -464,6 +516,10 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     },
     loseRedis: () => {
       redis = fresh();
+    },
+    /** All that was scheduled is gone; what is on record stays. */
+    loseQueue: () => {
+      redis = { ...redis, scheduler: memoryScheduler(clock) };
     },
     /** A request that waits for a decision. */
     pending,

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest';
 import { ACTIONS } from '../../src/adapters/slack/actions.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
+import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
 import type { SlackMessage } from '../../src/sandbox/slack/upstream.ts';
 import { startWorld, type World, type WorldOptions } from '../../src/sandbox/world.ts';
@@ -32,6 +33,15 @@ export interface Stage extends World {
 }
 
 export type { Grant };
+
+type ChangePolicy = (policy: PolicyInput) => void;
+/** With a policy by which people get what they have already, too: a suite asks again and again for the same workload. */
+export const askingAgain =
+  (change?: ChangePolicy): ChangePolicy =>
+  (policy) => {
+    policy.approvals.askOnce = false;
+    change?.(policy);
+  };
 
 /** Every text in blocks, of whatever kind. */
 export function textOf(message: SlackMessage): string {
@@ -122,8 +132,8 @@ export function stageOf(world: World): Stage {
 export function useStage(kube: TestCluster, options: Partial<WorldOptions> & { bot?: boolean } = {}): () => Stage {
   let stage: Stage | undefined;
   beforeAll(async () => {
-    const { bot = true, ...rest } = options;
-    const world = await startWorld({ log: () => {}, cluster: kube, ...rest });
+    const { bot = true, policy, ...rest } = options;
+    const world = await startWorld({ log: () => {}, cluster: kube, ...rest, policy: askingAgain(policy) });
     stage = stageOf(world);
     if (bot) await world.startBot();
   }, 120_000);

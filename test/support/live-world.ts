@@ -74,6 +74,7 @@ export async function liveWorld(options: {
         told.push({ id: grant.id, news, state: grant.state });
         return news === 'message' && grant.message === null ? { message: { channel: 'C0ACCESS', ts: '1.0' } } : {};
       },
+      ask: async () => {},
       async alarm(_policy, _id, text) {
         alarms.push(text);
       },
@@ -82,8 +83,11 @@ export async function liveWorld(options: {
       account: async (slackId) => people.find((one) => one.slackId === slackId) ?? null,
       everyone: () => Readable.from([people]),
       accountWith: async (email) => people.find((one) => one.email === email) ?? null,
+      handle: async () => null,
       members: async () => ({ retryIn: 20 }),
     },
+    onCall: { addresses: async () => ({ retryIn: 20 }) },
+    tickets: { judge: async () => ({ retryIn: 20 }) },
     audit,
     cluster: createClusterAccess({
       api,

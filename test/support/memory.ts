@@ -1,14 +1,14 @@
 import { jobKey } from '../../src/adapters/queue/jobs.ts';
-import type { AuditEntry } from '../../src/app/ports/audit.ts';
+import type { AuditEntry, Noting } from '../../src/app/ports/audit.ts';
 import type { Clock } from '../../src/app/ports/clock.ts';
 import type { GrantStore } from '../../src/app/ports/grant-store.ts';
 import type { Locks } from '../../src/app/ports/locks.ts';
 import type { Job, Scheduler } from '../../src/app/ports/scheduler.ts';
 import type { Instant } from '../../src/domain/clocks.ts';
-import { MOST_PENDING, tooManyPending } from '../../src/domain/decide/limits.ts';
+import { type Daily, tooMany, tooManyPending } from '../../src/domain/decide/limits.ts';
 import { Refusal } from '../../src/domain/errors.ts';
 import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
-import { summaryOf } from '../../src/domain/grant/summary.ts';
+import { askedFor, stands, summaryOf } from '../../src/domain/grant/summary.ts';
 import type { Person } from '../../src/domain/people/people.ts';
 import { isSamePerson } from '../../src/domain/policy/identity.ts';
 
@@ -60,18 +60,63 @@ export function memoryStore(
   };
   const ofPerson = (person: Pick<Person, 'slackId' | 'user'>) =>
     open().filter(({ requester }) => isSamePerson(requester, person));
+  /** When the policy itself approved what, by profile and account or user. */
+  const approved = new Map<string, Map<string, Instant>>();
+  const approvedOf = (requester: Pick<Person, 'slackId' | 'user'>, profile: string, what = 'approved') =>
+    [requester.slackId, requester.user.toLowerCase()].map((who) => {
+      const key = `${what} ${profile} ${who}`;
+      const ids = approved.get(key) ?? new Map<string, Instant>();
+      approved.set(key, ids);
+      return ids;
+    });
+  const since = (all: readonly ReadonlyMap<string, Instant>[], from: Instant) =>
+    [...new Map(all.flatMap((ids) => [...ids]))]
+      .filter(([, at]) => at >= from)
+      .toSorted(([, a], [, b]) => a - b)
+      .map(([id]) => id);
+  /** False: it would be one more than the day's last. */
+  const isSpent = ({ id }: Grant, all: ReturnType<typeof approvedOf>, daily: Daily | null | undefined): boolean =>
+    daily?.most != null && since(all, daily.since).filter((other) => other !== id).length >= daily.most;
+  const count = ({ id }: Grant, all: ReturnType<typeof approvedOf>, daily: Daily | null | undefined) => {
+    if (daily != null) for (const ids of all) ids.set(id, daily.at);
+  };
   // A turn of the event loop between reading and writing, so that a race that Redis would show is shown here too.
   const turn = () => new Promise<void>((resolve) => setImmediate(resolve));
+  const store = (grant: Grant, noting?: Noting): boolean => {
+    if (records.has(grant.id)) return false;
+    records.set(grant.id, JSON.stringify(grant));
+    place(grant);
+    if (noting !== undefined) say(noting(grant));
+    return true;
+  };
   return {
-    async create(grant, noting, limit) {
+    async create(grant, noting) {
       await turn();
-      if (records.has(grant.id)) return false;
-      const waiting = ofPerson(grant.requester).filter(({ state }) => state === 'pending').length;
-      if (limit !== undefined && waiting >= MOST_PENDING) throw tooManyPending();
-      records.set(grant.id, JSON.stringify(grant));
-      place(grant);
-      if (noting !== undefined) say(noting(grant));
-      return true;
+      return store(grant, noting);
+    },
+    async request(grant, noting, bounds) {
+      await turn();
+      if (records.has(grant.id)) return { is: 'taken' };
+      const { requester, profile, createdAt } = grant;
+      const mine = ofPerson(requester);
+      const same = mine.find((one) => askedFor(one) === askedFor(grant) && stands(one, createdAt));
+      if (bounds.once && same !== undefined) return { is: 'asked', id: same.id };
+      if (mine.filter(({ state }) => state === 'pending').length >= bounds.pending) throw tooManyPending();
+      const ofProfile = (all: readonly Grant[]) => all.filter((one) => one.profile === profile).length;
+      if (bounds.openPerPerson !== null && ofProfile(mine) >= bounds.openPerPerson)
+        throw tooMany('openPerPerson', profile, bounds.openPerPerson);
+      if (bounds.open !== null && ofProfile(open()) >= bounds.open) throw tooMany('open', profile, bounds.open);
+      const [automatic, asked] = [approvedOf(requester, profile), approvedOf(requester, profile, 'requested')];
+      if (isSpent(grant, asked, bounds.asked)) throw tooMany('perPersonADay', profile, bounds.asked?.most ?? 0);
+      if (isSpent(grant, automatic, bounds.automatic)) return { is: 'spent' };
+      count(grant, automatic, bounds.automatic);
+      count(grant, asked, bounds.asked);
+      store(grant, noting);
+      return { is: 'made' };
+    },
+    async approvedSince(person, profile, from) {
+      await turn();
+      return since(approvedOf(person, profile), from);
     },
     async requestedBy(person) {
       await turn();
@@ -81,7 +126,7 @@ export function memoryStore(
       await turn();
       return read(id);
     },
-    async change(id, mutate, noting) {
+    async change(id, mutate, noting, automatic) {
       for (;;) {
         const stored = records.get(id);
         const grant = read(id);
@@ -93,6 +138,9 @@ export function memoryStore(
         const [before, after] = [dueOf(grant), dueOf(next)];
         if (before !== null && after !== null && before !== after && !due.has(id))
           throw new Refusal('state', `${id} has reached its end.`);
+        const all = approvedOf(grant.requester, grant.profile);
+        if (isSpent(grant, all, automatic)) return { grant, changed: false };
+        count(grant, all, automatic);
         const written = JSON.stringify({ ...next, id: grant.id, revision: grant.revision + 1 });
         records.set(id, written);
         const changed = JSON.parse(written) as Grant;

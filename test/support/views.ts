@@ -1,6 +1,6 @@
 import type { View } from '../../src/app/ports/view.ts';
-import { approvalsMissing, extensionDigest } from '../../src/domain/decide/decide.ts';
-import type { Grant } from '../../src/domain/grant/grant.ts';
+import { extensionDigest } from '../../src/domain/decide/decide.ts';
+import { approvalsOf, type Grant } from '../../src/domain/grant/grant.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import { sampleGrant, samplePlan, samplePreview } from './grants.ts';
 
@@ -39,7 +39,11 @@ export function sampleView(change: Partial<Grant> = {}, rest: Partial<View> = {}
   return {
     grant,
     approvers: { users: ['cy@example.test'], groups: ['S0SRE'], channels: ['C0ACCESS'] },
-    missing: approvalsMissing(grant),
+    naming: new Map(),
+    selfApproval: false,
+    steps: [],
+    escalations: [],
+    missing: Math.max(0, grant.approvalsNeeded - approvalsOf(grant).length),
     objects: ['Job staging/drawbridge-g-7k3fq2', 'RoleBinding staging/drawbridge-g-7k3fq2'],
     commands: grant.state === 'active' ? ['kubectl -n staging get pod checkout-1'] : [],
     closing: 'At the end the workspace is stopped.',

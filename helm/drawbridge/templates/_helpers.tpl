@@ -119,7 +119,24 @@ lacks {{ join ", " $lacking }}{{ if has "SEAL_KEY" $lacking }} (make it with: op
 has SLACK_APP_TOKEN and SLACK_SIGNING_SECRET: give the one of slack.mode, not both
 {{- else if and (has "AUDIT_WEBHOOK_SECRET" $given) (not (has "AUDIT_WEBHOOK_URL" $given)) (not $values.extraEnvFrom) -}}
 has AUDIT_WEBHOOK_SECRET without AUDIT_WEBHOOK_URL, to which what it signs is posted
+{{- else if not $values.extraEnvFrom -}}
+{{- $jira := list -}}
+{{- range list "JIRA_URL" "JIRA_USER" "JIRA_TOKEN" }}{{ if has . $given }}{{ $jira = append $jira . }}{{ end }}{{ end -}}
+{{- if and $jira (lt (len $jira) 3) -}}
+has {{ join ", " $jira }} alone: JIRA_URL, JIRA_USER and JIRA_TOKEN belong together
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The ports of the addresses that the policy asks who is on call, or about tickets, as JSON. What has none in its address is at 443. */}}
+{{- define "drawbridge.sourcePorts" -}}
+{{- $policy := include "drawbridge.policy" . | fromJson -}}
+{{- $urls := list -}}
+{{- range $policy.oncall }}{{ with .url }}{{ $urls = append $urls . }}{{ end }}{{ end -}}
+{{- with $policy.tickets }}{{ with .url }}{{ $urls = append $urls . }}{{ end }}{{ end -}}
+{{- $ports := list -}}
+{{- range $urls }}{{ with regexFind ":[0-9]+$" (urlParse .).host }}{{ $ports = append $ports (trimPrefix ":" . | int) }}{{ end }}{{ end -}}
+{{ toJson $ports }}
 {{- end -}}
 
 {{/* Gives the bot a role, in one namespace or (namespace "") everywhere: (list ROOT "namespace" "kind of role" "role"). */}}
@@ -294,7 +311,7 @@ something behind that goes on acting.
 {{- fail (printf "serviceAccount.name: '%s' is the account of others too; the bot needs one of its own" (include "drawbridge.serviceAccountName" .)) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "WORKSPACES_PULL_SECRETS" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
+{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
 {{- fail (printf "extraEnv: %s is set by the chart, from its own values" .name) -}}
 {{- end -}}
 {{- if eq .name "SEAL_KEY" }}{{ fail "extraEnv: SEAL_KEY belongs into the Secret: by it the reaper knows what the bot has made" }}{{ end -}}
@@ -318,6 +335,15 @@ something behind that goes on acting.
 {{- range $profile.namespaces -}}
 {{- if or (hasPrefix "kube-" .) (eq . $root.Release.Namespace) (eq . $root.Values.workspaces.namespace) -}}
 {{- fail (printf "policy.profiles.%s.namespaces: '%s' belongs to Kubernetes or to Drawbridge and is closed to every profile" $name .) -}}
+{{- end -}}
+{{- end -}}
+{{- with ($profile.network | default dict).resources -}}
+{{- $most := $root.Values.workspaces.maximum -}}
+{{- if gt (include "drawbridge.milli" .cpu | int) (include "drawbridge.milli" $most.cpu | int) -}}
+{{- fail (printf "policy.profiles.%s.network.resources.cpu: %v is more than workspaces.maximum.cpu (%v)" $name .cpu $most.cpu) -}}
+{{- end -}}
+{{- if gt (include "drawbridge.mebi" .memory | int) (include "drawbridge.mebi" $most.memory | int) -}}
+{{- fail (printf "policy.profiles.%s.network.resources.memory: %v is more than workspaces.maximum.memory (%v)" $name .memory $most.memory) -}}
 {{- end -}}
 {{- end -}}
 {{- $rights := $root.Files.Get "rights.json" | fromJson -}}
@@ -551,13 +577,13 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 && ({{ $any | uniq | join "\n|| " | default "false" }}))
 {{- end -}}
 
-{{/* The workspaces of profiles, as the bot makes them: a list of image, command and dns. */}}
+{{/* The workspaces of profiles, as the bot makes them: a list of image, command, dns and resources. */}}
 {{- define "drawbridge.cel.workspaces" -}}
 {{- $workspaces := list -}}
 {{- range include "drawbridge.profiles" . | fromJson -}}
 {{- if eq (include "drawbridge.mode" .) "workspace" -}}
 {{- $command := .network.command | default (list "sleep" "infinity") -}}
-{{- $workspaces = append $workspaces (dict "image" .network.image "command" $command "dns" (.network.dns | default "none")) -}}
+{{- $workspaces = append $workspaces (dict "image" .network.image "command" $command "dns" (.network.dns | default "none") "resources" (include "drawbridge.resources" .network | fromJson)) -}}
 {{- end -}}
 {{- end -}}
 {{ include "drawbridge.cel.literal" (uniq $workspaces) }}
@@ -600,9 +626,40 @@ c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | t
 {{- end -}}
 
 {{- define "drawbridge.cel.resources" -}}
+{{ include "drawbridge.cel.literal" (include "drawbridge.resources" dict | fromJson) }}
+{{- end -}}
+
+{{/* What a workspace is given, as JSON, in the form in which the API server keeps it: of a profile's network. */}}
+{{- define "drawbridge.resources" -}}
 {{- $requests := dict "cpu" "10m" "memory" "32Mi" "ephemeral-storage" "0" -}}
 {{- $limits := dict "cpu" "1" "memory" "512Mi" "ephemeral-storage" "1Gi" -}}
-{{ include "drawbridge.cel.literal" (dict "requests" $requests "limits" $limits) }}
+{{- with .resources -}}
+{{- $cpu := include "drawbridge.cpu" .cpu -}}
+{{- $memory := include "drawbridge.memory" .memory -}}
+{{- $requests = dict "cpu" $cpu "memory" $memory "ephemeral-storage" "0" -}}
+{{- $limits = dict "cpu" $cpu "memory" $memory "ephemeral-storage" "1Gi" -}}
+{{- end -}}
+{{ dict "requests" $requests "limits" $limits | toJson }}
+{{- end -}}
+
+{{/* Amounts, whose forms the schema has checked: in thousandths of a core and in Mi, and as the API server keeps them (src/domain/quantity.ts). */}}
+{{- define "drawbridge.milli" -}}
+{{- $text := toString . -}}
+{{- if hasSuffix "m" $text }}{{ trimSuffix "m" $text }}{{ else }}{{ mul 1000 (int $text) }}{{ end -}}
+{{- end -}}
+
+{{- define "drawbridge.mebi" -}}
+{{- if hasSuffix "Gi" . }}{{ mul 1024 (int (trimSuffix "Gi" .)) }}{{ else }}{{ trimSuffix "Mi" . }}{{ end -}}
+{{- end -}}
+
+{{- define "drawbridge.cpu" -}}
+{{- $milli := include "drawbridge.milli" . | int -}}
+{{- if eq (mod $milli 1000) 0 }}{{ div $milli 1000 }}{{ else }}{{ $milli }}m{{ end -}}
+{{- end -}}
+
+{{- define "drawbridge.memory" -}}
+{{- $mebi := include "drawbridge.mebi" . | int -}}
+{{- if eq (mod $mebi 1024) 0 }}{{ div $mebi 1024 }}Gi{{ else }}{{ $mebi }}Mi{{ end -}}
 {{- end -}}
 
 {{/* The head of a policy of the leash: it concerns bot and reaper alone, and refuses what it can't evaluate. */}}

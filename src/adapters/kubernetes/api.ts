@@ -17,6 +17,7 @@ const PLACES = {
   Namespace: 'api/v1 namespaces',
   Pod: 'api/v1 pods',
   Service: 'api/v1 services',
+  ServiceAccount: 'api/v1 serviceaccounts',
   Job: 'apis/batch/v1 jobs',
   Deployment: 'apis/apps/v1 deployments',
   StatefulSet: 'apis/apps/v1 statefulsets',

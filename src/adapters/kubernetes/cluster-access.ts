@@ -5,6 +5,7 @@ import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
+import type { Resources } from '../../domain/quantity.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { awaitPods, type WorkspacePod } from './await-pods.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
@@ -50,6 +51,8 @@ export interface ClusterOptions extends ManifestContext {
   readonly sealKeys: readonly Buffer[];
   /** Image of the workspaces' probe, Drawbridge's own; null: they have none. */
   readonly probeImage: string | null;
+  /** The most that a workspace may be given; left out: it is not limited. */
+  readonly mostResources?: Resources;
   /** The namespace that Drawbridge itself runs in, when it runs in one. */
   readonly ownNamespace: string | null;
   readonly now: () => number;
@@ -239,7 +242,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         surveyor.survey(target, profile, purpose),
         profile.network.mode === 'workspace' ? prober.missing() : null,
       ]);
-      return { asOf, ...survey, unprobed };
+      const { mostResources } = options;
+      return { asOf, ...survey, unprobed, ...(mostResources && { mostResources }) };
     },
     async snapshot() {
       await model.listed();

@@ -108,8 +108,10 @@ export async function tryWriting(
   profiles: readonly Profile[],
 ): Promise<string[]> {
   const literal = profiles.flatMap(({ namespaces }) => namespaces.filter((name) => !name.includes('*')));
-  const workspaces = profiles.flatMap(({ network: { mode, image, command, dns } }) =>
-    mode === 'workspace' && image !== undefined ? [{ image, command: command ?? ['sleep', 'infinity'], dns }] : [],
+  const workspaces = profiles.flatMap(({ network: { mode, image, command, resources, dns } }) =>
+    mode === 'workspace' && image !== undefined
+      ? [{ image, command: command ?? ['sleep', 'infinity'], dns, ...(resources && { resources }) }]
+      : [],
   );
   const namespaces = [...new Set([context.workspacesNamespace, ...literal])].slice(0, MOST_NAMESPACES);
   const why = await inParallel(samples(context, namespaces, workspaces), TRIES_AT_ONCE, (sample) =>

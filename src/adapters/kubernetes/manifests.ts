@@ -172,6 +172,15 @@ const WORKSPACE_RESOURCES = {
   limits: { cpu: '1', memory: '512Mi', 'ephemeral-storage': '1Gi' },
 };
 
+/** What a profile gives to a workspace is kept for it too, so that it has it when it is needed. */
+const resourcesOf = ({ resources }: Pick<WorkspacePlan, 'resources'>): typeof WORKSPACE_RESOURCES =>
+  resources === undefined
+    ? WORKSPACE_RESOURCES
+    : {
+        requests: { cpu: resources.cpu, memory: resources.memory, 'ephemeral-storage': '0' },
+        limits: { cpu: resources.cpu, memory: resources.memory, 'ephemeral-storage': '1Gi' },
+      };
+
 /** Runs before the workspace, in its pod and under its guard; the chart's leash knows it field by field. */
 function probeContainer({ image, args }: Probe) {
   return {
@@ -213,12 +222,13 @@ export function pullSecretsIn(job: KubeObject): string[] {
 
 /** @param deadline seconds */
 function workspaceSpec(
-  { image, command, hostAliases, dns }: Pick<WorkspacePlan, 'image' | 'command' | 'hostAliases' | 'dns'>,
+  workspace: Pick<WorkspacePlan, 'image' | 'command' | 'resources' | 'hostAliases' | 'dns'>,
   labels: Readonly<Record<string, string>>,
   deadline: number,
   probe: Probe | null,
   pullSecrets: readonly string[],
 ) {
+  const { image, command, hostAliases, dns } = workspace;
   return {
     parallelism: 1,
     completions: 1,
@@ -248,7 +258,7 @@ function workspaceSpec(
             image,
             command: [...command],
             securityContext: RESTRICTED_CONTAINER,
-            resources: WORKSPACE_RESOURCES,
+            resources: resourcesOf(workspace),
           },
         ],
       },
@@ -263,7 +273,7 @@ function workspaceSpec(
 export function samples(
   context: ManifestContext,
   namespaces: readonly string[],
-  workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'dns'>[],
+  workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'resources' | 'dns'>[],
 ): KubeObject[] {
   const id = newGrantId();
   const labels = labelsOf(id, context);

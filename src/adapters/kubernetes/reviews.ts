@@ -92,22 +92,43 @@ export function isOurs(reason: string, grant: Grant): boolean {
 }
 
 /**
- * What the bot lacks to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). Asked for
- * each namespace that the profile names, since the chart gives no more; for all of them at once where one is a pattern.
+ * What it takes to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). In each namespace
+ * that the profile names, since the chart gives no more; in all of them at once where one is a pattern.
  */
-export async function missingRights(api: Api, profile: Profile): Promise<string[]> {
+export function accessesToGive(profile: Profile): Access[] {
   const role = profile.clusterRole ?? profile.role;
   const rbac = { group: 'rbac.authorization.k8s.io', verb: 'bind' };
   const namespaces = profile.namespaces.some((name) => name.includes('*')) ? [''] : profile.namespaces;
+  return namespaces.flatMap((namespace) =>
+    role === undefined
+      ? accessesOf(ownRulesOf(profile) ?? [], namespace)
+      : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }],
+  );
+}
+
+/** What the bot lacks to give a profile, a phrase each. */
+export async function missingRights(api: Api, profile: Profile): Promise<string[]> {
   const missing: string[] = [];
-  for (const namespace of namespaces) {
-    const wanted: Access[] =
-      role === undefined
-        ? accessesOf(ownRulesOf(profile) ?? [], namespace)
-        : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }];
-    for (const access of wanted) if (!(await maySelf(api, access))) missing.push(describe(access));
-  }
+  for (const access of accessesToGive(profile)) if (!(await maySelf(api, access))) missing.push(describeAccess(access));
   return missing;
+}
+
+/** Whether a service account may do something; whoever asks must be allowed to. */
+export async function mayAccount(
+  api: Api,
+  { namespace, name }: { readonly namespace: string; readonly name: string },
+  access: Access,
+): Promise<boolean> {
+  const review = await api.create<Review>('SubjectAccessReview', {
+    apiVersion: 'authorization.k8s.io/v1',
+    kind: 'SubjectAccessReview',
+    spec: {
+      user: `system:serviceaccount:${namespace}:${name}`,
+      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+      resourceAttributes: access,
+    },
+  });
+  return review.status.allowed;
 }
 
 /** Whether the bot itself may do something. */
@@ -120,7 +141,7 @@ async function maySelf(api: Api, access: Access): Promise<boolean> {
   return review.status.allowed;
 }
 
-function describe({ namespace, verb, resource, subresource, name }: Access): string {
+export function describeAccess({ namespace, verb, resource, subresource, name }: Access): string {
   const what = `${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`;
   return namespace === '' ? what : `${what} in ${namespace}`;
 }
@@ -150,7 +171,7 @@ const TO_WATCH: readonly Access[] = [
 /** What the bot may not do of what it takes to watch the cluster, a phrase each. */
 export async function missingToWatch(api: Api): Promise<string[]> {
   const allowed = await Promise.all(TO_WATCH.map((access) => maySelf(api, access)));
-  return TO_WATCH.filter((_, index) => allowed[index] !== true).map(describe);
+  return TO_WATCH.filter((_, index) => allowed[index] !== true).map(describeAccess);
 }
 
 /** What the bot lacks to watch the cluster; null: nothing. @throws Unavailable while the API server is away */
@@ -167,7 +188,7 @@ export async function lackOfEnding(api: Api): Promise<Lack | null> {
     const missing = TO_END.filter((_, index) => allowed[index] !== true);
     if (missing.length === 0) return null;
     return {
-      lacks: `Drawbridge may not ${missing.map(describe).join(', ')} in all namespaces, so that grants can't be ended`,
+      lacks: `Drawbridge may not ${missing.map(describeAccess).join(', ')} in all namespaces, so that grants can't be ended`,
       todo: CHART_ROLE,
     };
   } catch (error) {

@@ -1,6 +1,7 @@
+import type { Noting } from '../../app/ports/audit.ts';
 import type { GrantStore } from '../../app/ports/grant-store.ts';
 import type { Instant } from '../../domain/clocks.ts';
-import { MOST_PENDING, tooManyPending } from '../../domain/decide/limits.ts';
+import { type Bounds, type Daily, type Limit, tooMany, tooManyPending } from '../../domain/decide/limits.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import { parseGrantRecord } from '../../domain/grant/record.ts';
@@ -19,48 +20,107 @@ const MOST_TRIES = 100;
 const PORTION = 500;
 const RECORDS = 100;
 
+/** What was counted on a day is forgotten after this: days of all time zones, with room for clocks. Milliseconds. */
+const KEEP_COUNTED = 3 * 86_400_000;
+
 /**
- * KEYS: record, index of the open ones, due, outbox of the audit, and what this person has asked for by Slack id and by Kubernetes user. ARGV:
- * id, record, summary, when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; and how many may wait (empty: any
- * number, and none are counted). Answers 1, 0 when the id is taken, -1 when so many wait. What has ended leaves the two sets while they are
- * counted, so that nothing that goes wrong elsewhere counts for ever.
+ * Counting by the day, in two sorted sets of ids by time: of the account and of the Kubernetes user. `had`: how many there are since then but for
+ * this one. `count`: adds this one, and forgets old ones.
  */
-const CREATE = `
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
+const DAYS = `
+local function had(keys, since, but)
+  local seen, sum = {[but] = true}, 0
+  for _, key in ipairs(keys) do
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', key, since, '+inf')) do
+      if not seen[id] then seen[id] = true; sum = sum + 1 end
+    end
+  end
+  return sum
+end
+local function count(keys, at, id)
+  for _, key in ipairs(keys) do
+    redis.call('ZREMRANGEBYSCORE', key, '-inf', '(' .. string.format('%.0f', at - ${KEEP_COUNTED}))
+    redis.call('ZADD', key, string.format('%.0f', at), id)
+    redis.call('PEXPIRE', key, ${KEEP_COUNTED})
+  end
+end
+local function spent(keys, daily, but)
+  return daily and daily.most and had(keys, string.format('%.0f', daily.since), but) >= daily.most
+end
+`;
+
+/**
+ * KEYS: record, index of the open ones, due, outbox of the audit, the open ones of the profile, then by Slack id and by Kubernetes user: what this
+ * person has asked for that is open, what of the profile the policy itself has approved, and what of it was asked for. ARGV: id, record, summary,
+ * when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; and the bounds as JSON (empty: none, and nothing is
+ * counted). Answers what became of it: `made`, `taken`, `spent`, `asked` and the id of the one that is there already, or the name of the limit
+ * that is reached. What has ended leaves the sets while they are counted, so that nothing that goes wrong elsewhere counts for ever.
+ */
+const CREATE = `${DAYS}
+local function stands(summary, now)
+  if summary.state == 'pending' then return summary.pendingUntil > now end
+  if summary.state == 'active' then return type(summary.expiresAt) == 'number' and summary.expiresAt > now end
+  return summary.state == 'approved' or summary.state == 'applying'
+end
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'taken' end
 if ARGV[7] ~= '' then
-  local waiting, counted = 0, {}
-  for _, asked in ipairs({KEYS[5], KEYS[6]}) do
-    for _, id in ipairs(redis.call('SMEMBERS', asked)) do
-      local summary = redis.call('HGET', KEYS[2], id)
-      if not summary then redis.call('SREM', asked, id)
-      elseif not counted[id] and cjson.decode(summary).state == 'pending' then waiting = waiting + 1 end
+  local bounds = cjson.decode(ARGV[7])
+  local new = cjson.decode(ARGV[3])
+  local waiting, ofProfile, counted = 0, 0, {}
+  for _, mine in ipairs({KEYS[6], KEYS[7]}) do
+    for _, id in ipairs(redis.call('SMEMBERS', mine)) do
+      local stored = redis.call('HGET', KEYS[2], id)
+      if not stored then redis.call('SREM', mine, id)
+      elseif not counted[id] then
+        local summary = cjson.decode(stored)
+        if bounds.once and summary.asks == new.asks and stands(summary, new.createdAt) then return 'asked ' .. id end
+        if summary.state == 'pending' then waiting = waiting + 1 end
+        if summary.profile == new.profile then ofProfile = ofProfile + 1 end
+      end
       counted[id] = true
     end
   end
-  if waiting >= tonumber(ARGV[7]) then return -1 end
+  if waiting >= bounds.pending then return 'pending' end
+  if bounds.openPerPerson and ofProfile >= bounds.openPerPerson then return 'openPerPerson' end
+  if bounds.open and redis.call('SCARD', KEYS[5]) >= bounds.open then
+    for _, id in ipairs(redis.call('SMEMBERS', KEYS[5])) do
+      if redis.call('HEXISTS', KEYS[2], id) == 0 then redis.call('SREM', KEYS[5], id) end
+    end
+    if redis.call('SCARD', KEYS[5]) >= bounds.open then return 'open' end
+  end
+  local automatic, asked = {KEYS[8], KEYS[9]}, {KEYS[10], KEYS[11]}
+  if spent(asked, bounds.asked, ARGV[1]) then return 'perPersonADay' end
+  if spent(automatic, bounds.automatic, ARGV[1]) then return 'spent' end
+  if bounds.automatic then count(automatic, bounds.automatic.at, ARGV[1]) end
+  if bounds.asked then count(asked, bounds.asked.at, ARGV[1]) end
 end
-redis.call('SADD', KEYS[5], ARGV[1])
-redis.call('SADD', KEYS[6], ARGV[1])
+for at = 5, 7 do redis.call('SADD', KEYS[at], ARGV[1]) end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
-return 1`;
+return 'made'`;
 
 /**
- * KEYS: the first four of the above. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
- * due (`enter`, `move`, `stay`, `leave`), when it is due, and for the outbox: name (empty: nothing), entry. Answers 1, 0 when somebody
- * was faster, -1 when its end was claimed and it can't be moved any more.
+ * KEYS: the first five of the above, and what the policy itself has approved for the person. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, and how it is counted as JSON (empty: not). Answers 1, 0 when somebody
+ * was faster, -1 when its end was claimed and it can't be moved any more, -2 when the policy itself has approved as many today as it does.
  */
-const REPLACE = `
+const REPLACE = `${DAYS}
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if ARGV[5] == 'move' and not redis.call('ZSCORE', KEYS[3], ARGV[1]) then return -1 end
+if ARGV[9] ~= '' then
+  local automatic, daily = {KEYS[6], KEYS[7]}, cjson.decode(ARGV[9])
+  if spent(automatic, daily, ARGV[1]) then return -2 end
+  count(automatic, daily.at, ARGV[1])
+end
 if ARGV[4] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3])
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 else
   redis.call('SET', KEYS[1], ARGV[3], 'EX', ${KEEP_ENDED_SECONDS})
   redis.call('HDEL', KEYS[2], ARGV[1])
+  redis.call('SREM', KEYS[5], ARGV[1])
 end
 if ARGV[5] == 'leave' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[5] ~= 'stay' then redis.call('ZADD', KEYS[3], ARGV[6], ARGV[1]) end
@@ -76,12 +136,13 @@ return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
 
 /**
  * Lists a grant anew, if its record is still the one that was read, and unless it is listed already: then its end may be claimed.
- * KEYS: record, index, due. ARGV: id, record, summary, due.
+ * KEYS: record, index, due, the open ones of the profile. ARGV: id, record, summary, due.
  */
 const LIST = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[3] then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+redis.call('SADD', KEYS[4], ARGV[1])
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 return 1`;
 
@@ -158,7 +219,24 @@ export function createGrantStore(options: {
     `${prefix}:asked:user:${user.toLowerCase()}`,
   ];
 
-  const keysOf = (id: string) => [recordKey(id), indexKey, dueKey, outbox];
+  /** Profiles have the form of labels: the last part is whoever it is, whatever characters the name has. */
+  const dayKeys =
+    (what: 'approved' | 'requested') =>
+    ({ slackId, user }: Pick<Person, 'slackId' | 'user'>, profile: string) => [
+      `${prefix}:${what}:${profile}:account:${slackId}`,
+      `${prefix}:${what}:${profile}:user:${user.toLowerCase()}`,
+    ];
+  const approvedKeys = dayKeys('approved');
+  const requestedKeys = dayKeys('requested');
+  const openKey = (profile: string) => `${prefix}:open:${profile}`;
+
+  const keysOf = ({ id, profile }: Pick<Grant, 'id' | 'profile'>) => [
+    recordKey(id),
+    indexKey,
+    dueKey,
+    outbox,
+    openKey(profile),
+  ];
 
   function readSummary(id: string, stored: string): GrantSummary | null {
     const parsed = grantSummary.safeParse(parseJson(stored));
@@ -173,7 +251,7 @@ export function createGrantStore(options: {
       const grant = readable(id, stored);
       if (stored === null || grant === null || hasEnded(grant.state)) continue;
       const summary = summaryOf(grant);
-      const keys = [recordKey(id), indexKey, dueKey];
+      const keys = [recordKey(id), indexKey, dueKey, openKey(grant.profile)];
       await redis.eval(LIST, keys.length, ...keys, id, stored, JSON.stringify(summary), String(dueOf(grant) ?? ''));
       listed.push(summary);
     }
@@ -220,35 +298,59 @@ export function createGrantStore(options: {
     return grants;
   }
 
+  /** What the script says has become of it. */
+  async function store(grant: Grant, noting: Noting | undefined, bounds: Bounds | null): Promise<string> {
+    const entry = noting === undefined ? null : audit.prepare(noting(grant));
+    const { requester, profile } = grant;
+    const keys = [
+      ...keysOf(grant),
+      ...askedKeys(requester),
+      ...approvedKeys(requester, profile),
+      ...requestedKeys(requester, profile),
+    ];
+    const values = [
+      grant.id,
+      JSON.stringify(grant),
+      JSON.stringify(summaryOf(grant)),
+      String(dueOf(grant) ?? ''),
+      entry?.name ?? '',
+      entry?.value ?? '',
+      bounds === null ? '' : plainJson(bounds),
+    ];
+    const answer = String(await reaching(() => redis.eval(CREATE, keys.length, ...keys, ...values)));
+    if (answer === 'made') await entry?.settle();
+    return answer;
+  }
+
   return {
-    async create(grant, noting, limit) {
-      const entry = noting === undefined ? null : audit.prepare(noting(grant));
-      const keys = [...keysOf(grant.id), ...askedKeys(grant.requester)];
-      const made = await reaching(() =>
-        redis.eval(
-          CREATE,
-          keys.length,
-          ...keys,
-          grant.id,
-          JSON.stringify(grant),
-          JSON.stringify(summaryOf(grant)),
-          String(dueOf(grant) ?? ''),
-          entry?.name ?? '',
-          entry?.value ?? '',
-          limit === undefined ? '' : String(MOST_PENDING),
-        ),
+    async create(grant, noting) {
+      return (await store(grant, noting, null)) === 'made';
+    },
+
+    async request(grant, noting, bounds) {
+      const answer = await store(grant, noting, bounds);
+      if (answer === 'made' || answer === 'taken' || answer === 'spent') return { is: answer };
+      if (answer.startsWith('asked ')) return { is: 'asked', id: answer.slice('asked '.length) };
+      if (answer === 'pending') throw tooManyPending();
+      const limit = answer as Limit;
+      throw tooMany(limit, grant.profile, (limit === 'perPersonADay' ? bounds.asked?.most : bounds[limit]) ?? 0);
+    },
+
+    async approvedSince(person, profile, since) {
+      const found = await reaching(() =>
+        Promise.all(approvedKeys(person, profile).map((key) => redis.zrangebyscore(key, since, '+inf', 'WITHSCORES'))),
       );
-      if (made === -1) throw tooManyPending();
-      if (made !== 1) return false;
-      await entry?.settle();
-      return true;
+      const times = new Map<GrantId, number>();
+      for (const entries of found)
+        for (let i = 0; i < entries.length; i += 2) times.set(entries[i] ?? '', Number(entries[i + 1]));
+      return [...times].toSorted(([, one], [, other]) => one - other).map(([id]) => id);
     },
 
     async get(id) {
       return read(id, await reaching(() => redis.get(recordKey(id))));
     },
 
-    async change(id, mutate, noting) {
+    async change(id, mutate, noting, automatic) {
       for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
         const stored = await reaching(() => redis.get(recordKey(id)));
         const grant = read(id, stored);
@@ -257,7 +359,7 @@ export function createGrantStore(options: {
         if (next === null) return { grant, changed: false };
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
         const entry = noting === undefined ? null : audit.prepare(noting(written));
-        const keys = keysOf(id);
+        const keys = [...keysOf(grant), ...approvedKeys(grant.requester, grant.profile)];
         const due = dueOf(written);
         const values = [
           id,
@@ -268,9 +370,11 @@ export function createGrantStore(options: {
           String(due ?? ''),
           entry?.name ?? '',
           entry?.value ?? '',
+          automatic == null ? '' : plainJson(automatic),
         ];
         const done = await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values));
         if (done === -1) throw new Refusal('state', `${id} has reached its end.`);
+        if (done === -2) return { grant, changed: false };
         if (done !== 1) continue;
         await entry?.settle();
         return { grant: written, changed: true };
@@ -328,4 +432,9 @@ function parseJson(text: string): unknown {
   } catch {
     return null;
   }
+}
+
+/** Without what is null, which Lua would take for a value. */
+function plainJson(value: Bounds | Daily): string {
+  return JSON.stringify(value, (_key, part: unknown) => part ?? undefined);
 }

@@ -1,7 +1,8 @@
 import { z } from 'zod';
-import { LONGEST_REASON } from '../../domain/decide/decide.ts';
+import { LONGEST_NOTE } from '../../domain/decide/notes.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
+import { LONGEST_REASON } from '../../domain/policy/policy.ts';
 import { KIT_NAMES } from '../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
 import { clean, LIMITS, unescape } from './text.ts';
@@ -31,11 +32,10 @@ export const ACTIONS = {
 export const MODALS = {
   request: 'drawbridge.request',
   confirm: 'drawbridge.request.confirm',
+  approve: 'drawbridge.approve.note',
   deny: 'drawbridge.deny.note',
 } as const;
 
-/** The longest note on a decision: a button's value (2000 characters) holds it. */
-export const LONGEST_NOTE = 300;
 /** The longest name that a field of a form takes. */
 export const LONGEST_TYPED = 300;
 
@@ -51,7 +51,7 @@ const message = z.strictObject({
   channel: z.string().regex(/^[CDG][A-Z0-9]{2,20}$/),
   ts: z.string().regex(/^\d+\.\d+$/),
 });
-const denial = z.strictObject({ id, digest, message: message.nullable(), of: z.enum(['request', 'extension']) });
+const noted = z.strictObject({ id, digest, message: message.nullable(), of: z.enum(['request', 'extension']) });
 
 /** No longer than the form takes them; what they may be is decided when they are used. */
 const name = z.string().min(1).max(LONGEST_TYPED);
@@ -69,6 +69,7 @@ const asked = z.strictObject({
     rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
     duration: z.int().positive().nullable(),
     reason: z.string().max(LONGEST_REASON),
+    ticketKey: z.string().max(LONGEST_TYPED).exactOptional(),
   }),
   /** Of what was shown; null: nothing was, it was refused. */
   digest: digest.nullable(),
@@ -78,8 +79,8 @@ const asked = z.strictObject({
 export type Carried = z.infer<typeof button>;
 /** What the last step of the request modal asks for, and what it has shown. From the person's side: everything is decided anew. */
 export type Asked = z.infer<typeof asked>;
-/** What the modal for a denial's note is about. */
-export type Denial = z.infer<typeof denial>;
+/** What the modal for a note is about; whether it approves or denies its own name says. */
+export type Noted = z.infer<typeof noted>;
 
 /** A button or form that carries nothing of ours: an old one, or somebody else's. */
 export class StrangeControl extends Refusal {
@@ -118,13 +119,13 @@ export function carriedAsked(metadata: unknown): Asked {
   return parsed(asked, metadata);
 }
 
-export function carryDenial(about: Denial): string {
+export function carryNoted(about: Noted): string {
   return JSON.stringify(about);
 }
 
 /** @throws StrangeControl when it is none of ours */
-export function carriedDenial(metadata: unknown): Denial {
-  return parsed(denial, metadata);
+export function carriedNoted(metadata: unknown): Noted {
+  return parsed(noted, metadata);
 }
 
 const container = z.object({

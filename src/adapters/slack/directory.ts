@@ -23,6 +23,10 @@ export const STAYS_FRESH: Readonly<Record<Freshness, number>> = { now: 10_000, r
  */
 const GIVEN_UP: Readonly<Record<'group' | 'channel', number>> = { group: 8, channel: 30 };
 const MINUTE = 60_000;
+/** Milliseconds for which an account and the handle of a group are taken as they were, where they only say who is told. */
+const STAYS_KNOWN = 600_000;
+/** Accounts that are kept at most. */
+const MOST_ACCOUNTS = 2000;
 /** Lists that are kept at most. */
 const MOST_LISTS = 100;
 /** Seconds after which it is worth to try again where Slack does not say so. */
@@ -139,6 +143,36 @@ export function createDirectory(
     }
   }
 
+  /** Accounts by Slack id and by address, for who is told: decisions look them up anew. */
+  const accounts = new Map<string, { readonly at: number; readonly account: Account }>();
+  function knownAccount(key: string, freshness: Freshness): Account | null {
+    const known = freshness === 'recently' ? accounts.get(key) : undefined;
+    return known !== undefined && now() < known.at + STAYS_KNOWN ? known.account : null;
+  }
+  function kept(account: Account, email?: string): Account {
+    for (const key of [account.slackId, ...(email === undefined ? [] : [email.toLowerCase()])]) {
+      accounts.delete(key);
+      accounts.set(key, { at: now(), account });
+    }
+    for (const oldest of accounts.keys()) {
+      if (accounts.size <= MOST_ACCOUNTS) break;
+      accounts.delete(oldest);
+    }
+    return account;
+  }
+
+  /** The handles of user groups; null: not read yet. */
+  let handles: { readonly until: number; readonly names: Promise<ReadonlyMap<string, string>> } | null = null;
+  async function readHandles(): Promise<ReadonlyMap<string, string>> {
+    try {
+      const { usergroups } = await quick.call('usergroups.list', (web) => web.usergroups.list({}));
+      return new Map((usergroups ?? []).flatMap(({ id, handle }) => (id && handle ? [[id, handle] as const] : [])));
+    } catch (error) {
+      log.warn({ err: error }, 'the names of user groups can not be read: they are told by their ids');
+      return new Map();
+    }
+  }
+
   const readings = new Map<string, Reading>();
   function keep(list: string, reading: Reading): void {
     readings.delete(list);
@@ -164,14 +198,17 @@ export function createDirectory(
     },
     forget() {
       readings.clear();
+      accounts.clear();
       underWay = null;
     },
 
-    async account(slackId) {
+    async account(slackId, freshness = 'now') {
+      const known = knownAccount(slackId, freshness);
+      if (known !== null) return known;
       const identity = await connection.identity();
       try {
         const { user } = await quick.call('users.info', (web) => web.users.info({ user: slackId }));
-        return user?.id === slackId ? accountOf(user, identity) : null;
+        return user?.id === slackId ? kept(accountOf(user, identity)) : null;
       } catch (error) {
         const word = slackError(error);
         if (word === 'user_not_found' || word === 'user_not_visible') return null;
@@ -193,16 +230,26 @@ export function createDirectory(
       }
     },
 
-    async accountWith(email) {
+    async accountWith(email, freshness = 'now') {
+      const known = knownAccount(email.toLowerCase(), freshness);
+      if (known !== null) return known;
       const identity = await connection.identity();
       try {
         const { user } = await quick.call('users.lookupByEmail', (web) => web.users.lookupByEmail({ email }));
-        return user === undefined ? null : accountOf(user, identity);
+        return user === undefined ? null : kept(accountOf(user, identity), email);
       } catch (error) {
         if (slackError(error) === 'users_not_found') return null;
         log.warn({ err: error }, 'whose address it is can not be read: every list that denies counts as theirs');
         return { retryIn: retryIn(error) };
       }
+    },
+
+    async handle(group) {
+      if (handles === null || now() >= handles.until) {
+        // One that fails is not tried again at once: what it is for can be said without.
+        handles = { until: now() + STAYS_KNOWN, names: readHandles() };
+      }
+      return (await handles.names).get(group) ?? null;
     },
 
     async members(list, freshness) {

@@ -10,21 +10,13 @@ import type {
   ViewResponseAction,
 } from '@slack/bolt';
 import type { Logger } from 'pino';
-import type { Proposal, Seen, UseCases } from '../../app/ports/use-cases.ts';
+import type { Proposal, Requested, Seen, UseCases } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
+import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { touching } from '../../domain/errors.ts';
-import {
-  ACTIONS,
-  carried,
-  carriedAsked,
-  carriedDenial,
-  LONGEST_NOTE,
-  MODALS,
-  messageOf,
-  StrangeControl,
-} from './actions.ts';
+import { ACTIONS, carried, carriedAsked, carriedNoted, MODALS, messageOf, StrangeControl } from './actions.ts';
 import { type Message, note } from './blocks.ts';
 import { directChannel, postMessage, slackError } from './client.ts';
 import { type Command, parseCommand } from './commands.ts';
@@ -45,12 +37,12 @@ import {
   type Choice,
   choiceOf,
   choiceToAsk,
-  denyModal,
   errorsOf,
   type FieldErrors,
   inOneLine,
   loadingModal,
   NOTHING_CHOSEN,
+  noteModal,
   noteOf,
   noticeModal,
   outcomeModal,
@@ -84,8 +76,6 @@ export interface HandlerOptions {
   /** Keeps a handler in mind until it is done, so that a stop can wait for it. */
   readonly track: (work: Promise<void>) => Promise<void>;
 }
-
-type Verdict = 'approve' | 'deny';
 
 /** Slack takes a modal's answer for three seconds; what takes longer is shown by views.update. */
 const MODAL_PATIENCE = 2000;
@@ -201,18 +191,18 @@ export function registerHandlers(
   async function run(command: Exclude<Command, { kind: 'modal' }>, user: string): Promise<Message> {
     switch (command.kind) {
       case 'request':
-        return requestedMessage(await useCases.request(user, command.ask));
+        return requestedWithLink(await useCases.request(user, command.ask));
       case 'list':
         return listMessage(await useCases.list(user));
       case 'status':
         return inspected(user, command.id);
       case 'approve':
-        return reviewMessage(await useCases.status(user, command.id), command.note.slice(0, LONGEST_NOTE));
+        return reviewMessage(await useCases.consider(user, command.id, command.note), command.note);
       case 'deny': {
         const view = await useCases.status(user, command.id);
         const what = view.grant.state === 'active' ? 'extension' : 'request';
         const seen = { digest: view.digest, message: null };
-        return decide(user, what, 'deny', command.id, command.note.slice(0, LONGEST_NOTE), seen);
+        return decide(user, what, 'deny', command.id, command.note, seen);
       }
       case 'extend':
         return extended(await useCases.extend(user, command.id, command.seconds));
@@ -233,6 +223,21 @@ export function registerHandlers(
       default:
         return command satisfies never;
     }
+  }
+
+  /** What was asked for before is told with a link to its message. */
+  async function requestedWithLink(requested: Requested): Promise<Message> {
+    const { message } = requested.grant;
+    if (!requested.isAgain || message === null) return requestedMessage(requested);
+    const { channel, ts } = message;
+    const link = await quick
+      .call('chat.getPermalink', (web) => web.chat.getPermalink({ channel, message_ts: ts }))
+      .then(({ permalink }) => permalink ?? null)
+      .catch((error: unknown) => {
+        log.info({ err: error }, 'the link to a message is not known');
+        return null;
+      });
+    return requestedMessage(requested, link);
   }
 
   async function inspected(user: string, id: string): Promise<Message> {
@@ -261,6 +266,12 @@ export function registerHandlers(
     );
   }
 
+  /** For which of several steps people must still approve. */
+  function forSteps({ steps }: View): string {
+    const open = steps.flatMap(({ name, state }) => (state === 'asked' || state === 'waits' ? [name] : []));
+    return steps.length > 1 ? `, for ${open.join(', ')}` : '';
+  }
+
   function decided(view: View, verdict: Verdict, seen: Seen): Message {
     const { grant, missing } = view;
     if (verdict === 'deny') return outcomeMessage(view, grant.state === 'denied' ? 'Denied.' : 'It was not denied.');
@@ -272,7 +283,7 @@ export function registerHandlers(
     return outcomeMessage(
       view,
       grant.state === 'pending'
-        ? `Your approval counts; ${missing} more needed.`
+        ? `Your approval counts; ${missing} more needed${forSteps(view)}.`
         : 'Your approval counts. The message of the request says when access is open.',
     );
   }
@@ -323,25 +334,19 @@ export function registerHandlers(
     );
   }
 
-  for (const [actionId, what] of [
-    [ACTIONS.approve, 'request'],
-    [ACTIONS.approveExtension, 'extension'],
+  for (const [actionId, verdict, of] of [
+    [ACTIONS.approve, 'approve', 'request'],
+    [ACTIONS.approveExtension, 'approve', 'extension'],
+    [ACTIONS.deny, 'deny', 'request'],
+    [ACTIONS.denyExtension, 'deny', 'extension'],
   ] as const)
-    onButton(actionId, ({ user, value, seen }) => {
+    onButton(actionId, async ({ user, value, seen, body }) => {
       const { id, note: words } = carried(value);
-      return decide(user, what, 'approve', id, words, seen());
-    });
-
-  for (const [actionId, of] of [
-    [ACTIONS.deny, 'request'],
-    [ACTIONS.denyExtension, 'extension'],
-  ] as const)
-    onButton(actionId, async ({ value, seen, body }) => {
-      const { id } = carried(value);
       const { digest, message } = seen();
-      await quick.call('views.open', (web) =>
-        web.views.open({ trigger_id: body.trigger_id, view: denyModal(id, { id, digest, message, of }) }),
-      );
+      const rule = words === '' ? await useCases.noteOn(id, verdict) : 'none';
+      if (rule === 'none' || rule === 'in the line') return decide(user, of, verdict, id, words, { digest, message });
+      const form = noteModal(verdict, { id, digest, message, of }, rule === 'required');
+      await quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
       return null;
     });
 
@@ -509,7 +514,10 @@ export function registerHandlers(
       return { errors: filled.errors, view: noticeModal(text), told: note(text), idle: true };
     }
     try {
-      return { ...previewed(await useCases.preview(user, filled.ask), filled.ask, false), idle: true };
+      const proposal = await useCases.preview(user, filled.ask);
+      const { asked, missed } = proposal;
+      if (asked !== undefined) return { ...(await shownAsRequested({ ...asked, missed, isAgain: true })), idle: true };
+      return { ...previewed(proposal, filled.ask, false), idle: true };
     } catch (error) {
       const { text, refusal } = sayError(error, 'preview', log);
       return { ...refused(text, filled.ask), errors: errorsOf(values, text, refusal), idle: true };
@@ -523,11 +531,16 @@ export function registerHandlers(
     try {
       const result = await useCases.requestAsShown(user, ask, digest ?? '');
       if ('changed' in result) return previewed(result.changed, ask, true);
-      return { view: requestedModal(result.requested), told: requestedMessage(result.requested) };
+      return await shownAsRequested(result.requested);
     } catch (error) {
       return refused(sayError(error, 'request', log).text, ask);
     }
   });
+
+  const shownAsRequested = async (requested: Requested): Promise<Outcome> => {
+    const told = await requestedWithLink(requested);
+    return { view: requestedModal(told), told };
+  };
 
   const previewed = (proposal: Proposal, ask: Ask, changed: boolean): Outcome => ({
     view: previewModal(proposal, ask, changed),
@@ -541,11 +554,12 @@ export function registerHandlers(
     told: note(`${text} What you asked for: ${inOneLine(ask)}`),
   });
 
-  onSubmit(MODALS.deny, async (user, view) => {
-    const { id, digest, message, of } = carriedDenial(view.private_metadata);
-    const told = await decide(user, of, 'deny', id, noteOf(valuesOf(view)), { digest, message });
-    return { view: outcomeModal(told.blocks), told };
-  });
+  for (const verdict of ['approve', 'deny'] as const)
+    onSubmit(MODALS[verdict], async (user, view) => {
+      const { id, digest, message, of } = carriedNoted(view.private_metadata);
+      const told = await decide(user, of, verdict, id, noteOf(valuesOf(view)), { digest, message });
+      return { view: outcomeModal(told.blocks), told };
+    });
 }
 
 /** The thread of the message that a button was in; undefined for a message that is in none, or begins one. */

@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { Anew } from '../../app/ports/use-cases.ts';
+import type { Anew, Requested } from '../../app/ports/use-cases.ts';
 import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
@@ -24,8 +24,32 @@ import {
 import { COMMANDS, type CommandName } from './commands.ts';
 import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
 import { pagesOf, sectionsOf } from './reach-lines.ts';
-import { askedAgain, EMBLEM, extensionLine, idLine, notes, remarks, standing, subject, TITLE } from './standing.ts';
-import { clean, code, codeBlock, escape, LIMITS, markup, moment, more, person, plain, shorten } from './text.ts';
+import {
+  askedAgain,
+  EMBLEM,
+  extensionLine,
+  idLine,
+  notes,
+  remarks,
+  standing,
+  stepLines,
+  subject,
+  TITLE,
+} from './standing.ts';
+import {
+  clean,
+  code,
+  codeBlock,
+  escape,
+  LIMITS,
+  linked,
+  markup,
+  moment,
+  more,
+  person,
+  plain,
+  shorten,
+} from './text.ts';
 
 /** What Drawbridge shows and answers, as pure functions of what is known. News that it brings by itself: news.ts. */
 
@@ -52,6 +76,7 @@ export function approvalMessage(view: View): Message {
     notes(grant),
     section(standing(view)),
     extensionLine(grant),
+    stepLines(view),
     idLine(grant),
     actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
   ]);
@@ -142,6 +167,7 @@ export function statusMessage(view: View, anew: Anew | null = null): Message {
     notes(grant),
     section(standing(view)),
     extensionLine(grant),
+    stepLines(view),
     window(grant),
     view.commands.length > 0 ? section(codeBlock(view.commands)) : null,
     idLine(grant),
@@ -199,7 +225,7 @@ export function accessMessage(access: OpenAccess): Message {
   return message(`${access.id}: ${access.state}, ${subject(access)}`, [
     entry(access),
     context(
-      'Reason, notes and plan are shown to its requester, to those who may decide on it or end it, and in the approvals channel.',
+      'Reason, notes and plan are shown to its requester, to those who may decide on it or end it, and in the channel of its message.',
     ),
   ]);
 }
@@ -271,15 +297,33 @@ export function helpMessage(topic: CommandName | null, problem = ''): Message {
   ]);
 }
 
-/** Answers the person who asked for access in one line. */
-export function requestedMessage(view: View): Message {
-  const { grant } = view;
-  return message(`${grant.id}: ${grant.state}`, [
+/** What to do about what was asked for before. */
+const INSTEAD = {
+  pending: 'Wait for the approvers. To ask for something else, call it back first.',
+  open: 'It is on its way, or open. Extend it for a longer window; to ask for something else, end it first.',
+};
+
+/**
+ * Answers the person who asked for access in one line.
+ * @param link to the message of what was asked for before; null: it is not known
+ */
+export function requestedMessage(view: Requested, link: string | null = null): Message {
+  const { grant, isAgain } = view;
+  const again = `You have asked for this already: ${grant.id}. Nothing new was requested.`;
+  return message(isAgain ? again : `${grant.id}: ${grant.state}`, [
+    isAgain && words(`${again} ${INSTEAD[grant.state === 'pending' ? 'pending' : 'open']}`),
     section(`${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}`),
     section(standing(view)),
+    stepLines(view),
+    view.missed === null ? null : words(view.missed),
     remarks(grant),
+    link !== null && section(linked(link, 'The message of the request')),
     context('You get a direct message when something happens.'),
-    actions(button(ACTIONS.status, 'Details', view), !hasEnded(grant.state) && revokeButton(view)),
+    actions(
+      button(ACTIONS.status, 'Details', view),
+      isAgain && view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
+      !hasEnded(grant.state) && revokeButton(view),
+    ),
   ]);
 }
 

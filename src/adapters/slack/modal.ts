@@ -1,19 +1,17 @@
 import type { types } from '@slack/bolt';
 import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
-import type { View } from '../../app/ports/view.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
-import { LONGEST_REASON } from '../../domain/decide/decide.ts';
+import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
 import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import type { GrantId } from '../../domain/ids.ts';
+import { LONGEST_REASON } from '../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
-import { ACTIONS, carryAsked, carryDenial, type Denial, LONGEST_NOTE, LONGEST_TYPED, MODALS } from './actions.ts';
-import { context, section } from './blocks.ts';
+import { ACTIONS, carryAsked, carryNoted, LONGEST_TYPED, MODALS, type Noted } from './actions.ts';
+import { context, type Message, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
-import { requestedMessage } from './messages.ts';
 import { details, essentials } from './plan-blocks.ts';
-import { approvers } from './standing.ts';
+import { fromWhom, stepLines } from './standing.ts';
 import { clean, code, LIMITS, plain, shorten } from './text.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
@@ -30,6 +28,7 @@ export interface Choice {
   /** Fewer of the profile's rights in words. */
   readonly rights?: readonly Kit[];
   readonly duration?: string | null;
+  readonly ticket?: string | null;
   readonly reason?: string | null;
 }
 
@@ -44,6 +43,7 @@ const FIELD = {
   target: 'target',
   rights: 'rights',
   duration: 'duration',
+  ticket: 'ticket',
   reason: 'reason',
 } as const;
 type Field = keyof typeof FIELD;
@@ -85,7 +85,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
   const decision =
     approvalsNeeded === 0
       ? `*The policy itself approves it* (${code(rule)}): access begins when you press Request.`
-      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${view.approvers === null ? '' : `, from ${approvers(view.approvers)}`}.`;
+      : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${fromWhom(view)}.`;
   const blocks = [
     ...(changed
       ? [
@@ -97,6 +97,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
     ...essentials(view),
     ...details(view, true).filter((block) => block !== null),
     section(decision),
+    ...[stepLines(view)].filter((block) => block !== null),
     ...(missed === null ? [] : [{ type: 'section', text: plain(missed) } as const]),
     context('Nothing has been requested yet, and nobody has been told.'),
     BACK,
@@ -115,9 +116,8 @@ export function refusedModal(text: string, ask: Ask): Modal {
   });
 }
 
-/** What came of a request. */
-export function requestedModal(view: View): Modal {
-  const { blocks } = requestedMessage(view);
+/** What came of a request, as its message says it. */
+export function requestedModal({ blocks }: Pick<Message, 'blocks'>): Modal {
   return frame(
     'Requested',
     blocks.filter((block) => block.type !== 'actions'),
@@ -211,6 +211,7 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
 
 function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, typed: Choice): Block[] {
   const { profile, defaultDuration, maximumDuration } = offer;
+  const { min, template } = offer.reason ?? {};
   if (offer.namespaces.length === 0)
     return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
   const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
@@ -233,18 +234,38 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
       hint: plain(`At most ${formatDuration(maximumDuration)}. Expected ${DURATION_FORM}.`),
       element: typedField(INPUT, '45m', { value: typed.duration || formatDuration(defaultDuration) }),
     },
+    ...ticketField(offer, typed.ticket),
     {
       type: 'input',
-      block_id: blockId('reason'),
+      // Slack keeps a field that it knows as it was, with its placeholder: another profile may have another one.
+      block_id: blockId('reason', ...(template === undefined ? [] : [profile])),
       label: plain('Reason'),
-      hint: plain('Approvers decide by it.'),
+      hint: plain(`Approvers decide by it.${min === undefined || min === 1 ? '' : ` At least ${min} characters.`}`),
       element: {
         type: 'plain_text_input',
         action_id: INPUT,
         multiline: true,
         max_length: LONGEST_REASON,
+        ...(template !== undefined && { placeholder: plain(template, 150) }),
         ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
       },
+    },
+  ];
+}
+
+/** The key of a ticket, where the profile takes one. */
+function ticketField({ profile, ticket }: Offer, value: string | null | undefined): Block[] {
+  if (ticket === undefined) return [];
+  return [
+    {
+      type: 'input',
+      block_id: blockId('ticket', profile),
+      optional: true,
+      label: plain('Ticket'),
+      hint: plain(
+        `${ticket.need === 'required' ? 'Needed: here or in the reason.' : 'Here or in the reason.'} Its key, like ${ticket.pattern}.`,
+      ),
+      element: typedField(INPUT, 'Its key', { value }),
     },
   ];
 }
@@ -335,6 +356,7 @@ export function choiceOf(values: StateValues): Choice {
   const target = filled(values, 'target');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
+  const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason')?.value;
   const chosen = { profile, namespace: namespace?.value || null };
   return {
@@ -342,12 +364,13 @@ export function choiceOf(values: StateValues): Choice {
     ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
     ...(rights?.dependsOn === profile && { rights: rights.values.filter(isKit) }),
     ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
+    ...(ticket?.dependsOn === profile && ticket.value !== '' && { ticket: ticket.value }),
     ...(reason && { reason }),
   };
 }
 
 /** The form as it was filled in to ask for this. */
-export function choiceToAsk({ profile, target, rights, duration, reason }: Ask): Choice {
+export function choiceToAsk({ profile, target, rights, duration, reason, ticketKey }: Ask): Choice {
   const { namespace, workload, service } = target;
   const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
   return {
@@ -356,15 +379,16 @@ export function choiceToAsk({ profile, target, rights, duration, reason }: Ask):
     target: named && `${named.kind.toLowerCase()}/${named.name}`,
     ...(rights && { rights }),
     duration: duration === null ? null : formatDuration(duration),
+    ...(ticketKey !== undefined && { ticket: ticketKey }),
     reason,
   };
 }
 
 /** The same in one line, to type again when the form is gone. */
-export function inOneLine({ profile, target, rights, duration, reason }: Ask): string {
+export function inOneLine({ profile, target, rights, duration, reason, ticketKey }: Ask): string {
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
   const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
-  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length} ${reason}`;
+  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
@@ -377,6 +401,7 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const target = filled(values, 'target');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
+  const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason');
   const errors: FieldErrors = {};
   if (profile === null || profile.value === '') return { errors: { [blockId('profile')]: 'Choose a profile.' } };
@@ -394,13 +419,17 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';
   if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
   if (Object.keys(errors).length > 0 || typeof where === 'string') return { errors };
-  const fewer = rights === null ? {} : { rights: rights.values.filter(isKit) };
+  const fewer = {
+    ...(rights !== null && { rights: rights.values.filter(isKit) }),
+    ...(ticket !== null && ticket.value !== '' && { ticketKey: ticket.value }),
+  };
   return { ask: { profile: profile.value, target: where, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
 }
 
 const FIELD_OF_RULE: readonly [RegExp, Field][] = [
-  [/^reason$/, 'reason'],
+  [/^reason$|\.reason(\.|$)/, 'reason'],
   [/\.rights$/, 'rights'],
+  [/\.ticket$/, 'ticket'],
   [/\.duration(\.|$)/, 'duration'],
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],
@@ -416,23 +445,24 @@ export function errorsOf(values: StateValues, text: string, refusal: Refusal | n
   return { [beside]: shorten(text, 2000) };
 }
 
-// --- Deny -------------------------------------------------------------------------------------------------------------------------------
+// --- Notes ------------------------------------------------------------------------------------------------------------------------------
 
-/** Asks for an optional note on a denial. */
-export function denyModal(id: GrantId, about: Denial): Modal {
+/** Asks for a note on a decision. */
+export function noteModal(verdict: Verdict, about: Noted, required: boolean): Modal {
+  const label = verdict === 'approve' ? 'Approve' : 'Deny';
   return frame(
-    `Deny ${id}`,
+    `${label} ${about.id}`,
     [
       {
         type: 'input',
         block_id: 'note',
-        optional: true,
+        optional: !required,
         label: plain('Note'),
         hint: plain('The requester and the approvers see it.'),
         element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
       },
     ],
-    { callback_id: MODALS.deny, submit: plain('Deny', LIMITS.modalTitle), private_metadata: carryDenial(about) },
+    { callback_id: MODALS[verdict], submit: plain(label, LIMITS.modalTitle), private_metadata: carryNoted(about) },
   );
 }
 

@@ -1,5 +1,5 @@
 import type { Lack } from '../../app/ports/conditions.ts';
-import { listsOf, type Policy } from '../../domain/policy/policy.ts';
+import { listsOf, ownChannels, type Policy } from '../../domain/policy/policy.ts';
 import { lastingError, slackError } from './client.ts';
 import { NO_BOT, refusedAppToken, refusedBotToken, type SlackConnection } from './connection.ts';
 import { describeMissing, missingScopes } from './manifest.ts';
@@ -37,26 +37,41 @@ export async function lackOfAppToken(app: SlackConnection): Promise<Lack | null>
   }
 }
 
-/** Why nothing can be posted in the channel in which approvers are asked; null: it can. @throws Unavailable while Slack is away */
-export async function lackOfChannel({ quick }: SlackConnection, id: string): Promise<Lack | null> {
+/** The same of the channels that profiles have of their own; the first that lacks something is told. @throws Unavailable while Slack is away */
+export async function lackOfOwnChannels(connection: SlackConnection, policy: Policy): Promise<Lack | null> {
+  for (const { id, path } of ownChannels(policy)) {
+    const lack = await lackOfChannel(connection, id, path);
+    if (lack !== null) return lack;
+  }
+  return null;
+}
+
+/**
+ * Why nothing can be posted in a channel in which approvers are asked; null: it can.
+ * @param path where the policy names it
+ * @throws Unavailable while Slack is away
+ */
+export async function lackOfChannel(
+  { quick }: SlackConnection,
+  id: string,
+  path = 'approvals.channel',
+): Promise<Lack | null> {
+  const which = path === 'approvals.channel' ? `the approvals channel ${id}` : `the channel ${id} of ${path}`;
   try {
     const { channel } = await quick.call('conversations.info', (web) => web.conversations.info({ channel: id }));
     if (channel?.is_archived === true)
       return {
-        lacks: `the approvals channel ${id} is archived`,
-        todo: 'Unarchive it and invite the bot, or name another one in approvals.channel of the policy.',
+        lacks: `${which} is archived`,
+        todo: `Unarchive it and invite the bot, or name another one in ${path} of the policy.`,
       };
     if (channel?.is_member === false)
-      return {
-        lacks: `the bot is not in the approvals channel ${id}`,
-        todo: 'Invite it there: /invite @Drawbridge.',
-      };
+      return { lacks: `the bot is not in ${which}`, todo: 'Invite it there: /invite @Drawbridge.' };
     return null;
   } catch (error) {
     const word = lastingWord(error);
     return {
-      lacks: `the approvals channel ${id} is not there, or is private and without the bot (${word})`,
-      todo: 'Invite the bot there, or name another one in approvals.channel of the policy.',
+      lacks: `${which} is not there, or is private and without the bot (${word})`,
+      todo: `Invite the bot there, or name another one in ${path} of the policy.`,
     };
   }
 }

@@ -2,6 +2,8 @@ import type { News } from '../../app/ports/notifier.ts';
 import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
+import type { Entry } from '../../domain/people/people.ts';
+import { type Principals, together } from '../../domain/policy/policy.ts';
 import { ACTIONS } from './actions.ts';
 import {
   actions,
@@ -17,18 +19,24 @@ import {
 } from './blocks.ts';
 import { revokeButton } from './messages.ts';
 import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from './standing.ts';
-import { code, codeBlock, moment, person, utc } from './text.ts';
+import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from './text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
 /** News that reaches people in the thread of the approval message, or as a direct message to the requester. */
-export type ThreadNews = 'reminder' | 'asked-again' | 'extension' | 'extension-answer';
+export type ThreadNews = 'reminder' | 'step' | 'escalated' | 'asked-again' | 'extension' | 'extension-answer';
 export type DirectNews = Exclude<News, 'message' | ThreadNews>;
+
+function waitsForPeople({ state, extension }: Grant): boolean {
+  return state === 'pending' || (state === 'active' && extension !== null);
+}
 
 const VALID: Record<News, (grant: Grant) => boolean> = {
   message: () => true,
   unposted: (g) => g.state === 'pending' && g.message === null,
   reminder: (g) => g.state === 'pending',
+  step: waitsForPeople,
+  escalated: waitsForPeople,
   'asked-again': (g) => g.state === 'pending',
   granted: (g) => g.state === 'active',
   denied: (g) => g.state === 'denied',
@@ -52,11 +60,16 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const whom = view.approvers === null || news === 'extension-answer' ? '' : ` · ${approvers(view.approvers)}`;
+  const asked = view.approvers === null || news === 'extension-answer' ? null : peopleToCall(view, news);
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
       `⏰ Still waiting for a decision; times out ${moment(grant.pendingUntil)}.`,
+    ],
+    step: ['The next step is asked', `➡ The step before is complete. Now asked: ${askedNames(view)}.`],
+    escalated: [
+      'More people may decide',
+      `📣 This has not been decided yet, so more people may now: ${escalatedNames(view)}. Decide with the buttons of the message above.`,
     ],
     'asked-again': [
       'Asked again: the plan has changed',
@@ -72,8 +85,22 @@ export function threadMessage(view: View, news: ThreadNews): Message {
     section(line),
     news === 'asked-again' ? remarks(grant) : null,
     news === 'extension-answer' ? noteOn(grant) : null,
-    context(`${code(grant.id)}${whom}`),
+    // Not in the small print: Slack may notify nobody of a mention there.
+    asked && section(`Asked: ${approvers(asked, view)}`),
+    context(code(grant.id)),
   ]);
+}
+
+const askedNames = ({ steps }: View): string =>
+  steps.flatMap(({ name, state }) => (state === 'asked' ? [code(name)] : [])).join(', ');
+const escalatedNames = ({ escalations }: View): string =>
+  [...new Set(escalations.map(({ step }) => code(step)))].join(', ');
+
+/** Whom a new message is to notify: of an escalation those who may decide only now. */
+function peopleToCall({ approvers, escalations }: View, news: ThreadNews): Principals {
+  const others = approvers === null ? [] : [approvers];
+  const lists = news === 'escalated' ? escalations.map(({ people }) => people) : others;
+  return together(lists);
 }
 
 function extensionAnswer({ extensionDenied, expiresAt }: Grant): string {
@@ -130,6 +157,7 @@ export function directMessage(view: View, news: DirectNews): Message {
         section(
           `🟢 *Extended until ${grant.expiresAt === null ? 'later' : moment(grant.expiresAt)}:* ${code(subject(grant))}`,
         ),
+        notes(grant),
         idLine(grant),
       ]);
     case 'not-extended':
@@ -178,6 +206,27 @@ export function grantedMessage(view: View): Message {
     idLine(grant),
     active ? actions(revokeButton(view)) : null,
   ]);
+}
+
+/** A direct message to somebody who may decide. It stays true when the request is decided: where that stands, the message behind the link says. */
+export function askMessage(view: View, entry: Entry, link: string | null): Message {
+  const { grant } = view;
+  const where = link === null ? '' : ` <${linkTarget(link)}|Open the request>`;
+  return message(`Your decision is asked for: ${grant.id}: ${subject(grant)}`, [
+    section(`🔔 *Your decision is asked for:* ${person(grant.requester)}, ${code(subject(grant))}.${where}`),
+    words(`Reason: “${grant.reason}”`),
+    section(`Why you: ${whyYou(entry, grant.profile)}.`),
+    idLine(grant),
+    actions(button(ACTIONS.look, 'Look and decide', view, { style: 'primary' })),
+  ]);
+}
+
+/** In one's own conversation with the bot a mention of a group notifies nobody else. */
+function whyYou({ word, id }: Entry, profile: string): string {
+  const what = `approvers of ${code(profile)}`;
+  if (word === 'users') return `the policy names you among the ${what}`;
+  if (word === 'oncall') return `you are on call for ${code(id)}, ${what}`;
+  return `you are in ${mentionOfList(id)}, ${what}`;
 }
 
 /** Something is wrong that an administrator must act on. */

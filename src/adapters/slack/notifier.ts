@@ -12,6 +12,7 @@ import type { SlackConnection } from './connection.ts';
 import { approvalMessage } from './messages.ts';
 import {
   alarmMessage,
+  askMessage,
   type DirectNews,
   directMessage,
   grantedMessage,
@@ -22,8 +23,8 @@ import {
 
 export interface NotifierOptions {
   readonly connection: SlackConnection;
-  /** Where approval messages go: the channel of the policy in force. */
-  readonly channel: () => string;
+  /** Where the approval messages of a profile go, and (null) what concerns all: by the policy in force. */
+  readonly channel: (profile: string | null) => string;
   readonly directory: Directory;
   readonly log: Logger;
 }
@@ -89,7 +90,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
   async function approval(view: View): Promise<MessageRef> {
     const rendered = approvalMessage(view);
     const { message } = view.grant;
-    const where = channel();
+    const where = channel(view.grant.profile);
     try {
       return message !== null && (await edit(message, rendered)) ? message : await post(where, rendered);
     } catch (error) {
@@ -134,6 +135,20 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
     }
   }
 
+  /** Where Slack shows a message; null: it does not say. */
+  async function linkTo({ channel: room, ts }: MessageRef): Promise<string | null> {
+    try {
+      const { permalink } = await patient.call('chat.getPermalink', (web) =>
+        web.chat.getPermalink({ channel: room, message_ts: ts }),
+      );
+      return permalink ?? null;
+    } catch (error) {
+      if (lastingError(error) === null) throw error;
+      log.warn({ err: error }, 'Slack gives no link to a message');
+      return null;
+    }
+  }
+
   async function intoThread(view: View, news: ThreadNews): Promise<{ message?: MessageRef }> {
     const before = view.grant.message;
     // Its message is on its way, and notifies by itself; so does one that has to be posted anew, or that Slack did not take until now.
@@ -154,6 +169,8 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'message':
           return { message: await approval(view) };
         case 'reminder':
+        case 'step':
+        case 'escalated':
         case 'asked-again':
         case 'extension':
         case 'extension-answer':
@@ -177,6 +194,18 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
       }
     },
 
+    async ask(view, slackId, entry) {
+      const { message } = view.grant;
+      if (message === null) return;
+      const link = await linkTo(message);
+      try {
+        await post(await directChannel(patient, slackId), askMessage(view, entry, link));
+      } catch (error) {
+        if (!NOBODY.has(slackError(error) ?? '')) throw error;
+        log.warn({ id: view.grant.id, word: slackError(error) }, 'an approver can not be asked by a direct message');
+      }
+    },
+
     async alarm(policy, id, text) {
       const message = alarmMessage(id, text);
       const { channels } = policy.administrators;
@@ -192,7 +221,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
       const passing = failed.find(({ reason }) => lastingError(reason) === null);
       if (passing !== undefined) throw passing.reason;
       // Nobody heard it: the approvers' channel is better than the log alone.
-      await post(channel(), message);
+      await post(channel(null), message);
     },
   };
 

@@ -1,12 +1,13 @@
 import type { View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
 import type { Plan } from '../../domain/plan/plan.ts';
 import { describeKit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { ACTIONS } from './actions.ts';
 import { type Block, bullets, button, context, section, small, words } from './blocks.ts';
 import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
-import { code, codeBlock, fitting, LIMITS, markup, moment, more, person, utc } from './text.ts';
+import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from './text.ts';
 
 /** The plan of a grant, as an approver reads it. */
 
@@ -38,7 +39,11 @@ const LINES_OF_MODAL = 40;
 function confinement({ network: how }: Plan): string {
   switch (how.mode) {
     case 'workspace':
-      return `Confined to a workspace (${code(how.image)})`;
+      return `Confined to a workspace (${code(how.image)}${
+        how.resources === undefined
+          ? ''
+          : `, with ${code(how.resources.cpu)} of CPU and ${code(how.resources.memory)} of memory`
+      })`;
     case 'contain':
       return how.applies ? 'The target’s own pods are contained' : 'Unchanged (the pods are isolated already)';
     case 'bastion':
@@ -118,7 +123,15 @@ export function essentials(view: View): Block[] {
     },
     section('*Why, in the words of the requester*'),
     words(`“${grant.reason}”`),
+    ...ticketLine(grant),
   ];
+}
+
+/** The ticket, as its system told of it when it was asked for. */
+function ticketLine({ ticket }: Grant): Block[] {
+  if (ticket === undefined) return [];
+  const key = ticket.link === null ? code(ticket.key) : linkTo(ticket.link, ticket.key);
+  return [section(`*Ticket* ${key}${ticket.title === '' ? '' : `: ${code(ticket.title)}`}`)];
 }
 
 /** What follows from the rights and the network, for people to decide by. `wide`: for a modal, which has room and no button to show all. */

@@ -14,7 +14,7 @@ export interface Said {
 
 /** The same for one person alone; a list that can't be read is named as Slack names it. */
 export function saidMessage({ text, refusal }: Said): Message {
-  if (!(refusal instanceof UnreadableMembers)) return note(text);
+  if (!(refusal instanceof UnreadableMembers) || refusal.kind !== 'members') return note(text);
   const { list } = refusal;
   return message(text, [section(escape(text).replace(`Who is in ${list} `, `Who is in ${mentionOfList(list)} `))]);
 }

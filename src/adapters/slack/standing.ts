@@ -1,4 +1,4 @@
-import type { View } from '../../app/ports/view.ts';
+import type { StepView, View } from '../../app/ports/view.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import {
   approvalsOf,
@@ -9,10 +9,11 @@ import {
   onePerPerson,
 } from '../../domain/grant/grant.ts';
 import { shortDigest } from '../../domain/plan/plan.ts';
-import type { Principals } from '../../domain/policy/policy.ts';
+import { isSameUser, isSlackId } from '../../domain/policy/identity.ts';
+import { ONLY_STEP, type Principals } from '../../domain/policy/policy.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
-import { code, fitting, mentionOfList, moment, person } from './text.ts';
+import { code, fitting, LIMITS, mentionOfList, mentionOfPerson, moment, person } from './text.ts';
 
 /** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
 
@@ -20,14 +21,41 @@ import { code, fitting, mentionOfList, moment, person } from './text.ts';
 export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>): string =>
   `${profile} on ${describeTarget(target)}`;
 
-/** Approvers as the policy names them. In a new message Slack notifies the groups and accounts among them; an edit notifies nobody. */
-export function approvers({ users, groups, channels }: Principals): string {
+/**
+ * Those who may decide, without whoever asks. In a new message Slack notifies the groups and accounts that are mentioned; an edit notifies nobody.
+ */
+export function approvers(
+  { users, groups, channels, oncall = [] }: Principals,
+  { naming, grant: { requester } }: View,
+  most = 1500,
+  atMost = 20,
+): string {
+  const isRequesters = (user: string) => user === requester.slackId || isSameUser(user, requester.user);
   const names = [
-    ...groups.map(mentionOfList),
-    ...channels.map((id) => `members of ${mentionOfList(id)}`),
-    ...users.map((user) => (/^[UW][A-Z0-9]{2,20}$/.test(user) ? `<@${user}>` : code(user))),
+    ...groups.flatMap((id) => named(id, mentionOfList(id), naming)),
+    ...channels.map((id) => `members of ${mentionOfList(id)}${called(naming.get(id)?.call ?? [])}`),
+    ...oncall.map((name) => `who is on call for ${code(name)}${called(naming.get(`oncall.${name}`)?.call ?? [])}`),
+    ...users.filter((user) => !isRequesters(user)).flatMap((user) => named(user, ofUser(user), naming)),
   ];
-  return fitting(names, 1500, 20).join(', ') || 'nobody';
+  return fitting(names, most, atMost).join(', ') || 'nobody';
+}
+
+const ofUser = (user: string): string => (isSlackId(user) ? `<@${user}>` : code(user));
+
+/** That whoever asks does not decide, where they may be in a list that is named. */
+function exceptRequester({ approvers: lists, selfApproval }: View): string {
+  const isByList = lists !== null && lists.groups.length + lists.channels.length + (lists.oncall ?? []).length > 0;
+  return isByList && !selfApproval ? ', not from whoever asks' : '';
+}
+
+const called = (call: readonly string[]): string =>
+  call.length === 0 ? '' : ` (${call.map(mentionOfPerson).join(' ')})`;
+
+function named(entry: string, asItStands: string, naming: View['naming']): string[] {
+  const found = naming.get(entry);
+  if (found === undefined) return [asItStands];
+  if (found.words !== null) return [`${code(found.words)}${called(found.call)}`];
+  return found.call.length === 0 ? [] : [found.call.map(mentionOfPerson).join(' ')];
 }
 
 export const EMBLEM: Record<GrantState, string> = {
@@ -93,18 +121,64 @@ function traffic({ ending, plan: { network } }: Grant): string {
   }
 }
 
+/** The profile says its steps by name; else there is one, of the approvers. */
+const hasNamedSteps = ({ steps }: Pick<View, 'steps'>): boolean =>
+  steps.length > 1 || steps.some(({ name }) => name !== ONLY_STEP);
+
+/** From whom approvals are needed, where no line of a step says it. */
+export function fromWhom(view: View): string {
+  if (view.approvers === null) return ', the policy has no such profile any more';
+  return hasNamedSteps(view)
+    ? exceptRequester(view)
+    : `, from ${approvers(view.approvers, view)}${exceptRequester(view)}`;
+}
+
+/** Who has approved, and for which step that counts. */
+function approvedWords(view: View): string {
+  const approved = approvalsOf(view.grant);
+  if (approved.length === 0) return '';
+  const stepOf = (decision: Decision) =>
+    view.grant.extension === null && hasNamedSteps(view)
+      ? view.steps.find(({ approvals }) => approvals.includes(decision))
+      : undefined;
+  const names = approved.map((decision) => {
+    const step = stepOf(decision);
+    return step === undefined ? by(decision) : `${by(decision)} for ${code(step.name)}`;
+  });
+  const waived = (view.grant.waived ?? []).map(({ name, because }) => ` ${notNeeded(name, because)}.`);
+  return `Approved by ${fitting(names, 1500, 10).join(', ')}.${waived.join('')} `;
+}
+
+const notNeeded = (name: string, because: string): string => `${code(name)} is not needed: ${code(because)}`;
+
+/** What the mark before a step says is said in its words, too. */
+const MARKS: Record<StepView['state'], string> = { asked: '▶️', complete: '✅', waits: '⏸️', waived: '➖' };
+
+/** The steps of what waits, a line each: who, how many, who has, and why not. Null where there is nothing to say beside {@link standing}. */
+export function stepLines(view: View): Block | null {
+  const { grant, steps } = view;
+  const waits =
+    (grant.state === 'pending' && grant.approvalsNeeded > 0) || (grant.state === 'active' && grant.extension);
+  if (!waits || !hasNamedSteps(view)) return null;
+  const lines = steps.map(({ name, state, because, count, approvals, people }) => {
+    if (state === 'waived') return `${MARKS[state]} ${notNeeded(name, because)}`;
+    const has = approvals.length === 0 ? '' : `: ${list(approvals)}`;
+    const done = `${MARKS[state]} ${code(name)} ${approvals.length} of ${count}${has}`;
+    if (state === 'complete') return done;
+    return `${done}, from ${approvers(people, view, 600, 10)}${state === 'waits' ? ', when the step before it is complete' : ''}`;
+  });
+  return section(fitting(lines, LIMITS.section - 100).join('\n'));
+}
+
 /** Where it stands, in our own words and only as far as the state goes: "revoked" is said of state `revoked` alone. */
 export function standing(view: View): string {
   const { grant, missing } = view;
-  const approved = approvalsOf(grant);
-  const approvedBy = approved.length > 0 ? `Approved by ${list(approved)}. ` : '';
+  const approvedBy = grant.state === 'pending' && hasNamedSteps(view) ? '' : approvedWords(view);
   const { ending } = grant;
   const cause = (whoDid: string): string => (ending?.by ? ` ${whoDid} ${person(ending.by)}` : '');
   switch (grant.state) {
     case 'pending': {
-      const who =
-        view.approvers === null ? 'the policy has no such profile any more' : `from ${approvers(view.approvers)}`;
-      return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*, ${who}. Times out ${moment(grant.pendingUntil)}.`;
+      return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*${fromWhom(view)}. Times out ${moment(grant.pendingUntil)}.`;
     }
     case 'approved':
       return `${approvedBy}Nothing has been opened yet.`;

@@ -80,6 +80,12 @@ export function code(text: string, most = 300): string {
   return `\`${escape(shorten(clean(text).replaceAll('`', 'ˋ') || '–', most))}\``;
 }
 
+/** A link that reads as this text. What ends or parts a link in Slack's text is encoded. */
+export function linkTo(url: string, text: string): string {
+  const href = new URL(url).href.replace(/[|<>]/g, (character) => encodeURIComponent(character));
+  return `<${escape(href)}|${escape(text).replaceAll('|', ' ')}>`;
+}
+
 /** A line of somebody else's within a block of code. */
 export function codeLine(line: string): string {
   return escape(shorten(clean(line).replaceAll('`', 'ˋ'), 400));
@@ -116,9 +122,21 @@ export function person({ slackId, user }: Pick<Person, 'slackId' | 'user'>): str
   return MEMBER.test(slackId) ? `<@${slackId}> (${code(user)})` : code(user);
 }
 
+/** Somebody by the Slack account, whom Slack notifies where the message is new; as code where that is none. */
+export const mentionOfPerson = (slackId: string): string => (MEMBER.test(slackId) ? `<@${slackId}>` : code(slackId));
+
 /** A user group or channel of the policy, by the name that it has in Slack. The ids are checked by the policy's schema. */
 export function mentionOfList(id: string): string {
   return id.startsWith('S') ? `<!subteam^${id}>` : `<#${id}>`;
+}
+
+/** An address as the target of a link: nothing in it ends the link. */
+export const linkTarget = (address: string): string =>
+  escape(address).replaceAll('|', '%7C').replaceAll(/[\s`]/g, encodeURIComponent);
+
+/** A link to where Slack says that something is, with words of ours; the words alone where that is no plain address. */
+export function linked(url: string, text: string): string {
+  return /^https?:\/\/[^\s<>|]{1,500}$/.test(url) ? `<${linkTarget(url)}|${escape(text)}>` : escape(text);
 }
 
 /** A point in time in the reader's own time zone; UTC where Slack can't do that. */

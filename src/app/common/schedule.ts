@@ -1,9 +1,12 @@
+import { nextEscalation, untoldEscalations } from '../../domain/decide/steps.ts';
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import { profileNamed } from '../../domain/policy/policy.ts';
 import type { Job } from '../ports/scheduler.ts';
 import type { World } from '../ports/world.ts';
 
-export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind', id: GrantId): Job => ({ v: 1, kind, id });
+export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind' | 'escalate', id: GrantId): Job =>
+  kind === 'escalate' ? { v: 2, kind, id } : { v: 1, kind, id };
 
 /** When the warning before expiry is due: as the policy says, but never in the first half of the window. */
 export function warningAt(world: World, grant: Grant): number {
@@ -22,5 +25,14 @@ export async function scheduleEnd(world: World, grant: Grant): Promise<void> {
 /** What is left in the schedule of a grant that has ended; all of it would find nothing to do. */
 export async function unschedule(world: World, grant: Grant): Promise<void> {
   if (!hasEnded(grant.state)) throw new Error(`${grant.id} has not ended`);
-  for (const kind of ['timeout', 'remind', 'warn'] as const) await world.scheduler.cancel(job(kind, grant.id));
+  for (const kind of ['timeout', 'remind', 'escalate', 'warn'] as const)
+    await world.scheduler.cancel(job(kind, grant.id));
+}
+
+/** Schedules that people are told when more of them may decide what waits. Who may is never read from that. */
+export async function scheduleEscalation(world: World, grant: Grant): Promise<void> {
+  const profile = profileNamed(world.policies.current(), grant.profile);
+  const now = world.clock.now();
+  const at = untoldEscalations(grant, profile, now).length > 0 ? now : nextEscalation(grant, profile, now);
+  if (at !== null) await world.scheduler.schedule(job('escalate', grant.id), at);
 }

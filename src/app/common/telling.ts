@@ -10,9 +10,13 @@ import type { World } from '../ports/world.ts';
 /** So many characters of what the cluster says are kept with a grant. */
 export const MOST_WORDS = 900;
 
+/** News that the first version of the queue's payloads does not know. */
+const SECOND: ReadonlySet<News> = new Set(['step', 'escalated']);
+
 /** Queues news; they are rendered from the grant as it is when they are delivered. */
 export async function tell(world: World, id: GrantId, ...news: News[]): Promise<void> {
-  for (const item of news) await world.scheduler.schedule({ v: 1, kind: 'tell', id, news: item });
+  for (const item of news)
+    await world.scheduler.schedule({ v: SECOND.has(item) ? 2 : 1, kind: 'tell', id, news: item });
 }
 
 /** To administrators, once an hour for each `key`. Never throws: an alarm that can't be told yet keeps nothing from being done. */
@@ -43,6 +47,7 @@ export function noting(
     target: describeTarget(grant.target),
     requester: grant.requester.user,
     digest: grant.digest,
+    ...(grant.ticket && { ticket: grant.ticket.key }),
     ...(grant.expiresAt === null ? {} : { expiresAt: new Date(grant.expiresAt).toISOString() }),
     ...(typeof more === 'function' ? more(grant) : more),
   });

@@ -22,6 +22,7 @@ export async function trackingWrites<T>(world: World, work: (world: World) => Pr
   const store: GrantStore = {
     ...world.store,
     create: (...args) => written(world.store.create(...args), (isMade) => isMade),
+    request: (...args) => written(world.store.request(...args), ({ is }) => is === 'made'),
     change: (...args) => written(world.store.change(...args), (result) => result?.changed === true),
   };
   try {

@@ -1,10 +1,10 @@
-import { Refusal, UnreadableMembers } from '../../domain/errors.ts';
+import { NotNow, Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
-import { profileNamed } from '../../domain/policy/policy.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
+import { scheduleEscalation } from '../common/schedule.ts';
 import { noting, tell } from '../common/telling.ts';
 import { mustBeAllowed, requesterOf } from '../people/who.ts';
-import { askAgainIfDifferent } from '../plan/ask-again.ts';
+import { askAgainIfDifferent, stepsAgain } from '../plan/ask-again.ts';
 import type { World } from '../ports/world.ts';
 import { approve } from './approve.ts';
 
@@ -29,33 +29,32 @@ export async function approveByPolicy(world: World, grant: Grant): Promise<void>
     if (rule === null) return await askPeople(world, grant);
     mustBeAbleToGive(world);
     const judged = await askAgainIfDifferent(world, grant);
-    if ('same' in judged) await approve(world, judged.same, null, rule, '');
+    if ('same' in judged) await approve(world, judged.same, { by: null, rule });
   } catch (error) {
     // Somebody was faster, or it can't be given or judged now: the next look around finds it as it is then.
     if (!(error instanceof Refusal)) throw error;
   }
 }
 
-/** Null: none. @throws UnreadableMembers when that is not known now */
+/** Null: none. @throws NotNow when that is not known now */
 async function ruleThatApproves(world: World, grant: Grant): Promise<string | null> {
   try {
     const parties = { requester: await requesterOf(world, grant), actor: null };
     return (await mustBeAllowed(world, { kind: 'apply', grant }, parties)).rule;
   } catch (error) {
-    if (error instanceof Refusal && !(error instanceof UnreadableMembers)) return null;
+    if (error instanceof Refusal && !(error instanceof NotNow)) return null;
     throw error;
   }
 }
 
 async function askPeople(world: World, grant: Grant): Promise<void> {
-  const approvals = profileNamed(world.policies.current(), grant.profile)?.approvals ?? 1;
+  const needed = await stepsAgain(world, grant);
   const result = await world.store.change(
     grant.id,
-    (current) =>
-      current.state === 'pending' && current.approvalsNeeded === 0
-        ? { ...current, approvalsNeeded: Math.max(1, approvals) }
-        : null,
+    (current) => (current.state === 'pending' && current.approvalsNeeded === 0 ? { ...current, ...needed } : null),
     noting(world, 'asked-again', null, { from: 'pending', note: 'the policy would not approve it by itself any more' }),
   );
-  if (result?.changed === true) await tell(world, grant.id, 'message');
+  if (result?.changed !== true) return;
+  await scheduleEscalation(world, result.grant);
+  await tell(world, grant.id, 'message');
 }

@@ -1,26 +1,31 @@
 import { extensionDigest, type Terms } from '../../domain/decide/decide.ts';
 import { MOST_ASKS, tooManyAsks } from '../../domain/decide/limits.ts';
+import { countApproval, waitingExtension } from '../../domain/decide/steps.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { become, type Decision, type Extension, type Grant, onePerPerson } from '../../domain/grant/grant.ts';
+import { become, type Decision, type Extension, type Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { differencesOf } from '../../domain/plan/differences.ts';
 import { boundOf, digestOfPlan } from '../../domain/plan/plan.ts';
+import { isSamePerson } from '../../domain/policy/identity.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
-import { job, scheduleEnd, warningAt } from '../common/schedule.ts';
+import { job, scheduleEnd, scheduleEscalation, warningAt } from '../common/schedule.ts';
 import { noting, tell } from '../common/telling.ts';
 import { carryOut } from '../grant/lengthen.ts';
 import { mustBeAllowed, partiesTo } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
+import type { Noting } from '../ports/audit.ts';
 import type { Seen } from '../ports/use-cases.ts';
 import type { World } from '../ports/world.ts';
+import { type Approving, askNextStep, overtaken } from './approve.ts';
 import { mustBeSeen } from './review.ts';
 
 /** The requester asks for a longer window: decided like a request, under the policy, the people and the cluster as they are now. */
 export async function askExtension(world: World, slackId: string, id: GrantId, seconds: number | null): Promise<Grant> {
   const { grant, parties } = await partiesTo(world, slackId, id, true);
-  const { duration, approvals, rule } = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
+  const decided = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
+  const { duration, approvals, waived, rule, counts } = decided;
   await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);
   let isJudged = false;
@@ -33,14 +38,23 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
       const asks = (current.extension?.asks ?? 0) + 1;
       if (asks > MOST_ASKS) throw tooManyAsks(id);
       const replaces = current.extension?.duration ?? null;
-      const extension: Extension = { duration, askedAt: world.clock.now(), asks, replaces, approvals: [] };
+      const extension: Extension = {
+        duration,
+        askedAt: world.clock.now(),
+        asks,
+        replaces,
+        approvals: [],
+        ...(waived.length > 0 && { waived }),
+      };
       return become(current, 'active', { extension, extensionDenied: null });
     },
     noting(world, 'extension-requested', parties.actor, () => ({ rule, note: formatDuration(duration) })),
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
   if (!isJudged) return askExtension(world, slackId, id, seconds);
-  if (approvals === 0) return lengthen(world, result.grant, null, approvals, rule, '');
+  const longer = approvals === 0 ? await lengthen(world, result.grant, { by: null, rule }, counts) : null;
+  if (longer !== null) return longer;
+  await scheduleEscalation(world, result.grant);
   await tell(world, id, 'message', 'extension');
   return result.grant;
 }
@@ -74,15 +88,16 @@ export async function reviewExtension(
     throw new Refusal('state', `${id} waits for no longer window now.`);
   const digest = extensionDigest(grant, extension);
   if (verdict === 'deny') {
-    const { rule } = await mustBeAllowed(world, { kind: 'deny', of: 'extension', grant }, parties);
+    const { rule } = await mustBeAllowed(world, { kind: 'deny', of: 'extension', grant, note: words }, parties);
     mustBeSeen(grant, seen, digest);
     return denyExtension(world, grant, parties.actor, digest, rule, words);
   }
-  const { approvals, rule } = await mustBeAllowed(world, { kind: 'approve', of: 'extension', grant }, parties);
+  const approval = { kind: 'approve', of: 'extension', grant, note: words } as const;
+  const decided = await mustBeAllowed(world, approval, parties);
   mustBeSeen(grant, seen, digest);
   await mustGiveTheSame(world, grant);
   mustBeAbleToGive(world);
-  return lengthen(world, grant, parties.actor, approvals, rule, words);
+  return (await lengthen(world, grant, { ...decided, by: parties.actor, words })) ?? grant;
 }
 
 async function denyExtension(
@@ -108,20 +123,21 @@ async function denyExtension(
 
 /**
  * Counts one approval of the extension; with the last one the window is longer: recorded and scheduled first, then the cluster.
- * @param needed approvals, by the policy as it is now
+ * @param counts where the policy itself approves; null is answered when it has just approved the day's last: nothing is changed, people decide
  */
 async function lengthen(
   world: World,
   seen: Grant,
-  by: Person | null,
-  needed: Terms['approvals'],
-  rule: string,
-  words: string,
-): Promise<Grant> {
+  approving: Approving,
+  counts: Terms['counts'] = null,
+): Promise<Grant | null> {
   if (seen.extension === null) throw new Error(`${seen.id} has no extension`);
   const digest = extensionDigest(seen, seen.extension);
-  const approval: Decision = { by, verdict: 'approve', at: world.clock.now(), rule, note: words, digest };
-  const lengthened = (grant: Grant): Grant => {
+  const { by, rule } = approving;
+  const words = by === null ? '' : approving.words;
+  const steps = by === null ? {} : { steps: approving.steps };
+  const approval: Decision = { by, verdict: 'approve', at: world.clock.now(), rule, note: words, digest, ...steps };
+  const lengthened = (grant: Grant): Grant | null => {
     const { extension, expiresAt } = grant;
     // The digest binds the end of the window, so that what was judged fits the profile's maximum still.
     if (
@@ -132,8 +148,14 @@ async function lengthen(
     )
       throw new Refusal('state', `${seen.id} waits for no such extension now.`);
     if (expiresAt <= world.clock.now()) throw new Refusal('state', `${seen.id} has reached its end.`);
-    const approvals = onePerPerson([...extension.approvals, approval]);
-    if (approvals.length < needed) return become(grant, 'active', { extension: { ...extension, approvals } });
+    const waiting = waitingExtension(extension);
+    // The same person by another click: it counts once.
+    if (by !== null && waiting.approvals.some((d) => d.by !== null && isSamePerson(d.by, by))) return null;
+    const counted = by === null ? null : countApproval(approving.profile, waiting, approving.waived, approval);
+    if (by !== null && counted === null) throw overtaken(grant);
+    if (counted?.isComplete === false)
+      return become(grant, 'active', { extension: { ...extension, ...counted.waiting } });
+    const approvals = counted?.waiting.approvals ?? [approval];
     return become(grant, 'active', {
       extension: null,
       decisions: [...grant.decisions, ...approvals],
@@ -141,15 +163,16 @@ async function lengthen(
       expiresAt: expiresAt + extension.duration * 1000,
     });
   };
-  const result = await world.store.change(seen.id, lengthened, (grant) =>
-    noting(world, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words })(grant),
-  );
+  const said: Noting = (grant) =>
+    noting(world, grant.extension === null ? 'extended' : 'extension-approval', by, { rule, note: words })(grant);
+  const result = await world.store.change(seen.id, lengthened, said, counts);
   if (result === null) throw new Refusal('id', `There is no grant ${seen.id}.`);
+  if (by === null && !result.changed) return null;
   const { grant } = result;
   if (grant.extension === null) {
     await scheduleEnd(world, grant);
     if (await carryOut(world, grant)) await tell(world, grant.id, 'message', 'extended');
     await world.scheduler.schedule(job('warn', grant.id), warningAt(world, grant));
-  } else await tell(world, grant.id, 'message');
+  } else await askNextStep(world, seen, grant);
   return grant;
 }

@@ -1,13 +1,14 @@
 import { digestOf } from '../../domain/canonical.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
-import { MOST_PENDING, tooManyPending } from '../../domain/decide/limits.ts';
+import { type Bounds, boundsOf, limitReached } from '../../domain/decide/limits.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../../domain/grant/grant.ts';
+import { askedFor, type GrantSummary, stands } from '../../domain/grant/summary.ts';
 import { newGrantId } from '../../domain/ids.ts';
 import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
 import { requestTimeout } from '../../domain/policy/policy.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
-import { job } from '../common/schedule.ts';
+import { job, scheduleEscalation } from '../common/schedule.ts';
 import { noting, tell } from '../common/telling.ts';
 import { mustBeAllowed, personBehind } from '../people/who.ts';
 import { makePlan } from '../plan/make-plan.ts';
@@ -15,17 +16,31 @@ import type { SurveyPurpose } from '../ports/survey.ts';
 import type { World } from '../ports/world.ts';
 import { approve } from './approve.ts';
 
+/** What came of a request. */
+export interface Requested {
+  readonly grant: Grant;
+  /** What would approve it at once, as a sentence; null: nothing is near. */
+  readonly missed: string | null;
+  /** It was asked for before, and nothing new was requested. */
+  readonly isAgain: boolean;
+}
+
 /** A request as it would be made, with the rule by which it may be: nothing of it is stored, and nobody has been told. */
 export interface Prepared {
   readonly grant: Grant;
   readonly rule: string;
   /** The one condition without which the policy itself would approve it, as a sentence. */
   readonly missed: string | null;
+  /** What is counted where it is stored. */
+  readonly bounds: Bounds;
+  /** The same that this person has asked for already, and that waits or is open. */
+  readonly asked: Grant | null;
 }
 
 /**
  * What the request would be: the policy decides, and the plan is made.
  * @param purpose whether it is to be stored, or only shown
+ * @param saysNear whether to find out which condition it just misses
  * @throws Refusal, Unavailable
  */
 export async function prepareRequest(
@@ -33,13 +48,10 @@ export async function prepareRequest(
   slackId: string,
   ask: Ask,
   purpose: SurveyPurpose,
+  saysNear: boolean,
 ): Promise<Prepared> {
   const requester = await personBehind(world, slackId);
-  const decision = await mustBeAllowed(
-    world,
-    { kind: 'request', ask, isPreview: purpose === 'shown' },
-    { requester, actor: requester },
-  );
+  const decision = await mustBeAllowed(world, { kind: 'request', ask, saysNear }, { requester, actor: requester });
   const disabled = world.policies.disabled(ask.profile);
   if (disabled !== null)
     throw new Refusal(
@@ -48,10 +60,6 @@ export async function prepareRequest(
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
   mustBeAbleToGive(world, decision.approvals > 0 ? 'asking' : 'giving');
-  // It is counted again where the request is stored; here it spares people a form that they can't send.
-  const mine = await world.store.requestedBy(requester);
-  if (mine.filter(({ state }) => state === 'pending').length >= MOST_PENDING) throw tooManyPending();
-
   const now = world.clock.now();
   const id = newGrantId();
   const { target, rights, profile: profileName } = ask;
@@ -70,9 +78,11 @@ export async function prepareRequest(
     ...fewer,
     duration: decision.duration,
     reason: ask.reason.trim(),
+    ...(decision.ticket && { ticket: decision.ticket }),
     plan,
     digest: digestOfPlan(plan),
     approvalsNeeded: decision.approvals,
+    ...(decision.waived.length > 0 && { waived: decision.waived }),
     decisions: [],
     createdAt: now,
     pendingUntil: now + requestTimeout(world.policies.current(), decision.profile) * 1000,
@@ -89,20 +99,49 @@ export async function prepareRequest(
     remarks: [],
     endTold: false,
   };
-  return { grant, rule: decision.rule, missed: decision.missed };
+  const bounds = boundsOf(world.policies.current(), decision.profile, decision.counts, now);
+  const mine = await world.store.requestedBy(requester);
+  const asked = bounds.once ? await askedAlready(world, grant, mine) : null;
+  // It is counted again where the request is stored; here it spares people a form that they can't send.
+  const why = asked === null ? limitReached(mine, ask.profile, bounds) : null;
+  if (why !== null) throw why;
+  return { grant, rule: decision.rule, missed: decision.missed, bounds, asked };
 }
 
-/** Short digest of all that a person is shown before asking: the plan, and how many must approve it. */
+/** The same of the same person that waits or is open. @throws Refusal where its record can't be read */
+async function askedAlready(world: World, wanted: Grant, mine: readonly GrantSummary[]): Promise<Grant | null> {
+  const asks = askedFor(wanted);
+  const same = mine.find((one) => one.asks === asks && stands(one, wanted.createdAt));
+  if (same === undefined) return null;
+  const grant = await world.store.get(same.id);
+  if (grant === null)
+    throw new Refusal(
+      'asked',
+      `You have asked for this already: ${same.id}, whose record can't be read.`,
+      'Tell an administrator of Drawbridge.',
+    );
+  return stands(grant, wanted.createdAt) ? grant : null;
+}
+
+/** What is there already, in the place of a second one. */
+function again({ grant, missed }: Prepared, asked: Grant): Requested {
+  const isAtOnce = asked.state === 'pending' && asked.approvalsNeeded > 0 && grant.approvalsNeeded === 0;
+  const now = 'The policy itself would approve it as you ask now: call this one back, then ask again.';
+  return { grant: asked, missed: isAtOnce ? now : missed, isAgain: true };
+}
+
+/** Short digest of all that a person is shown before asking: the plan, how many must approve it, and which steps are not needed. */
 export function digestOfPrepared({ grant }: Prepared): string {
-  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded }));
+  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded, waived: grant.waived }));
 }
 
 /**
  * A request: the policy decides, the plan is made, the record is stored, the time it may wait is scheduled, and the approvers are asked.
  * @throws Refusal, Unavailable
  */
-export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Grant> {
-  const prepared = await prepareRequest(world, slackId, ask, 'bound');
+export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Requested> {
+  const prepared = await prepareRequest(world, slackId, ask, 'bound', true);
+  if (prepared.asked !== null) return again(prepared, prepared.asked);
   return (await storeRequest(world, prepared)) ?? requestAccess(world, slackId, ask);
 }
 
@@ -116,22 +155,34 @@ export async function requestAsShown(
   slackId: string,
   ask: Ask,
   shown: string,
-): Promise<{ readonly requested: Grant } | { readonly changed: Prepared }> {
-  const prepared = await prepareRequest(world, slackId, ask, 'bound');
+): Promise<{ readonly requested: Requested } | { readonly changed: Prepared }> {
+  // What it just misses was shown before.
+  const prepared = await prepareRequest(world, slackId, ask, 'bound', false);
+  if (prepared.asked !== null) return { requested: again(prepared, prepared.asked) };
   if (digestOfPrepared(prepared) !== shown) return { changed: prepared };
   const requested = await storeRequest(world, prepared);
   return requested === null ? requestAsShown(world, slackId, ask, shown) : { requested };
 }
 
-/** Stores the request and asks the approvers, or lets the policy approve. Null: its id was taken, nothing has been done. */
-async function storeRequest(world: World, { grant, rule }: Prepared): Promise<Grant | null> {
-  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({ rule, note: reason }));
-  if (!(await world.store.create(grant, said, 'person'))) return null;
+/**
+ * Stores the request and asks the approvers, or lets the policy approve. Null: nothing has been done, since its id was taken, or in this moment the
+ * same was asked for, or another was the last that the policy itself approves in a day: it is prepared anew.
+ */
+async function storeRequest(world: World, { grant, rule, missed, bounds }: Prepared): Promise<Requested | null> {
+  const waived = (grant.waived ?? []).map(({ name, because }) => `; not needed: ${name} (${because})`);
+  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({
+    rule: `${rule}${waived.join('')}`,
+    note: reason,
+  }));
+  if ((await world.store.request(grant, said, bounds)).is !== 'made') return null;
   await world.scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
+  // Before the message: a request whose message is not posted is looked at again, with all that is scheduled of it.
+  await scheduleEscalation(world, grant);
   await tell(world, grant.id, 'message');
-  if (grant.approvalsNeeded === 0) return approve(world, grant, null, rule, '');
+  if (grant.approvalsNeeded === 0)
+    return { grant: await approve(world, grant, { by: null, rule }), missed: null, isAgain: false };
   const { reminder } = world.policies.current().approvals;
   if (reminder !== undefined)
     await world.scheduler.schedule(job('remind', grant.id), grant.createdAt + reminder * 1000);
-  return grant;
+  return { grant, missed, isAgain: false };
 }

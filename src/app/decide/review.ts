@@ -61,22 +61,23 @@ export async function reviewAccess(
       'state',
       hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
     );
-  const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant }, parties);
-  mustBeSeen(grant, seen, grant.digest);
-  if (world.clock.now() >= grant.pendingUntil)
-    throw new Refusal('state', `${id} has waited too long: it is timed out.`);
-  if (verdict === 'deny')
-    return deny(world, grant, {
-      by: parties.actor,
-      verdict,
-      at: world.clock.now(),
-      rule: decided.rule,
-      note: words,
-      digest: grant.digest,
-    });
+  const by = parties.actor;
+  if (verdict === 'deny') {
+    const { rule } = await mustBeAllowed(world, { kind: verdict, of: 'request', grant, note: words }, parties);
+    mustWait(world, grant, seen);
+    return deny(world, grant, { by, verdict, at: world.clock.now(), rule, note: words, digest: grant.digest });
+  }
+  const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant, note: words }, parties);
+  mustWait(world, grant, seen);
   mustBeAbleToGive(world);
   const judged = await askAgainIfDifferent(world, grant);
-  return 'asked' in judged ? judged.asked : approve(world, judged.same, parties.actor, decided.rule, words);
+  return 'asked' in judged ? judged.asked : approve(world, judged.same, { ...decided, by, words });
+}
+
+function mustWait(world: World, grant: Grant, seen: Seen): void {
+  mustBeSeen(grant, seen, grant.digest);
+  if (world.clock.now() >= grant.pendingUntil)
+    throw new Refusal('state', `${grant.id} has waited too long: it is timed out.`);
 }
 
 async function deny(world: World, seen: Grant, decision: Decision): Promise<Grant> {

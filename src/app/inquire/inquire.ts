@@ -1,4 +1,5 @@
 import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
+import { type NoteRule, noteRule, type Verdict, whyNotNote } from '../../domain/decide/notes.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
 import { type OpenAccess, openAccess } from '../../domain/grant/reading.ts';
@@ -6,9 +7,9 @@ import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
-import { isSystemNamespace, matchesNamespace } from '../../domain/policy/policy.ts';
+import { isSystemNamespace, matchesNamespace, profileNamed } from '../../domain/policy/policy.ts';
 import { seenBy } from '../people/seen-by.ts';
-import { answering, personBehind } from '../people/who.ts';
+import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
 import type { Anew, Inspected, Offer } from '../ports/use-cases.ts';
 import { type View } from '../ports/view.ts';
@@ -38,6 +39,8 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
         description: p.description,
         scope: p.scope,
         rights: p.rights ?? null,
+        ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
+        ...(p.reason !== undefined && { reason: p.reason }),
         namespaces,
         defaultDuration: p.duration.default,
         maximumDuration: p.duration.maximum,
@@ -63,12 +66,31 @@ export async function workloads(
 /** Everything about one, as it is on record. @throws Refusal for who may not read it */
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
   const seen = await seenBy(world, slackId, id);
-  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster);
+  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster, world.clock.now());
   throw new Refusal(
     'readers',
-    `${id} is shown to its requester, to those who may decide on it or end it, and in the approvals channel.`,
+    `${id} is shown to its requester, to those who may decide on it or end it, and in the channel of its message.`,
     `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
   );
+}
+
+/** The same for who is about to approve it with this note. @throws Refusal also when the note is not taken */
+export async function consider(world: World, slackId: string, id: GrantId, note: string): Promise<View> {
+  const view = await status(world, slackId, id);
+  const name = view.grant.profile;
+  const profile = profileNamed(world.policies.current(), name);
+  // One that is needed and missing is asked for by the button.
+  const why = note === '' || profile === undefined ? null : whyNotNote(name, profile, 'approve', note);
+  if (why !== null) throw why;
+  return view;
+}
+
+/** How a note goes with a decision on this grant by the policy as it is now. */
+export async function noteOn(world: World, id: GrantId, verdict: Verdict): Promise<NoteRule> {
+  const grant = await world.store.get(id);
+  const profile = grant === null ? undefined : profileNamed(world.policies.current(), grant.profile);
+  // Whatever is decided without a note is refused then, with the reason.
+  return profile === undefined ? 'none' : noteRule(profile, verdict);
 }
 
 /** What this person may see of it; of a request that waits with its plan made anew, from the person, the policy and the cluster as they are now. */
@@ -76,7 +98,7 @@ export async function inspect(world: World, slackId: string, id: GrantId): Promi
   const read = await seenBy(world, slackId, id);
   if ('access' in read) return read;
   const { grant } = read;
-  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster);
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster, world.clock.now());
   return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
 }
 
@@ -103,13 +125,13 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
   const person = await personBehind(world, slackId);
   const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
   const waiting = await waitingFor(world, person);
-  const view = (grant: Grant) => viewOf(grant, policy, world.cluster);
+  const view = (grant: Grant) => viewOf(grant, policy, world.cluster, world.clock.now());
   return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
 }
 
 /** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */
 async function waitingFor(world: World, person: Person): Promise<{ grants: Grant[]; more: boolean }> {
-  const policy = world.policies.current();
+  const rules = rulesNow(world);
   const pending = new Map<GrantId, GrantSummary>();
   for await (const portion of world.store.summaries())
     for (const summary of portion) if (summary.state === 'pending') pending.set(summary.id, summary);
@@ -118,7 +140,7 @@ async function waitingFor(world: World, person: Person): Promise<{ grants: Grant
   let read = 0;
   for (; read < ids.length && grants.length < PAGE; read += PAGE)
     for (const grant of (await world.store.records(ids.slice(read, read + PAGE))).toSorted(newestFirst))
-      if (grant.state === 'pending' && (await answering(world, mayDecide(policy, grant, person), 'recently')).allowed)
+      if (grant.state === 'pending' && (await answering(world, mayDecide(rules, grant, person), 'recently')).allowed)
         grants.push(grant);
   return { grants, more: read < ids.length };
 }

@@ -1,19 +1,41 @@
-import { approvalsMissing, extensionDigest, roomToExtend } from '../../domain/decide/decide.ts';
+import type { Instant } from '../../domain/clocks.ts';
+import { extensionDigest, roomToExtend } from '../../domain/decide/decide.ts';
+import {
+  decidersNow,
+  type Progress,
+  progressOf,
+  untoldEscalations,
+  type Waiting,
+  waitingExtension,
+  waitingRequest,
+} from '../../domain/decide/steps.ts';
 import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
 import { shortDigest } from '../../domain/plan/plan.ts';
-import { type Policy, profileNamed } from '../../domain/policy/policy.ts';
+import { approvalOf, type Policy, type Profile, profileNamed, together } from '../../domain/policy/policy.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
-import type { View } from '../ports/view.ts';
+import type { StepView, View } from '../ports/view.ts';
 export function viewOf(
   grant: Grant,
   policy: Policy,
   cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
+  now: Instant,
+  naming: View['naming'] = new Map(),
 ): View {
   const profile = profileNamed(policy, grant.profile);
+  const waiting = grant.extension === null ? waitingRequest(grant) : waitingExtension(grant.extension);
+  const steps = profile === undefined ? [] : stepsOf(profile, waiting, now);
+  const needsNobody = grant.approvalsNeeded === 0 && grant.extension === null;
   return {
     grant,
-    approvers: profile?.approvers ?? null,
-    missing: approvalsMissing(grant),
+    approvers:
+      profile === undefined
+        ? null
+        : together(steps.filter(({ state }) => state === 'asked').map(({ people }) => people)),
+    steps: needsNobody ? [] : steps,
+    escalations: untoldEscalations(grant, profile, now),
+    missing: needsNobody ? 0 : steps.reduce((sum, { count, approvals }) => sum + count - approvals.length, 0),
+    naming,
+    selfApproval: profile?.selfApproval ?? false,
     objects: cluster.objectsOf(grant),
     commands:
       holdsAccess(grant.state) && grant.state !== 'ending' ? commandsFor(grant, cluster.workspacesNamespace) : [],
@@ -21,6 +43,25 @@ export function viewOf(
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
     extendable: profile === undefined ? 0 : roomToExtend(grant, profile),
   };
+}
+
+function stepsOf(profile: Profile, waiting: Waiting, now: Instant): StepView[] {
+  const approval = approvalOf(profile);
+  const { steps } = progressOf(approval, waiting);
+  return approval.steps.map(({ name, from, count }): StepView => {
+    const progress = steps.find(({ step }) => step.name === name);
+    const waived = waiting.waived.find((one) => one.name === name);
+    if (progress === undefined)
+      return { name, state: 'waived', people: from.people, count: 0, approvals: [], because: waived?.because ?? '' };
+    const { approvals } = progress;
+    const people = decidersNow(progress, now).map((list) => list.people);
+    return { name, state: stateOf(progress), people: together(people), count, approvals, because: '' };
+  });
+}
+
+function stateOf({ isComplete, askedAt }: Progress['steps'][number]): StepView['state'] {
+  if (askedAt === null) return 'waits';
+  return isComplete ? 'complete' : 'asked';
 }
 
 function closingOf(grant: Grant): string {

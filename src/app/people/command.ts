@@ -1,3 +1,4 @@
+import { canonical } from '../../domain/canonical.ts';
 import { Refusal, UnreadableMembers } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { kubernetesUser } from '../../domain/people/people.ts';
@@ -54,17 +55,18 @@ async function asTold(world: World, { by, id }: Command, refusal: Refusal): Prom
 /** The world for the length of one command or job. */
 export function readingOnce(world: World): World {
   const policy = world.policies.current();
-  const { directory } = world;
+  const { directory, onCall, tickets } = world;
   const remembered: Directory = {
     account: once(
-      (slackId) => directory.account(slackId),
-      (slackId) => slackId,
+      (slackId, freshness) => directory.account(slackId, freshness),
+      (slackId, freshness = 'now') => `${slackId} ${freshness}`,
     ),
     everyone: () => directory.everyone(),
     accountWith: once(
-      (email) => directory.accountWith(email),
-      (email) => email,
+      (email, freshness) => directory.accountWith(email, freshness),
+      (email, freshness = 'now') => `${email} ${freshness}`,
     ),
+    handle: (group) => directory.handle(group),
     members: once(
       (list, freshness) => directory.members(list, freshness),
       (list, freshness) => `${list} ${freshness}`,
@@ -74,6 +76,18 @@ export function readingOnce(world: World): World {
     ...world,
     policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
     directory: remembered,
+    tickets: {
+      judge: once(
+        (source, use) => tickets.judge(source, use),
+        (source, use) => canonical([source, use]),
+      ),
+    },
+    onCall: {
+      addresses: once(
+        (source, freshness) => onCall.addresses(source, freshness),
+        (source, freshness) => `${canonical(source)} ${freshness}`,
+      ),
+    },
   };
 }
 

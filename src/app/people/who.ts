@@ -1,4 +1,14 @@
-import { type Act, type Decided, decide, type Giving, type Parties, type Terms } from '../../domain/decide/decide.ts';
+import {
+  type Act,
+  type Approval,
+  type Decided,
+  decide,
+  type Giving,
+  type Parties,
+  type Reviewing,
+  type Rules,
+  type Terms,
+} from '../../domain/decide/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -6,6 +16,7 @@ import { type Answer, type Asking, identify, type Person, type Question } from '
 import { begun } from '../common/begun.ts';
 import type { Freshness } from '../ports/directory.ts';
 import type { World } from '../ports/world.ts';
+import { judgeTicket, onCallAmong } from './sources.ts';
 
 /** Who acts, who benefits, and whether they may, as Slack and the policy say now. */
 
@@ -55,16 +66,21 @@ export function requesterOf(world: World, grant: Grant): Promise<Person | Refusa
 
 type Allowed<T> = Extract<Decided<T>, { readonly allowed: true }>;
 
-/** Has it decided by the policy as it is now. @throws Refusal */
-export async function mustBeAllowed(world: World, act: Giving, parties: Parties): Promise<Allowed<Terms>>;
-export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>>;
-export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>> {
-  const rules = {
+/** What decisions are made by now. */
+export function rulesNow(world: World): Rules {
+  return {
     policy: world.policies.current(),
     closedNamespaces: world.cluster.closedNamespaces,
     now: world.clock.now(),
   };
-  const decided = await answering(world, decide(rules, act, parties));
+}
+
+/** Has it decided by the policy as it is now. @throws Refusal */
+export async function mustBeAllowed(world: World, act: Approval, parties: Parties): Promise<Allowed<Terms & Reviewing>>;
+export async function mustBeAllowed(world: World, act: Giving, parties: Parties): Promise<Allowed<Terms>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>>;
+export async function mustBeAllowed(world: World, act: Act, parties: Parties): Promise<Allowed<unknown>> {
+  const decided = await answering(world, decide(rulesNow(world), act, parties));
   if (!decided.allowed) throw decided.refusal;
   return decided;
 }
@@ -76,8 +92,13 @@ export async function answering<T>(world: World, asking: Asking<T>, freshness: F
   return step.value;
 }
 
-async function answerTo({ directory }: World, question: Question, freshness: Freshness): Promise<Answer> {
+async function answerTo(world: World, question: Question, freshness: Freshness): Promise<Answer> {
+  const { directory, store } = world;
+  if (question.about === 'approved')
+    return new Set(await store.approvedSince(question.person, question.profile, question.since));
   if (question.about === 'members') return directory.members(question.list, freshness);
+  if (question.about === 'ticket') return judgeTicket(world, question.requester, question.use);
+  if (question.about === 'onCall') return onCallAmong(world, question.source, question.slackId, freshness);
   const account = await directory.accountWith(question.email);
   if (account !== null && 'retryIn' in account) return account;
   return new Set(account !== null && question.leadsHere(account) ? [account.slackId] : []);

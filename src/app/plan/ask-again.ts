@@ -1,8 +1,11 @@
+import { approvalsAgain } from '../../domain/decide/decide.ts';
+import { Refusal } from '../../domain/errors.ts';
 import { become, type Grant } from '../../domain/grant/grant.ts';
 import { differencesOf } from '../../domain/plan/differences.ts';
 import { boundOf, digestOfPlan } from '../../domain/plan/plan.ts';
-import { job } from '../common/schedule.ts';
+import { job, scheduleEscalation } from '../common/schedule.ts';
 import { noting, tell } from '../common/telling.ts';
+import { answering, requesterOf, rulesNow } from '../people/who.ts';
 import type { World } from '../ports/world.ts';
 import { makePlanAnew } from './make-plan.ts';
 
@@ -20,7 +23,7 @@ export async function askAgainIfDifferent(
   if (digest === grant.digest) return { same: { ...grant, plan, pods: plan.pods } };
   const differences = differencesOf(boundOf(grant.plan), boundOf(plan));
   const now = world.clock.now();
-  const policy = world.policies.current();
+  const needed = await stepsAgain(world, grant);
   const asked = (current: Grant): Grant | null => {
     if (current.digest !== grant.digest) return null;
     const changed = {
@@ -34,7 +37,7 @@ export async function askAgainIfDifferent(
       decisions: current.decisions.map((d) => ({ ...d, digest: `void ${d.digest}` })),
       pods: plan.pods,
       // What the policy approved by itself is asked of people now: the condition was met by another plan.
-      approvalsNeeded: Math.max(1, policy.profiles[grant.profile]?.approvals ?? 1),
+      ...needed,
       remarks: ['The plan has changed since it was shown: asked again.', ...differences],
     };
     if (current.state === 'pending') return { ...current, ...changed };
@@ -50,6 +53,19 @@ export async function askAgainIfDifferent(
   const result = await world.store.change(grant.id, asked, said);
   if (result === null || !result.changed) return { asked: result?.grant ?? grant };
   await world.scheduler.schedule(job('timeout', grant.id), result.grant.pendingUntil);
+  await scheduleEscalation(world, result.grant);
   await tell(world, grant.id, 'message', 'asked-again');
   return { asked: result.grant };
+}
+
+/** The steps by which people are asked from now on, by the policy and the requester as they are now. */
+export async function stepsAgain(
+  world: World,
+  grant: Grant,
+): Promise<Required<Pick<Grant, 'approvalsNeeded' | 'waived' | 'askedAt'>>> {
+  const rules = rulesNow(world);
+  const requester = await requesterOf(world, grant);
+  const person = requester instanceof Refusal ? grant.requester : requester;
+  const { approvals, waived } = await answering(world, approvalsAgain(rules, grant, person));
+  return { approvalsNeeded: approvals, waived, askedAt: rules.now };
 }

@@ -13,6 +13,7 @@ import type {
   WorkspacePlan,
 } from '../../domain/plan/plan.ts';
 import type { Profile } from '../../domain/policy/policy.ts';
+import { beyond, type Resources } from '../../domain/quantity.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import { letsIntoPods, type Rule } from '../../domain/rights/rights.ts';
 import { describeTarget, type Target } from '../../domain/target.ts';
@@ -61,6 +62,7 @@ interface Scene {
   /** The pods that the target's selector selects: its own, and others of their owner. */
   readonly pods: readonly Pod[];
   readonly workspaces: string;
+  readonly mostResources: Resources | null;
   readonly unprobed: string | null;
 }
 
@@ -231,15 +233,34 @@ function sceneOf(wish: Wish, path: string, profile: Profile, survey: Survey, wor
     ...targetPods(cluster, wish.target, survey),
     ...cluster.pods.filter((pod) => pod.namespace === wish.target.namespace && kin.has(pod.name)),
   ];
-  const { unprobed } = survey;
-  return { wish, confinement: profile.network, path, name, workload, service, cluster, pods, workspaces, unprobed };
+  const { unprobed, mostResources } = survey;
+  return {
+    wish,
+    confinement: profile.network,
+    path,
+    name,
+    workload,
+    service,
+    cluster,
+    pods,
+    workspaces,
+    unprobed,
+    mostResources: mostResources ?? null,
+  };
 }
 
 /** A pod of the grant's own, which reaches the target and nothing else. */
 function workspace(scene: Scene): Proposal {
-  const { wish, confinement, path, workload, cluster, workspaces, unprobed } = scene;
+  const { wish, confinement, path, workload, cluster, workspaces, unprobed, mostResources } = scene;
   const { selector } = workload;
-  const { dns, strict } = confinement;
+  const { dns, strict, resources } = confinement;
+  const tooMuch = resources === undefined || mostResources === null ? [] : beyond(resources, mostResources);
+  if (tooMuch.length > 0)
+    throw new Refusal(
+      `${path}.resources`,
+      `Its workspace would have ${tooMuch.join('; ')}.`,
+      'Ask an administrator of Drawbridge for workspaces.maximum of the chart, or for less in the policy.',
+    );
   if (strict && unprobed !== null)
     throw new NotNow(
       'Kubernetes',
@@ -255,6 +276,7 @@ function workspace(scene: Scene): Proposal {
     mode: 'workspace',
     image: confinement.image ?? '',
     command: confinement.command ?? ['sleep', 'infinity'],
+    ...(resources && { resources }),
     ports,
     dns,
     selector,

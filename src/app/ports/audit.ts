@@ -20,6 +20,8 @@ export interface AuditEntry {
   readonly profile?: string;
   readonly target?: string;
   readonly requester?: string;
+  /** The key of the ticket that it was asked for with. */
+  readonly ticket?: string;
   readonly expiresAt?: string;
   readonly objects?: readonly string[];
   /** Milliseconds between due and confirmed, for endings. */

@@ -55,3 +55,5 @@ export interface Conditions {
 
 /** The need that messages to the approvers can be posted. */
 export const APPROVALS_CHANNEL = 'slack channel';
+/** The same of the channels that profiles have of their own. */
+export const OWN_CHANNELS = 'slack channels of profiles';

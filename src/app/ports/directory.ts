@@ -9,12 +9,14 @@ export interface Unreadable {
 }
 
 export interface Directory {
-  /** The account as Slack has it now; null when there is none. */
-  account(slackId: string): Promise<Account | null>;
+  /** The account as Slack has it now, or (`recently`) had it some minutes ago, for who is told; null when there is none. */
+  account(slackId: string, freshness?: Freshness): Promise<Account | null>;
   /** All accounts of this workspace, in portions, and no faster than Slack bears: it may take minutes. */
   everyone(): AsyncIterable<readonly Account[]>;
-  /** The one account of this workspace that has this e-mail address; null when there is none. */
-  accountWith(email: string): Promise<Account | null | Unreadable>;
+  /** The one account of this workspace that has this e-mail address; null when there is none. `freshness`: as of `account`. */
+  accountWith(email: string, freshness?: Freshness): Promise<Account | null | Unreadable>;
+  /** The handle of a user group, without its @: how people call it; null when there is none. It may be some minutes old. */
+  handle(group: string): Promise<string | null>;
   /** Slack ids of the members of a user group (S…) or channel (C…, G…). */
   members(list: string, freshness: Freshness): Promise<ReadonlySet<string> | Unreadable>;
 }

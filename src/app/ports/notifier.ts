@@ -1,5 +1,6 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { Entry } from '../../domain/people/people.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import type { View } from './view.ts';
 
@@ -8,6 +9,8 @@ export type News =
   | 'message' // post the approval message, or bring it up to date
   | 'unposted' // DM to the requester: the approval message can't be posted
   | 'reminder' // into the message's thread: still waiting
+  | 'step' // into the message's thread: the next step is asked
+  | 'escalated' // into the message's thread: more people may decide
   | 'asked-again' // into the message's thread: the plan differs now
   | 'granted' // DM to the requester: approved, with what to run
   | 'denied'
@@ -25,6 +28,8 @@ export type News =
 export interface Notifier {
   /** Delivers news; answers what must be remembered of it (where the message is). Idempotent for `message`. */
   deliver(view: View, news: News): Promise<Partial<Pick<Grant, 'message' | 'thread'>>>;
+  /** A direct message to somebody who may decide on what waits, with the entry of the policy that names them. */
+  ask(view: View, slackId: string, entry: Entry): Promise<void>;
   /** To every administrator: something is wrong that a person must act on. */
   alarm(policy: Policy, id: GrantId | null, text: string): Promise<void>;
 }

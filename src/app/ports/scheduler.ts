@@ -2,10 +2,16 @@ import type { Instant } from '../../domain/clocks.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { News } from './notifier.ts';
 
-/** Payloads carry ids only: what may be done is looked up when the job runs. `v` is the version of the format. */
+/**
+ * Payloads carry ids only: what may be done is looked up when the job runs. `v` is the version of the format: older versions leave a job of a newer
+ * one alone.
+ */
 export type Job =
   | { readonly v: 1; readonly kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind'; readonly id: GrantId }
-  | { readonly v: 1; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
+  | { readonly v: 2; readonly kind: 'escalate'; readonly id: GrantId }
+  | { readonly v: 1 | 2; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
+  /** A direct message to one person who may decide. */
+  | { readonly v: 1; readonly kind: 'ask'; readonly id: GrantId; readonly slackId: string }
   | { readonly v: 1; readonly kind: 'alarm'; readonly id: GrantId | null; readonly text: string };
 
 export interface Scheduler {

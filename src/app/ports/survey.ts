@@ -1,5 +1,6 @@
 import type { Instant } from '../../domain/clocks.ts';
 import type { LabelSelector, PortRef } from '../../domain/plan/confinement.ts';
+import type { Resources } from '../../domain/quantity.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
 import type { Target } from '../../domain/target.ts';
 import type { OtherPolicies } from '../../network/layer.ts';
@@ -52,6 +53,8 @@ export interface Survey {
     /** Other pods that the selector selects though they belong to something else. */
     readonly strangers: readonly string[];
   } | null;
+  /** The most that a workspace may be given in this cluster; left out: it is not limited. */
+  readonly mostResources?: Resources;
   /** The rules of the named role; null for inline rules. */
   readonly roleRules: readonly Rule[] | null;
   /** Namespaces, pods and policies: what reachability is computed from. Null where the profile opens and closes nothing and lets nobody into a pod. */

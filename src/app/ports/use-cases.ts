@@ -1,4 +1,5 @@
 import type { Ask } from '../../domain/decide/decide.ts';
+import type { NoteRule, Verdict } from '../../domain/decide/notes.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { Grant, MessageRef } from '../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../domain/grant/reading.ts';
@@ -13,6 +14,10 @@ export interface Offer {
   readonly scope: 'namespace' | 'workload';
   /** Its rights in words, of which a person may ask for fewer; null: it has none. */
   readonly rights: readonly Kit[] | null;
+  /** Whether a ticket must be named, and what its key looks like; left out: it takes none. */
+  readonly ticket?: { readonly need: 'required' | 'optional'; readonly pattern: string };
+  /** What it asks of a reason: characters at least, and what a good one says. */
+  readonly reason?: { readonly min?: number | undefined; readonly template?: string | undefined };
   /** Existing namespaces that the profile covers, sorted. */
   readonly namespaces: readonly string[];
   /** Seconds. */
@@ -30,6 +35,16 @@ export interface Proposal {
   readonly missed: string | null;
   /** Short digest of what is shown, to ask for just that. */
   readonly digest: string;
+  /** The same, where this person has asked for it already: a request is answered with it. */
+  readonly asked?: View;
+}
+
+/** What came of a request. */
+export interface Requested extends View {
+  /** The one condition without which the policy itself would have approved it, as a sentence; null where a preview has said it. */
+  readonly missed: string | null;
+  /** It was asked for before and waits or is open: nothing new was requested. */
+  readonly isAgain: boolean;
 }
 
 /** What approving a request that waits would give now. */
@@ -62,23 +77,27 @@ export interface UseCases {
   workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
   preview(slackId: string, ask: Ask): Promise<Proposal>;
-  /** Makes a request; it is pending, or approved by the policy itself. */
-  request(slackId: string, ask: Ask): Promise<View>;
+  /** Makes a request; it is pending, or approved by the policy itself. Where the same waits or is open, that one is answered. */
+  request(slackId: string, ask: Ask): Promise<Requested>;
   /** The same for what was shown, by the proposal's digest; where it would be another now, requests nothing and answers that one. */
   requestAsShown(
     slackId: string,
     ask: Ask,
     digest: string,
-  ): Promise<{ readonly requested: View } | { readonly changed: Proposal }>;
+  ): Promise<{ readonly requested: Requested } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
-  review(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  review(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
-  reviewExtension(slackId: string, id: GrantId, verdict: 'approve' | 'deny', note: string, seen: Seen): Promise<View>;
+  reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
   /** Ends a grant, or calls a request back. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
+  /** How a note goes with this decision by the policy as it is now; `none` also where there is nothing to decide on. */
+  noteOn(id: GrantId, verdict: Verdict): Promise<NoteRule>;
+  /** What somebody is about to approve with this note: see `status`. A note that is not taken is refused. */
+  consider(slackId: string, id: GrantId, note: string): Promise<View>;
   /** Everything about one, as it is on record, for who may read it. */
   status(slackId: string, id: GrantId): Promise<View>;
   /** What this person may see of it now. */

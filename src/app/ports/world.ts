@@ -7,8 +7,10 @@ import type { Directory } from './directory.ts';
 import type { GrantStore } from './grant-store.ts';
 import type { Locks } from './locks.ts';
 import type { Notifier } from './notifier.ts';
+import type { OnCall } from './on-call.ts';
 import type { PolicySource } from './policy-source.ts';
 import type { Scheduler } from './scheduler.ts';
+import type { Tickets } from './tickets.ts';
 
 /** The world as the app sees it, in domain words: adapters implement these ports, and every method may throw `Unavailable`. */
 export interface World {
@@ -19,6 +21,8 @@ export interface World {
   readonly scheduler: Scheduler;
   readonly notifier: Notifier;
   readonly directory: Directory;
+  readonly onCall: OnCall;
+  readonly tickets: Tickets;
   readonly audit: Audit;
   readonly cluster: ClusterAccess;
   readonly alarms: Alarms;

@@ -2,7 +2,7 @@ import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { isolatingFaults } from '../common/faults.ts';
-import { job, scheduleEnd, warningAt } from '../common/schedule.ts';
+import { job, scheduleEnd, scheduleEscalation, warningAt } from '../common/schedule.ts';
 import { alarm, note, noting, tell } from '../common/telling.ts';
 import { approveByPolicy, isLeftToPolicy } from '../decide/approve-by-policy.ts';
 import { beginEnding, dismantle, endIfBroken } from '../grant/end.ts';
@@ -275,6 +275,7 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
   switch (grant.state) {
     case 'pending':
       await scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
+      await scheduleEscalation(world, grant);
       if (grant.message === null) await tell(world, grant.id, 'message');
       if (isLeftToPolicy(grant, now)) await approveByPolicy(world, grant);
       return;
@@ -286,6 +287,7 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
     case 'active':
       await scheduleEnd(world, grant);
       if ((grant.expiresAt ?? 0) <= now) return;
+      await scheduleEscalation(world, grant);
       // No access without its guard, its lease, or anything else that belongs to it. The list may be older than the record: a second look.
       if (isIncomplete(world, grant, objects) && (await endIfBroken(world, grant))) return;
       if (objects.some((object) => object.sealed && object.expiresAt !== null && object.expiresAt !== grant.expiresAt))

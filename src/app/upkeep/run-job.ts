@@ -1,15 +1,19 @@
+import { nextEscalation, untoldEscalations } from '../../domain/decide/steps.ts';
 import { Undeliverable } from '../../domain/errors.ts';
 import { become, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import { channelOf, profileNamed } from '../../domain/policy/policy.ts';
 import { job, unschedule, warningAt } from '../common/schedule.ts';
 import { alarm, noting, tell, tellEnd } from '../common/telling.ts';
 import { applyGrant } from '../grant/apply.ts';
 import { revokeGrant } from '../grant/end.ts';
+import { namingOf, peopleToAsk, stillAsked } from '../inquire/asked.ts';
 import { viewOf } from '../inquire/view.ts';
 import { readingOnce } from '../people/command.ts';
-import { APPROVALS_CHANNEL } from '../ports/conditions.ts';
+import { APPROVALS_CHANNEL, OWN_CHANNELS } from '../ports/conditions.ts';
 import type { News } from '../ports/notifier.ts';
 import type { Job } from '../ports/scheduler.ts';
+import type { View } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
 
 /** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
@@ -25,8 +29,12 @@ export async function runJob(world: World, due: Job): Promise<void> {
       return warn(world, due.id);
     case 'remind':
       return remind(world, due.id);
+    case 'escalate':
+      return escalate(world, due.id);
     case 'tell':
       return deliver(world, due.id, due.news);
+    case 'ask':
+      return ask(readingOnce(world), due.id, due.slackId);
     case 'alarm':
       return world.notifier.alarm(world.policies.current(), due.id, due.text);
   }
@@ -63,21 +71,36 @@ async function remind(world: World, id: GrantId): Promise<void> {
   if (grant?.state === 'pending') await tell(world, id, 'reminder');
 }
 
+/** Who may decide is judged by the time at each click; here it is only told. */
+async function escalate(world: World, id: GrantId): Promise<void> {
+  const grant = await world.store.get(id);
+  if (grant === null) return;
+  const profile = profileNamed(world.policies.current(), grant.profile);
+  const now = world.clock.now();
+  if (untoldEscalations(grant, profile, now).length > 0) await tell(world, id, 'escalated');
+  const next = nextEscalation(grant, profile, now);
+  if (next !== null) await world.scheduler.schedule(job('escalate', id), next);
+}
+
 /** News that tells of the end. */
 const OF_THE_END: ReadonlySet<News> = new Set(['denied', 'cancelled', 'timed-out', 'ended']);
 /** News with which the message of the request is written anew. */
 const IN_THE_MESSAGE: ReadonlySet<News> = new Set([
   'message',
   'reminder',
+  'step',
+  'escalated',
   'asked-again',
   'extension',
   'extension-answer',
 ]);
 
 /** What the message of a request shows. */
-const shown = ({ state, digest, decisions, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
-  JSON.stringify([state, digest, decisions, extension, extensionDenied, expiresAt, remarks]);
+const shown = ({ state, digest, decisions, waived, extension, extensionDenied, expiresAt, remarks }: Grant): string =>
+  JSON.stringify([state, digest, decisions, waived, extension, extensionDenied, expiresAt, remarks]);
 
+/** As many as a policy can have of one request. */
+const MOST_ESCALATIONS = 50;
 /** Seconds. */
 const A_DAY = 86_400;
 
@@ -86,11 +109,13 @@ async function undelivered(world: World, grant: Grant, error: unknown): Promise<
   if (!(error instanceof Undeliverable)) throw error;
   // Somebody has archived the channel, or removed the bot from it.
   world.conditions.doubt(APPROVALS_CHANNEL);
+  world.conditions.doubt(OWN_CHANNELS);
+  const { path } = channelOf(world.policies.current(), grant.profile);
   await alarm(
     world,
     `undeliverable ${error.channel} ${error.word}`,
     grant.id,
-    `The message of request ${grant.id} can't be posted in ${error.channel}: Slack says ${error.word}. Mend that, or name another channel in approvals.channel of the policy; until then approvers are not asked.`,
+    `The message of request ${grant.id} can't be posted in ${error.channel}: Slack says ${error.word}. Mend that, or name another channel in ${path} of the policy; until then approvers are not asked.`,
   );
   // The message is tried again with each look at what waits.
   if (grant.state === 'pending' && grant.message === null)
@@ -102,6 +127,44 @@ async function undelivered(world: World, grant: Grant, error: unknown): Promise<
   return {};
 }
 
+/** News that names those who may decide. */
+const NAMES_APPROVERS: ReadonlySet<News> = new Set(['message', 'reminder', 'asked-again', 'extension']);
+const isWaiting = ({ state, extension }: Grant): boolean =>
+  state === 'pending' || (state === 'active' && extension !== null);
+
+/** What is told, with those who may decide looked up where it names them. */
+async function viewed(world: World, grant: Grant, news: News): Promise<View> {
+  const naming = isWaiting(grant) && NAMES_APPROVERS.has(news) ? await namingOf(world, grant) : undefined;
+  return viewOf(grant, world.policies.current(), world.cluster, world.clock.now(), naming);
+}
+
+/** News by which more people may come to be asked. */
+const ASKS: ReadonlySet<News> = new Set(['message', 'step', 'escalated']);
+/** Seconds; nobody waits longer. */
+const A_MONTH = 30 * A_DAY;
+
+/** Has direct messages written to those who are to have one, each once. */
+async function askDirectly(world: World, grant: Grant): Promise<void> {
+  for (const { slackId } of await peopleToAsk(world, grant))
+    await world.scheduler.scheduleOnce(
+      { v: 1, kind: 'ask', id: grant.id, slackId },
+      `ask ${grant.id} ${slackId}`,
+      A_MONTH,
+    );
+}
+
+/** One such message, unless there is nothing to decide on for this person any more. */
+async function ask(world: World, id: GrantId, slackId: string): Promise<void> {
+  const grant = await world.store.get(id);
+  const asked = grant === null ? null : await stillAsked(world, grant, slackId);
+  if (grant === null || asked === null) return;
+  await world.notifier.ask(
+    viewOf(grant, world.policies.current(), world.cluster, world.clock.now()),
+    slackId,
+    asked.entry,
+  );
+}
+
 /** The notifier leaves out what is no longer true of the grant as it is now. */
 async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const grant = await world.store.get(id);
@@ -110,14 +173,21 @@ async function deliver(world: World, id: GrantId, news: News): Promise<void> {
   const end = hasEnded(grant.state) && OF_THE_END.has(news);
   // The jobs that tell may run again after a fault; people are told once.
   if ((end && grant.endTold) || (news === 'granted' && grant.thread !== null)) return;
-  const learnt = await world.notifier
-    .deliver(viewOf(grant, world.policies.current(), world.cluster), news)
-    .catch((error: unknown) => undelivered(world, grant, error));
-  const change = { ...learnt, ...(end ? { endTold: true } : {}) };
+  const reading = readingOnce(world);
+  const view = await viewed(reading, grant, news);
+  const escalated = news === 'escalated' ? view.escalations.map(({ key }) => key) : [];
+  if (news === 'escalated' && escalated.length === 0) return;
+  const learnt = await world.notifier.deliver(view, news).catch((error: unknown) => undelivered(world, grant, error));
+  const change = {
+    ...learnt,
+    ...(end && { endTold: true }),
+    ...(escalated.length > 0 && { escalated: [...(grant.escalated ?? []), ...escalated].slice(-MOST_ESCALATIONS) }),
+  };
   const result =
     Object.keys(change).length > 0 ? await world.store.change(id, (current) => ({ ...current, ...change })) : null;
   if (!IN_THE_MESSAGE.has(news)) return;
   const now = result?.grant ?? (await world.store.get(id));
+  if (ASKS.has(news) && now !== null) await askDirectly(reading, now);
   // A newer state may have been shown while this one was on its way, or by a worker that died with it on its way: the last word is the newest.
   const late = news !== 'message' && hasEnded(grant.state);
   if (now !== null && (late || shown(now) !== shown(grant))) await tell(world, id, 'message');

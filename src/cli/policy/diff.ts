@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { changesOfPolicy, type Effect, type PolicyChange } from '../../domain/policy/changes.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
-import { isJson, OUTPUT, printJson } from './output.ts';
+import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
 
 const TITLES: Readonly<Record<Effect, string>> = {
   weaker: 'Weaker: somebody gains, or a decision takes less',
@@ -19,7 +19,7 @@ Compares what two policies mean. Who is in a Slack group or channel, and what a 
   --markdown        for the text of a pull request
   -o json           {"version": 1, "changes": [{"where", "effect": "weaker" | "unclear" | "stricter", "words"}]}
 
-Exit code: 0 nothing is weaker or unclear, 1 something is, or a policy is bad, 2 wrong arguments.
+Exit code: 0 nothing is weaker or unclear, 1 something is, 2 wrong arguments, or a policy that can't be read or is bad.
 
 Example: npm run policy -- diff policy.yaml policy.new.yaml`,
 
@@ -39,8 +39,12 @@ Example: npm run policy -- diff policy.yaml policy.new.yaml`,
       throw new UsageError('expected two policy files');
     const asJson = isJson(values.output);
     const [old, now] = await Promise.all([loadPolicy(oldFile), loadPolicy(newFile)]);
-    for (const result of [old, now]) if (!result.ok) for (const problem of result.problems) out.complain(problem);
-    if (!old.ok || !now.ok) return 1;
+    if (!old.ok || !now.ok)
+      return unanswered(
+        out,
+        asJson,
+        [old, now].flatMap((result) => (result.ok ? [] : result.problems)),
+      );
     const changes = changesOfPolicy(old.policy, now.policy);
     if (asJson) printJson(out, { changes });
     else out.print(described(changes, values.markdown));
@@ -56,7 +60,7 @@ function described(changes: readonly PolicyChange[], markdown: boolean): string 
   return (Object.keys(TITLES) as Effect[])
     .map((effect) => ({ effect, found: changes.filter((change) => change.effect === effect) }))
     .filter(({ found }) => found.length > 0)
-    .map(({ effect, found }) => [title(TITLES[effect]), ...found.map(line)].join('\n'))
+    .map(({ effect, found }) => [title(TITLES[effect]), ...bounded(found.map(line))].join('\n'))
     .join('\n\n');
 }
 

@@ -2,9 +2,12 @@ import { parseArgs } from 'node:util';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { allowedBy, concluded, deniedBy, type Person, ruleOf } from '../../domain/people/people.ts';
+import { describeConditions, describeOnCall, describePeople } from '../../domain/policy/conditions-in-words.ts';
 import {
+  approvalOf,
   automaticEntries,
   describeDurations,
+  describeLimits,
   describeRights,
   type Policy,
   type Principals,
@@ -15,20 +18,27 @@ import {
 import { describeRule } from '../../domain/rights/coverage.ts';
 import { describeKit, rulesOfKits } from '../../domain/rights/kits.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
-import { membersAmong, personNamed } from './person.ts';
+import { describeNetwork, forPrograms } from './gives.ts';
+import { isJson, OUTPUT, printJson, unanswered } from './output.ts';
+import { MEMBERSHIP, membersAmong, personNamed } from './person.ts';
 
 export const explain: Subcommand = {
   summary: 'says what profiles give, and what a person may ask for and approve, by which rule',
-  help: `Usage: npm run policy -- explain FILE [--person WHO [--member-of ID]...] [--profile NAME]
+  help: `Usage: npm run policy -- explain FILE [--person WHO [--member-of ID]...] [--profile NAME] [-o json]
 
 Without a person: what each profile gives, rule by rule, to whom, and who decides.
 
   --person WHO      an e-mail address (taken as confirmed) or a Slack member id
-  --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in; may be repeated.
-                    Slack is not asked: what hangs on another group or channel is said as "only as a member of"
+  --member-of ID    a Slack user group (S...) or channel (C..., G...) that the person is in, or oncall:NAME, a source by which the
+                    person is on call; may be repeated. Neither Slack nor sources are asked: what hangs on another is said as
+                    "only as a member of"
   --profile NAME    only this profile
+  -o json           {"version": 1, "profiles": [{"name", "lines": [...], ...}]}: the lines as they are printed, and without
+                    a person the profile with all its defaults and the rules that it gives (durations in seconds); with one
+                    "user", "groups" and "administrator", and for each profile whether "something" of it is theirs
 
-Exit code: 0 the person may ask for or approve something of it (or none was named), 1 nothing or a bad policy, 2 wrong arguments.
+Exit code: 0 the person may ask for or approve something of it (or none was named), 1 nothing, 2 wrong arguments, or a policy
+that can't be read or is bad.
 
 Example: npm run policy -- explain policy.example.yaml --person ada@example.test --member-of S0SRE00001`,
 
@@ -38,6 +48,7 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
         args: [...args],
         allowPositionals: true,
         options: {
+          ...OUTPUT,
           person: { type: 'string' },
           profile: { type: 'string' },
           'member-of': { type: 'string', multiple: true, default: [] },
@@ -49,14 +60,12 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     if (values.person === undefined && values['member-of'].length > 0)
       throw new UsageError('expected --person with an e-mail address or a Slack member id');
     for (const id of values['member-of'])
-      if (!/^[SCG][A-Z0-9]+$/.test(id))
-        throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G`);
+      if (!MEMBERSHIP.test(id))
+        throw new UsageError(`--member-of ${id}: expected an id that begins with S, C or G, or oncall:NAME`);
 
+    const asJson = isJson(values.output);
     const result = await loadPolicy(file);
-    if (!result.ok) {
-      for (const problem of result.problems) out.complain(problem);
-      return 1;
-    }
+    if (!result.ok) return unanswered(out, asJson, result.problems);
     const { policy } = result;
     if (values.profile !== undefined && !Object.hasOwn(policy.profiles, values.profile))
       throw new UsageError(
@@ -65,62 +74,82 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
     if (values.person === undefined) {
       const told = Object.entries(policy.profiles)
         .filter(([name]) => values.profile === undefined || name === values.profile)
-        .map(([name, profile]) => describeProfile(policy, name, profile).join('\n'));
-      out.print(told.join('\n\n'));
+        .map(([name, profile]) => ({
+          name,
+          profile,
+          lines: [...describeProfile(policy, name, profile), ...describeNetwork(profile)],
+        }));
+      if (asJson)
+        printJson(out, {
+          profiles: told.map(({ name, profile, lines }) => ({ name, ...forPrograms(profile), lines })),
+        });
+      else out.print(told.map(({ lines }) => lines.join('\n')).join('\n\n'));
       return 0;
     }
     const person = personNamed(policy, values.person);
     if (person === null) {
       const domains = policy.identity.emailDomains;
       const accepted = domains === undefined ? '' : ` Addresses of these domains are accepted: ${domains.join(', ')}.`;
-      out.print(
-        `${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.${accepted}`,
-      );
+      const words = `${values.person} leads to no single Kubernetes user (identity): may neither ask nor decide.${accepted}`;
+      if (asJson) printJson(out, { user: null, lines: [words], profiles: [] });
+      else out.print(words);
       return 1;
     }
-    out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);
     const known = new Set(values['member-of']);
     const admin = standing(policy.administrators, person, known);
-    if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
-
-    let something = false;
-    for (const [name, profile] of Object.entries(policy.profiles)) {
-      if (values.profile !== undefined && name !== values.profile) continue;
-      const told = tell(policy, name, profile, person, known);
-      something ||= told.something;
-      out.print('');
-      for (const line of told.lines) out.print(line);
+    const told = Object.entries(policy.profiles)
+      .filter(([name]) => values.profile === undefined || name === values.profile)
+      .map(([name, profile]) => ({ name, ...tell(policy, name, profile, person, known) }));
+    if (asJson) {
+      const { user, groups } = person;
+      printJson(out, { user, groups, administrator: admin.verdict, profiles: told });
+    } else {
+      out.print(`${values.person} is the Kubernetes user ${person.user}${inGroups(person)}`);
+      if (admin.verdict !== 'no') out.print(`administrator: ${admin.words}`);
+      for (const { lines } of told) for (const line of ['', ...lines]) out.print(line);
     }
-    return something ? 0 : 1;
+    return told.some(({ something }) => something) ? 0 : 1;
   },
 };
 
 /** What a profile gives, rule by rule, to whom, and who decides. */
 function describeProfile(policy: Policy, name: string, profile: Profile): string[] {
-  const { approvals, approvers, deny, requesters, rights } = profile;
+  const { deny, requesters, rights } = profile;
   const kits = (rights ?? []).flatMap((kit) => [
     `  ${kit}: ${describeKit(kit)}`,
     ...rulesOfKits([kit], null).map((rule) => `    ${describeRule(rule)}`),
   ]);
-  const denied = describePrincipals(deny);
+  const denied = describePeople(deny);
   return [
     `${name}: ${describeRights(profile)}; ${profile.scope === 'workload' ? 'one workload' : 'a whole namespace'}; namespaces ${profile.namespaces.join(', ')}`,
     ...kits,
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
-    `  may ask: ${describePrincipals(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
-    `  approvals needed: ${approvals}, by ${describePrincipals(approvers)}`,
+    ...(profile.ticket === 'none' ? [] : [`  a ticket is ${profile.ticket}`]),
+    ...limitLines(profile).map((line) => `  ${line}`),
+    `  may ask: ${describePeople(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
+    ...describeSteps(profile).map((line) => `  ${line}`),
     ...automaticEntries(profile).map(({ when }) => {
-      const who = when.members === undefined ? 'everybody who may ask' : describePrincipals(when.members);
+      const who = when.members === undefined ? 'everybody who may ask' : describePeople(when.members);
       return `  without a person: ${describeCondition(profile, when)}, to ${who}`;
     }),
   ];
 }
 
-const describeCondition = (profile: Profile, { maximum, namespaces, hours }: When): string => {
+function limitLines(profile: Profile): string[] {
+  const limits = describeLimits(profile);
+  return limits.length === 0 ? [] : [`limits: ${limits.join(', ')}`];
+}
+
+const describeCondition = (profile: Profile, { members: _members, namespaces, ...when }: When): string => {
+  const { maximum = profile.duration.maximum, hours, ...rest } = when;
   const where = namespaces === undefined ? '' : ` in ${namespaces.join(', ')}`;
-  const at = hours === undefined ? '' : `, ${hours}`;
-  return `up to ${formatDuration(maximum ?? profile.duration.maximum)}${where}${at}`;
+  const more = describeConditions(rest);
+  return [
+    `up to ${formatDuration(maximum)}${where}`,
+    ...(more === '' ? [] : [more]),
+    ...(hours === undefined ? [] : [hours]),
+  ].join(', ');
 };
 
 const inGroups = (person: Person) => (person.groups.length === 0 ? '' : `, in groups ${person.groups.join(', ')}`);
@@ -140,10 +169,41 @@ function standing(list: Principals, person: Person, known: ReadonlySet<string>):
     : { verdict: 'perhaps', words: `only as a member of ${others}` };
 }
 
+/** Which steps a person may approve; of the short form there is one. */
+function approving(profile: Profile, person: Person, known: ReadonlySet<string>): Standing {
+  const { steps } = approvalOf(profile);
+  const all = steps.flatMap(({ name, from, escalate }) =>
+    [{ ...from, after: 0 }, ...escalate].map(({ people, after }) => {
+      const { verdict, words } = standing(people, person, known);
+      const step =
+        profile.approvers === undefined ? `step ${name}${after > 0 ? ` after ${formatDuration(after)}` : ''}: ` : '';
+      return { verdict, words: `${step}${words}` };
+    }),
+  );
+  const some = all.filter(({ verdict }) => verdict !== 'no');
+  const verdict = some.find((one) => one.verdict === 'yes')?.verdict ?? some[0]?.verdict ?? 'no';
+  return { verdict, words: some.map(({ words }) => words).join('; ') || 'no' };
+}
+
+/** Who decides, a line a step. */
+function describeSteps(profile: Profile): string[] {
+  const { order, steps } = approvalOf(profile);
+  if (profile.approvers !== undefined)
+    return steps.map(({ count, from }) => `approvals needed: ${count}, by ${describePeople(from.people)}`);
+  return [
+    `approvals needed: ${order === 'sequence' ? 'one step after the other' : 'all steps at once'}, each person for one step`,
+    ...steps.flatMap(({ name, count, from, unless, escalate }) => [
+      `  ${name}: ${count}, by ${describePeople(from.people)}${unless === null ? '' : `; not needed ${describeConditions(unless.when)}`}`,
+      ...escalate.map(({ after, people }) => `    after ${formatDuration(after)} also by ${describePeople(people)}`),
+    ]),
+  ];
+}
+
 function describeOthers(list: Principals, known: ReadonlySet<string>): string {
   return [
     ...list.groups.filter((id) => !known.has(id)).map((id) => `group ${id}`),
     ...list.channels.filter((id) => !known.has(id)).map((id) => `channel ${id}`),
+    ...(list.oncall ?? []).filter((name) => !known.has(`oncall:${name}`)).map(describeOnCall),
   ].join(' or ');
 }
 
@@ -159,7 +219,7 @@ function tell(
   const lines = [`${name}: ${describeRights(profile)}; namespaces ${profile.namespaces.join(', ')}`];
   if (denied.is === 'named') return { lines: [...lines, `  denied: ${ruleOf(denied.entry)}`], something: false };
   const asks = standing(profile.requesters, person, known);
-  const approves = standing(profile.approvers, person, known);
+  const approves = approving(profile, person, known);
   lines.push(`  may ask: ${asks.words}`);
   if (asks.verdict !== 'no') {
     const target =
@@ -168,7 +228,8 @@ function tell(
     lines.push(
       `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     );
-    lines.push(`    approvals needed: ${profile.approvals}, by ${describePrincipals(profile.approvers)}`);
+    lines.push(...limitLines(profile).map((line) => `    ${line}`));
+    lines.push(...describeSteps(profile).map((line) => `    ${line}`));
     if (profile.automatic !== undefined)
       lines.push(`    without a person: ${describeAutomatic(profile, person, known)}`);
   }
@@ -189,8 +250,4 @@ function describeAutomatic(profile: Profile, person: Person, known: ReadonlySet<
       return `${describeCondition(profile, when)}, ${who}`;
     })
     .join('; or ');
-}
-
-function describePrincipals({ users, groups, channels }: Principals): string {
-  return [...users, ...groups.map((id) => `group ${id}`), ...channels.map((id) => `channel ${id}`)].join(', ');
 }

@@ -78,7 +78,10 @@ export function findEnd(text: string, side: 'from' | 'to', dialled: DialledPort,
   const live = found.filter(isLive);
   // An ended pod alone is answered for: it has no traffic.
   const pods = live.length > 0 ? live : found;
-  if (pods.length === 0) return bad(`--${side} ${text}: ${missing(namespace, name, third !== undefined, world)}`);
+  if (pods.length === 0)
+    return bad(
+      `--${side} ${text}: ${missing(namespace, name, third === undefined ? null : { kind, typed: second }, world)}`,
+    );
   return { ok: true, stops: pods.map((pod) => ({ end: pod, port: dialled.port })), notes: [] };
 }
 
@@ -162,13 +165,26 @@ function hint(candidates: readonly string[], word: string): string {
   return near === null ? '' : `, did you mean ${near}?`;
 }
 
-function missing(namespace: string, name: string, hasKind: boolean, world: ClusterSnapshot): string {
+/** @param workload null: a pod was named; else its kind, and the word for it that was typed */
+function missing(
+  namespace: string,
+  name: string,
+  workload: { readonly kind: string; readonly typed: string } | null,
+  world: ClusterSnapshot,
+): string {
   const namespaces = world.namespaces.map((one) => one.name);
   if (!namespaces.includes(namespace)) return `no namespace ${namespace}${hint(namespaces, namespace)}`;
   const pods = world.pods.filter((pod) => pod.namespace === namespace);
   const workloads = [...new Set(pods.map(({ owner }) => `${namespace}/${owner.kind.toLowerCase()}/${owner.name}`))];
-  const what = hasKind ? 'no pods of such a workload' : 'no such pod';
+  const what = workload === null ? 'no such pod' : 'no pods of such a workload';
+  const isOfKind = ({ owner }: Pod) => owner.kind.toLowerCase() === workload?.kind.toLowerCase();
+  const sibling = nearest(
+    name,
+    pods.filter(isOfKind).map(({ owner }) => owner.name),
+  );
+  if (workload !== null && sibling !== null) return `${what}, did you mean ${namespace}/${workload.typed}/${sibling}?`;
   const twin = workloads.find((workload) => workload.endsWith(`/${name}`));
   if (twin !== undefined) return `${what}, did you mean ${twin}?`;
+  if (workload !== null) return what + hint(workloads, `${namespace}/${workload.kind.toLowerCase()}/${name}`);
   return what + hint([...workloads, ...pods.map(podText)], `${namespace}/${name}`);
 }

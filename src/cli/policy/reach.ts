@@ -4,17 +4,20 @@ import type { OutsidePeer, Pod, Protocol } from '../../network/types.ts';
 import { createJudge, type SideVerdict, type Verdict } from '../../network/verdict.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { loadWorld, WORLD_HELP, WORLD_OPTIONS, WORLD_REMARKS } from '../world/world.ts';
+import { isJson, OUTPUT, printJson } from './output.ts';
 import { type DialledPort, findEnd, podText, type Stop } from './reach-ends.ts';
 
 export const reach: Subcommand = {
   summary: 'says whether one connection is allowed, and by which policies',
-  help: `Usage: npm run policy -- reach --from END --to END --port PORT (-f PATH... | --kubeconfig FILE [--context NAME]) [-n NAMESPACE]...
+  help: `Usage: npm run policy -- reach --from END --to END --port PORT (-f PATH... | --kubeconfig FILE [--context NAME]) [-n NAMESPACE]... [-o json]
 
   --from END            who opens the connection: namespace/pod, namespace/kind/name for all pods of a workload
                         (deploy, sts, ds, rs, rc, job, cronjob), or an address or CIDR outside the cluster
   --to END              who takes it: the same, or namespace/svc/name for the pods behind a Service
   --port PORT           as dialled: 8080/TCP (UDP, SCTP; TCP when left out)
 ${WORLD_HELP}
+  -o json               {"version": 1, "allowed": true | false, "notes": [...], "pairs": [{"from", "to", "port", "allowed",
+                        "why": [...]}]}, every pair of pods
 
 ${WORLD_REMARKS}
 Exit code: 0 allowed (between all these pods), 1 not allowed, 2 wrong arguments, bad manifests or a cluster that can't
@@ -28,13 +31,20 @@ Examples:
     const { values } = usage(() =>
       parseArgs({
         args: [...args],
-        options: { ...WORLD_OPTIONS, from: { type: 'string' }, to: { type: 'string' }, port: { type: 'string' } },
+        options: {
+          ...WORLD_OPTIONS,
+          ...OUTPUT,
+          from: { type: 'string' },
+          to: { type: 'string' },
+          port: { type: 'string' },
+        },
       }),
     );
     const { from, to } = values;
     if (from === undefined || to === undefined || values.port === undefined)
       throw new UsageError('expected --from, --to and --port');
     const dialled = readPort(values.port);
+    const asJson = isJson(values.output);
     const loaded = await loadWorld(values);
     if (!loaded.ok) {
       for (const problem of loaded.problems) out.complain(problem);
@@ -57,8 +67,10 @@ Examples:
       return { sender, receiver, port, verdict: judge(sender, receiver, port, dialled.protocol) };
     });
     const notes = [...source.notes, ...destination.notes];
-    out.print(tell({ from, to, dialled, notes, judged }));
-    return judged.every(({ verdict }) => verdict.allowed) ? 0 : 1;
+    const allowed = judged.every(({ verdict }) => verdict.allowed);
+    if (asJson) printJson(out, { allowed, notes, pairs: judged.map(pairOf) });
+    else out.print(tell({ from, to, dialled, notes, judged }));
+    return allowed ? 0 : 1;
   },
 };
 
@@ -86,6 +98,14 @@ interface Judged {
   readonly port: number;
   readonly verdict: Verdict;
 }
+
+const pairOf = (one: Judged) => ({
+  from: nameOf(one.sender),
+  to: nameOf(one.receiver),
+  port: one.port,
+  allowed: one.verdict.allowed,
+  why: explain(one),
+});
 
 interface Told {
   readonly from: string;

@@ -6,10 +6,10 @@ import { parseCommand } from '../../adapters/slack/commands.ts';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';
-import type { Policy } from '../../domain/policy/policy.ts';
+import { LONGEST_REASON, type Policy } from '../../domain/policy/policy.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
-import { isJson, OUTPUT, printJson } from './output.ts';
-import { membersAmong, personNamed } from './person.ts';
+import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
+import { MEMBERSHIP, membersAmong, personNamed, ticketThatCounts } from './person.ts';
 
 /** What a request comes to: refused, asked of people, or approved by the policy itself. */
 const OUTCOMES = ['refused', 'people', 'automatic'] as const;
@@ -21,8 +21,9 @@ const casesSchema = z.strictObject({
         name: z.string().min(1),
         person: z.string().min(1),
         memberOf: z
-          .array(z.string().regex(/^[SCG][A-Z0-9]+$/, 'expected an id that begins with S, C or G'))
+          .array(z.string().regex(MEMBERSHIP, 'expected an id that begins with S, C or G, or oncall:NAME'))
           .default([]),
+        tickets: z.array(z.string().min(1)).default([]),
         // Without a target the first word of the reason would be taken for one.
         ask: z.string().regex(/^\s*\S+\s+\S/, 'expected <profile>[:<rights>] <target> [duration]'),
         at: z.iso.datetime({ offset: true }).default('1970-01-01T00:00:00Z'),
@@ -43,6 +44,9 @@ interface Outcome {
   readonly why: string;
 }
 
+/** A reason that no profile finds too short. */
+const longEnough = (reason: string): string => `${reason} `.padEnd(LONGEST_REASON, 'x');
+
 export const test: Subcommand = {
   summary: 'holds a policy against requests and the decisions that are expected of them',
   help: `Usage: npm run policy -- test POLICY CASES [-o json]
@@ -52,18 +56,19 @@ CASES is a YAML file:
   cases:
     - name: on call, a short look needs nobody
       person: ada@example.test          # or a Slack member id
-      memberOf: [S0ONCALL01]            # of the user groups and channels that the policy names; of no other
+      memberOf: [S0ONCALL01]            # of the user groups and channels that the policy names, and who is on call (oncall:NAME); of no other
+      tickets: [OPS-7]                  # tickets that count, which the reason names; may be left out
       ask: view staging 30m             # as after /jit request, without the reason
       at: 2026-11-30T09:00:00+01:00     # when, for conditions of hours; left out: 1970-01-01T00:00:00Z, a Thursday
       expect: automatic                 # or people, or refused
       approvals: 1                      # with people: how many; may be left out
       rule: profiles.view.automatic     # the beginning of the rule that decides; may be left out
 
-Neither Slack nor the cluster is asked: whether a workload exists is not known here.
+Neither Slack nor the cluster is asked: whether a workload exists is not known here, and nobody has had anything today.
 
   -o json           {"version": 1, "passed": N, "failed": [{"name", "problems": [...]}]}
 
-Exit code: 0 all as expected, 1 another decision, or a bad file, 2 wrong arguments.
+Exit code: 0 all as expected, 1 another decision, 2 wrong arguments, or a file that can't be read or is bad.
 
 Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
 
@@ -82,8 +87,7 @@ Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
     const loaded = await loadPolicy(policyFile);
     const cases = await readCases(casesFile);
     const problems = [...(loaded.ok ? [] : loaded.problems), ...('problems' in cases ? cases.problems : [])];
-    for (const problem of problems) out.complain(problem);
-    if (!loaded.ok || 'problems' in cases) return 1;
+    if (!loaded.ok || 'problems' in cases) return unanswered(out, asJson, problems);
 
     const judged = cases.cases.map((one) => ({
       name: one.name,
@@ -93,7 +97,7 @@ Example: npm run policy -- test policy.example.yaml policy.example.cases.yaml`,
     const passed = judged.length - failed.length;
     if (asJson) printJson(out, { passed, failed });
     else {
-      for (const one of failed) out.complain(`${one.name}: ${one.problems.join('; ')}`);
+      for (const line of bounded(failed.map((one) => `${one.name}: ${one.problems.join('; ')}`))) out.complain(line);
       out.print(`${casesFile}: ${passed} as expected, ${failed.length} not`);
     }
     return failed.length === 0 ? 0 : 1;
@@ -112,17 +116,18 @@ async function readCases(file: string): Promise<{ cases: readonly Case[] } | { p
   }
 }
 
-function outcomeOf(policy: Policy, { person: who, memberOf, ask, at }: Case): Outcome {
+function outcomeOf(policy: Policy, { person: who, memberOf, tickets, ask, at }: Case): Outcome {
   const refused = (rule: string, why: string): Outcome => ({ outcome: 'refused', approvals: 0, rule, why });
   const person = personNamed(policy, who);
   if (person === null) return refused('identity', `${who} leads to no single Kubernetes user.`);
-  const command = parseCommand(`request ${ask} tried by npm run policy`);
+  const command = parseCommand(`request ${ask} ${tickets.join(' ')} tried by npm run policy`);
   if (command.kind !== 'request')
     return refused('line', 'problem' in command ? command.problem : 'That is no request.');
   const rules = { policy, closedNamespaces: [], now: Date.parse(at) };
   const parties = { requester: person, actor: person };
-  const deciding = decide(rules, { kind: 'request', ask: command.ask }, parties);
-  const decided = concluded(deciding, membersAmong(new Set(memberOf), person));
+  const asked = { ...command.ask, reason: longEnough(command.ask.reason) };
+  const deciding = decide(rules, { kind: 'request', ask: asked }, parties);
+  const decided = concluded(deciding, membersAmong(new Set([...memberOf, ...tickets.map(ticketThatCounts)]), person));
   if (!decided.allowed) return refused(decided.refusal.rule, decided.refusal.message);
   const { approvals, rule } = decided;
   const outcome = approvals === 0 ? 'automatic' : 'people';

@@ -1,12 +1,10 @@
-import { KubeConfig } from '@kubernetes/client-node';
-import { ApiError, createApi } from '../../adapters/kubernetes/api.ts';
 import { readOtherPolicies } from '../../adapters/kubernetes/other-policies.ts';
 import { type ClusterSnapshot, readSnapshot } from '../../adapters/kubernetes/snapshot.ts';
-import { Unavailable } from '../../domain/errors.ts';
 import { layerNote } from '../../network/layer.ts';
 import { UsageError } from '../command.ts';
 import { readFiles } from './files.ts';
 import { worldFromManifests } from './from-manifests.ts';
+import { openCluster, unreadable } from './kubeconfig.ts';
 import { parseManifests } from './manifests.ts';
 
 /** The options (for `parseArgs`) that say of which cluster is spoken. */
@@ -79,30 +77,13 @@ async function worldOfCluster(
   context: string | undefined,
   namespaces: readonly string[],
 ): Promise<World> {
-  const config = new KubeConfig();
+  const opened = openCluster(kubeconfig, context);
+  if (!opened.ok) return opened;
+  const { api } = opened;
   try {
-    config.loadFromFile(kubeconfig);
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    return { ok: false, problems: [`${kubeconfig}: can't be read: ${why}`] };
-  }
-  if (context !== undefined) config.setCurrentContext(context);
-  if (config.getCurrentCluster() === null) {
-    const known = config.getContexts().map(({ name }) => name);
-    const problem = `${kubeconfig}: no cluster for context '${config.getCurrentContext()}', contexts are: ${known.join(', ') || 'none'}`;
-    return { ok: false, problems: [problem] };
-  }
-  try {
-    const api = createApi(config);
     const [world, others] = await Promise.all([readSnapshot(api, namespaces), readOtherPolicies(api)]);
     return { ok: true, world, notes: layerNote(others) };
   } catch (error) {
-    if (error instanceof ApiError || error instanceof Unavailable) return { ok: false, problems: [describe(error)] };
-    throw error;
+    return unreadable(error);
   }
-}
-
-function describe(error: Error): string {
-  const cause = error.cause instanceof Error ? ` (${error.cause.message})` : '';
-  return `the cluster can't be read: ${error.message}${cause}`;
 }

@@ -3,10 +3,10 @@ import { lackOfEnding, missingToWatch } from '../../adapters/kubernetes/reviews.
 import type { RedisClient } from '../../adapters/redis/connection.ts';
 import { lackOfRedis } from '../../adapters/redis/needs.ts';
 import type { SlackConnection } from '../../adapters/slack/connection.ts';
-import { lackOfChannel, lackOfLists, lackOfScopes } from '../../adapters/slack/needs.ts';
+import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../adapters/slack/needs.ts';
 import type { Alarms } from '../../app/ports/alarms.ts';
 import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
-import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need } from '../../app/ports/conditions.ts';
+import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need, OWN_CHANNELS } from '../../app/ports/conditions.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -125,6 +125,13 @@ export function needsOfSlack({ connection, policies, lackOfConnection }: OfSlack
       every: RARELY,
       again: 30_000,
       look: () => lackOfChannel(connection, policies.current().approvals.channel),
+    },
+    {
+      name: OWN_CHANNELS,
+      severity: 'degraded',
+      every: RARELY,
+      again: 30_000,
+      look: () => lackOfOwnChannels(connection, policies.current()),
     },
     {
       name: 'slack lists',

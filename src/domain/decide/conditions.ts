@@ -1,14 +1,19 @@
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
-import { isWithin, parseHours } from '../policy/hours.ts';
+import { isWithin, parseHours, startOfDay } from '../policy/hours.ts';
 import { matchesNamespace, type When } from '../policy/policy.ts';
+import type { Kit } from '../rights/kits.ts';
 
 /** What conditions are held against, beside the people. */
 export interface Circumstances {
   readonly namespace: string;
   /** Seconds; of an extension: the whole window. */
   readonly duration: number;
+  /** The rights in words that it gives; null: the profile gives a role or inline rules. */
+  readonly rights: readonly Kit[] | null;
   readonly now: Instant;
+  /** It is asked for with a ticket that counts. */
+  readonly ticket: boolean;
 }
 
 /** One condition of an entry: null where it holds or is not set, else why not, to whoever asked. */
@@ -30,9 +35,34 @@ const hours: Condition = ({ hours: text }, { now }) => {
   return parsed !== null && isWithin(parsed, now) ? null : `It would have been approved at once during ${text}.`;
 };
 
-const CONDITIONS = [maximum, namespaces, hours];
+const ticket: Condition = ({ ticket: isNeeded }, { ticket: isThere }) =>
+  isNeeded === undefined || isThere ? null : 'With a ticket it would have been approved at once.';
 
-/** Why the entry does not hold, one sentence a condition; `members` is left out, since it takes a look-up. Empty: all hold. */
+/** Members are judged elsewhere, and who is on call as one of them ({@link withMembers}); what is not such a member holds for nobody. */
+const oncall: Condition = ({ oncall: names, members }) =>
+  names === undefined || members !== undefined ? null : 'Who is on call is not judged here.';
+
+/** What is not in words can't be compared with words: it is never no more than they are. */
+const rights: Condition = ({ rights: most }, { rights: given }) =>
+  most === undefined || given?.every((kit) => most.includes(kit)) === true
+    ? null
+    : `With no more than ${most.join(', ')} it would have been approved at once.`;
+
+const CONDITIONS = [oncall, maximum, namespaces, rights, ticket, hours];
+
+/** Why the entry does not hold, one sentence a condition; `members` and `perDay` are left out, since they take a look-up. Empty: all hold. */
 export function missedConditions(when: When, circumstances: Circumstances): string[] {
   return CONDITIONS.flatMap((condition) => condition(when, circumstances) ?? []);
+}
+
+/** @param today how many of this profile the policy itself has approved for this person since {@link dayOf} began, this one not counted */
+export function missedPerDay({ perDay }: When, today: number): string | null {
+  return perDay === undefined || today < perDay
+    ? null
+    : `${perDay} a day are approved at once, and you have had ${today} today.`;
+}
+
+/** When the day began by which `perDay` counts: in the zone of the entry's hours, else in UTC. */
+export function dayOf({ hours: text }: When, now: Instant): Instant {
+  return startOfDay((text === undefined ? null : parseHours(text))?.zone ?? 'UTC', now);
 }

@@ -1,26 +1,44 @@
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
-import { Refusal, UnreadableMembers } from '../errors.ts';
-import { approvalsOf, type Decision, type Extension, type Grant, holdsAccess } from '../grant/grant.ts';
+import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
+import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
+import type { GrantId } from '../ids.ts';
 import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
   type AutomaticEntry,
+  approvalOf,
   automaticEntries,
+  decidersOf,
   describeDurations,
   isSystemNamespace,
+  kitsGiven,
+  LONGEST_REASON,
   matchesNamespace,
   type Policy,
   type Profile,
+  placeOf,
   profileNamed,
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
-import { missedConditions } from './conditions.ts';
-
-/** The longest reason that is taken: a message shows it whole. */
-export const LONGEST_REASON = 500;
+import { LONGEST_KEY, type Ticket } from '../ticket.ts';
+import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
+import type { Daily } from './limits.ts';
+import { whyNotNote } from './notes.ts';
+import {
+  approvalsOfSteps,
+  decidableBy,
+  progressOf,
+  type StepProgress,
+  type Waiting,
+  waitingExtension,
+  waitingRequest,
+  waivedSteps,
+  wouldCount,
+} from './steps.ts';
+import { isKeyOf, type JudgedTicket, keyInReason } from './ticket.ts';
 
 /** The names of namespaces and Services. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
 const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
@@ -33,6 +51,8 @@ export interface Ask {
   readonly rights?: readonly Kit[];
   readonly duration: number | null;
   readonly reason: string;
+  /** The key of a ticket, where it was given beside the reason; else the reason may name one. */
+  readonly ticketKey?: string;
 }
 
 /** What decisions are made by, beside the people. */
@@ -47,14 +67,16 @@ export interface Rules {
 export type Act = Giving | Denial | Ending;
 /** What gives access, or more of it. */
 export type Giving =
-  /** `isPreview`: it is to be shown only, with the condition that it just misses. */
-  | { readonly kind: 'request'; readonly ask: Ask; readonly isPreview?: boolean }
+  /** `saysNear`: whoever asks is told which condition it just misses. */
+  | { readonly kind: 'request'; readonly ask: Ask; readonly saysNear?: boolean }
   /** `seconds` null: the profile's default, cut to what is left of its maximum. */
   | { readonly kind: 'extend'; readonly grant: Grant; readonly seconds: number | null }
   | Approval
   | { readonly kind: 'apply'; readonly grant: Grant };
-export type Approval = { readonly kind: 'approve'; readonly of: Subject; readonly grant: Grant };
-export type Denial = { readonly kind: 'deny'; readonly of: Subject; readonly grant: Grant };
+/** `note`: what comes with it; left out: nothing does. */
+export type Approval = Review<'approve'>;
+export type Denial = Review<'deny'>;
+type Review<Kind> = { readonly kind: Kind; readonly of: Subject; readonly grant: Grant; readonly note?: string };
 export type Ending = { readonly kind: 'end'; readonly grant: Grant };
 export type Subject = 'request' | 'extension';
 
@@ -73,8 +95,20 @@ export interface Terms {
   readonly duration: number;
   /** How many people must approve; 0: a condition of the policy is met. */
   readonly approvals: number;
-  /** Of a preview: the one condition without which the policy itself would have approved it, as a sentence. */
+  /** The steps that are not needed. */
+  readonly waived: readonly WaivedStep[];
+  /** The ticket that it is asked for with, where the profile takes one. */
+  readonly ticket: Ticket | null;
+  /** Of a request: the one condition without which the policy itself would have approved it, as a sentence. */
   readonly missed: string | null;
+  /** Where the policy itself approves: what is to be counted in the step that makes it so; null: nothing. */
+  readonly counts: Daily | null;
+}
+
+/** What somebody may do who approves. */
+export interface Reviewing {
+  /** The names of the steps that this person may decide now, also of those whose turn has not come: each may be what the approval counts for. */
+  readonly steps: readonly string[];
 }
 
 /** A decision with the rule of the policy that made it. */
@@ -90,7 +124,13 @@ const refuse = (rule: string, reason: string, remedy = ''): No => ({
 /** Who is in a list can't be read, and that decides. `what`: what is therefore not known. */
 const unread = ({ word, id, path }: Entry, retryIn: number | null, what: string): No => ({
   allowed: false,
-  refusal: new UnreadableMembers(`${path} (${word}: ${id}, whose members can't be read now)`, id, retryIn, what),
+  refusal: new UnreadableMembers(
+    `${path} (${word}: ${id}, ${word === 'oncall' ? 'which' : 'whose members'} can't be read now)`,
+    id,
+    retryIn,
+    what,
+    word === 'oncall' ? 'oncall' : 'members',
+  ),
 });
 
 /** What only a person does. */
@@ -110,31 +150,45 @@ function firstRefusal(...checks: (() => Why)[]): Why {
  * The one entry for every decision: may this be done now? First whether the actor may act (explicit deny before all else), then whether the
  * requester would be given it by the policy as it is now (explicit deny first again): a stranger is not told what it says of somebody else.
  */
+export function decide(rules: Rules, act: Approval, parties: Parties): Asking<Decided<Terms & Reviewing>>;
 export function decide(rules: Rules, act: Giving, parties: Parties): Asking<Decided<Terms>>;
 export function decide(rules: Rules, act: Act, parties: Parties): Asking<Decided>;
 export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): Asking<Decided> {
   if (act.kind === 'end') return yield* decideEnd(rules.policy, act.grant, actor);
   const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
   if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
-  const may = yield* mayAct(rules.policy, act, actor, requester);
-  if (!may.allowed || act.kind === 'deny') return may;
+  const may = yield* mayAct(rules, act, actor, requester);
+  if (!may.allowed) return may;
+  const why = whyNotSo(rules.policy, act);
+  if (why !== null) return why;
+  if (act.kind === 'deny') return may;
   const given = yield* decideGift(rules, act, requester);
-  if (given.allowed) return act.kind === 'approve' ? { ...given, rule: may.rule } : given;
+  // Which steps are needed was found out with the actor, before which of them that person may decide.
+  if (given.allowed) return act.kind === 'approve' ? { ...given, ...may } : given;
   const isActor = !(requester instanceof Refusal) && requester.slackId === actor?.slackId;
   return isActor ? given : aboutRequester(given, act);
 }
 
+/** Why whoever may decide does not decide so. */
+function whyNotSo(policy: Policy, act: Act): Why {
+  if (act.kind !== 'approve' && act.kind !== 'deny') return null;
+  const { profile } = act.grant;
+  const refusal = whyNotNote(profile, policy.profiles[profile] as Profile, act.kind, act.note ?? '');
+  return refusal && { allowed: false, refusal };
+}
+
 function* mayAct(
-  policy: Policy,
+  rules: Pick<Rules, 'policy' | 'now'>,
   act: Exclude<Act, Ending>,
   actor: Person | null,
   requester: Person | Refusal,
 ): Asking<Decided> {
+  const { policy } = rules;
   if (act.kind === 'request' || act.kind === 'apply') return { allowed: true, rule: 'requester' };
   if (actor === null) return NOBODY;
   const why = yield* denied(policy, act.grant.profile, actor);
   if (why !== null) return why;
-  if (act.kind !== 'extend') return yield* mayReview(policy, act, actor, requester);
+  if (act.kind !== 'extend') return yield* mayReview(rules, act, actor, requester);
   return isSamePerson(actor, act.grant.requester)
     ? { allowed: true, rule: 'requester' }
     : refuse('extend', 'Only the requester asks for a longer window.', 'Ask for a grant of your own.');
@@ -148,11 +202,82 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   if (!asking.allowed) return asking;
   const profile = rules.policy.profiles[ask.profile] as Profile;
   const duration = ask.duration ?? profile.duration.default;
-  const why = whyNot(rules, profile, ask, duration);
+  const why = whyNot(rules, profile, ask, duration) ?? (act.kind === 'request' ? whyNotReason(profile, act.ask) : null);
   if (why !== null) return why;
+  const judged = yield* judgeTicketOf(rules.policy, profile, act, ask, duration, requester);
+  if (!judged.allowed) return judged;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
-    return yield* decideExtension(rules, profile, act, requester, asking.rule);
-  return yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule);
+    return yield* decideExtension(rules, profile, act, requester, asking.rule, judged.by);
+  const tooLong = whyNotSoLong(`profiles.${ask.profile}`, judged.by, endOfWindow(act, duration, rules.now), rules.now);
+  return tooLong ?? (yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule, judged.by));
+}
+
+/** When the window would end. What is applied a moment after it was approved does not fail by that moment. */
+function endOfWindow({ kind }: Giving, duration: number, now: Instant): Instant {
+  return now + duration * 1000 - (kind === 'apply' ? 60_000 : 0);
+}
+
+/** A ticket holds for so long, and so must the window. */
+function whyNotSoLong(path: string, by: JudgedTicket | null, end: Instant, now: Instant): Why {
+  if (by === null || by.until === null || end <= by.until) return null;
+  const left = Math.floor((by.until - now) / 1000);
+  return refuse(
+    `${path}.ticket`,
+    `${by.ticket.key} holds until ${new Date(by.until).toISOString().replace(/\.\d+Z$/, 'Z')}, and no window past that.`,
+    left > 0 ? `Ask for ${formatDuration(left)} at most.` : 'Name another ticket.',
+  );
+}
+
+/** The ticket of a request or grant, where the profile takes one, as its system judges it now. `by` null: there is none, and it need not be. */
+function* judgeTicketOf(
+  { tickets }: Policy,
+  profile: Profile,
+  act: Giving,
+  ask: Ask,
+  duration: number,
+  requester: Person,
+): Asking<Decided<{ readonly by: JudgedTicket | null }>> {
+  const rule = `profiles.${ask.profile}.ticket`;
+  const none = { allowed: true, rule, by: null } as const;
+  const given = act.kind === 'request' ? ask.ticketKey : act.grant.ticket?.key;
+  if (profile.ticket === 'none' || tickets === undefined)
+    return act.kind !== 'request' || given === undefined
+      ? none
+      : refuse(rule, `Profile '${ask.profile}' takes no ticket.`, 'Leave it out, or name it in the reason.');
+  if (act.kind === 'request' && given !== undefined && !isKeyOf(tickets, given))
+    return refuse(
+      rule,
+      `'${given.slice(0, LONGEST_KEY)}' is not the key of a ticket.`,
+      `Keys look like ${tickets.pattern}.`,
+    );
+  const key = given ?? (act.kind === 'request' ? keyInReason(tickets, ask.reason) : null);
+  if (key === null)
+    return profile.ticket === 'optional'
+      ? none
+      : refuse(
+          rule,
+          `Profile '${ask.profile}' needs a ticket.`,
+          `Name it in the reason; keys look like ${tickets.pattern}.`,
+        );
+  const { namespace, workload } = ask.target;
+  const verdict = yield {
+    about: 'ticket',
+    requester,
+    use: {
+      key,
+      profile: ask.profile,
+      namespace,
+      workload: workload === undefined ? null : `${workload.kind}/${workload.name}`,
+      duration,
+      reason: ask.reason,
+    },
+  };
+  if ('is' in verdict && verdict.is === 'allowed') return { allowed: true, rule, by: verdict };
+  // A word of the reason that only looks like a key, of a request that needs none.
+  if (profile.ticket === 'optional' && given === undefined) return none;
+  if ('is' in verdict) return refuse(rule, verdict.why, 'Have that put right, or ask again with another ticket.');
+  const retryIn = 'retryIn' in verdict ? verdict.retryIn : null;
+  return { allowed: false, refusal: new UnreadableTicket(rule, key, retryIn) };
 }
 
 function* termsOfRequest(
@@ -163,21 +288,26 @@ function* termsOfRequest(
   duration: number,
   requester: Person,
   rule: string,
+  by: JudgedTicket | null,
 ): Asking<Decided<Terms>> {
-  const byPeople = { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null } as const;
+  const ticket = by?.ticket ?? null;
+  const at = { now, ticket: ticket !== null };
+  const byPeople = termsByPeople(rule, profile, duration, ticket);
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
-  const automatic = yield* automaticRule(
-    profile,
-    ask,
+  const automatic = yield* automaticRule(profile, ask, {
     duration,
-    requester,
-    now,
-    act.kind === 'request' && act.isPreview === true,
-  );
-  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0 };
-  if (!isByPolicy) return automatic.is === 'unmet' ? { ...byPeople, missed: automatic.missed } : byPeople;
+    person: requester,
+    at,
+    grant: act.kind === 'request' ? null : act.grant.id,
+    saysNear: act.kind === 'request' && act.saysNear === true,
+  });
+  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };
+  if (!isByPolicy) {
+    const missed = automatic.is === 'unmet' ? automatic.missed : null;
+    return { ...byPeople, ...(yield* approvalsFor(profile, ask, duration, requester, at)), missed };
+  }
   return automatic.is === 'unknown'
     ? unread(automatic.entry, automatic.retryIn, 'Whether the policy still approves this by itself is not known.')
     : refuse(
@@ -186,6 +316,43 @@ function* termsOfRequest(
         'Ask again: people decide.',
       );
 }
+
+type Approvals = Pick<Terms, 'approvals' | 'waived'>;
+
+const approvalsWithout = (profile: Profile, waived: readonly WaivedStep[]): Approvals => ({
+  approvals: approvalsOfSteps(profile, waived),
+  waived,
+});
+
+/** How many people must approve what is asked for now. */
+function* approvalsFor(
+  profile: Profile,
+  { profile: name, target, rights }: Pick<Ask, 'profile' | 'target' | 'rights'>,
+  duration: number,
+  requester: Person,
+  at: Pick<Circumstances, 'now' | 'ticket'>,
+): Asking<Approvals> {
+  const circumstances = { namespace: target.namespace, duration, rights: kitsGiven(profile, rights), ...at };
+  return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
+}
+
+/** The same for a request whose plan is another now, so that its steps are asked again. */
+export function* approvalsAgain(
+  { policy, now }: Pick<Rules, 'policy' | 'now'>,
+  grant: Grant,
+  requester: Person,
+): Asking<Approvals> {
+  const profile = profileNamed(policy, grant.profile);
+  // Without its profile nobody can approve it; that it is one keeps the policy from approving it by itself.
+  if (profile === undefined) return { approvals: Math.max(1, grant.approvalsNeeded), waived: [] };
+  const at = { now, ticket: grant.ticket !== undefined };
+  return yield* approvalsFor(profile, grant, grant.duration, requester, at);
+}
+
+const termsByPeople = (rule: string, profile: Profile, duration: number, ticket: Ticket | null) => {
+  const needed = approvalsWithout(profile, []);
+  return { allowed: true, rule, profile, duration, ...needed, ticket, missed: null, counts: null } as const;
+};
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
   if (act.kind === 'request')
@@ -210,6 +377,7 @@ function aboutRequester({ refusal }: No, act: Act): No {
     ? 'The policy would not take this request any more.'
     : 'The policy would not give this any longer.';
   const remedy = isRequest ? 'Deny it, or let it time out.' : 'Deny it; the window ends as it was approved.';
+  if (refusal instanceof UnreadableTicket) return { allowed: false, refusal };
   const reason = `${what} To the requester it would say: ${refusal.message}`;
   return {
     allowed: false,
@@ -337,6 +505,35 @@ function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duratio
   );
 }
 
+/** What the profile asks of a reason. It is held against what somebody types, not against what was taken before. */
+function whyNotReason({ reason: rule = {} }: Profile, { reason, profile }: Ask): Why {
+  const { min = 0, template } = rule;
+  const path = `profiles.${profile}.reason`;
+  const said = plainWords(reason);
+  if (template !== undefined && said === plainWords(template))
+    return refuse(`${path}.template`, 'That is the question, not a reason.', `Answer it: “${template}”`);
+  const length = [...CHARACTERS.segment(said)].length;
+  if (length >= min) return null;
+  const hint = template === undefined ? '' : ` “${template}”`;
+  return refuse(
+    `${path}.min`,
+    `The reason has ${length} ${length === 1 ? 'character' : 'characters'}, and profile '${profile}' needs ${min}.`,
+    `Say more, since approvers decide by it.${hint}`,
+  );
+}
+
+/** As people see them: a letter with its marks is one. */
+const CHARACTERS = new Intl.Segmenter('en');
+
+/** Without what shows nothing and without the difference of case, blanks in one place being one. */
+const plainWords = (text: string): string =>
+  text
+    .normalize('NFC')
+    .replace(/[\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}\u2800]+/gu, (hidden) => (/\s/.test(hidden) ? ' ' : ''))
+    .replace(/\s+/g, ' ')
+    .trim()
+    .toLowerCase();
+
 /** Who asks for fewer rights names some of those that the profile has. */
 function whyNotRights({ rights, profile: name }: Ask, profile: Profile, path: string): Why {
   if (rights === undefined) return null;
@@ -358,39 +555,74 @@ function whyNotRights({ rights, profile: name }: Ask, profile: Profile, path: st
 
 /** `missed`: the one condition that alone was in the way, to whoever asked. */
 type Automatic =
-  | { readonly is: 'met'; readonly rule: string }
+  | { readonly is: 'met'; readonly rule: string; readonly counts: Daily | null }
   | { readonly is: 'unmet'; readonly missed: string | null }
   | Extract<Listing, { readonly is: 'unknown' }>;
 
-/**
- * The first entry by which the policy itself approves. It never acknowledges what a person would have to.
- * @param saysNear whether to find out what only just was not met, which may take further look-ups
- */
-function* automaticRule(
-  profile: Profile,
-  ask: Ask,
-  duration: number,
-  person: Person,
-  now: Instant,
-  saysNear: boolean,
-): Asking<Automatic> {
+/** What an entry is held against, beside what is asked for. */
+interface Case {
+  /** Seconds; of an extension: the whole window. */
+  readonly duration: number;
+  readonly person: Person;
+  readonly at: Pick<Circumstances, 'now' | 'ticket'>;
+  /** What is judged, where it is a grant already: it does not count against itself. */
+  readonly grant: GrantId | null;
+  /** Whether to find out what only just was not met, which may take further look-ups. */
+  readonly saysNear: boolean;
+}
+
+/** The first entry by which the policy itself approves. It never acknowledges what a person would have to. */
+function* automaticRule(profile: Profile, ask: Ask, judged: Case): Asking<Automatic> {
   if (profile.acknowledgePersistence || profile.network.allowIsolation) return { is: 'unmet', missed: null };
-  const circumstances = { namespace: ask.target.namespace, duration, now };
+  const { duration, at } = judged;
+  const { now } = at;
+  const rights = kitsGiven(profile, ask.rights);
+  const circumstances = { namespace: ask.target.namespace, duration, rights, ...at };
+  const entries = automaticEntries(profile);
+  const isCounted = entries.some(({ when }) => when.perDay !== undefined);
   let unknown: Extract<Listing, { readonly is: 'unknown' }> | null = null;
+  let spent: string | null = null;
   const near: { readonly entry: AutomaticEntry; readonly missed: string }[] = [];
-  for (const entry of automaticEntries(profile)) {
+  for (const entry of entries) {
     const [missed, ...more] = missedConditions(entry.when, circumstances);
-    if (missed === undefined) {
-      const listing = yield* membersOf(ask.profile, entry, person);
-      if (listing.is === 'met') return listing;
-      if (listing.is === 'unknown') unknown ??= listing;
-    } else if (more.length === 0) near.push({ entry, missed });
+    if (missed !== undefined) {
+      // What the profile never gives in words is no near miss.
+      if (more.length === 0 && (entry.when.rights === undefined || rights !== null)) near.push({ entry, missed });
+      continue;
+    }
+    const listing = yield* membersOf(ask.profile, entry, judged.person);
+    if (listing.is === 'unknown') unknown ??= listing;
+    if (listing.is !== 'met') continue;
+    const had = yield* missedToday(ask.profile, entry, judged);
+    if (had === null) {
+      const counts = { since: dayOf(entry.when, now), at: now, most: entry.when.perDay ?? null };
+      return { is: 'met', rule: listing.rule, counts: isCounted ? counts : null };
+    }
+    spent ??= had;
   }
   if (unknown !== null) return unknown;
+  if (spent !== null) return { is: 'unmet', missed: spent };
   // Who is not one of the members is not told what others need not wait for.
-  for (const { entry, missed } of saysNear ? near : [])
-    if ((yield* membersOf(ask.profile, entry, person)).is === 'met') return { is: 'unmet', missed };
+  for (const { entry, missed } of judged.saysNear ? near : [])
+    if (
+      (yield* membersOf(ask.profile, entry, judged.person)).is === 'met' &&
+      (yield* missedToday(ask.profile, entry, judged)) === null
+    )
+      return { is: 'unmet', missed };
   return { is: 'unmet', missed: null };
+}
+
+/** Why the day's count of this entry is not met. A grant that is counted already is judged by those before it. */
+function* missedToday(
+  profile: string,
+  { when }: AutomaticEntry,
+  { person, at: { now }, grant }: Case,
+): Asking<ReturnType<typeof missedPerDay>> {
+  if (when.perDay === undefined) return null;
+  const approved = yield { about: 'approved', person, profile, since: dayOf(when, now) };
+  if (!(approved instanceof Set)) return 'How many you have had today is not known now.';
+  const before = grant === null ? -1 : [...approved].indexOf(grant);
+  return missedPerDay(when, before === -1 ? approved.size : before);
 }
 
 function* membersOf(
@@ -398,27 +630,36 @@ function* membersOf(
   { path, when: { members } }: AutomaticEntry,
   person: Person,
 ): Asking<{ readonly is: 'met'; readonly rule: string } | Exclude<Listing, { readonly is: 'named' }>> {
-  const at = path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('');
-  const rule = `profiles.${profile}${at}`;
+  const rule = placeOf(profile, path);
   if (members === undefined) return { is: 'met', rule };
   const listing = yield* allowedBy({ [rule]: members }, person);
   return listing.is === 'named' ? { is: 'met', rule: ruleOf(listing.entry) } : listing;
 }
 
-/** May this person decide on a request that waits? The first half of a review: it lists what waits for somebody. */
-export function* mayDecide(policy: Policy, grant: Grant, person: Person): Asking<Decided> {
-  const act = { kind: 'approve', of: 'request', grant } as const;
-  if (profileNamed(policy, grant.profile) === undefined) return noProfile(policy, act, grant.profile);
-  return yield* mayAct(policy, act, person, grant.requester);
+/** May this person decide on what waits, a request or a longer window? The first half of a review: it lists what waits for somebody. */
+export function* mayDecide(rules: Pick<Rules, 'policy' | 'now'>, grant: Grant, person: Person): Asking<Decided> {
+  const act = { kind: 'approve', of: grant.extension === null ? 'request' : 'extension', grant } as const;
+  if (profileNamed(rules.policy, grant.profile) === undefined) return noProfile(rules.policy, act, grant.profile);
+  return yield* mayAct(rules, act, person, grant.requester);
+}
+
+/** What waits for people, and how long access would last by it. */
+function waitingOf(of: Subject, grant: Grant): { readonly waiting: Waiting; readonly duration: number } {
+  const { extension, startsAt, expiresAt } = grant;
+  if (of === 'request') return { waiting: waitingRequest(grant), duration: grant.plan.duration };
+  if (extension === null || startsAt === null || expiresAt === null)
+    return { waiting: { approvals: [], waived: [], askedAt: grant.createdAt }, duration: grant.duration };
+  const window = Math.ceil((expiresAt - startsAt) / 1000);
+  return { waiting: waitingExtension(extension), duration: window + extension.duration };
 }
 
 /** Whether somebody decides, whom the policy does not deny it. Of the requester both count: who asked, and who that account is now. */
 function* mayReview(
-  policy: Policy,
+  { policy, now }: Pick<Rules, 'policy' | 'now'>,
   { kind, of, grant }: Approval | Denial,
   reviewer: Person,
   requester: Person | Refusal,
-): Asking<Decided> {
+): Asking<Decided<Reviewing & Approvals>> {
   const path = `profiles.${grant.profile}`;
   const profile = policy.profiles[grant.profile] as Profile;
   const isOwn =
@@ -429,31 +670,83 @@ function* mayReview(
       'Nobody decides on a request of their own.',
       'Another approver must press the button.',
     );
-  if (decisionsOn(grant, of).some((d) => d.verdict === kind && d.by !== null && isSamePerson(d.by, reviewer)))
+  const { waiting, duration } = waitingOf(of, grant);
+  if (kind === 'approve' && waiting.approvals.some(({ by }) => by !== null && isSamePerson(by, reviewer)))
     return refuse(
       'approvals',
       'You have decided on this already: each person counts once.',
       'Another approver must press the button.',
     );
-  const listing = yield* allowedBy({ [`${path}.approvers`]: profile.approvers }, reviewer);
-  return verdictOf(listing, `Whether you are an approver of profile '${grant.profile}' is not known.`, () =>
-    refuse(
-      `${path}.approvers`,
-      `You are not an approver of profile '${grant.profile}'.`,
+  const approval = approvalOf(profile);
+  // That its ticket still counts is judged with what the requester is given.
+  const ticket = grant.ticket !== undefined;
+  const rights = kitsGiven(profile, grant.rights);
+  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, rights, now, ticket };
+  const waived =
+    kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
+  const stands: Waiting = { ...waiting, waived };
+  const { steps } = progressOf(approval, stands);
+  const { rules, unknown } = yield* decidableBy(grant.profile, steps, reviewer, now);
+  const names = steps.filter(({ step }) => rules.has(step.name));
+  const asked = names.filter(({ askedAt }) => askedAt !== null);
+  const [first] = asked;
+  const counts = kind === 'deny' ? first !== undefined : wouldCount(approval, stands, [...rules.keys()]);
+  if (first !== undefined && counts)
+    return {
+      allowed: true,
+      rule: rules.get((asked.find(({ isComplete }) => !isComplete) ?? first).step.name) ?? '',
+      steps: [...rules.keys()],
+      ...approvalsWithout(profile, waived),
+    };
+  if (unknown !== null)
+    return unread(
+      unknown.entry,
+      unknown.retryIn,
+      `Whether you are an approver of profile '${grant.profile}' is not known.`,
+    );
+  return whyNotCounted(grant.profile, profile, steps, names);
+}
+
+/** A step that people were asked to decide stays needed, and one that was waived is needed where its conditions do not hold any more. */
+function* stillWaived(
+  profile: string,
+  { steps }: ReturnType<typeof approvalOf>,
+  { waived }: Waiting,
+  circumstances: Circumstances,
+  requester: Person | Refusal,
+): Asking<WaivedStep[]> {
+  if (requester instanceof Refusal) return [];
+  const were = steps.filter(({ name }) => waived.some((one) => one.name === name));
+  return yield* waivedSteps(profile, were, circumstances, requester);
+}
+
+/** Why nobody needs this person's word now. `own`: the steps that this person may decide. */
+function whyNotCounted(
+  name: string,
+  profile: Profile,
+  steps: readonly StepProgress[],
+  own: readonly StepProgress[],
+): No {
+  const path = `profiles.${name}`;
+  const [first] = own;
+  if (first === undefined)
+    return refuse(
+      profile.approvers === undefined ? `${path}.approval.steps` : `${path}.approvers`,
+      `You are not an approver of profile '${name}'.`,
       'The message of the request names those who are.',
-    ),
+    );
+  const open = steps.filter(({ askedAt, isComplete }) => askedAt !== null && !isComplete).map(({ step }) => step.name);
+  if (own.every(({ askedAt }) => askedAt === null))
+    return refuse(
+      `${path}.approval.order`,
+      `Step '${first.step.name}' has not been asked yet.`,
+      `It is asked when the step before it is complete; now it is the turn of '${open.join("', '")}'.`,
+    );
+  return refuse(
+    'approvals',
+    `Enough people have approved for what you may decide: ${own.map(({ step }) => step.name).join(', ')}.`,
+    open.length === 0 ? 'There is nothing left to approve.' : `Others must press the button, for: ${open.join(', ')}.`,
   );
-}
-
-/** What was decided on what waits now. */
-function decisionsOn(grant: Grant, of: Subject): readonly Decision[] {
-  if (of === 'extension') return grant.extension?.approvals ?? [];
-  return grant.decisions.filter((d) => d.digest === grant.digest);
-}
-
-/** How many more people must approve. */
-export function approvalsMissing(grant: Grant): number {
-  return Math.max(0, grant.approvalsNeeded - approvalsOf(grant).length);
 }
 
 /**
@@ -466,7 +759,7 @@ function* decideEnd(policy: Policy, grant: Grant, actor: Person | null): Asking<
   const profile = profileNamed(policy, grant.profile);
   const lists = {
     administrators: policy.administrators,
-    ...(profile === undefined ? {} : { [`profiles.${grant.profile}.approvers`]: profile.approvers }),
+    ...(profile === undefined ? {} : decidersOf(grant.profile, profile)),
   };
   return verdictOf(yield* allowedBy(lists, actor), 'Whether you may end this is not known.', () =>
     refuse(
@@ -504,6 +797,7 @@ function* decideExtension(
   act: Extract<Giving, { readonly kind: 'extend' | 'approve' }>,
   requester: Person,
   rule: string,
+  by: JudgedTicket | null,
 ): Asking<Decided<Terms>> {
   const { grant } = act;
   const path = `profiles.${grant.profile}`;
@@ -535,13 +829,17 @@ function* decideExtension(
       `With ${formatDuration(duration)} more the window would be longer than the ${formatDuration(profile.duration.maximum)} that profile '${grant.profile}' allows.`,
       room > 0 ? `Ask for ${formatDuration(room)} at most.` : 'Make a new request when this one has ended.',
     );
-  if (act.kind !== 'extend')
-    return { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null };
+  const tooLong = whyNotSoLong(path, by, grant.expiresAt + duration * 1000, now);
+  if (tooLong !== null) return tooLong;
+  const ticket = by?.ticket ?? null;
+  const byPeople = termsByPeople(rule, profile, duration, ticket);
+  if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
-  const automatic = yield* automaticRule(profile, { ...grant, duration: whole }, whole, requester, now, false);
-  return automatic.is === 'met'
-    ? { allowed: true, rule: automatic.rule, profile, duration, approvals: 0, missed: null }
-    : { allowed: true, rule, profile, duration, approvals: profile.approvals, missed: null };
+  const at = { now, ticket: ticket !== null };
+  const judged = { duration: whole, person: requester, at, grant: grant.id, saysNear: false };
+  const automatic = yield* automaticRule(profile, grant, judged);
+  if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };
+  return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, at)) };
 }
 
 /** What approvers of an extension agree to: the grant as it was approved, its end, and so much more. */

@@ -5,6 +5,7 @@ import type { Plan } from '../plan/plan.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Target } from '../target.ts';
+import type { Ticket } from '../ticket.ts';
 
 export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
 export type EndState = 'denied' | 'cancelled' | 'timed-out' | 'expired' | 'revoked' | 'failed';
@@ -52,6 +53,15 @@ export interface Decision {
   readonly note: string;
   /** The digest of the plan that was decided on. */
   readonly digest: string;
+  /** Of an approval: the names of the steps that this person could decide at that moment. Left out: the only step that there was. */
+  readonly steps?: readonly string[];
+}
+
+/** A step of the policy that is not needed, since what stands under its `unless` held when it would have been asked. */
+export interface WaivedStep {
+  readonly name: string;
+  /** Those conditions, as a phrase. */
+  readonly because: string;
 }
 
 /** A wish for a longer window, decided like a request. */
@@ -63,6 +73,8 @@ export interface Extension {
   /** The wish that it took the place of, in seconds; null: there was none. */
   readonly replaces: number | null;
   readonly approvals: readonly Decision[];
+  /** Left out: none. */
+  readonly waived?: readonly WaivedStep[];
 }
 
 /** Why an ending was begun. It names the end state: `expired`, `revoked`, or `failed` (an incident or a failure to apply). */
@@ -102,11 +114,19 @@ export interface Grant {
   /** Seconds asked for. */
   readonly duration: number;
   readonly reason: string;
+  /** The ticket that it was asked for with, as its system told of it then; left out: none. */
+  readonly ticket?: Ticket;
   /** What was shown to the approvers, and what will be applied. */
   readonly plan: Plan;
   readonly digest: string;
   /** How many different people must approve; 0: the policy itself did. */
   readonly approvalsNeeded: number;
+  /** The steps that are not needed; left out: none. */
+  readonly waived?: readonly WaivedStep[];
+  /** When the steps were asked, where that was after the request: the plan, or which steps are needed, has changed. */
+  readonly askedAt?: Instant;
+  /** Which escalations of what waits were told, by their keys; left out: none. */
+  readonly escalated?: readonly string[];
   readonly decisions: readonly Decision[];
   readonly createdAt: Instant;
   /** When a pending request times out. */

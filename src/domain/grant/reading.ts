@@ -1,6 +1,6 @@
 import { type Asking, allowedBy, type Person } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
-import { type Policy, type Principals, profileNamed } from '../policy/policy.ts';
+import { channelOf, decidersOf, type Policy, type Principals, profileNamed } from '../policy/policy.ts';
 import { type Grant, holdsAccess } from './grant.ts';
 
 /** Who may read what of a grant: all of it whom it concerns, and everybody who has access where, and until when. */
@@ -13,17 +13,21 @@ export function openAccess({ id, state, requester, profile, target, expiresAt }:
   return holdsAccess(state) ? { id, state, requester, profile, target, expiresAt } : null;
 }
 
+/** Where its message is, or where it would be posted. */
+const channelOfMessage = (policy: Policy, { message, profile }: Grant): string =>
+  message?.channel ?? channelOf(policy, profile).id;
+
 /**
  * May this person read all of it: reason, notes, commands, plan? The requester may, those who may decide on it or end it, and the members of the
- * approvals channel, who can read its message there. While a list can't be read, whom it alone may name may not.
+ * channel in which its message is, who can read it there. While a list can't be read, whom it alone may name may not.
  */
 export function* mayRead(policy: Policy, grant: Grant, person: Person): Asking<boolean> {
   if (isSamePerson(person, grant.requester)) return true;
   const profile = profileNamed(policy, grant.profile);
   const readers: Record<string, Principals> = {
     administrators: policy.administrators,
-    ...(profile === undefined ? {} : { [`profiles.${grant.profile}.approvers`]: profile.approvers }),
-    approvals: { users: [], groups: [], channels: [policy.approvals.channel] },
+    ...(profile === undefined ? {} : decidersOf(grant.profile, profile)),
+    channel: { users: [], groups: [], channels: [channelOfMessage(policy, grant)] },
   };
   return (yield* allowedBy(readers, person)).is === 'named';
 }

@@ -39,7 +39,9 @@ const decision = z.looseObject({
   rule: text,
   note: text,
   digest: text,
+  steps: texts.exactOptional(),
 });
+const waived = z.array(z.looseObject({ name: text, because: text }));
 const endpoint = z.union([
   z.looseObject({ namespace: text, kind: text, name: text }),
   z.looseObject({ cidr: text, except: texts.exactOptional() }),
@@ -75,6 +77,7 @@ const plan = z.looseObject({
       mode: z.literal('workspace'),
       image: text,
       command: texts,
+      resources: z.looseObject({ cpu: text, memory: text }).exactOptional(),
       ports: z.array(port),
       dns: z.enum(['none', 'cluster']),
       selector,
@@ -130,9 +133,13 @@ export const grantRecord = z.looseObject({
   rights: kits.exactOptional(),
   duration: z.number(),
   reason: text,
+  ticket: z.looseObject({ key: text, title: text, link: text.nullable() }).exactOptional(),
   plan,
   digest: text,
   approvalsNeeded: z.int().min(0),
+  waived: waived.exactOptional(),
+  askedAt: instant.exactOptional(),
+  escalated: texts.exactOptional(),
   decisions: z.array(decision),
   createdAt: instant,
   pendingUntil: instant,
@@ -145,6 +152,7 @@ export const grantRecord = z.looseObject({
       asks: z.int(),
       replaces: z.number().nullable(),
       approvals: z.array(decision),
+      waived: waived.exactOptional(),
     })
     .nullable(),
   extensionDenied: decision.nullable().default(null),

@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { type GrantId, isGrantId } from '../ids.ts';
-import { hasAdmission, hasGuard } from '../plan/plan.ts';
+import { hasAdmission, hasGuard, shortDigest } from '../plan/plan.ts';
 import { GRANT_STATES, type Grant, type GrantState } from './grant.ts';
 
 /** What is looked at of every open grant at once: little enough to be read of a hundred thousand. The record has the rest. */
@@ -22,6 +23,8 @@ export interface GrantSummary {
   readonly posted: boolean;
   /** It needs no approval by people. */
   readonly automatic: boolean;
+  /** Of what is asked for ({@link askedFor}); empty: a version that knew none has written it. */
+  readonly asks: string;
   /** Which objects it has in the cluster, beside a lease and a RoleBinding in the target's namespace. */
   readonly has: {
     readonly role: boolean;
@@ -44,6 +47,7 @@ export const grantSummary = z.looseObject({
   endingSince: z.number().nullable(),
   posted: z.boolean(),
   automatic: z.boolean(),
+  asks: z.string().default(''),
   has: z.looseObject({ role: z.boolean(), guard: z.boolean(), admission: z.boolean(), workspace: z.boolean() }),
 }) satisfies z.ZodType<GrantSummary>;
 
@@ -62,6 +66,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     endingSince: ending?.since ?? null,
     posted: message !== null,
     automatic: grant.approvalsNeeded === 0,
+    asks: askedFor(grant),
     has: {
       role: plan.role === null,
       guard: hasGuard(plan.network),
@@ -78,4 +83,33 @@ export function overdueBy(
 ): number {
   if (state !== 'applying' && state !== 'active' && state !== 'ending') return 0;
   return Math.max(0, now - Math.min(expiresAt ?? now, endingSince ?? now));
+}
+
+/**
+ * Short digest of what is asked for: of two requests with the same one is enough. The Kubernetes user, the profile, the workload by whatever
+ * name it was found, or the namespace, the rights in words, and the ports that are opened; not how long, nor why.
+ */
+export function askedFor({ profile, plan }: Pick<Grant, 'profile' | 'plan'>): string {
+  const { user, target, rights, network } = plan;
+  const ports = network.mode === 'workspace' || network.mode === 'bastion' ? network.ports : [];
+  return shortDigest(
+    digestOf({
+      user: user.toLowerCase(),
+      profile,
+      namespace: target.namespace,
+      workload: target.workload === undefined ? null : `${target.workload.kind}/${target.workload.name}`,
+      rights: rights?.toSorted() ?? null,
+      ports: ports.map(({ port, protocol }) => `${port}/${protocol}`).toSorted(),
+    }),
+  );
+}
+
+/** Whether it waits or is open, and goes on: what has reached its time is asked for anew. */
+export function stands(
+  { state, pendingUntil, expiresAt }: Pick<GrantSummary, 'state' | 'pendingUntil' | 'expiresAt'>,
+  now: Instant,
+): boolean {
+  if (state === 'pending') return pendingUntil > now;
+  if (state === 'active') return expiresAt !== null && expiresAt > now;
+  return state === 'approved' || state === 'applying';
 }

@@ -1,6 +1,8 @@
+import type { Instant } from '../clocks.ts';
 import { Refusal } from '../errors.ts';
-import { addressOfUser, isSameUser, isSlackId, userOfAddress } from '../policy/identity.ts';
+import { addressOfUser, isSameUser, isSlackId, plainAddress, userOfAddress } from '../policy/identity.ts';
 import type { Policy, Principals } from '../policy/policy.ts';
+import type { TicketUse, TicketVerdict } from '../ticket.ts';
 
 /** A Slack account as Slack tells of it (users.info), in our words. */
 export interface Account {
@@ -34,6 +36,11 @@ export function kubernetesUser(account: Account, identity: Policy['identity']): 
   const overrides = identity.overrides.filter((o) => o.slack === account.slackId);
   if (overrides.length > 0) return overrides.length === 1 ? (overrides[0]?.user ?? null) : null;
   return isConfirmed(account, identity) ? userOfAddress(account.email, identity) : null;
+}
+
+/** The address that is an account's own, in lower case; null: it has none, or nobody has confirmed it. */
+export function confirmedAddress(account: Account, identity: Policy['identity']): string | null {
+  return isConfirmed(account, identity) ? plainAddress(account.email) : null;
 }
 
 /** Whether the address of an account is its own. The workspace answers for its members alone: guests and others bring addresses of their own. */
@@ -106,19 +113,31 @@ export function groupsOf(user: string, { groups }: Policy['identity']): string[]
 export type Question =
   /** Who is in this user group (S…) or channel (C…, G…)? */
   | { readonly about: 'members'; readonly list: string }
+  /** Is this account on call by this source of the policy? The answer has its id, or has not. */
+  | { readonly about: 'onCall'; readonly source: string; readonly slackId: string }
+  /** What does the ticket system say of this ticket, for what this person asks for? The answer is a verdict. */
+  | { readonly about: 'ticket'; readonly requester: Person; readonly use: TicketUse }
   /** Which account has this e-mail address, and does it lead where it should? An address is one account in a workspace. */
-  | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean };
+  | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean }
+  /** What has the policy itself approved of this profile for this person since then, the earliest first? Ids of grants. */
+  | { readonly about: 'approved'; readonly person: Person; readonly profile: string; readonly since: Instant };
 
-/** Slack ids; or that they can't be read now, and when to try again (seconds). */
-export type Answer = ReadonlySet<string> | { readonly retryIn: number | null };
+/** Slack ids, or those of grants; or that they can't be read now, and when to try again (seconds). */
+export type Answer = ReadonlySet<string> | { readonly retryIn: number | null } | TicketVerdict;
 
 /** A decision in the making: it yields questions, is given answers, and returns what was decided. */
 export type Asking<T> = Generator<Question, T, Answer>;
 
-/** An entry of a list of the policy: `profiles.debug.approvers`, `groups`, `S0614TZR7`. */
+/** Asks for Slack ids. What is none counts as unread. */
+function* idsFor(question: Exclude<Question, { readonly about: 'ticket' }>): Asking<Exclude<Answer, TicketVerdict>> {
+  const answer = yield question;
+  return 'is' in answer ? { retryIn: null } : answer;
+}
+
+/** An entry of a list of the policy: `profiles.debug.approvers`, `groups`, `S0614TZR7`. Of `oncall` the id is the name of a source. */
 export interface Entry {
   readonly path: string;
-  readonly word: 'users' | 'groups' | 'channels';
+  readonly word: 'users' | 'groups' | 'channels' | 'oncall';
   readonly id: string;
 }
 
@@ -138,6 +157,9 @@ const UNNAMED: Listing = { is: 'unnamed' };
 /** Whether one of these allow lists, by their paths, names this person. Who is named as a user needs no list to be read. */
 export function allowedBy(lists: Readonly<Record<string, Principals>>, person: Person): Asking<Listing> {
   const entries = Object.entries(lists).flatMap(([path, list]) => entriesOf(path, list));
+  // Sources outside of Slack come last: whom any list names without them does not wait for one.
+  const last = ({ word }: Entry) => Number(word === 'oncall');
+  entries.sort((one, other) => last(one) - last(other));
   return firstNaming(entries, person, new Set([person.slackId]));
 }
 
@@ -163,18 +185,18 @@ export function* deniedBy(
 }
 
 /** The account that has the address behind this person's user, where it may be another than the one that acts. */
-function* accountsByAddress(person: Person, identity: Policy['identity']): Asking<Answer> {
+function* accountsByAddress(person: Person, identity: Policy['identity']): ReturnType<typeof idsFor> {
   const email = addressOfUser(person.user, identity);
   const isOwn = !identity.overrides.some(({ slack }) => slack === person.slackId);
   // An outsider may have the address of an account of ours.
   if (email === null || (isOwn && !identity.admit.includes('external'))) return new Set<string>();
   const leadsHere = (account: Account) => isSameUser(kubernetesUser(account, identity) ?? '', person.user);
-  return yield { about: 'address', email, leadsHere };
+  return yield* idsFor({ about: 'address', email, leadsHere });
 }
 
-function entriesOf(path: string, { users, groups, channels }: Principals): Entry[] {
+function entriesOf(path: string, { users, groups, channels, oncall = [] }: Principals): Entry[] {
   const of = (word: Entry['word'], ids: readonly string[]) => ids.map((id): Entry => ({ path, word, id }));
-  return [...of('users', users), ...of('groups', groups), ...of('channels', channels)];
+  return [...of('users', users), ...of('groups', groups), ...of('channels', channels), ...of('oncall', oncall)];
 }
 
 function* firstNaming(entries: readonly Entry[], person: Person, accounts: ReadonlySet<string>): Asking<Listing> {
@@ -183,7 +205,11 @@ function* firstNaming(entries: readonly Entry[], person: Person, accounts: Reado
   if (entry !== undefined) return { is: 'named', entry };
   let unknown: Listing | undefined;
   for (const one of entries.filter(({ word }) => word !== 'users')) {
-    const members = yield { about: 'members', list: one.id };
+    const members = yield* idsFor(
+      one.word === 'oncall'
+        ? { about: 'onCall', source: one.id, slackId: person.slackId }
+        : { about: 'members', list: one.id },
+    );
     if ('retryIn' in members) unknown ??= { is: 'unknown', entry: one, retryIn: members.retryIn };
     else if ([...accounts].some((id) => members.has(id))) return { is: 'named', entry: one };
   }

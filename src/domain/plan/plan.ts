@@ -1,6 +1,7 @@
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import type { Profile } from '../policy/policy.ts';
+import type { Resources } from '../quantity.ts';
 import { normalRules } from '../rights/coverage.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Rule } from '../rights/rights.ts';
@@ -44,6 +45,8 @@ export interface WorkspacePlan {
   readonly mode: 'workspace';
   readonly image: string;
   readonly command: readonly string[];
+  /** What its pod is given; left out: what all get. */
+  readonly resources?: Resources;
   /** The target's container ports, numeric: what the guard lets out and the admission lets in. */
   readonly ports: readonly PortRef[];
   readonly dns: 'none' | 'cluster';
@@ -146,9 +149,12 @@ export interface Plan {
   readonly persistence: readonly string[];
 }
 
-/** The digest of a profile as it is in the policy. */
-export function digestOfProfile(profile: Profile): string {
-  return digestOf(profile);
+/** The digest of a profile as it is in the policy, without what only says how people are asked: that changes nothing of what is approved. */
+export function digestOfProfile({ approval, ...profile }: Profile): string {
+  const { note: _note, notify: _notify, order, ...decided } = approval;
+  // An order of no steps is none.
+  const bound = decided.steps === undefined ? decided : { order, ...decided };
+  return digestOf({ ...profile, ...(Object.keys(bound).length > 0 && { approval: bound }) });
 }
 
 /** The grant's own objects in the network, without what others have to do with them and without addresses. */

@@ -66,6 +66,53 @@ export function isWithin({ days, from, until, zone }: Hours, now: Instant): bool
   return (days.has(day) && minute >= from) || (days.has(dayBefore) && minute < until);
 }
 
+/** The minutes of the week that the clocks of the place show within these hours: 0 is Sunday, 00:00. */
+function minutesOfWeek({ days, from, until }: Hours): ReadonlySet<number> {
+  const length = from < until ? until - from : until + 1440 - from;
+  const minutes = new Set<number>();
+  for (const day of days) for (let at = 0; at < length; at++) minutes.add((day * 1440 + from + at) % WEEK);
+  return minutes;
+}
+const WEEK = 7 * 1440;
+
+/** The hours of one that the other does not have, both of one zone: `Mon,Tue 18:00-19:00, Sat 00:00-24:00`; empty: it has them all. */
+export function minutesWithout(one: Hours, other: Hours): string {
+  const others = minutesOfWeek(other);
+  const left = new Set([...minutesOfWeek(one)].filter((minute) => !others.has(minute)));
+  /** Of each day; days with the same times are named together. */
+  const daysOf = new Map<string, string[]>();
+  for (const [day, name] of DAYS.entries()) {
+    const times: string[] = [];
+    for (let at = 0, from = -1; at <= 1440; at++) {
+      const isIn = at < 1440 && left.has(day * 1440 + at);
+      if (isIn && from === -1) from = at;
+      if (!isIn && from !== -1) {
+        times.push(`${timeOf(from)}-${timeOf(at)}`);
+        from = -1;
+      }
+    }
+    if (times.length > 0) daysOf.set(times.join(' and '), [...(daysOf.get(times.join(' and ')) ?? []), name]);
+  }
+  return [...daysOf].map(([times, names]) => `${names.join(',')} ${times}`).join(', ');
+}
+
+const timeOf = (minute: number): string =>
+  [Math.floor(minute / 60), minute % 60].map((part) => String(part).padStart(2, '0')).join(':');
+
+/** When the day began that the clocks of a place show now: not always at 00:00, where they go forward at midnight. */
+export function startOfDay(zone: string, now: Instant): Instant {
+  const date = new Intl.DateTimeFormat('en-CA', { timeZone: zone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  const today = date.format(now);
+  // Before it is another day, since no day has 36 hours; from then on it is this one.
+  let [before, from] = [now - 36 * 3_600_000, now];
+  while (from - before > 1) {
+    const middle = Math.floor((before + from) / 2);
+    if (date.format(middle) === today) from = middle;
+    else before = middle;
+  }
+  return from;
+}
+
 function wallClock(zone: string, now: Instant): { readonly day: number; readonly minute: number } {
   const format = new Intl.DateTimeFormat('en-US', {
     timeZone: zone,

@@ -40,11 +40,16 @@ export function isSamePerson(
  */
 const EMAIL = /^[a-z0-9][a-z0-9._-]{0,63}@[a-z0-9-]+(\.[a-z0-9-]+)+$/i;
 
+/** A plain address in lower case, to be compared; null: it is none. */
+export function plainAddress(text: string): string | null {
+  // Before lower case: it makes a plain k of the Kelvin sign, and so one address of another.
+  return text.length <= 320 && EMAIL.test(text) ? text.toLowerCase() : null;
+}
+
 /** The Kubernetes user that the template makes of a confirmed address; null: of this one it makes none. */
 export function userOfAddress(address: string, { user: template, emailDomains }: Identity): string | null {
-  // Before lower case: it makes a plain k of the Kelvin sign, and so one address of another.
-  if (!EMAIL.test(address)) return null;
-  const email = address.toLowerCase();
+  const email = plainAddress(address);
+  if (email === null) return null;
   const [local = '', domain = ''] = email.split('@');
   if (emailDomains !== undefined && !emailDomains.includes(domain)) return null;
   const user = template.replaceAll('{email}', email).replaceAll('{local}', local);

@@ -1,10 +1,12 @@
 import { z } from 'zod';
 import { DURATION_FORM, formatDuration, parseDuration } from '../duration.ts';
+import { formatQuantity, formOf, parseQuantity, patternOf, type ResourceName } from '../quantity.ts';
 import { KIT_NAMES, type Kit, notAKit, rulesOfKits } from '../rights/kits.ts';
 import { type Rule, risksOf, WORKLOAD_KINDS } from '../rights/rights.ts';
 import { type RightClass, WIDE_ROLES } from '../rights/table.ts';
 import { HOURS_FORM, parseHours } from './hours.ts';
 import { isPersonName } from './identity.ts';
+import { onCallSources, sourceName, ticketSource } from './sources.ts';
 
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
@@ -38,7 +40,10 @@ const kubernetesGroup = z
   .min(1)
   .refine((group) => !group.startsWith('system:'), 'groups of Kubernetes itself (system:) are not given to people');
 
-/** People: the union of the three lists. Names can be imitated or re-used, so groups and channels are given by id. */
+/** The longest reason that is taken: a message shows it whole. */
+export const LONGEST_REASON = 500;
+
+/** People: the union of the lists. Names can be imitated or re-used, so groups and channels are given by id. */
 const principals = z
   .strictObject({
     users: z
@@ -65,9 +70,30 @@ const principals = z
       .meta({ examples: [['C0ENGINEER1']] }),
   })
   .meta({ title: 'people' });
-const somebody = principals.refine((p) => p.users.length + p.groups.length + p.channels.length > 0, {
-  message: 'names nobody: give users, groups or channels',
-});
+type Listed = {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+  readonly channels: readonly string[];
+};
+const hasSomebody = (p: Listed): boolean => p.users.length + p.groups.length + p.channels.length > 0;
+const somebodyInSlack = principals.refine(hasSomebody, { message: 'names nobody: give users, groups or channels' });
+
+/** Names of sources under `oncall`; that they exist is judged of the whole policy. */
+const onCallNames = z
+  .array(sourceName)
+  .min(1)
+  .meta({ examples: [['payments']] });
+/** Neither administrators nor deny lists hang on others: a source that is away would leave none of these, or deny everybody. */
+const somebody = principals
+  .extend({
+    oncall: onCallNames
+      .optional()
+      .describe('names of sources under `oncall`: who is on call there, looked up when something is decided'),
+  })
+  .meta({ title: 'people or on call' })
+  .refine((p) => hasSomebody(p) || p.oncall !== undefined, {
+    message: 'names nobody: give users, groups, channels or oncall',
+  });
 
 /** `staging`, `team-*`: `*` stands for any characters within the one name. A lone `*` is said aloud as `namespaces: ["*"]`. */
 const namespacePattern = z
@@ -100,6 +126,17 @@ const rule = z.strictObject({
 const kit = z.enum(KIT_NAMES, {
   error: ({ input }) => (typeof input === 'string' ? notAKit(input) : `expected ${KIT_NAMES.join(', ')}`),
 });
+/** Rights in words, each once. */
+const kitList = () =>
+  z
+    .array(kit)
+    .min(1)
+    .meta({ uniqueItems: true })
+    .superRefine((kits, context) => {
+      for (const [index, name] of kits.entries())
+        if (kits.indexOf(name) < index)
+          context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: kits });
+    });
 
 const protocol = z.enum(['TCP', 'UDP', 'SCTP']).default('TCP').describe('its protocol');
 const portNumber = z.int().min(1).max(65_535);
@@ -161,10 +198,37 @@ const destination = z
 const FIELDS_OF_MODES = {
   image: ['workspace'],
   command: ['workspace'],
+  resources: ['workspace'],
   ports: ['workspace', 'bastion'],
   to: ['contain'],
   from: ['bastion'],
 };
+
+const notAnAmount = (name: ResourceName, given: unknown): string =>
+  `${(JSON.stringify(given) ?? 'nothing').slice(0, 40)} is no amount of ${name}: expected ${formOf(name)}`;
+const amountError = (name: ResourceName) => ({
+  error: ({ input }: { readonly input?: unknown }) => notAnAmount(name, input),
+});
+const written = (name: ResourceName) => z.string(amountError(name)).regex(patternOf(name), amountError(name));
+/** An amount, read to the one form in which the API server keeps it. */
+const quantity = <T extends z.ZodType<string | number>>(name: ResourceName, form: T) =>
+  form.transform((given, context) => {
+    const amount = parseQuantity(name, String(given));
+    if (amount !== null) return formatQuantity(name, amount);
+    context.addIssue({ code: 'custom', message: notAnAmount(name, given) });
+    return z.NEVER;
+  });
+const resources = z.strictObject({
+  cpu: quantity(
+    'cpu',
+    z
+      .union([z.int().min(1, amountError('cpu')).max(64, amountError('cpu')), written('cpu')], amountError('cpu'))
+      .meta({ title: 'amount of CPU', examples: ['500m'] }),
+  ).describe('what it may use, and what is kept for it on its node'),
+  memory: quantity('memory', written('memory').meta({ title: 'amount of memory', examples: ['2Gi'] })).describe(
+    'what it may use, and what is kept for it on its node; beyond it a process in it is killed',
+  ),
+});
 
 /** How traffic is confined. Which fields belong to which mode is checked below. */
 const network = z
@@ -187,6 +251,11 @@ const network = z
       .optional()
       .describe('mode workspace: what it runs; left out: it sleeps until its end')
       .meta({ examples: [['sleep', 'infinity']] }),
+    resources: resources
+      .optional()
+      .describe(
+        'mode workspace: CPU and memory of its pod, within workspaces.maximum of the chart; left out: up to one core and 512Mi, of which little is kept for it',
+      ),
     ports: z
       .array(port)
       .min(1)
@@ -242,6 +311,13 @@ const network = z
 const conditions = z
   .strictObject({
     members: somebody.optional().describe('the requester is one of them'),
+    oncall: onCallNames
+      .optional()
+      .describe('the requester is on call by one of these sources; short for members with oncall'),
+    ticket: z
+      .literal(true)
+      .optional()
+      .describe('it is asked for with a ticket that counts; not the only condition, but with reporter: other'),
     maximum: duration.optional().describe('no longer than this'),
     namespaces: z
       .array(namespacePattern)
@@ -249,6 +325,19 @@ const conditions = z
       .optional()
       .describe('the target is in one of these')
       .meta({ examples: [['staging', 'team-*']] }),
+    rights: kitList()
+      .optional()
+      .describe('no more rights in words than these are asked for; a profile without rights in words never meets it')
+      .meta({ examples: [['read', 'logs']] }),
+    perDay: z
+      .int()
+      .min(1)
+      .max(1000)
+      .optional()
+      .describe(
+        'the policy itself has approved fewer of this profile for this person today, by the clocks of the hours, else by UTC',
+      )
+      .meta({ examples: [3] }),
     hours: z
       .string()
       .refine((text) => parseHours(text) !== null, `expected ${HOURS_FORM}`)
@@ -257,16 +346,151 @@ const conditions = z
       .meta({ examples: ['Mon-Fri 08:00-18:00 Europe/Berlin'] }),
   })
   .meta({ title: 'conditions' });
-const when = conditions.refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always');
+const hasOneList = (w: z.infer<typeof conditions>) => w.oncall === undefined || w.members === undefined;
+const ONE_LIST = { path: ['oncall'], message: 'stands beside members: write members: { ..., oncall: [...] }' };
+const when = conditions
+  .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
+  .refine(hasOneList, ONE_LIST);
+/** What the policy itself approves is counted by the day; that a step is not needed is not. */
+const unless = conditions
+  .omit({ perDay: true })
+  .meta({ title: 'conditions of a step' })
+  .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
+  .refine(hasOneList, ONE_LIST);
 /** One entry without its list. The two keys are checked here, not by their types, so that what else is wrong is told in its place. */
 const shortAutomatic = conditions
   .superRefine((w, context) => {
     const problem = (key: 'members' | 'maximum', message: string) =>
       context.addIssue({ code: 'custom', path: [key], message, input: w });
-    if (w.members === undefined) problem('members', 'expected users, groups or channels');
+    if (w.members === undefined && w.oncall === undefined)
+      problem('members', 'expected users, groups, channels or oncall');
     if (w.maximum === undefined) problem('maximum', `expected ${DURATION_FORM}`);
   })
-  .meta({ required: ['members', 'maximum'] });
+  .refine(hasOneList, ONE_LIST)
+  .meta({ required: ['maximum'] });
+
+const channelId = z
+  .string()
+  .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name');
+
+const NOBODY = { users: [], groups: [], channels: [] };
+const notify = z
+  .strictObject({
+    channel: channelId
+      .optional()
+      .describe(
+        'the id of the channel in which requests are posted; left out: approvals.channel. The bot must be in it',
+      )
+      .meta({ examples: ['C0PAYMENTS1'] }),
+    mention: z
+      .enum(['approvers', 'oncall', 'none'])
+      .default('approvers')
+      .describe(
+        'who is called by the message: all who may decide; those of them who are on call by a source of oncall (all of them where nobody is, or that can not be read); or nobody. Who is not called is named by words, and may decide all the same',
+      ),
+    direct: z.boolean().default(false).describe('approvers get a direct message with a link, too; 20 of them at most'),
+    quiet: principals
+      .default(NOBODY)
+      .describe('approvers who are never called; a group in which they are is called one by one, without them'),
+  })
+  .describe('where a request is posted, and who is called; whoever asks never is');
+
+const escalation = z.strictObject({
+  after: duration.describe('since the step was asked; in a sequence: since the step before it was complete'),
+  to: somebody.describe('who may decide this step too from then on'),
+});
+const step = z.strictObject({
+  name: dnsLabel('the name of a step')
+    .describe('what the step is called in messages and in the record')
+    .meta({ examples: ['security'] }),
+  from: somebody.describe('who may decide this step'),
+  count: z.int().min(1).max(10).default(1).describe('how many of them must approve; each person counts for one step'),
+  unless: unless.optional().describe('the step is not needed when all of these conditions hold'),
+  escalate: z
+    .array(escalation)
+    .min(1)
+    .max(5)
+    .optional()
+    .describe('who may decide this step too when it is not complete some time after it was asked'),
+});
+const steps = z
+  .array(step)
+  .min(1)
+  .max(10)
+  .superRefine((all, context) => {
+    for (const [index, { name }] of all.entries())
+      if (all.findIndex((other) => other.name === name) < index)
+        context.addIssue({ code: 'custom', path: [index, 'name'], message: `'${name}' stands here twice`, input: all });
+    if (all.every(({ unless }) => unless !== undefined))
+      context.addIssue({
+        code: 'custom',
+        path: [],
+        message: 'one step must have no unless: else nobody would decide (what needs no person is said by automatic)',
+        input: all,
+      });
+  });
+const note = z.enum(['optional', 'required', 'none']);
+/** How people decide. */
+const approval = z
+  .strictObject({
+    order: z
+      .enum(['parallel', 'sequence'])
+      .default('parallel')
+      .describe('parallel: all steps are asked at once; sequence: each when the one before it is complete'),
+    steps: steps.optional().describe('who must approve; in the place of approvers and approvals'),
+    note: z
+      .strictObject({
+        approve: note
+          .optional()
+          .describe(
+            'whether an approval has a note: optional and required ask for it by a form; left out: one click approves, and /jit approve takes a note',
+          )
+          .meta({ examples: ['required'] }),
+        deny: note
+          .default('optional')
+          .describe('whether a denial has a note; none: one click denies')
+          .meta({ examples: ['required'] }),
+      })
+      .prefault({})
+      .describe('words that come with a decision: the requester reads them, and they are in the audit'),
+    notify: notify.prefault({}),
+  })
+  .describe('how people decide on a request');
+const count = z.int().min(1).max(10_000).optional();
+const limits = z
+  .strictObject({
+    openPerPerson: count
+      .describe('so many of this profile may wait or be open for one person at once')
+      .meta({ examples: [2] }),
+    perPersonADay: count
+      .describe('so often one person may ask for this profile on a day of UTC, whatever comes of it')
+      .meta({ examples: [10] }),
+    open: count.describe('so many of this profile may wait or be open for everybody together').meta({ examples: [20] }),
+  })
+  .meta({ title: 'limits' })
+  .describe('how much of it there may be; what is left out is not limited');
+
+/** Slack shows no longer placeholder. https://docs.slack.dev/reference/block-kit/block-elements/plain-text-input-element */
+const LONGEST_TEMPLATE = 150;
+const reason = z
+  .strictObject({
+    min: z
+      .int()
+      .min(1)
+      .max(LONGEST_REASON)
+      .optional()
+      .describe('a reason has so many characters at least; blanks around it do not count')
+      .meta({ examples: [10] }),
+    template: z
+      .string()
+      .max(LONGEST_TEMPLATE)
+      .refine((text) => /\S/.test(text), 'is blank: expected what a good reason says')
+      .optional()
+      .describe('what a good reason says, shown in the empty field of the form; by itself it is none')
+      .meta({ examples: ['What is broken, what will you do?'] }),
+  })
+  .meta({ title: 'reason' })
+  .describe('what is asked of a reason');
 
 const profile = z
   .strictObject({
@@ -297,31 +521,28 @@ const profile = z
       .min(1)
       .optional()
       .describe('what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name'),
-    rights: z
-      .array(kit)
-      .min(1)
-      .meta({ uniqueItems: true })
-      .superRefine((kits, context) => {
-        for (const [index, name] of kits.entries())
-          if (kits.indexOf(name) < index)
-            context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: kits });
-      })
+    rights: kitList()
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
       .meta({ examples: [['read', 'logs']] }),
+    ticket: z
+      .enum(['required', 'optional', 'none'])
+      .default('none')
+      .describe(
+        'whether a request names a ticket, in its reason or beside it; it is judged by `tickets` at each decision',
+      ),
     requesters: somebody.describe('who may ask'),
-    approvers: somebody.describe('who may approve and deny'),
-    deny: principals
-      .default({ users: [], groups: [], channels: [] })
-      .describe('who may neither ask nor decide, whatever else names them'),
+    approvers: somebody.optional().describe('who may approve and deny; short for approval with one step'),
+    deny: principals.default(NOBODY).describe('who may neither ask nor decide, whatever else names them'),
     approvals: z
       .int()
       .min(1)
       .max(10)
       .default(1)
-      .describe('how many people must approve')
+      .describe('how many of the approvers must approve')
       .meta({ examples: [2] }),
     selfApproval: z.boolean().default(false).describe('approvers may approve their own requests'),
+    approval: approval.prefault({}),
     automatic: z
       .union(
         [
@@ -348,8 +569,10 @@ const profile = z
       .refine((d) => d.maximum <= 7 * 86_400, { path: ['maximum'], message: 'no window is longer than 7d' })
       .describe('how long access lasts'),
     timeout: duration.optional().describe('how long a request waits for its decision; left out: approvals.timeout'),
+    limits: limits.optional(),
+    reason: reason.optional(),
     network: network
-      .default({ mode: 'none', dns: 'none', strict: false, allowIsolation: false })
+      .prefault({ mode: 'none' })
       .describe('how traffic is confined or opened; other modes than none need scope workload'),
     acknowledgePersistence: z
       .boolean()
@@ -365,6 +588,12 @@ const profile = z
   .superRefine((p, context) => {
     const problem = (path: (string | number)[], message: string) =>
       context.addIssue({ code: 'custom', path, message, input: p });
+    if (p.approvers === undefined && p.approval?.steps === undefined)
+      problem(['approvers'], 'is missing: give approvers, or approval with steps');
+    if (p.approvers !== undefined && p.approval?.steps !== undefined)
+      problem(['approval', 'steps'], 'stands beside approvers: give one of the two');
+    if (p.approvers === undefined && p.approvals !== 1)
+      problem(['approvals'], 'belongs to approvers: each of the steps has its own count');
     const given = [p.clusterRole, p.role, p.rules, p.rights].filter((x) => x !== undefined).length;
     if (given !== 1) problem([], 'gives exactly one of clusterRole, role, rights and rules');
     const isNamed = p.clusterRole !== undefined || p.role !== undefined;
@@ -474,18 +703,24 @@ export const policyFields = z.strictObject({
       message: 'a template with {local} needs exactly one domain: else people of two domains would be one user',
     })
     .describe('how a Slack account becomes a Kubernetes user; none, or several, is a refusal'),
-  administrators: somebody.describe('who is told what a person must mend, and may end any grant'),
+  administrators: somebodyInSlack.describe('who is told what a person must mend, and may end any grant'),
   approvals: z
     .strictObject({
-      channel: z
-        .string()
-        .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name')
+      channel: channelId
         .describe('the id of the channel in which requests are posted; the bot must be in it')
         .meta({ examples: ['C0ACCESS001'] }),
       timeout: duration.prefault('1h').describe('how long a request waits for its decision'),
       reminder: duration.optional().describe('when approvers are reminded; left out: never'),
+      askOnce: z
+        .boolean()
+        .default(true)
+        .describe(
+          'who asks for what they have asked for already, and what waits or is open, is answered with that one; false: each request stands for itself',
+        ),
     })
     .describe('where and how long requests wait'),
+  oncall: onCallSources.optional(),
+  tickets: ticketSource.optional(),
   notifications: z
     .strictObject({
       warning: duration
@@ -515,8 +750,81 @@ export interface AutomaticEntry {
 export function automaticEntries({ automatic }: Profile): AutomaticEntry[] {
   if (automatic === undefined) return [];
   return Array.isArray(automatic)
-    ? automatic.map((entry, index) => ({ path: ['automatic', index, 'when'], when: entry.when }))
-    : [{ path: ['automatic'], when: automatic }];
+    ? automatic.map((entry, index) => ({ path: ['automatic', index, 'when'], when: withMembers(entry.when) }))
+    : [{ path: ['automatic'], when: withMembers(automatic) }];
+}
+
+/** The same conditions with who is on call as members, so that whoever judges them finds all people in one place. */
+export function withMembers(when: When): When {
+  const { oncall } = when;
+  return oncall === undefined ? when : { ...when, members: { users: [], groups: [], channels: [], oncall } };
+}
+
+/** A list of people, and where it stands in its profile. */
+export interface PlacedPeople {
+  readonly path: readonly (string | number)[];
+  readonly people: Principals;
+}
+
+/** One step of an approval. */
+export interface ApprovalStep {
+  readonly name: string;
+  readonly from: PlacedPeople;
+  readonly count: number;
+  /** Null: it is always needed. */
+  readonly unless: { readonly path: PlacedPeople['path']; readonly when: When } | null;
+  /** Who may decide it too, so many seconds after it was asked. */
+  readonly escalate: readonly (PlacedPeople & { readonly after: number })[];
+}
+
+export interface Approval {
+  readonly order: 'parallel' | 'sequence';
+  readonly steps: readonly ApprovalStep[];
+}
+
+/** The name of the one step that `approvers` with `approvals` are short for. */
+export const ONLY_STEP = 'approvers';
+
+/** The steps by which people approve, in whichever form they are written. Everything that is decided goes by these. */
+export function approvalOf({ approvers, approvals, approval }: Profile): Approval {
+  if (approvers !== undefined) {
+    const from = { path: ['approvers'], people: approvers };
+    return { order: 'parallel', steps: [{ name: ONLY_STEP, from, count: approvals, unless: null, escalate: [] }] };
+  }
+  return {
+    order: approval?.order ?? 'parallel',
+    steps: (approval?.steps ?? []).map(({ name, from, count, unless, escalate = [] }, index) => {
+      const path = ['approval', 'steps', index];
+      return {
+        name,
+        from: { path: [...path, 'from'], people: from },
+        count,
+        unless: unless === undefined ? null : { path: [...path, 'unless'], when: withMembers(unless) },
+        escalate: escalate.map(({ after, to }, nth) => ({ after, path: [...path, 'escalate', nth, 'to'], people: to })),
+      };
+    }),
+  };
+}
+
+/** Everybody who may come to decide on a profile, by their places in the policy. */
+export function decidersOf(name: string, profile: Profile): Record<string, Principals> {
+  const lists = approvalOf(profile).steps.flatMap(({ from, escalate }) => [from, ...escalate]);
+  return Object.fromEntries(lists.map(({ path, people }) => [placeOf(name, path), people]));
+}
+
+/** Whoever is in one of these lists. */
+export function together(lists: Readonly<Record<string, Principals>> | readonly Principals[]): Principals {
+  const all = (word: keyof Principals) => [
+    ...new Set(Object.values(lists).flatMap((list: Principals) => list[word] ?? [])),
+  ];
+  const oncall = all('oncall');
+  const named = { users: all('users'), groups: all('groups'), channels: all('channels') };
+  return oncall.length === 0 ? named : { ...named, oncall };
+}
+
+/** A place in a profile, as refusals and the audit name it: `profiles.debug.approval.steps[0].from`. */
+export function placeOf(profile: string, path: readonly (string | number)[]): string {
+  return `profiles.${profile}${path.map((part) => (typeof part === 'number' ? `[${part}]` : `.${part}`)).join('')}`;
 }
 
 /** The profile of that name, if the policy has it. Names come from people: `constructor` is none. */
@@ -533,14 +841,42 @@ export function profilesDenying({ profiles }: Policy, lists: ReadonlySet<string>
 }
 
 /** The ids of all user groups and channels that the policy names as lists of people. */
-export function listsOf({ administrators, profiles }: Policy): ReadonlySet<string> {
-  const lists = Object.values(profiles).flatMap((one) => [
+export function listsOf({ administrators, profiles, oncall = {} }: Policy): ReadonlySet<string> {
+  const lists = Object.entries(profiles).flatMap(([name, one]) => [
     one.requesters,
-    one.approvers,
+    ...Object.values(decidersOf(name, one)),
     one.deny,
+    one.approval.notify.quiet,
+    ...approvalOf(one).steps.flatMap(({ unless }) => unless?.when.members ?? []),
     ...automaticEntries(one).flatMap(({ when: { members } }) => members ?? []),
   ]);
-  return new Set([administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]));
+  const ofSources = Object.values(oncall).flatMap(({ group }) => group ?? []);
+  return new Set([
+    ...ofSources,
+    ...[administrators, ...lists].flatMap(({ groups, channels }) => [...groups, ...channels]),
+  ]);
+}
+
+/** Where messages to approvers are posted, and the place in the policy that says so. */
+export interface ApprovalsChannel {
+  readonly id: string;
+  readonly path: string;
+}
+
+/** Where requests of this profile are posted; of one that the policy does not have: where all others are. */
+export function channelOf(policy: Policy, name: string): ApprovalsChannel {
+  const own = profileNamed(policy, name)?.approval.notify.channel;
+  return own === undefined
+    ? { id: policy.approvals.channel, path: 'approvals.channel' }
+    : { id: own, path: `profiles.${name}.approval.notify.channel` };
+}
+
+/** The channels of profiles that have one of their own, each once. */
+export function ownChannels(policy: Policy): ApprovalsChannel[] {
+  const all = Object.keys(policy.profiles).map((name) => channelOf(policy, name));
+  return all.filter(
+    ({ id }, index) => id !== policy.approvals.channel && all.findIndex((other) => other.id === id) === index,
+  );
 }
 
 /** True when a namespace fits one of the patterns (`*` stands for any characters). The chart's leash asks the same of RE2, which is linear too. */
@@ -595,6 +931,17 @@ export function roleOf(p: Profile): { readonly kind: 'ClusterRole' | 'Role'; rea
 /** How long a request of this profile may wait for its decision. */
 export function requestTimeout(policy: Policy, p: Profile): number {
   return p.timeout ?? policy.approvals.timeout;
+}
+
+/** How much of a profile there may be, and what it asks of a reason, a phrase each; empty: nothing beside what holds for all. */
+export function describeLimits({ limits = {}, reason = {} }: Profile): string[] {
+  const { openPerPerson, open, perPersonADay } = limits;
+  return [
+    ...(openPerPerson === undefined ? [] : [`${openPerPerson} at once for a person`]),
+    ...(perPersonADay === undefined ? [] : [`${perPersonADay} a day for a person`]),
+    ...(open === undefined ? [] : [`${open} at once for everybody together`]),
+    ...(reason.min === undefined ? [] : [`a reason of ${reason.min} characters or more`]),
+  ];
 }
 
 /** One line on the limits of a profile, for refusals and the modal: `30m by default, 2h at most`. */

@@ -1,10 +1,11 @@
 import type { z } from 'zod';
 import { policyFields } from './policy.ts';
 import { entriesThatNameNobody } from './unnameable.ts';
+import { wrongTickets } from './wrong-tickets.ts';
 
 /** The policy file, judged whole. */
 export const policySchema = policyFields.superRefine((policy, context) => {
-  for (const { path, message } of entriesThatNameNobody(policy))
+  for (const { path, message } of [...entriesThatNameNobody(policy), ...wrongTickets(policy)])
     context.addIssue({ code: 'custom', path: [...path], message, input: policy });
 });
 

@@ -5,7 +5,7 @@ import { Unavailable } from '../../../src/domain/errors.ts';
 import { shortDigest } from '../../../src/domain/plan/plan.ts';
 import type { PolicyInput } from '../../../src/domain/policy/schema.ts';
 import type { NetworkPolicy } from '../../../src/network/types.ts';
-import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../support/app-world.ts';
 
 const { ada, ben, cy, dot } = PEOPLE;
 let app: ReturnType<typeof appWorld>;
@@ -147,7 +147,7 @@ describe('who decides', () => {
 
   test('a button of another message decides nothing', async () => {
     const id = await pending();
-    const other = await pending();
+    const other = await app.pending(ada, on('ledger'));
     const { digest } = await app.seen(id);
     const { message } = await app.seen(other);
     await expect(app.useCases.review(ben, id, 'approve', '', { digest, message })).rejects.toEqual(refusal('message'));
@@ -327,9 +327,9 @@ describe('a plan that changed is asked again, not applied', () => {
   test('and a Service that is gone is refused: nothing is approved, and what was approved is not applied', async () => {
     const asked = { target: { namespace: 'staging', service: 'shop' } };
     const { grant: waiting } = await app.request(ada, asked);
-    const { grant: approved } = await app.request(ada, asked);
+    const { grant: approved } = await app.request(ben, asked);
     await app.run();
-    await app.useCases.review(ben, approved.id, 'approve', '', await app.seen(approved.id));
+    await app.useCases.review(cy, approved.id, 'approve', '', await app.seen(approved.id));
     app.cluster.target.services.delete('shop');
     const attempt = app.useCases.review(ben, waiting.id, 'approve', '', await app.seen(waiting.id));
     await expect(attempt).rejects.toEqual(refusal('target'));
@@ -425,7 +425,7 @@ test('automatic approval is the policy’s own decision, within its limits only'
   });
   app.members.set('S0CALL', [ada]);
   const quick = await app.request(ada, { duration: 900 });
-  const long = await app.request(ada, { duration: 901 });
+  const long = await app.request(ada, { duration: 901, ...on('ledger') });
   await app.run();
   expect((await app.grant(quick.grant.id)).state).toBe('active');
   expect((await app.grant(quick.grant.id)).decisions).toMatchObject([
@@ -833,7 +833,7 @@ describe('while the time is in doubt', () => {
 
   test('nobody gets anything, and nothing is half done', async () => {
     const waiting = await pending();
-    const id = await active();
+    const id = await app.active(ada, on('ledger'));
     await app.useCases.extend(ada, id, 600);
     doubtful();
     await expect(app.request()).rejects.toEqual(refusal('clock'));
@@ -884,7 +884,7 @@ describe('while the time is in doubt', () => {
 
   test('it is denied, revoked and ended as ever', async () => {
     const waiting = await pending();
-    const [first, second] = [await active(), await active()];
+    const [first, second] = [await app.active(ada, on('ledger')), await app.active(ada, on('frontend'))];
     doubtful();
     await app.useCases.review(ben, waiting, 'deny', '', await app.seen(waiting));
     await app.useCases.revoke(ada, first, '');
@@ -904,7 +904,7 @@ describe('while the leash does not hold', () => {
 
   test('nobody gets anything, and it is said why', async () => {
     const waiting = await pending();
-    const id = await active();
+    const id = await app.active(ada, on('ledger'));
     await app.useCases.extend(ada, id, 600);
     slip();
     await expect(app.request()).rejects.toEqual(refusal('leash'));
@@ -956,7 +956,7 @@ describe('while the leash does not hold', () => {
 
   test('it is denied, revoked and ended as ever', async () => {
     const waiting = await pending();
-    const [first, second] = [await active(), await active()];
+    const [first, second] = [await app.active(ada, on('ledger')), await app.active(ada, on('frontend'))];
     slip();
     await app.useCases.review(ben, waiting, 'deny', '', await app.seen(waiting));
     await app.useCases.revoke(ada, first, '');

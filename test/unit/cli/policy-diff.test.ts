@@ -57,7 +57,7 @@ describe('npm run policy -- diff', () => {
     const bad = join(dir, 'bad.yaml');
     await writeFile(bad, 'version: 1\n');
     expect(await runPolicy('diff', example, bad)).toMatchObject({
-      code: 1,
+      code: 2,
       out: '',
       err: expect.stringMatching(/bad\.yaml/),
     });

@@ -91,7 +91,7 @@ describe('npm run policy -- test', () => {
     ['no YAML', 'cases: [', /cases\.yaml: /],
     ['a handle for a group', [{ ...ada, memberOf: ['@sre'], expect: 'people' }], /begins with S, C or G/],
   ])('takes no file with %s', async (_what, cases, problem) => {
-    expect(await tried(cases)).toMatchObject({ code: 1, out: '', err: expect.stringMatching(problem) });
+    expect(await tried(cases)).toMatchObject({ code: 2, out: '', err: expect.stringMatching(problem) });
   });
 
   it('is wrong without two files, or with another format', async () => {
@@ -102,7 +102,7 @@ describe('npm run policy -- test', () => {
 
   it('says that a file is not there', async () => {
     const { code, err } = await runPolicy('test', join(dir, 'nope.yaml'), join(dir, 'nor this.yaml'));
-    expect(code).toBe(1);
+    expect(code).toBe(2);
     expect(err).toMatch(/nope\.yaml.*nor this\.yaml/s);
   });
 });

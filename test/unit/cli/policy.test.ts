@@ -52,11 +52,38 @@ describe('npm run policy', () => {
         out: expect.stringContaining('troubleshoot'),
       });
     });
+    it('warns of what may not be meant, and calls it good', async () => {
+      const text = await readFile(example, 'utf8');
+      const changed = join(dir, 'warned.yaml');
+      const entries = '    automatic:\n      - when: { maximum: 5m }\n      - when: { rights: [logs], maximum: 5m }\n';
+      await writeFile(
+        changed,
+        text.replace(
+          / {4}automatic:\n {6}members:\n {8}groups: \[S0ONCALL01\]\n {6}maximum: 30m\n {6}namespaces: \[staging\]\n/,
+          entries,
+        ),
+      );
+      const warnings = [
+        'profiles.view.automatic[0].when: names no people: everybody who may ask is approved at once where the rest holds',
+        'profiles.view.automatic[1].when: names no people: everybody who may ask is approved at once where the rest holds',
+        'profiles.view.automatic[1].when.rights: is never met: the profile gives a role or rules, not rights in words',
+      ];
+      const { code, out } = await run('check', changed);
+      expect(code).toBe(0);
+      const lines = out.split('\n').filter((line) => line.startsWith('note: '));
+      expect(lines.map((line) => line.replace(/^note: \S+ /, ''))).toEqual(expect.arrayContaining(warnings));
+      expect(lines).toHaveLength(3);
+      expect(JSON.parse((await run('check', changed, '-o', 'json')).out)).toMatchObject({
+        good: true,
+        notes: { length: 3 },
+      });
+      expect((await run('check', example)).out).not.toContain('names no people');
+    });
     it('lists every problem with its place', async () => {
       const { code, out, err } = await run('check', bad);
       expect(code).toBe(1);
       expect(out).toBe('');
-      expect(err).toContain("bad.yaml:2:1 profils: unknown key, did you mean 'profiles'?");
+      expect(err).toContain(`${bad}:2:1 profils: unknown key, did you mean 'profiles'?`);
       expect(err).toContain('identity: is missing');
     });
     it('is -o json for programs', async () => {
@@ -71,7 +98,7 @@ describe('npm run policy', () => {
       const wrong = await run('check', bad, '-o', 'json');
       expect([wrong.code, wrong.err]).toEqual([1, '']);
       expect(JSON.parse(wrong.out)).toMatchObject({ version: 1, good: false, profiles: [] });
-      expect(JSON.parse(wrong.out)).toHaveProperty('problems.0', expect.stringMatching(/^bad\.yaml:\d+:\d+ /));
+      expect(JSON.parse(wrong.out)).toHaveProperty('problems.0', expect.stringContaining(`${bad}:1:1 `));
       expect((await run('check', example, '-o', 'xml')).code).toBe(2);
     });
     it('is wrong without a file, with two, or with options', async () => {
@@ -81,10 +108,27 @@ describe('npm run policy', () => {
     });
     it('says that a file is not there', async () => {
       expect(await run('check', join(dir, 'none.yaml'))).toMatchObject({
-        code: 1,
+        code: 2,
         err: expect.stringContaining("can't be read"),
       });
     });
+  });
+
+  it('explain says the limits of a profile, and what it asks of a reason', async () => {
+    const limited = join(dir, 'limited.yaml');
+    const text = await readFile(example, 'utf8');
+    const lines =
+      '    limits: { openPerPerson: 2, perPersonADay: 10, open: 20 }\n    reason: { min: 10, template: Why? }\n';
+    await writeFile(
+      limited,
+      text.replace('    acknowledgePersistence: true\n', `    acknowledgePersistence: true\n${lines}`),
+    );
+    const said =
+      'limits: 2 at once for a person, 10 a day for a person, 20 at once for everybody together, a reason of 10 characters or more';
+    expect((await run('explain', limited, '--profile', 'payments-edit')).out).toContain(`  ${said}\n`);
+    const asks = ['--person', 'ben@example.test', '--member-of', 'S0SRE00001', '--profile', 'payments-edit'];
+    expect((await run('explain', limited, ...asks)).out).toContain(`    ${said}\n`);
+    expect((await run('explain', example, '--profile', 'payments-edit')).out).not.toContain('limits');
   });
 
   describe('explain', () => {
@@ -160,6 +204,43 @@ describe('npm run policy', () => {
       );
       expect((await explain()).out).toMatch(/^view: ClusterRole view; a whole namespace.*^shell: .*^    get pods$/ms);
     });
+    it('says the steps, who decides each, when one is not needed, and who may come to decide it', async () => {
+      const file = join(dir, 'steps.yaml');
+      await writeFile(
+        file,
+        `version: 1
+identity: {}
+administrators: { users: [dee@example.test] }
+approvals: { channel: C0ACCESS001 }
+profiles:
+  edit:
+    scope: namespace
+    namespaces: [staging]
+    clusterRole: view
+    requesters: { users: [ada@example.test] }
+    approval:
+      order: sequence
+      steps:
+        - { name: owner, from: { users: [ben@example.test] }, escalate: [{ after: 10m, to: { groups: [S0ONCALL01] } }] }
+        - { name: security, from: { groups: [S0SECURITY] }, count: 2, unless: { maximum: 15m, namespaces: [staging] } }
+    duration: { default: 15m, maximum: 1h }
+`,
+      );
+      expect((await run('explain', file)).out.split('\n')).toEqual(
+        expect.arrayContaining([
+          '  approvals needed: one step after the other, each person for one step',
+          '    owner: 1, by ben@example.test',
+          '      after 10m also by group S0ONCALL01',
+          '    security: 2, by group S0SECURITY; not needed up to 15m, in staging',
+        ]),
+      );
+      const ben = await run('explain', file, '--person', 'ben@example.test');
+      expect(ben.out).toContain(
+        'may approve: step owner: yes (users: ben@example.test); step owner after 10m: only as a member of group S0ONCALL01; step security: only as a member of group S0SECURITY, not own requests',
+      );
+      const ada = await run('explain', file, '--person', 'ada@example.test', '--member-of', 'S0SECURITY');
+      expect(ada.out).toContain('step security: yes (groups: S0SECURITY)');
+    });
     it('is wrong with memberships of nobody, with an unknown profile, or with a handle for a group', async () => {
       expect((await explain('--member-of', 'S0SRE00001')).code).toBe(2);
       expect(await explain('--person', 'ada@example.test', '--profile', 'x')).toMatchObject({
@@ -169,7 +250,7 @@ describe('npm run policy', () => {
       expect((await explain('--person', 'ada@example.test', '--member-of', '@sre')).code).toBe(2);
     });
     it('needs a good policy', async () => {
-      expect((await run('explain', bad, '--person', 'ada@example.test')).code).toBe(1);
+      expect((await run('explain', bad, '--person', 'ada@example.test')).code).toBe(2);
     });
   });
 });

@@ -151,6 +151,7 @@ describe('reach', () => {
   it.each<[string, string, string, RegExp]>([
     ['shop/wob', 'shop/db', '1', /--from shop\/wob: no such pod, did you mean .*web/],
     ['shop/api', 'shop/db', '1', /did you mean shop\/deployment\/api\?/],
+    ['shop/deploy/apii', 'shop/db', '1', /no pods of such a workload, did you mean shop\/deploy\/api\?/],
     ['shpo/web', 'shop/db', '1', /no namespace shpo, did you mean shop\?/],
     ['shop/sts/api', 'shop/db', '1', /no pods of such a workload, did you mean shop\/deployment\/api\?/],
     ['web', 'shop/db', '1', /expected namespace\/pod, namespace\/kind\/name or an address/],

@@ -106,6 +106,46 @@ describe('a policy file', () => {
       change('    duration:', '    automatic: true\n    duration:'),
       'profiles.debug.automatic: expected one entry (members, maximum), or a list of entries',
     ],
+    ...(
+      [
+        ['perDay: 0', 'perDay: Too small'],
+        ['perDay: 1001', 'perDay: Too big'],
+        ['perDay: 1.5', 'perDay: expected a whole number'],
+        ["perDay: '3'", 'perDay: expected a number'],
+        ['perDay: .inf', 'perDay: expected a number'],
+        ['perDay:', 'perDay: expected a number'],
+        ['rights: []', 'rights: is empty: expected at least one entry'],
+        ['rights: logs', 'rights: expected a list'],
+        ['rights: [logs, Exec]', "rights[1]: 'Exec' is none of these rights, did you mean 'exec'?"],
+        ['rights: [logs, logs]', "rights[1]: 'logs' stands here twice"],
+        ['hours: "Mon-Fri 18:00-18:00 UTC"', 'hours: expected days, times and a time zone'],
+      ] as const
+    ).map(([condition, problem]): [string, string, string] => [
+      `a condition of an automatic approval: ${condition}`,
+      change('    duration:', `    automatic:\n    - when:\n        maximum: 5m\n        ${condition}\n    duration:`),
+      `profiles.debug.automatic[0].when.${problem}`,
+    ]),
+    ...(
+      [
+        ['limits: { open: 0 }', 'limits.open: Too small'],
+        ['limits: { openPerPerson: -1 }', 'limits.openPerPerson: Too small'],
+        ['limits: { perPersonADay: 1.5 }', 'limits.perPersonADay: expected a whole number'],
+        ['limits: { open: 10001 }', 'limits.open: Too big'],
+        ["limits: { open: '3' }", 'limits.open: expected a number'],
+        ['limits: { open: 1e400 }', 'limits.open: expected a number'],
+        ['limits: 3', 'limits: expected a mapping'],
+        ['limits: { opened: 3 }', "limits.opened: unknown key, did you mean 'open'?"],
+        ['reason: { min: 0 }', 'reason.min: Too small'],
+        ['reason: { min: 501 }', 'reason.min: Too big'],
+        ['reason: { template: "  " }', 'reason.template: is blank'],
+        ['reason: { template: 3 }', 'reason.template: expected a text'],
+        [`reason: { template: "${'x'.repeat(151)}" }`, 'reason.template: Too big'],
+      ] as const
+    ).map(([line, problem]): [string, string, string] => [
+      `a limit or a rule for reasons: ${line.slice(0, 40)}`,
+      change('    duration:', `    ${line}\n    duration:`),
+      `profiles.debug.${problem}`,
+    ]),
     ['a bad profile name', change('  debug:', '  De bug:'), 'policy.yaml:8:3 profiles.De bug: expected a profile name'],
     [
       'a rule across keys',

@@ -39,6 +39,8 @@ describe('the settings', () => {
       workspacesPullSecrets: [],
       ownNamespace: 'drawbridge',
       auditWebhook: null,
+      pagerDuty: null,
+      jira: null,
     });
   });
 
@@ -56,6 +58,11 @@ describe('the settings', () => {
       WORKSPACES_NAMESPACE: 'spaces',
       WORKSPACES_PULL_SECRETS: 'registry,mirror.example',
       POD_NAMESPACE: 'access',
+      PAGERDUTY_TOKEN: 'pagerduty-token-1',
+      PAGERDUTY_URL: 'https://api.eu.pagerduty.com',
+      JIRA_URL: 'https://example.atlassian.net',
+      JIRA_USER: 'bot@example.test',
+      JIRA_TOKEN: 'jira-token-1',
     });
     expect(settings).toMatchObject({
       slack: { transport: { mode: 'http', port: 8443 }, apiUrl: 'http://127.0.0.1:4000/api/' },
@@ -66,7 +73,11 @@ describe('the settings', () => {
       workspacesPullSecrets: ['registry', 'mirror.example'],
       workspacesNamespace: 'spaces',
       ownNamespace: 'access',
+      pagerDuty: { url: 'https://api.eu.pagerduty.com' },
+      jira: { url: 'https://example.atlassian.net', user: 'bot@example.test' },
     });
+    expect(settings.pagerDuty?.token.reveal()).toBe('pagerduty-token-1');
+    expect(settings.jira?.token.reveal()).toBe('jira-token-1');
     expect(settings.slack.botToken.reveal()).toBe(good.SLACK_BOT_TOKEN);
     expect(settings.redis.reveal()).toMatchObject({ kind: 'standalone', db: 2, password: 'hunter2' });
     expect(settings.sealKeys.reveal()).toEqual([Buffer.alloc(32, 7), Buffer.alloc(40, 9)]);
@@ -89,6 +100,8 @@ describe('the settings', () => {
     ['AUDIT_WEBHOOK_URL', 'https://user:password@siem.example.test', /without user and password/],
     ['SEAL_KEY', `${KEY},`, /base64/],
     ['SEAL_KEY', 'not base64 at all, but long enough to be', /base64/],
+    ['PAGERDUTY_TOKEN', 'a b c d e f g', /without blanks/],
+    ['PAGERDUTY_URL', 'http://api.pagerduty.com', /https URL/],
     ['OPS_PORT', '0', /1 to 65535/],
     ['OPS_PORT', '65536', /1 to 65535/],
     ['OPS_PORT', '80.5', /1 to 65535/],
@@ -213,6 +226,26 @@ describe('the settings', () => {
     expect(problemsOf({ ...good, AUDIT_WEBHOOK_URL: 'https://u:p-4711@siem.example.test' }).join()).not.toContain(
       '4711',
     );
+  });
+
+  it('demand what Jira takes together, and hide its token and that of PagerDuty in each form', () => {
+    const jira = {
+      JIRA_URL: 'https://example.atlassian.net',
+      JIRA_USER: 'bot@example.test',
+      JIRA_TOKEN: 'jira-token-4711',
+    };
+    const tokens = { ...jira, PAGERDUTY_TOKEN: 'pagerduty-token-4711' };
+    const { JIRA_USER: _, ...half } = jira;
+    expect(problemsOf({ ...good, ...half })).toEqual([
+      'JIRA_USER is not set: expected JIRA_URL, JIRA_USER, JIRA_TOKEN together, or none of them',
+    ]);
+    expect(problemsOf({ ...good, ...jira, JIRA_TOKEN: 'short 4711' }).join()).toMatch(
+      /^JIRA_TOKEN is wrong \(its value is not shown\)/,
+    );
+    const settings = settingsOf({ ...good, ...tokens });
+    expect(inspect(settings, { depth: 20, showHidden: true })).not.toContain('4711');
+    const basic = Buffer.from('bot@example.test:jira-token-4711').toString('base64');
+    expect(secretTexts(settings)).toEqual(expect.arrayContaining(['jira-token-4711', 'pagerduty-token-4711', basic]));
   });
 
   it('have an .env.example that is up to date, and describes each variable', async () => {

@@ -120,6 +120,26 @@ describe('objects of a grant', () => {
     }
   });
 
+  test('a workspace has what its profile gives, kept for it too, and its probe what all have', () => {
+    const given = applyingGrant(600, {
+      plan: {
+        ...WORKSPACE_PLAN,
+        network: { ...WORKSPACE_PLAN.network, resources: { cpu: '2', memory: '3Gi' } } as never,
+      },
+    });
+    const has = (cpu: string, memory: string, disk: string) => ({ cpu, memory, 'ephemeral-storage': disk });
+    const usual = { requests: has('10m', '32Mi', '0'), limits: has('1', '512Mi', '1Gi') };
+    const probe = { image: 'drawbridge:1', args: [] };
+    const containersOf = (one: Grant) =>
+      workspaceJob(one, context, 0, probe).spec as {
+        template: { spec: { containers: { resources: object }[]; initContainers: { resources: object }[] } };
+      };
+    const made = containersOf(given).template.spec;
+    expect(made.containers[0]?.resources).toEqual({ requests: has('2', '3Gi', '0'), limits: has('2', '3Gi', '1Gi') });
+    expect(made.initContainers[0]?.resources).toEqual(usual);
+    expect(containersOf(grant).template.spec.containers[0]?.resources).toEqual(usual);
+  });
+
   test('a workspace is pulled with the Secrets that are set, and one that is there with those it was made with', () => {
     const probe = { image: 'drawbridge:1', args: [] };
     const made = workspaceJob(grant, { ...context, pullSecrets: ['registry', 'mirror'] }, 0, probe);

@@ -4,7 +4,7 @@ import {
   type Asked,
   carried,
   carriedAsked,
-  carriedDenial,
+  carriedNoted,
   carry,
   carryAsked,
   messageOf,
@@ -55,15 +55,15 @@ describe('the value of a button', () => {
   });
 });
 
-describe('the metadata of a denial', () => {
+describe('the metadata of a note', () => {
   it('holds ids only', () => {
     const about = { id: ID, digest: DIGEST, message: null, of: 'request' };
-    expect(carriedDenial(JSON.stringify(about))).toEqual(about);
-    expect(() => carriedDenial(JSON.stringify({ ...about, verdict: 'approve' }))).toThrow(Refusal);
-    expect(() => carriedDenial(JSON.stringify({ ...about, message: { channel: 'general', ts: '1.2' } }))).toThrow(
+    expect(carriedNoted(JSON.stringify(about))).toEqual(about);
+    expect(() => carriedNoted(JSON.stringify({ ...about, verdict: 'approve' }))).toThrow(Refusal);
+    expect(() => carriedNoted(JSON.stringify({ ...about, message: { channel: 'general', ts: '1.2' } }))).toThrow(
       Refusal,
     );
-    expect(() => carriedDenial(undefined)).toThrow(Refusal);
+    expect(() => carriedNoted(undefined)).toThrow(Refusal);
   });
 });
 

@@ -16,16 +16,18 @@ import {
 } from '../../../../src/adapters/slack/messages.ts';
 import {
   alarmMessage,
+  askMessage,
   directMessage,
   grantedMessage,
   stillTrue,
   threadMessage,
 } from '../../../../src/adapters/slack/news.ts';
-import type { View } from '../../../../src/app/ports/view.ts';
+import type { StepView, View } from '../../../../src/app/ports/view.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
-import { GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
+import { type Decision, GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
 
 import type { Connection } from '../../../../src/domain/plan/plan.ts';
+import { ONLY_STEP } from '../../../../src/domain/policy/policy.ts';
 import { rulesOfKits } from '../../../../src/domain/rights/kits.ts';
 import {
   type Block,
@@ -66,7 +68,8 @@ function everything(view: View, words = ''): Message[] {
     statusMessage(view, { kind: 'refused', refusal: new Refusal(words, words, words) }),
     networkMessage(view, 0),
     networkMessage(view, 1000),
-    requestedMessage(view),
+    requestedMessage({ ...view, missed: words, isAgain: false }),
+    requestedMessage({ ...view, missed: null, isAgain: true }, words),
     outcomeMessage(view, 'Done.'),
     listMessage({ mine: [view], waiting: [view], more: false }),
     whoMessage(words || 'staging', [view.grant]),
@@ -86,6 +89,8 @@ function everything(view: View, words = ''): Message[] {
         'ended',
       ] as const
     ).map((news) => directMessage(view, news)),
+    askMessage(view, { path: '', word: 'users', id: words }, null),
+    askMessage(view, { path: '', word: 'groups', id: 'S0SRE' }, 'https://slack.example.test/archives/C0ACCESS/p1'),
     alarmMessage(view.grant.id, words || 'x'),
     helpMessage(null, words),
   ];
@@ -304,6 +309,91 @@ describe('words', () => {
     } as const;
     const text = textOf(approvalMessage(sampleView({ ...view.grant, decisions: [decision] })));
     expect(text).toContain('Approved by the policy itself (`profiles.debug.automatic`)');
+  });
+});
+
+describe('a request through steps', () => {
+  const CY = { ...BEN, slackId: 'U0CY', name: 'Cy', user: 'cy@example.test' };
+  const people = (group: string) => ({ users: [], groups: [group], channels: [] });
+  const digest = sampleView().grant.digest;
+  const approval: Decision = { by: BEN, verdict: 'approve', at: NOW, rule: 'r', note: '', digest, steps: ['owner'] };
+  const step = (name: string, state: StepView['state'], change: Partial<StepView> = {}): StepView => ({
+    name,
+    state,
+    people: people(`S0${name.toUpperCase()}`),
+    count: 1,
+    approvals: [],
+    because: '',
+    ...change,
+  });
+  const steps = [
+    step('owner', 'complete', { approvals: [approval] }),
+    step('security', 'asked', { count: 2 }),
+    step('cost', 'waits'),
+    step('data', 'waived', { because: 'up to 15m, in <staging>' }),
+  ];
+  const grant: Partial<Grant> = {
+    approvalsNeeded: 4,
+    decisions: [approval],
+    waived: [{ name: 'data', because: 'up to 15m, in <staging>' }],
+  };
+  const view = sampleView(grant, { steps, missing: 3, approvers: people('S0SECURITY') });
+
+  it('says of each who decides it, how many, who has, and why one is not needed', () => {
+    for (const message of [approvalMessage(view), statusMessage(view)]) {
+      expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+      const text = textOf(message);
+      for (const line of [
+        '*3 approvals needed*, not from whoever asks. Times out',
+        '✅ `owner` 1 of 1: <@U0BEN> (`ben@example.test`)\n',
+        '`security` 0 of 2, from <!subteam^S0SECURITY>\n',
+        '`cost` 0 of 1, from <!subteam^S0COST>, when the step before it is complete\n',
+        '`data` is not needed: `up to 15m, in &lt;staging&gt;`',
+      ])
+        expect(text).toContain(line);
+    }
+  });
+
+  it('keeps to what Slack takes, however many people decide', () => {
+    const many = { users: [], channels: [], groups: Array.from({ length: 200 }, (_, i) => `S0GROUP${i}`) };
+    const long = Array.from({ length: 10 }, (_, i) => step(`s${i}`.padEnd(63, 'x'), 'asked', { people: many }));
+    const message = approvalMessage(sampleView({ approvalsNeeded: 10 }, { steps: long, approvers: many }));
+    expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+    expect(JSON.stringify(message.blocks).length).toBeLessThanOrEqual(LONGEST_BLOCKS);
+  });
+
+  it('names in the thread the step that is asked, and after a while whoever may decide it, too', () => {
+    const next = textOf(threadMessage(view, 'step'));
+    expect(next).toContain('Now asked: `security`');
+    expect(next).toContain('<!subteam^S0SECURITY>');
+    const escalations = [{ key: 'security.0.1', step: 'security', people: people('S0CALL'), at: NOW }];
+    const more = textOf(threadMessage({ ...view, escalations }, 'escalated'));
+    expect(more).toContain('more people may now: `security`');
+    expect(more).toContain('<!subteam^S0CALL>');
+    expect(more).not.toContain('S0SECURITY');
+  });
+
+  it('says afterwards who approved which, and which was not needed', () => {
+    const security: Decision = { ...approval, by: CY, steps: ['security'] };
+    const done = [
+      step('owner', 'complete', { approvals: [approval] }),
+      step('security', 'complete', { approvals: [security] }),
+      steps[3]!,
+    ];
+    const active = sampleView(
+      { ...grant, ...ended, state: 'active', decisions: [approval, security] },
+      { steps: done },
+    );
+    expect(textOf(approvalMessage(active))).toContain(
+      'Approved by <@U0BEN> (`ben@example.test`) for `owner`, <@U0CY> (`cy@example.test`) for `security`. `data` is not needed',
+    );
+    expect(textOf(approvalMessage(active))).not.toContain('▶');
+  });
+
+  it('of one step of the approvers says it in one line, as ever', () => {
+    const one = sampleView({}, { steps: [step(ONLY_STEP, 'asked')] });
+    expect(textOf(approvalMessage(one))).toContain('*1 approval needed*, from <!subteam^S0SRE>');
+    expect(textOf(approvalMessage(one))).not.toContain('0 of 1');
   });
 });
 
@@ -571,7 +661,8 @@ const hostileView = fc
     return {
       word,
       view: sampleView(grant, {
-        approvers: { users: [word], groups: [], channels: [] },
+        approvers: { users: [word, `${word}2`], groups: [], channels: [] },
+        naming: new Map([[`${word}2`, { words: other, call: [word] }]]),
         objects: list,
         commands: list,
         closing: word,
@@ -587,8 +678,11 @@ describe('hostile text', () => {
         expect(posted).toBeLessThan(LONGEST_BLOCKS);
         for (const message of everything(view, word)) {
           for (const markup of markupOf(message)) {
-            // What is left of Slack's own syntax is ours: dates.
-            expect(markup.replace(/<!date\^\d+\^[^|<>]*\|[^<>]*>/g, '')).not.toMatch(/[<>]/);
+            // What is left of Slack's own syntax is ours: dates, the group of the policy, the link to the message.
+            const dates = /<!date\^\d+\^[^|<>]*\|[^<>]*>/g;
+            const named =
+              /<!subteam\^S0SRE>|<https:\/\/slack\.example\.test\/archives\/C0ACCESS\/p1\|Open the request>/g;
+            expect(markup.replace(dates, '').replace(named, '')).not.toMatch(/[<>]/);
             // Outside of code there is nothing of theirs.
             const ours = markup.replace(/```[^`]*```|`[^`]*`/g, '');
             if (markup !== message.text) expect(ours).not.toMatch(/evil|_it_|~no~|:ok:/);
@@ -611,6 +705,95 @@ describe('hostile text', () => {
   });
 });
 
+describe('who may decide', () => {
+  const approvers = {
+    users: ['ada@example.test', 'cy@example.test', 'dee@example.test'],
+    groups: ['S0SRE'],
+    channels: [],
+  };
+  const line = (naming: View['naming']) =>
+    /approval.*? needed\*, from (.*?), not from whoever asks\. /.exec(
+      textOf(approvalMessage(sampleView({}, { approvers, naming }))),
+    )?.[1];
+
+  it.each<[string, View['naming'], string]>([
+    ['as the policy has it', new Map(), '<!subteam^S0SRE>, `cy@example.test`, `dee@example.test`'],
+    [
+      'by mentions where they are called',
+      new Map([['cy@example.test', { words: null, call: ['U0CY'] }]]),
+      '<!subteam^S0SRE>, <@U0CY>, `dee@example.test`',
+    ],
+    [
+      'by words where they are quiet, and without who may not',
+      new Map([
+        ['S0SRE', { words: '@sre', call: ['U0BEN', 'U0EVE'] }],
+        ['cy@example.test', { words: 'cy@example.test', call: [] }],
+        ['dee@example.test', { words: null, call: [] }],
+      ]),
+      '`@sre` (<@U0BEN> <@U0EVE>), `cy@example.test`',
+    ],
+    [
+      'as code where it is none of Slack',
+      new Map([['S0SRE', { words: '<!here>', call: ['<!channel>'] }]]),
+      '`&lt;!here&gt;` (`&lt;!channel&gt;`), `cy@example.test`, `dee@example.test`',
+    ],
+  ])('is said %s, never with who asks', (_how, naming, expected) => expect(line(naming)).toBe(expected));
+
+  it('is not said of whoever asks where they may, or are in no list', () => {
+    const text = (lists: Partial<typeof approvers>, selfApproval: boolean) =>
+      textOf(approvalMessage(sampleView({}, { approvers: { ...approvers, ...lists }, selfApproval })));
+    expect(text({}, true)).not.toContain('whoever asks');
+    expect(text({ groups: [] }, false)).not.toContain('whoever asks');
+    expect(text({ groups: [], channels: ['C0ENG'] } as never, false)).toContain(
+      'members of <#C0ENG>, `cy@example.test`, `dee@example.test`, not from whoever asks',
+    );
+  });
+
+  it('is said with the members of a channel who are called', () => {
+    const naming = new Map([['C0ENG', { words: 'C0ENG', call: ['U0CY'] }]]);
+    const view = sampleView({}, { approvers: { users: [], groups: [], channels: ['C0ENG'] }, naming });
+    expect(textOf(approvalMessage(view))).toContain('from members of <#C0ENG> (<@U0CY>), not from whoever asks');
+  });
+
+  it('is as many as a message takes', () => {
+    const users = Array.from({ length: 1000 }, (_, i) => `n${i}@example.test`);
+    const all = { words: '@sre', call: Array.from({ length: 20 }, (_, i) => `U0N${i}ABCDEFGHIJKLM`) };
+    const view = sampleView({}, { approvers: { ...approvers, users }, naming: new Map([['S0SRE', all]]) });
+    expect(blockErrors(blocksOf(approvalMessage(view)), 50)).toEqual([]);
+    expect(textOf(approvalMessage(view))).toMatch(/… and 9\d\d more/);
+  });
+
+  it('is called again in the thread, where a mention notifies: not in the small print', () => {
+    const view = sampleView({}, { approvers, naming: new Map([['cy@example.test', { words: null, call: ['U0CY'] }]]) });
+    for (const news of ['reminder', 'asked-again'] as const) {
+      const block = threadMessage(view, news).blocks.find((one) => JSON.stringify(one).includes('<@U0CY>'));
+      expect(block?.type).toBe('section');
+    }
+  });
+});
+
+describe('a direct message to an approver', () => {
+  const view = sampleView({ message: { channel: 'C0ACCESS', ts: '1.2' } });
+  const text = (word: 'users' | 'groups' | 'channels' | 'oncall', id: string, link: string | null = null) =>
+    textOf(askMessage(view, { path: 'profiles.debug.approvers', word, id }, link));
+
+  it.each([
+    ['users', 'cy@example.test', 'Why you: the policy names you among the approvers of `debug`.'],
+    ['groups', 'S0SRE', 'Why you: you are in <!subteam^S0SRE>, approvers of `debug`.'],
+    ['channels', 'C0ENG', 'Why you: you are in <#C0ENG>, approvers of `debug`.'],
+    ['oncall', 'payments', 'Why you: you are on call for `payments`, approvers of `debug`.'],
+  ] as const)('says why you: %s', (word, id, why) => expect(text(word, id)).toContain(why));
+
+  it('leads to the request, and to a look at it', () => {
+    const link = 'https://team.slack.com/archives/C0ACCESS/p12?a=1&b=|Approve>';
+    expect(text('users', 'x', link)).toContain(
+      '<https://team.slack.com/archives/C0ACCESS/p12?a=1&amp;b=%7CApprove&gt;|Open the request>',
+    );
+    expect(text('users', 'x')).not.toContain('Open the request');
+    expect(buttonsOf(askMessage(view, { path: '', word: 'users', id: 'x' }, null))).toEqual([ACTIONS.look]);
+  });
+});
+
 describe('rights in words', () => {
   const rights = ['logs', 'exec'] as const;
   const plan = samplePlan({ rights, rules: rulesOfKits(rights, 'Deployment') });
@@ -630,5 +813,62 @@ describe('rights in words', () => {
     expect(textOf(approvalMessage(rules))).toContain('pods/log');
     expect(buttonsOf(approvalMessage(rules))).not.toContain(ACTIONS.showAll);
     expect(textOf(networkMessage(rules, 0))).not.toContain('Rules');
+  });
+});
+
+describe('the ticket of a request', () => {
+  const withTicket = (title: string, link: string | null = 'https://tickets.example.test/OPS-7') =>
+    sampleView({ ticket: { key: 'OPS-7', title, link } });
+
+  it('is shown to approvers and in the status, with its title and a link', () => {
+    for (const message of [approvalMessage(withTicket('Checkout')), statusMessage(withTicket('Checkout'))])
+      expect(JSON.stringify(message)).toContain('*Ticket* <https://tickets.example.test/OPS-7|OPS-7>: `Checkout`');
+    expect(JSON.stringify(approvalMessage(withTicket('', null)))).toContain('*Ticket* `OPS-7`"');
+    expect(JSON.stringify(approvalMessage(sampleView()))).not.toContain('*Ticket*');
+  });
+
+  it.each<[string, string]>([
+    ['<!channel> <https://evil.example.test|OPS-7>', 'https://tickets.example.test/OPS-7'],
+    ['` *Approved* `', 'https://tickets.example.test/OPS-7'],
+    ['x', 'https://tickets.example.test/|evil>/<!channel>'],
+    ['x', 'https://tickets.example.test/?a=1&b=<@U0BEN>|'],
+  ])('with a title of %j and a link to %j mentions nobody and leads nowhere else', (title, link) => {
+    const message = approvalMessage(withTicket(title, link));
+    expect(blockErrors(blocksOf(message), 50)).toEqual([]);
+    const text =
+      blocksOf(message)
+        .map((block) => block.text?.text ?? '')
+        .find((one) => one.startsWith('*Ticket*')) ?? '';
+    expect(text.match(/<[^>]*>/g)).toHaveLength(1);
+    expect(text).toMatch(/^\*Ticket\* <https:\/\/tickets\.example\.test\/[^|<>]*\|OPS-7>: `[^`]*`$/);
+  });
+});
+
+describe('what was asked for already', () => {
+  const told = (state: Grant['state'], link: string | null = null, missed: string | null = null) => {
+    const view = sampleView({ state, expiresAt: Date.now() + 60_000 });
+    return requestedMessage({ ...view, missed, isAgain: true }, link);
+  };
+  const all = (message: Message) => JSON.stringify(message.blocks);
+
+  it('is told with its id, where it stands, and what to do', () => {
+    const waiting = told('pending');
+    expect(waiting.text).toBe('You have asked for this already: g-7k3fq2. Nothing new was requested.');
+    expect(all(waiting)).toContain('Wait for the approvers. To ask for something else, call it back first.');
+    expect(all(waiting)).toContain('Call back');
+    expect(all(waiting)).not.toContain('Extend');
+    const open = told('active');
+    expect(all(open)).toContain('Extend it for a longer window; to ask for something else, end it first.');
+    expect(all(open)).toMatch(/"Extend".*"Revoke"/);
+    expect(all(told('pending', null, 'Call it back, then ask.'))).toContain('Call it back, then ask.');
+  });
+
+  it('links to its message by an address of Slack only', () => {
+    const address = 'https://example.slack.com/archives/C0ACCESS/p12?thread_ts=1.2&cid=C0';
+    expect(all(told('pending', address))).toContain(
+      '<https://example.slack.com/archives/C0ACCESS/p12?thread_ts=1.2&amp;cid=C0|The message of the request>',
+    );
+    for (const strange of ['javascript:alert(1)', 'https://a.test|<!channel>', 'https://a.test/ x', 'x'.repeat(9000)])
+      expect(all(told('pending', strange))).not.toMatch(/<(https|javascript|!channel)/);
   });
 });

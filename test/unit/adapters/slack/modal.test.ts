@@ -1,12 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, carriedAsked, carriedDenial } from '../../../../src/adapters/slack/actions.ts';
+import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../src/adapters/slack/actions.ts';
+import { requestedMessage } from '../../../../src/adapters/slack/messages.ts';
 import {
   askOf,
   choiceOf,
   choiceToAsk,
-  denyModal,
   errorsOf,
   inOneLine,
+  noteModal,
   noteOf,
   previewModal,
   refusedModal,
@@ -147,6 +148,30 @@ describe('the request modal', () => {
     expect(viewErrors(modal)).toEqual([]);
     expect(control(modal, 'Target').element.options).toHaveLength(100);
     expect(isTooLarge(modal)).toBe(false);
+  });
+
+  it('asks for a reason as its profile does', () => {
+    const template = 'What *is* broken, <!channel>?';
+    const modal = requestModal(
+      [{ ...DEBUG, reason: { min: 10, template } }],
+      { profile: 'debug', namespace: null, reason: 'typed before' },
+      null,
+    );
+    expect(viewErrors(modal)).toEqual([]);
+    const { block, element } = control(modal, 'Reason');
+    expect(block.block_id).toBe('reason|debug');
+    expect(block.hint).toMatchObject({ type: 'plain_text', text: 'Approvers decide by it. At least 10 characters.' });
+    expect(element).toMatchObject({
+      placeholder: { type: 'plain_text', text: template },
+      initial_value: 'typed before',
+    });
+    const plain = control(requestModal([DEBUG], { profile: 'debug', namespace: null }, null), 'Reason');
+    expect(plain.block.block_id).toBe('reason');
+    expect(plain.element).not.toHaveProperty('placeholder');
+    const refusal = new Refusal('profiles.debug.reason.min', 'The reason has 5 characters.');
+    expect(errorsOf({ 'reason|debug': { input: { value: 'short' } } }, 'short', refusal)).toEqual({
+      'reason|debug': 'short',
+    });
   });
 
   it('takes long and odd names and descriptions', () => {
@@ -368,6 +393,22 @@ describe('the preview', () => {
     );
   });
 
+  it('says the steps by which people approve', () => {
+    const people = { users: [], groups: ['S0OWN'], channels: [] };
+    const asked = { name: 'owner', state: 'asked', people, count: 2, approvals: [], because: '' } as const;
+    const waived = { ...asked, name: 'security', state: 'waived', count: 0, because: 'up to 15m' } as const;
+    const view = sampleView({ approvalsNeeded: 2 }, { steps: [asked, waived] });
+    const modal = previewModal({ ...proposal(), view }, ask, false);
+    expect(viewErrors(modal)).toEqual([]);
+    const text = blocksText(blocksOf(modal));
+    for (const part of [
+      '*2 approvals needed*, not from whoever asks.',
+      '`owner` 0 of 2, from <!subteam^S0OWN>',
+      '`security` is not needed: `up to 15m`',
+    ])
+      expect(text).toContain(part);
+  });
+
   it('says when no person has to approve, and by which rule', () => {
     const text = textOf({ approvalsNeeded: 0 });
     expect(text).toContain('The policy itself approves it* (`profiles.debug.automatic (ada@example.test)`)');
@@ -422,10 +463,49 @@ describe('other modals', () => {
       message: { channel: 'C0ACCESS', ts: '1.2' },
       of: 'request',
     } as const;
-    const deny = denyModal('g-7k3fq2', about);
-    expect(viewErrors(deny)).toEqual([]);
-    expect(carriedDenial(deny.private_metadata)).toEqual(about);
-    expect(viewErrors(requestedModal(sampleView()))).toEqual([]);
+    for (const verdict of ['approve', 'deny'] as const)
+      for (const required of [true, false]) {
+        const form = noteModal(verdict, about, required);
+        expect(viewErrors(form)).toEqual([]);
+        expect(carriedNoted(form.private_metadata)).toEqual(about);
+        expect(form.callback_id).toBe(MODALS[verdict]);
+        expect(form.blocks).toMatchObject([{ block_id: 'note', optional: !required, element: { max_length: 300 } }]);
+      }
+    expect(viewErrors(requestedModal(requestedMessage({ ...sampleView(), missed: null, isAgain: true })))).toEqual([]);
     expect(noteOf({ note: { input: { value: 'not\n now' } } })).toBe('not now');
+  });
+});
+
+describe('the field for a ticket', () => {
+  const TICKETED: Offer = { ...DEBUG, ticket: { need: 'required', pattern: '[A-Z]+-[0-9]+' } };
+  const chosen = { profile: 'debug', namespace: 'staging', target: 'deployment/checkout', reason: 'why' };
+  const modal = requestModal([TICKETED], chosen, WORKLOADS);
+  const askFor = (ticket: string) => {
+    const asked = askOf(filledIn(modal, { Ticket: ticket }));
+    return 'ask' in asked ? asked.ask : asked.errors;
+  };
+
+  it('is there where the profile takes one', () => {
+    expect(labels(modal)).toContain('Ticket');
+    expect(labels(requestModal([DEBUG], chosen, WORKLOADS))).not.toContain('Ticket');
+  });
+
+  it('is asked for as it was typed, and left out when it is empty', () => {
+    expect(askFor('OPS-7')).toMatchObject({ ticketKey: 'OPS-7' });
+    expect(askFor('')).not.toHaveProperty('ticketKey');
+  });
+
+  it('goes with what was asked for through the last step, and back into the form and the line', () => {
+    const ask = askFor('OPS-7') as Ask;
+    expect(carriedAsked(refusedModal('no', ask).private_metadata)).toEqual({ ask, digest: null });
+    expect(choiceToAsk(ask)).toMatchObject({ ticket: 'OPS-7' });
+    expect(choiceOf(filledIn(modal, { Ticket: 'OPS-7' }))).toMatchObject({ ticket: 'OPS-7' });
+    expect(inOneLine(ask)).toBe('/jit request debug staging/deployment/checkout 30m OPS-7 why');
+  });
+
+  it('has the refusals that are about it', () => {
+    const values = filledIn(modal, { Ticket: 'OPS-7' });
+    const refusal = new Refusal('profiles.debug.ticket', 'OPS-7 is closed.');
+    expect(Object.keys(errorsOf(values, 'OPS-7 is closed.', refusal))[0]).toMatch(/^ticket/);
   });
 });

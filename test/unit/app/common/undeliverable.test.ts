@@ -4,7 +4,7 @@ import type { News } from '../../../../src/app/ports/notifier.ts';
 import type { World } from '../../../../src/app/ports/world.ts';
 import { runJob } from '../../../../src/app/upkeep/run-job.ts';
 import { Unavailable, Undeliverable } from '../../../../src/domain/errors.ts';
-import { appWorld } from '../../../support/app-world.ts';
+import { appWorld, PEOPLE } from '../../../support/app-world.ts';
 
 /** A world whose Slack answers the approval message with this error, as long as there is one. */
 function refusing(app: ReturnType<typeof appWorld>, error: Error) {
@@ -68,7 +68,7 @@ test('the next request tells its requester too, and administrators not again wit
   const app = appWorld();
   const { world } = refusing(app, new Undeliverable('C0ACCESS', 'not_in_channel'));
   await app.request();
-  await app.request();
+  await app.request(PEOPLE.ben);
   await app.run(world);
   expect(app.alarms).toHaveLength(1);
   expect(news(app)).toEqual(['unposted', 'unposted']);

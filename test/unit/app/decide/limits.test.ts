@@ -5,7 +5,7 @@ import { extensionDigest } from '../../../../src/domain/decide/decide.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 import { shortDigest } from '../../../../src/domain/plan/plan.ts';
 import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';
-import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 const outcome = (work: Promise<unknown>) =>
   work.then(
@@ -16,7 +16,9 @@ const outcome = (work: Promise<unknown>) =>
 describe('limits hold, however much comes at once', () => {
   it('of thirty requests of one person ten are made', async () => {
     const app = appWorld();
-    const asked = await Promise.all(Array.from({ length: 30 }, () => outcome(app.request())));
+    const asked = await Promise.all(
+      Array.from({ length: 30 }, (_, i) => outcome(app.request(PEOPLE.ada, on(`w-${i}`)))),
+    );
     expect(asked.filter((one) => one === 'made')).toHaveLength(10);
     expect(asked.filter((one) => one === 'pending')).toHaveLength(20);
     await app.run();

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { createUseCases } from '../../../../src/app/create-use-cases.ts';
 import { Declined, Unavailable } from '../../../../src/domain/errors.ts';
-import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 const WORDS = 'failed calling webhook "mesh.example.test": connection refused';
 
@@ -77,7 +77,7 @@ test('the message says that it is approved only where it is not open soon', asyn
     app.told.filter(({ id, news }) => id === of && news === 'message').map(({ state }) => state);
   expect(statesTold(await app.active())).toEqual(['pending', 'active']);
 
-  const slow = await app.pending();
+  const slow = await app.pending(PEOPLE.ada, on('ledger'));
   app.cluster.access.placeLeases = async () => {
     throw new Unavailable('Kubernetes', 'no answer');
   };

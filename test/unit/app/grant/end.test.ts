@@ -4,7 +4,7 @@ import { runJob } from '../../../../src/app/upkeep/run-job.ts';
 import { Declined, Unavailable } from '../../../../src/domain/errors.ts';
 import { GRANT_LABEL } from '../../../../src/domain/plan/confinement.ts';
 import type { Cluster, NetworkPolicy } from '../../../../src/network/types.ts';
-import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 const { ada, ben } = PEOPLE;
 let app: ReturnType<typeof appWorld>;
@@ -105,7 +105,7 @@ test('the lease is marked where the end comes early, for a Redis that loses the 
     marked.push(grant.id);
     return markEnding(grant);
   };
-  const [early, late] = [await active(), await active()];
+  const [early, late] = [await active(), await app.active(ada, on('ledger'))];
   await app.useCases.revoke(ada, early, '');
   await app.run();
   expect(marked).toEqual([early]);

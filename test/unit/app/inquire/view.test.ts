@@ -16,7 +16,7 @@ function commands(rules: ReturnType<typeof rule>[], change: Partial<Grant> = {})
     plan: samplePlan({ rules }),
     ...change,
   });
-  return viewOf(grant, policySchema.parse(POLICY), cluster).commands;
+  return viewOf(grant, policySchema.parse(POLICY), cluster, T0).commands;
 }
 const exec = rule('pods/exec', 'get', 'create');
 

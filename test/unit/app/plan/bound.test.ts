@@ -340,7 +340,7 @@ describe('a named role, during the grant', () => {
   });
 
   test('is read once for all grants that bind it; the fault of one is not that of the others', async () => {
-    const ids = [await active(true), await active(true)];
+    const ids = [await active(true), await app.active(ben, { target: { namespace: 'staging' } })];
     let reads = 0;
     app.cluster.access.rulesOf = async () => {
       reads++;

@@ -694,6 +694,31 @@ describe('while it is not heard of what changes in the cluster', () => {
   });
 });
 
+describe('what a workspace is given', () => {
+  const given = network({ resources: { cpu: '1000m', memory: '2048Mi' } });
+
+  test('is part of the plan, as the API server keeps it, and of what is approved', () => {
+    expect(plan(given, survey()).network).toMatchObject({ resources: { cpu: '1', memory: '2Gi' } });
+    const more = plan(network({ resources: { cpu: 1, memory: '3Gi' } }), survey());
+    expect(digestOfPlan(more)).not.toBe(digestOfPlan(plan(given, survey())));
+    expect(differencesOf(boundOf(plan(given, survey())), boundOf(more)).join()).toMatch(
+      /network resources: was .*2Gi.*3Gi/,
+    );
+  });
+
+  test('is not said where the profile does not, so that what was approved before stays as it was', () => {
+    expect(plan(network({}), survey()).network).not.toHaveProperty('resources');
+  });
+
+  test('is within the most that there is here', () => {
+    const most = (cpu: string, memory: string): Survey => ({ ...survey(), mostResources: { cpu, memory } });
+    expect(plan(given, most('1', '2Gi')).network).toMatchObject({ resources: { memory: '2Gi' } });
+    expect(() => plan(given, most('500m', '2Gi'))).toThrow(refused('resources'));
+    expect(() => plan(given, most('1', '1Gi'))).toThrow(/2Gi of memory, and 1Gi is the most here/);
+    expect(plan(network({}), most('10m', '32Mi')).network).toMatchObject({ mode: 'workspace' });
+  });
+});
+
 test('a named role by which access outlives the grant needs the profile’s acknowledgement, and the approver sees why', () => {
   const s: Survey = {
     asOf: 0,

@@ -1,7 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { createDueRights } from '../../../../src/app/upkeep/end-due.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
-import { appWorld, PEOPLE } from '../../../support/app-world.ts';
+import { appWorld, on, PEOPLE } from '../../../support/app-world.ts';
 
 let app: ReturnType<typeof appWorld>;
 let faults: unknown[];
@@ -11,11 +11,11 @@ beforeEach(() => {
 });
 const dueRights = () => createDueRights(app.world, (error) => faults.push(error));
 
-const active = (minutes: number) => app.active(PEOPLE.ada, { duration: minutes * 60 });
+const active = (minutes: number, name = 'checkout') => app.active(PEOPLE.ada, { duration: minutes * 60, ...on(name) });
 
 test('the rights of all that are due are gone before anything else is done for one of them', async () => {
-  const ids = [await active(10), await active(10), await active(10)];
-  const later = await active(11);
+  const ids = [await active(10), await active(10, 'ledger'), await active(10, 'frontend')];
+  const later = await active(11, 'catalog');
   app.clock.pass(10 * 60);
   const { change } = app.world.store;
   const heldAtChange: boolean[] = [];

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest';
 import { EVERYTHING, lookAround } from '../../../../src/app/upkeep/look-around.ts';
-import { appWorld, PEOPLE } from '../../../support/app-world.ts';
+import { appWorld, on, PEOPLE } from '../../../support/app-world.ts';
 
 let app: ReturnType<typeof appWorld>;
 let faults: unknown[];
@@ -9,12 +9,7 @@ beforeEach(() => {
   faults = [];
 });
 
-async function active(): Promise<string> {
-  const { grant } = await app.request();
-  await app.useCases.review(PEOPLE.ben, grant.id, 'approve', '', await app.seen(grant.id));
-  await app.run();
-  return grant.id;
-}
+const active = (by: string = PEOPLE.ada, name = 'checkout') => app.active(by, on(name));
 async function look(...ids: string[]): Promise<{ over: string[]; failed: readonly string[] }> {
   const over: string[] = [];
   const onRecord = (id: string, grant: unknown) => void (grant === null && over.push(id));
@@ -23,7 +18,7 @@ async function look(...ids: string[]): Promise<{ over: string[]; failed: readonl
 const podsOf = async (id: string) => (await app.grant(id)).pods;
 
 test('a workload is looked up once, however many grants there are on it', async () => {
-  const ids = [await active(), await active(), await active()];
+  const ids = [await active(), await active(PEOPLE.ben)];
   let looks = 0;
   const { strangers } = app.cluster.access;
   app.cluster.access.strangers = async (grant) => {
@@ -37,7 +32,7 @@ test('a workload is looked up once, however many grants there are on it', async 
 });
 
 test('a grant that has ended is left alone, and the fault of one is not that of the others', async () => {
-  const [ended, broken, sound] = [await active(), await active(), await active()];
+  const [ended, broken, sound] = [await active(), await active(PEOPLE.ben), await active(PEOPLE.ada, 'ledger')];
   await app.useCases.revoke(PEOPLE.ada, ended, '');
   app.cluster.target.pods = ['checkout-7'];
   const { narrowRights } = app.cluster.access;

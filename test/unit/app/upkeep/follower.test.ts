@@ -64,11 +64,11 @@ const podOf = (labels: Record<string, string>, more: Partial<PodChange> = {}): P
   ...more,
 });
 /** An active grant that has been followed for a while. */
-async function followed(profile = 'debug'): Promise<string> {
+async function followed(profile = 'debug', by: string = PEOPLE.ada): Promise<string> {
   app.cluster.target.roleRules = profile === 'look' ? [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }] : null;
   const workload = { kind: 'Deployment', name: 'checkout' } as const;
   const target = profile === 'look' ? { namespace: 'staging' } : { namespace: 'staging', workload };
-  const id = await app.active(PEOPLE.ada, { profile, target });
+  const id = await app.active(by, { profile, target });
   follower.follow(await app.grant(id));
   await pass(1000);
   asked = [];
@@ -152,7 +152,7 @@ describe('around a grant', () => {
   });
 
   test('its role that grows ends it, and the role is watched for as long as a grant binds it', async () => {
-    const [first, second] = [await followed('look'), await followed('look')];
+    const [first, second] = [await followed('look'), await followed('look', PEOPLE.ben)];
     expect(new Set(roles)).toEqual(new Set(['watch view']));
     follower.leave(first);
     expect(roles).not.toContain('unwatch view');
@@ -196,7 +196,7 @@ test('a grant is looked at once when it begins, and nothing is read of it while 
 });
 
 test('grants of which the record is not at hand are followed, once it was read, if they are active', async () => {
-  const [id, other] = [await app.active(), await app.pending()];
+  const [id, other] = [await app.active(), await app.pending(PEOPLE.ben)];
   app.cluster.target.pods = ['checkout-7'];
   follower.followAll([id, other, 'g-zzzzzz']);
   await pass(1000);
@@ -224,7 +224,7 @@ test('what changes while such a record is read is looked at too', async () => {
 });
 
 test('one that Redis had lost and that is adopted while others are looked at stays followed', async () => {
-  const [id, other] = [await followed(), await followed()];
+  const [id, other] = [await followed(), await followed('debug', PEOPLE.ben)];
   const grant = await app.grant(id);
   const { records } = app.world.store;
   app.world.store.records = async (ids) => (await records(ids)).filter((one) => one.id !== id);
@@ -241,7 +241,7 @@ test('one that Redis had lost and that is adopted while others are looked at sta
 });
 
 test('all are looked at, each workload once, when everything may have changed unheard', async () => {
-  const ids = [await followed(), await followed()];
+  const ids = [await followed(), await followed('debug', PEOPLE.ben)];
   app.cluster.target.pods = ['checkout-7'];
   follower.lookAtAll();
   await pass(1000);
@@ -306,7 +306,7 @@ test('so is a first look that failed, and a Redis that was away', async () => {
 });
 
 test('what can not be looked at of one grant is tried again after pauses that double, and keeps no other busy', async () => {
-  const [id, broken] = [await followed(), await followed()];
+  const [id, broken] = [await followed(), await followed('debug', PEOPLE.ben)];
   const { get, records } = app.world.store;
   app.world.store.get = async (of) => {
     if (of === broken) throw new Error('broken');

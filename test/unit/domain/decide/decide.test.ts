@@ -5,7 +5,6 @@ import {
   type Decided,
   decide,
   extensionDigest,
-  LONGEST_REASON,
   mayAsk,
   mayDecide,
   type Parties,
@@ -15,7 +14,7 @@ import {
 import { Refusal } from '../../../../src/domain/errors.ts';
 import type { Decision, Grant } from '../../../../src/domain/grant/grant.ts';
 import type { Person } from '../../../../src/domain/people/people.ts';
-import { type Policy } from '../../../../src/domain/policy/policy.ts';
+import { LONGEST_REASON, type Policy } from '../../../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../../../src/domain/policy/schema.ts';
 import type { Kit } from '../../../../src/domain/rights/kits.ts';
 import { ADA, BEN, sampleGrant } from '../../../support/grants.ts';
@@ -207,6 +206,53 @@ describe('a request', () => {
   });
 });
 
+describe('a reason', () => {
+  const TEMPLATE = 'What is broken, what will you do?';
+  const judged = (rule: ProfileInput['reason'], reason: string) => {
+    const decided = decideRequest(policyWith({ reason: rule }), ask({ reason }), ADA, nobody);
+    return decided.allowed ? null : decided.refusal;
+  };
+
+  it.each<[string, number, string, boolean]>([
+    ['just long enough', 10, 'ten chars.', true],
+    ['one too short', 10, 'nine char', false],
+    ['with blanks around it', 10, '  nine char   ', false],
+    ['with many blanks in one place', 10, 'a         b', false],
+    ['with line breaks for letters', 10, 'a\n\n\n\n\n\n\n\n\nb', false],
+    ['with what shows nothing', 10, `a${'\u200b\u2060\u00ad\u3164\u2800'.repeat(4)}b`, false],
+    ['of characters of two units each', 5, '🔥🔥🔥🔥🔥', true],
+    ['of one letter with marks', 5, `a${'\u0301'.repeat(20)}`, false],
+    ['of fewer of them', 5, '🔥🔥🔥🔥', false],
+    ['of one character, which is the least', 1, 'x', true],
+  ])('%s (%i: %j) is taken: %s', (_what, min, reason, isTaken) => {
+    expect(judged({ min }, reason)?.rule ?? null).toBe(isTaken ? null : 'profiles.debug.reason.min');
+  });
+
+  it('that is too short is told by how much, and what a good one says', () => {
+    const refusal = judged({ min: 10, template: TEMPLATE }, 'broken');
+    expect(refusal?.message).toBe("The reason has 6 characters, and profile 'debug' needs 10.");
+    expect(refusal?.remedy).toContain(TEMPLATE);
+  });
+
+  it.each([TEMPLATE, `  ${TEMPLATE}\n`, TEMPLATE.toUpperCase(), TEMPLATE.replaceAll(' ', '  '), `${TEMPLATE}\u200b`])(
+    'that is the question itself is none: %j',
+    (reason) => {
+      expect(judged({ template: TEMPLATE }, reason)?.rule).toBe('profiles.debug.reason.template');
+    },
+  );
+
+  it('that answers it is one', () => {
+    expect(judged({ template: TEMPLATE }, `${TEMPLATE} All of it, I restart it`)).toBeNull();
+  });
+
+  it('that was taken before stands when it is approved or made longer', () => {
+    const grant = sampleGrant({ reason: 'short', decisions: [] });
+    const policy = policyWith({ reason: { min: 100 } });
+    const approved = judge(policy, { kind: 'approve', of: 'request', grant }, { requester: ADA, actor: BEN });
+    expect(refusedBy(approved.decided)).toBeNull();
+  });
+});
+
 describe('automatic approval', () => {
   const known = facts({ S0DEV: [], S0SRE: [], S0ONCALL: [ADA] });
   const approvals = (change: Partial<ProfileInput>, asked = ask(), facts = known) => {
@@ -277,7 +323,7 @@ describe('automatic approval', () => {
 
   it('says which one condition was in the way, to whom all others hold for', () => {
     const missed = (change: Partial<ProfileInput>, asked: Ask, facts = known) => {
-      const act = { kind: 'request', ask: asked, isPreview: true } as const;
+      const act = { kind: 'request', ask: asked, saysNear: true } as const;
       const { decided } = judge(policyWith(change), act, { requester: ADA, actor: ADA }, facts);
       return decided.allowed ? decided.missed : 'refused';
     };
@@ -676,9 +722,9 @@ describe('what is looked up', () => {
     expect(asks(long, ADA, byGroups, known)).toEqual(['S0BAD', 'S0DEV']);
   });
 
-  it('of a preview is who need not wait, too, where one condition alone is in the way', () => {
+  it('of a preview, or of a line, is who need not wait, too, where one condition alone is in the way', () => {
     const preview = (change: Partial<Ask>) =>
-      ({ kind: 'request', isPreview: true, ask: ask({ duration: 1801, ...change }) }) as const;
+      ({ kind: 'request', saysNear: true, ask: ask({ duration: 1801, ...change }) }) as const;
     expect(asks(preview({}), ADA, byGroups, known)).toEqual(['S0BAD', 'S0DEV', 'S0ONCALL']);
     const elsewhere = { ...checkout, namespace: 'team-a' };
     expect(asks(preview({ target: elsewhere }), ADA, byGroups, known)).toEqual(['S0BAD', 'S0DEV']);
@@ -727,7 +773,8 @@ describe('what is looked up', () => {
     const may = (person: Person) => decideWith(mayAsk(policyWith(), 'debug', person), nobody).decided;
     expect(may(ADA).allowed).toBe(true);
     expect(refusedBy(may(BEN))).toBe('profiles.debug.requesters');
-    const waits = (grant: Grant, person: Person) => decideWith(mayDecide(policyWith(), grant, person), nobody).decided;
+    const waits = (grant: Grant, person: Person) =>
+      decideWith(mayDecide({ policy: policyWith(), now: T0 }, grant, person), nobody).decided;
     const grant = sampleGrant({ decisions: [] });
     expect(waits(grant, BEN).allowed).toBe(true);
     expect(refusedBy(waits(grant, ADA))).toBe('profiles.debug.selfApproval');

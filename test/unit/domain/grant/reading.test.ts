@@ -55,6 +55,17 @@ describe('all of a grant may be read by', () => {
     expect(reads(someone('ben@example.test'), NOBODY, without)).toBe(false);
   });
 
+  test('members of the channel in which its message is, and nobody of another one', () => {
+    const own = policySchema.parse({
+      ...INPUT,
+      profiles: { debug: { ...debug, approval: { notify: { channel: 'C0OWN' } } } },
+    });
+    const posted = sampleGrant({ profile: 'debug', message: { channel: 'C0BEFORE', ts: '1.2' } });
+    const reader = (channel: string) => ({ ...NOBODY, C0OWN: [], C0BEFORE: [], [channel]: [CY] });
+    expect(['C0ACCESS', 'C0OWN', 'C0BEFORE'].filter((id) => reads(CY, reader(id), own))).toEqual(['C0OWN']);
+    expect(['C0ACCESS', 'C0OWN', 'C0BEFORE'].filter((id) => reads(CY, reader(id), own, posted))).toEqual(['C0BEFORE']);
+  });
+
   test('without a list being read where none is needed', () => {
     for (const person of [ADA, someone('ben@example.test'), someone('dee@example.test')])
       expect(decideWith(mayRead(policy, grant, person)).asked).toEqual([]);

@@ -55,6 +55,15 @@ describe('a job in the queue', () => {
   });
 
   test.each([
+    [{ v: 2, kind: 'escalate', id: 'g-7k3fq2' }, parseDeed],
+    [{ v: 2, kind: 'tell', id: 'g-7k3fq2', news: 'escalated' }, parseWord],
+    [{ v: 2, kind: 'tell', id: 'g-7k3fq2', news: 'step' }, parseWord],
+  ])('of the second version is read, and left alone by the first: %o', (job, parse) => {
+    expect(parse(job)).toEqual({ job });
+    expect(job.v).toBeGreaterThan(1);
+  });
+
+  test.each([
     { v: 1, kind: 'tell', id: 'g-7k3fq2', news: 'ended' },
     { v: 1, kind: 'alarm', id: null, text: 'look' },
   ])('of the first version is still a word: $kind', (job) => {

@@ -28,6 +28,9 @@ const debug: ProfileInput = {
   approvers: view.approvers,
   duration: view.duration,
 };
+const BEN = { users: ['ben@example.test'] };
+const OWNER = { name: 'owner', from: BEN };
+const STEPS = { steps: [OWNER] };
 const policyOf = (profile: unknown, change: object = {}) => ({
   version: 1,
   identity: {},
@@ -143,6 +146,37 @@ describe('a profile', () => {
       { ...debug, network: {} },
       /^profiles\.it\.network\.image: mode workspace needs the image/,
     ],
+    ...(
+      [
+        [
+          'no CPU at all',
+          { cpu: 0, memory: '1Gi' },
+          /^profiles\.it\.network\.resources\.cpu: 0 is no amount of cpu: expected/,
+        ],
+        ['CPU below nothing', { cpu: '-1', memory: '1Gi' }, /resources\.cpu: "-1" is no amount of cpu/],
+        [
+          'a thousand million cores',
+          { cpu: 1e9, memory: '1Gi' },
+          /resources\.cpu: 1000000000 is no amount of cpu.*10m to 64/,
+        ],
+        ['CPU in bytes', { cpu: '1Ki', memory: '1Gi' }, /resources\.cpu: "1Ki" is no amount of cpu/],
+        ['a fraction of a core', { cpu: 0.5, memory: '1Gi' }, /resources\.cpu: 0\.5 is no amount.*500m/],
+        ['memory without a unit', { cpu: 1, memory: 512 }, /resources\.memory: 512 is no amount of memory: .*512Mi/],
+        ['a KiB of memory', { cpu: 1, memory: '1Ki' }, /resources\.memory: "1Ki" is no amount of memory/],
+        ['too little memory', { cpu: 1, memory: '1Mi' }, /resources\.memory: "1Mi" is no amount of memory.*32Mi/],
+        ['no memory', { cpu: 1 }, /resources\.memory: nothing is no amount of memory/],
+        ['disk', { cpu: 1, memory: '1Gi', disk: '1Gi' }, /resources: .*disk/],
+      ] as [string, object, RegExp][]
+    ).map(([what, resources, words]): [string, object, RegExp] => [
+      `with a workspace of ${what}`,
+      { ...debug, network: { mode: 'workspace', image: 'x', resources } },
+      words,
+    ]),
+    [
+      'with resources of something else than a workspace',
+      { ...debug, network: { mode: 'contain', to: [], resources: { cpu: 1, memory: '1Gi' } } },
+      /^profiles\.it\.network\.resources: belongs to mode workspace/,
+    ],
     [
       'with edit',
       { ...view, clusterRole: 'edit' },
@@ -234,6 +268,52 @@ describe('a profile', () => {
     ['with a channel by its name', { ...view, approvers: { channels: ['#sre'] } }, /id of a Slack channel/],
     ['with a system user', { ...view, approvers: { users: ['system:admin'] } }, /expected a Kubernetes user/],
     ['with everybody', { ...view, requesters: { users: ['*'] } }, /expected a Kubernetes user/],
+    [
+      'without approvers',
+      { ...view, approvers: undefined },
+      /^profiles\.it\.approvers: is missing: give approvers, or/,
+    ],
+    [
+      'with approvers and steps',
+      { ...view, approval: STEPS },
+      /^profiles\.it\.approval\.steps: stands beside approvers/,
+    ],
+    [
+      'with approvals of steps',
+      { ...view, approvers: undefined, approval: STEPS, approvals: 2 },
+      /^profiles\.it\.approvals: belongs to approvers/,
+    ],
+    ...(
+      [
+        ['no steps', [], /steps: /],
+        ['steps of one name', [OWNER, { ...OWNER, count: 2 }], /steps\.1\.name: 'owner' stands here twice/],
+        ['a step that nobody decides', [{ ...OWNER, from: {} }], /steps\.0\.from: names nobody/],
+        ['a step that takes nobody', [{ ...OWNER, count: 0 }], /steps\.0\.count: /],
+        ['a step without a name', [{ ...OWNER, name: '' }], /steps\.0\.name: expected the name of a step/],
+        ['a step with a mention for a name', [{ ...OWNER, name: '<!channel>' }], /steps\.0\.name: expected the name/],
+        [
+          'steps that all may fall away',
+          [{ ...OWNER, unless: { maximum: '5m' } }],
+          /steps: one step must have no unless/,
+        ],
+        [
+          'a step that falls away always',
+          [OWNER, { ...OWNER, name: 'b', unless: {} }],
+          /steps\.1\.unless: has no cond/,
+        ],
+        ['an escalation to nobody', [{ ...OWNER, escalate: [{ after: '1m', to: {} }] }], /to: names nobody/],
+        [
+          'an escalation at once',
+          [{ ...OWNER, escalate: [{ after: '0s', to: BEN }] }],
+          /after: '0s' is not a duration/,
+        ],
+        ['an order of its own', OWNER, /^profiles\.it\.approval\.steps: Invalid input: expected array/],
+      ] as const
+    ).map(([what, steps, problem]): [string, object, RegExp] => [
+      `with ${what}`,
+      { ...view, approvers: undefined, approval: { steps } },
+      problem,
+    ]),
     ['without approvals', { ...view, approvals: 0 }, /^profiles\.it\.approvals: /],
     ['with half an approval', { ...view, approvals: 1.5 }, /^profiles\.it\.approvals: /],
     [

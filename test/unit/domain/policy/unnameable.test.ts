@@ -23,6 +23,17 @@ const problemsOf = (change: Partial<ProfileInput>, rest: Partial<PolicyInput> = 
   });
   return (parsed.error?.issues ?? []).map(({ path, message }) => `${path.join('.')}: ${message}`);
 };
+type StepInput = NonNullable<NonNullable<ProfileInput['approval']>['steps']>[number];
+/** Two steps, whose people are in Slack unless it is said otherwise. */
+const steps = (first: Partial<StepInput>, second: Partial<StepInput> = {}): Partial<ProfileInput> => ({
+  approvers: undefined,
+  approval: {
+    steps: [
+      { name: 'owner', from: { groups: ['S0OWN'] }, ...first },
+      { name: 'security', from: { groups: ['S0SEC'] }, ...second },
+    ],
+  },
+});
 const only = (...parts: string[]) => [expect.stringMatching(new RegExp(parts.join('.*')))];
 
 describe('an entry that can name nobody is an error', () => {
@@ -33,9 +44,12 @@ describe('an entry that can name nobody is an error', () => {
     ['approvers', { approvers: stranger }],
     ['deny', { deny: stranger }],
     ['automatic.1.when.members', { automatic: [{ when: { maximum: '5m' } }, { when: { members: stranger } }] }],
+    ['approval.steps.0.from', { ...steps({ from: stranger }) }],
+    ['approval.steps.0.escalate.0.to', { ...steps({ escalate: [{ after: '5m', to: stranger }] }) }],
+    ['approval.steps.1.unless.members', { ...steps({}, { unless: { members: stranger } }) }],
     ['automatic.members', { automatic: { members: stranger, maximum: '5m' } }],
   ])('in %s', (list, change) => {
-    expect(problemsOf({ approvers: { groups: ['S0SRE00001'] }, ...change })).toEqual(
+    expect(problemsOf(change.approval ? change : { approvers: { groups: ['S0SRE00001'] }, ...change })).toEqual(
       only(`profiles.debug.${list}.users.0: ada@other.test is nobody`, 'example.test'),
     );
   });
@@ -99,6 +113,26 @@ describe('a list that nobody satisfies is an error', () => {
       { requesters: users('ben', 'cy'), approvals: 2 },
       'approvers: nothing can be approved',
     ],
+    [
+      'a step has too few',
+      steps({ from: users('ben'), count: 2 }),
+      "approval.steps.0.from: nothing can be approved: step 'owner': 2 needed, and no request has more than 1",
+    ],
+    [
+      'two steps have one person',
+      steps({ from: users('cy') }, { from: users('cy') }),
+      'approval.steps: nothing can be approved: owner, security need 2 different people',
+    ],
+    [
+      'the requester is the one whom a step lacks',
+      { ...steps({ from: users('ben', 'cy') }, { from: users('ben', 'cy') }), requesters: users('ben', 'cy') },
+      'approval.steps: nothing can be approved: owner, security need 2 different people, and no request has more than 1',
+    ],
+    [
+      'a request has timed out before it escalates',
+      { ...steps({ escalate: [{ after: '1h', to: users('cy') }] }), timeout: '1h' },
+      'approval.steps.0.escalate.0.after: comes too late: a request times out after 1h',
+    ],
     ['the approvers are denied', { deny: users('ben', 'cy') }, 'approvers: nothing can be approved'],
     ['all who may ask are denied', { deny: users('Ada', 'ben') }, 'requesters: nobody may ask'],
     [
@@ -123,6 +157,12 @@ describe('a list that nobody satisfies is an error', () => {
     ['just as many approvers as are needed', { approvals: 2 }],
     ['somebody else may ask', { requesters: users('ben', 'ada'), approvers: users('ben') }],
     ['the two who may ask approve each other', { requesters: users('ben', 'cy') }],
+    ['two of three decide two steps', steps({ from: users('ben', 'cy') }, { from: users('cy') })],
+    [
+      'a step is escalated to others',
+      steps({ from: users('ben'), count: 2, escalate: [{ after: '5m', to: users('cy') }] }),
+    ],
+    ['of a step somebody in Slack', steps({ from: users('ben') }, { from: { ...users('ben'), groups: ['S0SEC'] } })],
     ['self-approval', { requesters: users('ben'), approvers: users('ben'), selfApproval: true }],
     ['whoever is in a group', { approvers: { ...users('ben'), groups: ['S0SRE00001'] }, approvals: 4 }],
     ['whoever is in a channel may ask', { requesters: { channels: ['C0ENGINEER1'] }, approvers: users('ben') }],
@@ -148,7 +188,24 @@ it('the lists of a policy are those of its administrators and of every list of a
         deny: { groups: ['S0CONTRACT'] },
         automatic: [{ when: { maximum: '5m' } }, { when: { members: { groups: ['S0ONCALL01'] } } }],
       },
+      edit: {
+        ...debug,
+        ...steps(
+          { escalate: [{ after: '5m', to: { groups: ['S0LATER'] } }] },
+          { unless: { members: { groups: ['S0LESS'] } } },
+        ),
+      },
     },
   });
-  expect([...listsOf(policy)]).toEqual(['S0ADMIN001', 'C0ENGINEER1', 'S0SRE00001', 'S0CONTRACT', 'S0ONCALL01']);
+  expect([...listsOf(policy)]).toEqual([
+    'S0ADMIN001',
+    'C0ENGINEER1',
+    'S0SRE00001',
+    'S0CONTRACT',
+    'S0ONCALL01',
+    'S0OWN',
+    'S0LATER',
+    'S0SEC',
+    'S0LESS',
+  ]);
 });
