@@ -11,6 +11,10 @@ const real = {
   hookTimeout: 240_000,
 };
 
+/** Suites that take both cores: beside another one they are late, and so is the other. */
+const ALONE = ['test/e2e/big.test.ts', 'test/e2e/chaos.test.ts'];
+const e2e = { ...real, testTimeout: 240_000 };
+
 export default defineConfig({
   test: {
     reporters: ['default', './test/support/closing-line.ts'],
@@ -21,7 +25,8 @@ export default defineConfig({
       project('unit', { testTimeout: 20_000 }),
       project('contract', { testTimeout: 30_000 }),
       project('integration', real),
-      project('e2e', { ...real, testTimeout: 240_000 }),
+      project('e2e', { ...e2e, exclude: ALONE }),
+      { test: { ...e2e, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
     ],
   },
 });

@@ -14,6 +14,7 @@ import { SHORT_MINUTE } from '../support/slack.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import type { CrashPoint } from './crash-points.ts';
 import { type Climate, chaosWorkspace } from './histories.ts';
+import { type Pulse, startPulse } from './pulse.ts';
 import { type SlackView, viewSlack } from './slack-view.ts';
 import { slotObjects, slotProfiles, workload } from './slots.ts';
 import { startUnforgiving } from './unforgiving.ts';
@@ -35,6 +36,15 @@ export interface Victim {
   stop(): Promise<void>;
 }
 
+/** A time in which something was broken, to which recovery is added by the judge. */
+export interface Fault {
+  readonly from: number;
+  to: number;
+  readonly what: string;
+  /** It slows what ends the leases as well. */
+  readonly cluster?: boolean;
+}
+
 /** One Drawbridge with all that it works with: two bots, Slack, Redis, namespaces of its own in the cluster. */
 export interface Installation {
   readonly world: World;
@@ -44,8 +54,8 @@ export interface Installation {
   readonly victims: readonly Victim[];
   readonly namespaces: Readonly<Record<'staging' | 'payments' | 'open' | 'slots', string>>;
   readonly workspaces: string;
-  /** Times in which something was broken on purpose, to which recovery is added by the judge. */
-  readonly faulty: { readonly from: number; to: number; readonly what: string }[];
+  readonly faulty: Fault[];
+  readonly pulse: Pulse;
   /** Times in which no bot ran. */
   readonly dead: { readonly from: number; to: number }[];
   readonly flushes: number[];
@@ -158,7 +168,7 @@ export async function install(options: {
           rmSync(`${crashFile}.done`);
           counts.crashes += 1;
         }
-        const fault = { from: Date.now(), to: Number.POSITIVE_INFINITY, what: `${name} down` };
+        const fault: Fault = { from: Date.now(), to: Number.POSITIVE_INFINITY, what: `${name} down` };
         faulty.push(fault);
         await sleep(now.down);
         now.down = 0;
@@ -204,6 +214,7 @@ export async function install(options: {
   victims.push(await startVictim('one'));
   victims.push(await startVictim('two'));
   await world.slack.control.connected(2);
+  const pulse = await startPulse(cluster, open, (fault) => faulty.push(fault));
   // Every second one is told of nobody who leaves; with a planted fault all are: the bot would end what the fault is to be seen by.
   world.slack.faults.loseEvents(plant !== null || installed++ % 2 === 1);
 
@@ -216,11 +227,13 @@ export async function install(options: {
     namespaces,
     workspaces,
     faulty,
+    pulse,
     dead,
     flushes: [],
     counts,
     crashedAt,
     async stop() {
+      await pulse.stop();
       await Promise.all(victims.map((victim) => victim.stop()));
       redis.disconnect();
       await proxy.stop();

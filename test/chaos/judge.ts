@@ -16,7 +16,7 @@ import type { Changed } from './slots.ts';
 export const BOUNDS = {
   /** Nothing was broken. */
   calm: 5000,
-  /** Something was, and the lease Job was left alone: Kubernetes ends it, whatever became of the bots. */
+  /** Something was, and the lease Job was left alone: Kubernetes ends it, whatever became of the bots, once its API server is quick enough. */
   lease: 8000,
   /** An administrator took the lease away, or keeps the binding by a finalizer: since the last fault was over and a bot lived again. */
   recovery: 10_000,
@@ -168,7 +168,9 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
           note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, late);
         else note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, 0);
         const over = Math.max(due, ...broken.map((fault) => Math.min(fault.to, end)));
-        const until = broken.length === 0 ? due + BOUNDS.calm : tampered ? over + BOUNDS.recovery : due + BOUNDS.lease;
+        const lease = Math.max(due, ...broken.filter((fault) => fault.cluster).map((fault) => Math.min(fault.to, end)));
+        const until =
+          broken.length === 0 ? due + BOUNDS.calm : tampered ? over + BOUNDS.recovery : lease + BOUNDS.lease;
         if (end > until)
           accuse(
             'P2',

@@ -9,6 +9,7 @@ export function createReport() {
   const add = (name: string, number: number) => sums.set(name, (sums.get(name) ?? 0) + number);
   const ends = new Map<string, number>();
   const worst = { calm: { worst: 0, of: 0 }, faults: { worst: 0, of: 0 }, noBot: { worst: 0, of: 0 } };
+  let slowest = 0;
   const crashes = new Set<string>();
   const get = (name: string) => String(sums.get(name) ?? 0);
   return {
@@ -38,6 +39,8 @@ export function createReport() {
     /** What an installation has been through, once it is done. */
     close(on: Installation): void {
       for (const [name, number] of Object.entries(on.counts)) add(name, number);
+      add('slow', on.faulty.filter(({ cluster }) => cluster).length);
+      slowest = Math.max(slowest, on.pulse.longest);
       add('api', on.proxy.faults);
       add('slack', on.slack.faults);
       for (const point of on.crashedAt.keys()) crashes.add(point);
@@ -57,6 +60,10 @@ export function createReport() {
         ['bots that killed themselves between two writes', `${get('crashes')}, at ${crashes.size} different points`],
         ['Redis killed and restarted / emptied', `${get('redisRestarts')} / ${get('flushes')}`],
         ['calls to the API server that met a fault', get('api')],
+        [
+          'writes of the harness that took the API server over a second / the longest',
+          `${get('slow')} / ${(slowest / 1000).toFixed(1)} s`,
+        ],
         ['calls to Slack that met a fault', get('slack')],
         ["edits of the grants' objects by an administrator", get('edits')],
         ['rounds of Jobs, rollouts, scaling and relabelling elsewhere', get('churn')],

@@ -110,16 +110,19 @@ async function judgeAgain(world: World, grant: Grant): Promise<Grant | null> {
   }
 }
 
-/** Somebody has begun to end the grant while it was being applied. */
+/** The window is over, or somebody has begun to end the grant, while it was being applied: its revocation does the rest. */
 class Stopped extends Error {}
 
 /** Everything in the cluster, in its order; answers the active grant, or null when it is to be taken down instead. */
 async function put(world: World, grant: Grant): Promise<Grant | null> {
   const { cluster, store } = world;
-  const goOn = async () => {
-    leaveWhileHindered(world);
+  const stopIfOver = async () => {
     if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
       throw new Stopped();
+  };
+  const goOn = async () => {
+    leaveWhileHindered(world);
+    await stopIfOver();
   };
   const { network } = grant.plan;
   await goOn();
@@ -137,6 +140,8 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   const pods = grant.target.workload === undefined ? [] : await cluster.podsOf(grant);
   await goOn();
   await cluster.giveRights(grant, pods, workspacePod);
+  // A binding that was on its way as the window ended came after the rights were cut. The revocation waits for the lock that this step holds.
+  await stopIfOver();
   const made: Grant = { ...grant, pods, workspacePod, remarks };
   if (await endIfBroken(world, made, () => changesSince(world, made))) return null;
   // The record in the lease, which a lost Redis is mended from, knows the pods as well.

@@ -120,3 +120,23 @@ test('the cluster and the people are looked at side by side when a plan is made 
   await app.run({ ...app.world, directory: { ...directory, account } });
   expect((await app.grant(id)).state).toBe('active');
 });
+
+test('rights that come only after the window are not looked at any longer, so that the revocation need not wait', async () => {
+  const app = appWorld();
+  const id = await app.pending();
+  await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+  const { giveRights, verify } = app.cluster.access;
+  let verified = 0;
+  app.cluster.access.verify = (grant) => {
+    verified += 1;
+    return verify(grant);
+  };
+  app.cluster.access.giveRights = async (grant, ...pods) => {
+    await giveRights(grant, ...pods);
+    app.clock.set(grant.expiresAt ?? 0);
+  };
+  await app.run();
+  expect(verified).toBe(0);
+  expect(app.cluster.hasRights(id)).toBe(false);
+  expect((await app.grant(id)).state).toBe('expired');
+});
