@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
 import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import type { Fault } from './installation.ts';
@@ -28,8 +29,7 @@ export async function startPulse(
   const path = `/api/v1/namespaces/${namespace}/configmaps`;
   await api.call('POST', path, { metadata: { name: 'pulse' } });
   let longest = 0;
-  let stopping = false;
-  const wake = Promise.withResolvers<void>();
+  const stop = new AbortController();
 
   async function beat(count: number): Promise<void> {
     const fault: Fault = { from: Date.now(), to: Date.now() + MOST_MS, what: 'a slow API server', cluster: true };
@@ -42,12 +42,9 @@ export async function startPulse(
     longest = Math.max(longest, fault.to - fault.from);
   }
   const beating = (async () => {
-    for (let count = 0; !stopping; count += 1) {
+    for (let count = 0; !stop.signal.aborted; count += 1) {
       await beat(count);
-      const pause = Promise.withResolvers<void>();
-      const timer = setTimeout(pause.resolve, EVERY_MS);
-      await Promise.race([pause.promise, wake.promise]);
-      clearTimeout(timer);
+      await sleep(EVERY_MS, undefined, { signal: stop.signal }).catch(() => {});
     }
   })();
   return {
@@ -55,8 +52,7 @@ export async function startPulse(
       return longest;
     },
     async stop() {
-      stopping = true;
-      wake.resolve();
+      stop.abort();
       await beating;
       api.close();
     },

@@ -21,8 +21,7 @@ import { type Firing, findPrometheus, type Prometheus, startPrometheus } from '.
 
 /**
  * The chart's alerts, fired by the faults that they are for: a real Prometheus scrapes a real bot. Only how long a fault must last (`for`) is
- * shortened, and an entry of the audit made older than it is. Too dear to make here is that of AuditLost, for which ten thousand entries would have to
- * wait: that it counts (audit.test.ts) and on what it fires (alerts.test.ts) is seen elsewhere.
+ * shortened, and an entry of the audit made older than it is.
  */
 
 const JOB = 'drawbridge/drawbridge';

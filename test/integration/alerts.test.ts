@@ -208,15 +208,6 @@ const CASES: Readonly<Record<string, readonly Case[]>> = {
     },
   ],
   DrawbridgeAuditBroken: ofCount('drawbridge_audit_chain_breaks_total'),
-  DrawbridgeAuditLost: [
-    ...ofCount('drawbridge_audit_entries_total{outcome="lost"}'),
-    {
-      when: 'entries are chained',
-      series: { 'drawbridge_audit_entries_total{outcome="chained"}': `0+9${STEADY}` },
-      at: '3m',
-      fires: none,
-    },
-  ],
   DrawbridgeAuditWebhookLags: [
     {
       when: 'the receiver is away',

@@ -327,7 +327,10 @@ describe('while Redis is away', () => {
 
   it('for longer than the memory lasts, what was left out is said in the chain', async () => {
     let lost = 0;
-    const on = auditOn(await connected(), { watcher: { lost: (count) => (lost += count) } });
+    const told: string[] = [];
+    const on = auditOn(await connected(), {
+      watcher: { lost: (count) => (lost += count), broken: (what) => told.push(what) },
+    });
     await on.audit.start();
     await redis().kill9();
     await Promise.all(Array.from({ length: 10_007 }, (_, i) => on.audit.record(auditEntry(`e${i}`))));
@@ -342,6 +345,9 @@ describe('while Redis is away', () => {
       event: 'audit-lost',
       note: expect.stringMatching(/^7 entries since .* stdout only/),
     });
+    expect(told).toEqual([
+      expect.stringMatching(/^The audit in Redis is not whole: 7 entries since .*Keep that stdout/),
+    ]);
     expect((await cli(['verify'])).code).toBe(0);
   }, 60_000);
 });

@@ -48,7 +48,7 @@ export interface AuditWatcher {
   said(entry: AuditLine, how: 'chained' | 'unchained'): void;
   /** An entry is on stdout only, for good. */
   lost(count: number): void;
-  /** The chain is not what it was: a sentence for administrators. */
+  /** The audit in Redis is not whole: a sentence for administrators. */
   broken(what: string): void;
 }
 
@@ -115,7 +115,7 @@ export function createAudit(options: {
     }
   };
   const broken = (what: string) => {
-    log.error({ what }, 'the audit chain is broken');
+    log.error({ what }, 'the audit in Redis is not whole');
     watcher.broken?.(what);
   };
 
@@ -192,7 +192,9 @@ export function createAudit(options: {
         if (lost.count > 0 && waiting.length < MOST_WAITING) {
           const { count, from } = lost;
           lost = { count: 0, from: '' };
-          waiting.push(own('audit-lost', `${count} entries since ${from} are on stdout only: Redis was away too long`));
+          const what = `${count} entries since ${from} are on stdout only: Redis was away too long`;
+          waiting.push(own('audit-lost', what));
+          broken(`The audit in Redis is not whole: ${what}. Keep that stdout.`);
         }
       }
     } catch (error) {
