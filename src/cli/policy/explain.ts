@@ -129,10 +129,31 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
     ...limitLines(profile).map((line) => `  ${line}`),
     `  may ask: ${describePeople(requesters)}${denied === '' ? '' : `, never ${denied}`}`,
     ...describeSteps(profile).map((line) => `  ${line}`),
+    ...describeAsking(profile).map((line) => `  ${line}`),
     ...automaticEntries(profile).map(({ when }) => {
       const who = when.members === undefined ? 'everybody who may ask' : describePeople(when.members);
       return `  without a person: ${describeCondition(profile, when)}, to ${who}`;
     }),
+  ];
+}
+
+/** Where it is asked, who is called and what must be said, as far as the policy says it. */
+function describeAsking({ approval: { note, notify } }: Profile): string[] {
+  const { channel, mention, direct, quiet } = notify;
+  const never = describePeople(quiet);
+  const asked = [
+    ...(channel === undefined ? [] : [`in channel ${channel}`]),
+    ...(mention === 'approvers' ? [] : [mention === 'oncall' ? 'calling who is on call' : 'calling nobody']),
+    ...(direct ? ['by direct message too'] : []),
+    ...(never === '' ? [] : [`never calling ${never}`]),
+  ];
+  const notes = [
+    ...(note.approve === undefined ? [] : [`to approve: ${note.approve}`]),
+    ...(note.deny === 'optional' ? [] : [`to deny: ${note.deny}`]),
+  ];
+  return [
+    ...(asked.length === 0 ? [] : [`asked ${asked.join(', ')}`]),
+    ...(notes.length === 0 ? [] : [`a note ${notes.join(', ')}`]),
   ];
 }
 

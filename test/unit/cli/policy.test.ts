@@ -156,6 +156,12 @@ describe('npm run policy', () => {
       expect(out).toContain('approvals needed: 1, by group S0SRE00001');
       expect(out).toContain('target: one workload, by its name or a Service in front of it');
     });
+    it('says where it is asked, who is called and what must be said', async () => {
+      const { out } = await run('explain', 'docs/cookbook/team-channels.yaml');
+      expect(out).toContain('asked in channel C0PAYMENTS1, by direct message too, never calling dee@example.test');
+      expect(out).toContain('a note to approve: required, to deny: required');
+      expect(out).toContain('asked in channel C0DOCS00001, calling nobody');
+    });
     it('lets deny win', async () => {
       const { code, out } = await explain(
         '--person',

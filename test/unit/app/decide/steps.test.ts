@@ -126,6 +126,34 @@ describe('a request through steps', () => {
     expect(await steps(long)).toEqual(['owner asked 0/1', 'security asked 0/1']);
   });
 
+  test.each([
+    ['is on call', ['ada@example.test'], 1],
+    ['is not', ['ben@example.test'], 2],
+    ['may be, which can not be read', null, 2],
+  ])('waits for no step that is not needed of whom is on call: who asks %s', async (_name, addresses, needed) => {
+    const policy = policyWith({ steps: [STEPS[0]!, { ...STEPS[1]!, unless: { oncall: ['shift'] } }] });
+    const url = 'https://oncall.example.test/shift';
+    app.setPolicy({ ...policy, oncall: { shift: { url } } });
+    if (addresses !== null) app.onCall.set(url, addresses);
+    expect(await app.grant(await app.pending())).toMatchObject({ approvalsNeeded: needed });
+  });
+
+  test('waits for no step with a ticket that counts, until the ticket does not any more', async () => {
+    // A ticket never decides alone.
+    const unless = { ticket: true, maximum: '1h' } as const;
+    const policy = policyWith({ steps: [STEPS[0]!, { ...STEPS[1]!, unless }] }, { ticket: 'optional' });
+    app.setPolicy({ ...policy, tickets: { pattern: 'OPS-[0-9]+', url: 'https://tickets.example.test/' } });
+    const ticket = { key: 'OPS-7', title: '', link: null };
+    app.tickets.set('OPS-7', { is: 'allowed', ticket, until: null });
+    const id = await app.pending(ada, { reason: 'as OPS-7 says' });
+    expect(await app.grant(id)).toMatchObject({ approvalsNeeded: 1, waived: [{ name: 'security' }] });
+    const without = await app.pending(ada, on('ledger'));
+    expect(await app.grant(without)).toMatchObject({ approvalsNeeded: 2 });
+    app.tickets.set('OPS-7', { is: 'refused', why: 'OPS-7 is closed.' });
+    expect(await press(ben, id)).not.toBe('approved');
+    expect(app.cluster.hasRights(id)).toBe(false);
+  });
+
   test('shows beforehand which steps there are, and is not requested as shown once they are others', async () => {
     begin({ steps: [STEPS[0]!, { ...STEPS[1]!, unless: { hours: 'Mon-Fri 08:00-18:00 UTC' } }] });
     const ask = {
