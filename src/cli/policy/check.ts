@@ -12,6 +12,8 @@ export type Looked =
   | { readonly ok: true; readonly findings: readonly Finding[]; readonly people?: Readonly<Record<string, People>> }
   | { readonly ok: false; readonly problems: readonly string[] };
 
+const MOST_NAMES = 20;
+
 export const check: Subcommand = {
   summary: 'says whether a policy file is good, and what is wrong with it',
   help: `Usage: npm run policy -- check FILE [--kubeconfig FILE [--context NAME] [--bot NAMESPACE/NAME]] [--slack] [-o json]
@@ -110,7 +112,7 @@ function tell(out: Output, asJson: boolean, { file, ...told }: Told): number {
     for (const line of bounded(notes)) out.print(`note: ${line}`);
     for (const line of bounded(Object.entries(people ?? {}).map(([name, one]) => describePeople(name, one))))
       out.print(line);
-    if (good) out.print(`${file}: good, profiles: ${profiles.join(', ')}`);
+    if (good) out.print(`${file}: good, profiles: ${listed(profiles)}`);
     else out.complain(`${file}: ${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`);
   }
   return good ? 0 : 1;
@@ -118,3 +120,9 @@ function tell(out: Output, asJson: boolean, { file, ...told }: Told): number {
 
 const describePeople = (profile: string, { mayAsk, mayApprove }: People): string =>
   `${profile}: ${mayAsk} may ask and ${mayApprove} may approve, as Slack has it now`;
+
+/** As many names as are read, and how many more there are. */
+function listed(names: readonly string[]): string {
+  const more = names.length - MOST_NAMES;
+  return more > 0 ? `${names.slice(0, MOST_NAMES).join(', ')} and ${more} more` : names.join(', ');
+}

@@ -53,6 +53,54 @@ describe('npm run policy -- diff', () => {
     ]);
   });
 
+  it('bears a policy of 10,000 lines, and says its names in short', async () => {
+    const profile = (index: number, maximum: string) => [
+      `  team-${index}:`,
+      '    scope: workload',
+      `    namespaces: ["team-${index}-*"]`,
+      '    rights: [read, logs]',
+      `    requesters: { groups: [S0TEAM${index}] }`,
+      '    approval:',
+      '      steps:',
+      '        - name: owner',
+      '          from:',
+      `            groups: [S0OWNER${index}]`,
+      '    limits:',
+      '      openPerPerson: 2',
+      '    duration:',
+      '      default: 30m',
+      `      maximum: ${maximum}`,
+    ];
+    const write = async (name: string, maximumOf: (index: number) => string) => {
+      const path = join(dir, name);
+      const head = ['version: 1', 'identity: {}', 'administrators: { groups: [S0ADMIN001] }'];
+      const profiles = Array.from({ length: 670 }, (_, index) => profile(index, maximumOf(index))).flat();
+      const lines = [...head, 'approvals: { channel: C0ACCESS001 }', 'profiles:', ...profiles];
+      expect(lines.length).toBeGreaterThan(10_000);
+      await writeFile(path, `${lines.join('\n')}\n`);
+      return path;
+    };
+    const old = await write('many.yaml', () => '2h');
+    const longer = await write('longer.yaml', (index) => (index === 500 ? '3h' : '2h'));
+    expect(await runPolicy('diff', old, longer)).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/^Weaker[^\n]*\n {2}profiles\.team-500\.duration\.maximum: was 2h, is 3h$/),
+    });
+    const { code, out } = await runPolicy('check', old);
+    expect([code, out]).toEqual([0, expect.stringContaining('team-19 and 650 more')]);
+  }, 60_000);
+
+  it('says only of which list somebody is out who was in two', async () => {
+    const text = await readFile(example, 'utf8');
+    const both = join(dir, 'both.yaml');
+    const one = join(dir, 'one.yaml');
+    await writeFile(both, text.replace('groups: [S0ADMIN001]', 'groups: [S0ADMIN001, S0SRE00001]'));
+    await writeFile(one, text);
+    const { out } = await runPolicy('diff', both, one);
+    expect(out).toMatch(/administrators/);
+    expect(out).not.toMatch(/profiles\.debug\.approvers/);
+  });
+
   it('needs two good policies', async () => {
     const bad = join(dir, 'bad.yaml');
     await writeFile(bad, 'version: 1\n');
