@@ -1,20 +1,25 @@
 import type { Ask } from '../../domain/decide/decide.ts';
-import { DURATION_FORM, looksLikeDuration, parseDuration } from '../../domain/duration.ts';
+import { DURATION_FORM, formatDuration } from '../../domain/duration.ts';
 import { type GrantId, isGrantId } from '../../domain/ids.ts';
 import { nearest } from '../../domain/nearest.ts';
 import { isKit, KIT_NAMES, type Kit, notAKit } from '../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights/rights.ts';
 import { SERVICE_WORDS, type Wanted } from '../../domain/target.ts';
+import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../domain/typed-duration.ts';
 import { clean, shorten, typed } from './text.ts';
 
 /** What a person types after `/jit`. */
 
 const KINDS = [...WORKLOAD_KINDS.map((k) => k.words[0]), SERVICE_WORDS[0]].join(', ');
 
+/** What is typed in the place of the duration to have the profile's own, whatever the reason begins with. */
+const DEFAULT_DURATION = '-';
+const DURATION_DEFAULTS = `${DEFAULT_DURATION} for the profile's default`;
+
 export const COMMANDS = {
   request: {
     usage: 'request <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] [reason...]',
-    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}. Of a profile with rights in words, some: debug:logs,exec`,
+    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. Of a profile with rights in words, some: debug:logs,exec`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
   list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
@@ -56,6 +61,9 @@ export type Command =
   /** A known command that can't be understood: what is wrong, and what is allowed. */
   | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string };
 
+/** A name as it stands in quotes or as code. */
+const unquoted = (word: string): string => word.replace(/^["'`“”„‘’«»]+|["'`“”„‘’«»]+$/g, '');
+
 /** A word of the person's as a refusal repeats it: short enough to leave room for what is wrong with it. */
 const quoted = (word: string): string => `'${shorten(word, 100)}'`;
 
@@ -78,22 +86,22 @@ export function parseCommand(text: string): Command {
       return parseRequest(words, wrong);
     case 'who':
       if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
-      return { kind: 'who', namespace: words[0] };
+      return { kind: 'who', namespace: unquoted(words[0]) };
     case 'status':
     case 'approve':
     case 'deny':
     case 'revoke':
     case 'extend': {
-      const id = (words[0] ?? '').toLowerCase();
+      const id = unquoted(words[0] ?? '').toLowerCase();
       if (id === '') return wrong('The id is missing. Ids look like g-7k3fq2; /jit list shows yours.');
       if (!isGrantId(id))
         return wrong(`${quoted(words[0] ?? '')} is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
       if (name === 'status') return { kind: 'status', id };
       if (name !== 'extend') return { kind: name, id, note: words.slice(1).join(' ') };
-      const seconds = parseDuration(words[1] ?? '');
-      if (words[1] === undefined) return wrong(`By how long? Give ${DURATION_FORM}.`);
-      if (seconds === null || words.length > 2)
-        return wrong(`${quoted(words.slice(1).join(' '))} is not a duration: expected ${DURATION_FORM}.`);
+      const length = words.slice(1).join(' ');
+      if (length === '') return wrong(`By how long? Give ${DURATION_FORM}.`);
+      const seconds = wholeDuration(length);
+      if (seconds === null) return wrong(`${quoted(length)} is not a duration: expected ${DURATION_FORM}.`);
       return { kind: 'extend', id, seconds };
     }
     default:
@@ -103,22 +111,37 @@ export function parseCommand(text: string): Command {
 
 function parseRequest(words: readonly string[], wrong: (problem: string) => Command): Command {
   const [what = '', where, ...rest] = words;
-  const [profile = '', ...listed] = what.split(':');
+  const [profile = '', ...listed] = unquoted(what).split(':');
   if (profile === '') return wrong('The profile is missing. /jit alone shows what you may ask for.');
   if (where === undefined) return wrong('The namespace is missing.');
   const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
   if (typeof rights === 'string') return wrong(rights);
-  const target = parseTarget(where);
+  const target = parseTarget(unquoted(where));
   if (typeof target === 'string') return wrong(target);
-  const first = rest[0] ?? '';
-  const duration = parseDuration(first);
-  if (duration === null && looksLikeDuration(first))
+  const isDefault = rest[0] === DEFAULT_DURATION;
+  const read = isDefault ? null : readDuration(rest);
+  if (read === 'unclear')
     return wrong(
-      `${quoted(first)} is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it.`,
+      `${quoted(rest[0] ?? '')} is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it, or ${DURATION_DEFAULTS}.`,
     );
-  const reason = (duration === null ? rest : rest.slice(1)).join(' ');
+  const told = rest.slice(isDefault ? 1 : (read?.words ?? 0));
+  const stray = isDefault || read !== null ? null : strayDuration(told);
+  if (stray !== null) return wrong(bothReadings(`${what} ${where}`, told, stray));
+  const reason = told.join(' ');
   if (reason === '') return wrong('A reason is needed: approvers decide by it.');
-  return { kind: 'request', ask: { profile, target, ...(rights && { rights }), duration, reason } };
+  return {
+    kind: 'request',
+    ask: { profile, target, ...(rights && { rights }), duration: read?.seconds ?? null, reason },
+  };
+}
+
+/** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */
+function bothReadings(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): string {
+  const meant = shorten(reason.slice(at, at + words).join(' '), 100);
+  const others = [...reason.slice(0, at), ...reason.slice(at + words)].join(' ');
+  const line = (duration: string, why: string) =>
+    `/jit request ${asked} ${duration} ${shorten(why || '<reason>', 200)}`;
+  return `Is '${meant}' the window, or a part of the reason? The window: ${line(formatDuration(seconds), others)} - the reason: ${line(DEFAULT_DURATION, reason.join(' '))} (${DURATION_DEFAULTS}).`;
 }
 
 /** `logs,exec` as rights in words, each once; a sentence on what is wrong with it otherwise. */

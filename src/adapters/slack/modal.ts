@@ -2,11 +2,12 @@ import type { types } from '@slack/bolt';
 import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
 import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
-import { DURATION_FORM, formatDuration, parseDuration } from '../../domain/duration.ts';
+import { DURATION_FORM, formatDuration } from '../../domain/duration.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import { LONGEST_REASON } from '../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
 import { describeTarget } from '../../domain/target.ts';
+import { wholeDuration } from '../../domain/typed-duration.ts';
 import { ACTIONS, carryAsked, carryNoted, LONGEST_TYPED, MODALS, type Noted } from './actions.ts';
 import { context, type Message, section } from './blocks.ts';
 import { parseTarget } from './commands.ts';
@@ -413,7 +414,7 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   else if (typeof where === 'string') errors[(target ?? namespace).blockId] = where;
   else if (target !== null && !['', namespace.value].includes(target.dependsOn.split('|')[1] ?? ''))
     errors[target.blockId] = 'The form was still changing to this namespace. Choose again.';
-  const seconds = duration === null || duration.value === '' ? null : parseDuration(duration.value);
+  const seconds = duration === null || duration.value === '' ? null : wholeDuration(duration.value);
   if (duration !== null && duration.value !== '' && seconds === null)
     errors[duration.blockId] = `'${duration.value}' is not a duration: expected ${DURATION_FORM}.`;
   if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';

@@ -61,11 +61,27 @@ describe('parseCommand', () => {
       'request logs staging minutes matter',
       { profile: 'logs', target: { namespace: 'staging' }, duration: null, reason: 'minutes matter' },
     ],
+    [
+      'request debug staging/deploy/checkout 5mins quick look',
+      { profile: 'debug', target: CHECKOUT, duration: 300, reason: 'quick look' },
+    ],
+    [
+      'request `debug` “staging/deploy/checkout” “1 hour” why not',
+      { profile: 'debug', target: CHECKOUT, duration: 3600, reason: 'why not' },
+    ],
+    [
+      'request debug staging/deploy/checkout - slow for 30m',
+      { profile: 'debug', target: CHECKOUT, duration: null, reason: 'slow for 30m' },
+    ],
+    [
+      'request debug staging/deploy/checkout 5m slow for 30m',
+      { profile: 'debug', target: CHECKOUT, duration: 300, reason: 'slow for 30m' },
+    ],
   ])('reads the one-line form %j', (text, ask) => {
     expect(parseCommand(text)).toEqual({ kind: 'request', ask });
   });
 
-  it.each(['30', '-5m', '0h', '0', '1.5h', '5M', '90min', '2h1h', '+5m'])(
+  it.each(['30', '-5m', '0h', '0', '1.5h30m', '5minuts', '2h1h', '+5m'])(
     'refuses %j in the place of the duration, and states the form',
     (word) => {
       const parsed = parseCommand(`request debug staging ${word} it is slow`);
@@ -102,6 +118,19 @@ describe('parseCommand', () => {
   ])('says what is wrong with %j', (text, problem) => {
     expect(parseCommand(text)).toMatchObject({ kind: 'wrong' });
     expect(parseCommand(text)).toHaveProperty('problem', expect.stringContaining(problem));
+  });
+
+  it.each([
+    ['checkout is slow 2h', '2h', '2h checkout is slow', '- checkout is slow 2h'],
+    ['slow for 30 min because', 'for 30 min', '30m slow because', '- slow for 30 min because'],
+  ])('asks back what is meant by a duration that stands in the reason: %j', (reason, meant, window, words) => {
+    const before = 'request debug staging/deploy/checkout';
+    const parsed = parseCommand(`${before} ${reason}`);
+    expect(parsed).toMatchObject({ kind: 'wrong', topic: 'request' });
+    for (const part of [`'${meant}'`, `/jit ${before} ${window}`, `/jit ${before} ${words}`])
+      expect(parsed).toHaveProperty('problem', expect.stringContaining(part));
+    // Both can be typed as they stand.
+    for (const line of [window, words]) expect(parseCommand(`${before} ${line}`)).toMatchObject({ kind: 'request' });
   });
 
   it('takes mentions and links for what was typed, and never resolves them', () => {
