@@ -380,7 +380,7 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
         ['waits for too long', (g) => ({ ...g, pendingUntil: g.createdAt }), false],
         ['is being ended', (g) => ({ ...g, state: 'ending' }), false],
         ['was denied', (g) => become(g, 'denied'), false],
-        ['was called back', (g) => become(g, 'cancelled'), false],
+        ['was withdrawn', (g) => become(g, 'cancelled'), false],
         ['timed out', (g) => become(g, 'timed-out'), false],
       ])('that %s answers for it: %s', async (_what, change, answers) => {
         const requester = somebody();

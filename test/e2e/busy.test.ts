@@ -146,7 +146,7 @@ describeWithCluster('in a cluster where something happens all the time', (kube) 
       } finally {
         await back();
         await s.type('ada', `revoke ${id} done`);
-        await s.until(id, 'Called back');
+        await s.until(id, 'Withdrawn');
       }
     });
   });

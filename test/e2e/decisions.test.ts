@@ -45,6 +45,9 @@ describeWithCluster('what decides is asked at the click', (kube) => {
     const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 5m checkout is slow, OPS-7`);
     await s.until(id, 'OPS-7');
     onCall = 'ben';
+    // An answer counts as now for ten seconds.
+    const asked = Date.now();
+    await s.slack.control.waitFor(async () => Date.now() > asked + 10_000, { timeout: 15_000 });
     await s.press('cy', id, 'approve');
     await s.toldTo('cy', 'not an approver');
 

@@ -175,7 +175,7 @@ describeWithCluster('hostile input', (kube) => {
   }
 
   async function callBack(...ids: string[]): Promise<void> {
-    for (const id of ids) expect(await told(ADA, () => type(ADA, `revoke ${id}`))).toContain('Called back');
+    for (const id of ids) expect(await told(ADA, () => type(ADA, `revoke ${id}`))).toContain('Withdrawn');
   }
 
   async function revoke(id: string): Promise<void> {
@@ -339,7 +339,7 @@ describeWithCluster('hostile input', (kube) => {
       ],
       ['line breaks in place of all that is missing', 'request\ndebug\n\n', ['namespace is missing']],
 
-      ['an unknown command', 'sudo give me everything', ['There is no command']],
+      ['no command, and no profile', 'sudo give me everything', ['There is no profile']],
       ['a command of ten thousand letters', 'x'.repeat(10_000), ['There is no command']],
       ['an id that is none', 'approve ../../g-aaaaaa', ['is not an id']],
       ['an id of ten thousand letters', `status ${'g'.repeat(10_000)}`, ['is not an id']],
@@ -536,7 +536,7 @@ describeWithCluster('hostile input', (kube) => {
       ended = await ask('one that has ended');
       otherTs = (await stage().message(other)).ts;
       await callBack(ended);
-      await stage().until(ended, 'Called back');
+      await stage().until(ended, 'Withdrawn');
     });
 
     const known = 'not one that Drawbridge knows';
@@ -647,7 +647,7 @@ describeWithCluster('hostile input', (kube) => {
         // On call he need not wait; whether he is can't be known now.
         const asked = await told(BEN, () => type(BEN, 'request view {staging} 5m look'));
         expect(asked).toContain('1 approval needed');
-        expect(await told(BEN, () => type(BEN, `revoke ${/g-[a-z2-9]{6}/.exec(asked)?.[0]}`))).toContain('Called back');
+        expect(await told(BEN, () => type(BEN, `revoke ${/g-[a-z2-9]{6}/.exec(asked)?.[0]}`))).toContain('Withdrawn');
       } finally {
         stage().slack.faults.clear();
         control().setScopes(scopes);
@@ -859,7 +859,7 @@ describeWithCluster('hostile input', (kube) => {
       // The answer to the request may come after its message: it is not the answer to the next command.
       await control().waitFor(async () => (await control().ephemerals(ADA)).some((one) => textOf(one).includes(id)));
       await callBack(id);
-      await s.until(id, 'Called back');
+      await s.until(id, 'Withdrawn');
       expect(await posts()).toBe(before + 1);
     });
 

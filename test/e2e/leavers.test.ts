@@ -37,7 +37,7 @@ describeWithCluster('who leaves', (kube) => {
     const waiting = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 5m waits`);
     directory.setPerson({ id: PEOPLE.ada.id, deleted: true });
     await ended(s, grant, `The Slack account of ${PEOPLE.ada.user} is deactivated.`);
-    await s.until(waiting, 'Called back');
+    await s.until(waiting, 'Withdrawn');
     directory.setPerson({ id: PEOPLE.ada.id, deleted: false });
   });
 

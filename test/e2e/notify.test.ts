@@ -7,34 +7,31 @@ import { textOf, useStage } from '../support/e2e.ts';
 const ENGINEERING = 'C0ENGINEER1';
 
 describeWithCluster('a profile with a channel of its own', (kube) => {
-  const stage = useStage(kube);
-
-  test('is asked for there: who may decide is called, told why and leaves a note; who is quiet or asks is not called', async () => {
-    const s = stage();
-    const { control } = s.slack;
-    await s.changePolicy(({ profiles }) => {
-      const debug = profiles['debug'];
-      if (debug === undefined) throw new Error('no profile debug');
+  const stage = useStage(kube, {
+    policy({ profiles: { debug } }) {
+      if (debug === undefined) throw new Error('the example policy has no profile debug');
       debug.approvers = { groups: ['S0SRE00001'], users: [PEOPLE.ada.user, PEOPLE.cy.user, PEOPLE.dee.user] };
       debug.approval = {
         note: { approve: 'required' },
         notify: { channel: ENGINEERING, direct: true, quiet: { users: [PEOPLE.dee.user] } },
       };
-    });
+    },
+  });
+
+  test('is asked for there: who may decide is called, told why and leaves a note; who is quiet or asks is not called', async () => {
+    const s = stage();
+    const { control } = s.slack;
     const asked = async () =>
       (await control.messages(ENGINEERING)).findLast((message) => textOf(message).includes('in our own channel'));
     const words = async () => {
       const message = await asked();
       return message === undefined ? '' : textOf(message);
     };
-    // Until the bot has read the policy again, the request is posted in the other channel.
-    const { ts } = await control.waitFor(
-      async () => {
-        await s.type('ada', `request debug ${s.namespaces.staging}/deploy/checkout 5m in our own channel`);
-        return control.waitFor(asked, { timeout: 6000 }).catch(() => null);
-      },
-      { timeout: 60_000, what: 'the message in the channel of the profile' },
-    );
+    await s.type('ada', `request debug ${s.namespaces.staging}/deploy/checkout 5m in our own channel`);
+    const { ts } = await control.waitFor(asked, {
+      timeout: 40_000,
+      what: 'the message in the channel of the profile',
+    });
     const posted = await words();
     expect(posted).toMatch(
       /needed\*, from <!subteam\^S0SRE00001>, <@U0CY>, `dee@example\.test`, not from whoever asks/,

@@ -298,7 +298,7 @@ describe('the scheduler', () => {
     const { Queue, Worker } = await import('bullmq');
     const raw = new Queue('deeds', { connection: requests, prefix });
     const { done } = work();
-    const payload = { v: 2, kind: 'revoke-by-halves', grants: ['g-7k3fq2'] };
+    const payload = { v: 99, kind: 'revoke-by-halves', grants: ['g-7k3fq2'] };
     await raw.add('revoke-by-halves', payload, {
       attempts: 1_000_000,
       backoff: { type: 'custom' },

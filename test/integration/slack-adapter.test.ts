@@ -343,7 +343,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     await notifier.deliver(sampleView({ ...active, thread }), 'warning');
     const [first, warning] = await slack.control.dms(ADA);
     await slack.control.click(ADA, thread.channel, warning?.ts ?? '', ACTIONS.revoke);
-    const answer = await told(slack, ADA, 'The end has begun');
+    const answer = await told(slack, ADA, 'Revoking; the request');
     expect(answer).toMatchObject({ channel: thread.channel, thread_ts: thread.ts, ephemeral_to: ADA });
     // The message that begins the thread is in none.
     stub.does.revoke = async () => sampleView({ state: 'revoked' });

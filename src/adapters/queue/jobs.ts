@@ -36,7 +36,7 @@ const deedSchema = z.discriminatedUnion('kind', [
 ]);
 const wordSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal([1, 2]), kind: z.literal('tell'), id, news: z.enum(NEWS) }),
-  z.object({ v: z.literal(1), kind: z.literal('ask'), id, slackId: z.string().regex(/^[UW][A-Z0-9]{2,20}$/) }),
+  z.object({ v: z.literal(2), kind: z.literal('ask'), id, slackId: z.string().regex(/^[UW][A-Z0-9]{2,20}$/) }),
   z.object({ v: z.literal(1), kind: z.literal('alarm'), id: id.nullable(), text: z.string() }),
 ]);
 

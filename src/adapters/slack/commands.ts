@@ -33,7 +33,7 @@ export const COMMANDS = {
   extend: { usage: 'extend <id> <duration>', does: 'asks for a longer window', example: 'extend g-7k3fq2 30m' },
   revoke: {
     usage: 'revoke <id> [note]',
-    does: 'ends a grant or calls a request back, now',
+    does: 'ends a grant or withdraws a request, now; also as withdraw or cancel',
     example: 'revoke g-7k3fq2',
   },
   who: { usage: 'who <namespace>', does: 'who has access there now, and until when', example: 'who staging' },
@@ -41,6 +41,14 @@ export const COMMANDS = {
 } as const;
 
 export type CommandName = keyof typeof COMMANDS;
+/** What people try as well. */
+const ALIASES: ReadonlyMap<string, CommandName> = new Map([
+  ['ls', 'list'],
+  ['withdraw', 'revoke'],
+  ['cancel', 'revoke'],
+  ['-h', 'help'],
+  ['--help', 'help'],
+]);
 const NAMES = Object.keys(COMMANDS) as CommandName[];
 
 export type Command =
@@ -72,8 +80,15 @@ export function parseCommand(text: string): Command {
   const [verb = '', ...words] = clean(typed(text)).split(' ');
   if (verb === '') return { kind: 'modal' };
   const name = commandNamed(verb);
-  if (name === null) return { kind: 'help', topic: null, unknown: verb, nearest: nearestCommand(verb) };
-  const wrong = (problem: string): Command => ({ kind: 'wrong', topic: name, problem });
+  const wrong = (problem: string): Command => ({ kind: 'wrong', topic: name ?? 'request', problem });
+  if (name === null) {
+    const near = nearestCommand(verb);
+    // A profile and a target, without the word request.
+    if (near === null && words.length > 1) return parseRequest([verb, ...words], wrong);
+    return { kind: 'help', topic: null, unknown: verb, nearest: near };
+  }
+  if (name !== 'help' && commandNamed(words[0] ?? '') === 'help' && words.length === 1)
+    return { kind: 'help', topic: name, unknown: null, nearest: null };
   switch (name) {
     case 'list':
       return { kind: 'list' };
@@ -166,7 +181,7 @@ export function parseTarget(text: string): Wanted | string {
 
 function commandNamed(word: string): CommandName | null {
   const lower = word.toLowerCase();
-  return NAMES.find((name) => name === lower) ?? null;
+  return NAMES.find((name) => name === lower) ?? ALIASES.get(lower) ?? null;
 }
 
 /** The command that was probably meant: begun and not finished, or mistyped. */

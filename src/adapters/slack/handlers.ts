@@ -299,10 +299,10 @@ export function registerHandlers(
 
   function ended(view: View): Message {
     const { state } = view.grant;
-    if (state === 'cancelled') return outcomeMessage(view, 'Called back.');
+    if (state === 'cancelled') return outcomeMessage(view, 'Withdrawn.');
     return outcomeMessage(
       view,
-      state === 'revoked' ? 'Revoked.' : 'The end has begun; the message of the request says when it is confirmed.',
+      state === 'revoked' ? 'Revoked.' : "Revoking; the request's message will confirm.",
     );
   }
 

@@ -55,7 +55,7 @@ import {
 
 export function revokeButton(view: View): types.Button {
   const { grant } = view;
-  return button(ACTIONS.revoke, grant.state === 'active' ? 'Revoke' : 'Call back', view, {
+  return button(ACTIONS.revoke, grant.state === 'active' ? 'Revoke' : 'Withdraw', view, {
     style: 'danger',
     confirm: `This ends ${grant.id} (${subject(grant)}) for ${grant.requester.user}.`,
   });
@@ -299,7 +299,7 @@ export function helpMessage(topic: CommandName | null, problem = ''): Message {
 
 /** What to do about what was asked for before. */
 const INSTEAD = {
-  pending: 'Wait for the approvers. To ask for something else, call it back first.',
+  pending: 'Wait for the approvers. To ask for something else, withdraw it first.',
   open: 'It is on its way, or open. Extend it for a longer window; to ask for something else, end it first.',
 };
 

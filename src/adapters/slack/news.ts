@@ -76,7 +76,7 @@ export function threadMessage(view: View, news: ThreadNews): Message {
       '🔁 The plan has changed since it was shown, so nothing was opened. The message above shows the plan as it is now: please decide on that.',
     ],
     extension: [
-      'A longer window is asked for',
+      'Extension requested',
       `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more${grant.extension === null ? '' : instead(grant.extension)}. Decide with the buttons of the message above.`,
     ],
     'extension-answer': ['The longer window was denied', extensionAnswer(grant)],

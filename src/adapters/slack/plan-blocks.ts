@@ -36,6 +36,8 @@ export function rulesBehind(plan: Plan): Block | null {
 const LINES = 8;
 const LINES_OF_MODAL = 40;
 
+const NO_CHANGE = 'no change';
+
 function confinement({ network: how }: Plan): string {
   switch (how.mode) {
     case 'workspace':
@@ -49,7 +51,7 @@ function confinement({ network: how }: Plan): string {
     case 'bastion':
       return how.admits ? 'Sources are admitted to the target' : 'Unchanged (nothing isolates the target)';
     default:
-      return 'Unchanged (rights only)';
+      return NO_CHANGE;
   }
 }
 
@@ -58,12 +60,14 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   const { preview } = grant.plan;
   const { notes } = preview;
   const sections = sectionsOf(preview);
-  const [opens, closes, reaches] = (['opens', 'closes', 'reaches'] as const).map(
+  const [opens = 0, closes = 0, reaches = 0] = (['opens', 'closes', 'reaches'] as const).map(
     (list) => preview[list].length + preview.unlisted[list],
   );
   const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
+  const what = confinement(grant.plan);
+  const counts = what === NO_CHANGE && opens + closes === 0 ? '' : ` Opens ${opens}, closes ${closes}.`;
   const head = markup(
-    `*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${confinement(grant.plan)}. Opens ${opens}, closes ${closes}.${inside}`,
+    `*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${what}.${counts}${inside}`,
   );
   return [
     {
@@ -76,7 +80,7 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
         }),
     },
     ...inShort(sections, wide ? LINES_OF_MODAL : LINES).map(shortSection),
-    ...(notes.length > 0 ? [bullets('Good to know:', notes)] : []),
+    ...(notes.length > 0 ? [bullets('Note:', notes)] : []),
   ];
 }
 

@@ -29,7 +29,9 @@ export function sayError(error: unknown, doing: string, log: Logger): Said {
     const { message, rule, remedy } = error;
     log.info({ doing, rule }, 'refused');
     // Shown as plain text, where the marks of code would be seen as they are.
-    const text = [message, remedy, `(Rule: ${rule})`].filter((part) => part !== '').join(' ');
+    // Where it stands is no rule of the policy that somebody could look up.
+    const by = rule === 'state' ? '' : `(Rule: ${rule})`;
+    const text = [message, remedy, by].filter((part) => part !== '').join(' ');
     return { text: text.replaceAll('`', ''), refusal: error };
   }
   if (error instanceof IllegalTransition) {

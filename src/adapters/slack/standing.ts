@@ -197,7 +197,7 @@ export function standing(view: View): string {
     case 'denied':
       return `Denied by ${list(denials(grant)) || 'an approver'}${at(grant.endedAt)}. Nothing was opened.`;
     case 'cancelled':
-      return `Called back${cause('by')}${at(grant.endedAt)}. Nothing was opened.`;
+      return `Withdrawn${cause('by')}${at(grant.endedAt)}. Nothing was opened.`;
     case 'timed-out':
       return `Nobody decided in time; it timed out${at(grant.endedAt)}. Nothing was opened.`;
     case 'expired':
@@ -251,7 +251,7 @@ export function extensionLine(grant: Grant): Block | null {
   const so_far = onePerPerson(extension.approvals.filter((d) => d.verdict === 'approve'));
   const until = grant.expiresAt === null ? '' : `, until ${moment(grant.expiresAt + extension.duration * 1000)}`;
   return section(
-    `⏱ *A longer window is asked for:* ${formatDuration(extension.duration)} more of what is shown here${until}${instead(extension)}; asked ${moment(extension.askedAt)}.${so_far.length > 0 ? ` Approved so far by ${list(so_far)}.` : ''}`,
+    `⏱ *Extension requested:* ${formatDuration(extension.duration)} more of what is shown here${until}${instead(extension)}; asked ${moment(extension.askedAt)}.${so_far.length > 0 ? ` Approved so far by ${list(so_far)}.` : ''}`,
   );
 }
 

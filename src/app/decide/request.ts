@@ -126,7 +126,7 @@ async function askedAlready(world: World, wanted: Grant, mine: readonly GrantSum
 /** What is there already, in the place of a second one. */
 function again({ grant, missed }: Prepared, asked: Grant): Requested {
   const isAtOnce = asked.state === 'pending' && asked.approvalsNeeded > 0 && grant.approvalsNeeded === 0;
-  const now = 'The policy itself would approve it as you ask now: call this one back, then ask again.';
+  const now = 'It would be approved automatically as you ask now: withdraw this one, then ask again.';
   return { grant: asked, missed: isAtOnce ? now : missed, isAgain: true };
 }
 

@@ -17,7 +17,7 @@ const LATE = 30_000;
 /** Lateness that people are told of: milliseconds. */
 const NOTEWORTHY = 5000;
 
-/** A person ends a grant, or calls a request back before anything was applied. */
+/** A person ends a grant, or withdraws a request before anything was applied. */
 export async function endAccess(world: World, slackId: string, id: GrantId, words: string): Promise<Grant> {
   const { grant, parties } = await partiesTo(world, slackId, id, false);
   const allowed = await mustBeAllowed(world, { kind: 'end', grant }, parties);
@@ -25,7 +25,7 @@ export async function endAccess(world: World, slackId: string, id: GrantId, word
   return endNow(world, grant, parties.actor, allowed.rule, words);
 }
 
-/** Ends a grant, or calls a request back before anything was applied. */
+/** Ends a grant, or withdraws a request before anything was applied. */
 export async function endNow(
   world: World,
   { id, state }: Grant,

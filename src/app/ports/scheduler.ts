@@ -11,7 +11,7 @@ export type Job =
   | { readonly v: 2; readonly kind: 'escalate'; readonly id: GrantId }
   | { readonly v: 1 | 2; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
   /** A direct message to one person who may decide. */
-  | { readonly v: 1; readonly kind: 'ask'; readonly id: GrantId; readonly slackId: string }
+  | { readonly v: 2; readonly kind: 'ask'; readonly id: GrantId; readonly slackId: string }
   | { readonly v: 1; readonly kind: 'alarm'; readonly id: GrantId | null; readonly text: string };
 
 export interface Scheduler {

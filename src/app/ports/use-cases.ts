@@ -90,7 +90,7 @@ export interface UseCases {
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
   reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
-  /** Ends a grant, or calls a request back. */
+  /** Ends a grant, or withdraws a request. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;

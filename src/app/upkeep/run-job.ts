@@ -147,7 +147,7 @@ const A_MONTH = 30 * A_DAY;
 async function askDirectly(world: World, grant: Grant): Promise<void> {
   for (const { slackId } of await peopleToAsk(world, grant))
     await world.scheduler.scheduleOnce(
-      { v: 1, kind: 'ask', id: grant.id, slackId },
+      { v: 2, kind: 'ask', id: grant.id, slackId },
       `ask ${grant.id} ${slackId}`,
       A_MONTH,
     );

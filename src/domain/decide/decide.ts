@@ -366,7 +366,7 @@ function noProfile({ profiles }: Policy, act: Act, name: string): No {
     `The policy has no profile '${name}' any more.`,
     act.kind === 'extend'
       ? 'Make a new request when this one has ended.'
-      : 'Administrators can call it back; else it ends by itself.',
+      : 'Administrators can withdraw it; else it ends by itself.',
   );
 }
 
@@ -667,7 +667,7 @@ function* mayReview(
   if (isOwn && !profile.selfApproval)
     return refuse(
       `${path}.selfApproval`,
-      'Nobody decides on a request of their own.',
+      `You can't ${kind} your own request.`,
       'Another approver must press the button.',
     );
   const { waiting, duration } = waitingOf(of, grant);

@@ -69,7 +69,7 @@ export function tooMany(limit: Limit, profile: string, most: number): Refusal {
   const [reason, remedy] = {
     openPerPerson: [
       `You have ${most} of ${of} waiting or open, and nobody may have more at once.`,
-      'End one, or call one back: `/jit list` has a button for each.',
+      'End one, or withdraw one: `/jit list` has a button for each.',
     ],
     open: [
       `${most} of ${of} are waiting or open among all people, and there may not be more at once.`,

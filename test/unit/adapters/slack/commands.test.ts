@@ -26,6 +26,12 @@ describe('parseCommand', () => {
     ['help request', { kind: 'help', topic: 'request', unknown: null, nearest: null }],
     ['help exted', { kind: 'help', topic: null, unknown: 'exted', nearest: 'extend' }],
     ['aprove g-7k3fq2', { kind: 'help', topic: null, unknown: 'aprove', nearest: 'approve' }],
+    ['--help', { kind: 'help', topic: null, unknown: null, nearest: null }],
+    ['-h', { kind: 'help', topic: null, unknown: null, nearest: null }],
+    ['request --help', { kind: 'help', topic: 'request', unknown: null, nearest: null }],
+    ['ls', { kind: 'list' }],
+    ['withdraw g-7k3fq2 not needed', { kind: 'revoke', id: 'g-7k3fq2', note: 'not needed' }],
+    ['Cancel `g-7k3fq2`', { kind: 'revoke', id: 'g-7k3fq2', note: '' }],
     ['tea please', { kind: 'help', topic: null, unknown: 'tea', nearest: null }],
   ])('reads %j', (text, expected) => {
     expect(parseCommand(text)).toEqual(expected);
@@ -60,6 +66,10 @@ describe('parseCommand', () => {
     [
       'request logs staging minutes matter',
       { profile: 'logs', target: { namespace: 'staging' }, duration: null, reason: 'minutes matter' },
+    ],
+    [
+      'debug staging/deploy/checkout 45m without the word request',
+      { profile: 'debug', target: CHECKOUT, duration: 2700, reason: 'without the word request' },
     ],
     [
       'request debug staging/deploy/checkout 5mins quick look',

@@ -854,13 +854,13 @@ describe('what was asked for already', () => {
   it('is told with its id, where it stands, and what to do', () => {
     const waiting = told('pending');
     expect(waiting.text).toBe('You have asked for this already: g-7k3fq2. Nothing new was requested.');
-    expect(all(waiting)).toContain('Wait for the approvers. To ask for something else, call it back first.');
-    expect(all(waiting)).toContain('Call back');
+    expect(all(waiting)).toContain('Wait for the approvers. To ask for something else, withdraw it first.');
+    expect(all(waiting)).toContain('Withdraw');
     expect(all(waiting)).not.toContain('Extend');
     const open = told('active');
     expect(all(open)).toContain('Extend it for a longer window; to ask for something else, end it first.');
     expect(all(open)).toMatch(/"Extend".*"Revoke"/);
-    expect(all(told('pending', null, 'Call it back, then ask.'))).toContain('Call it back, then ask.');
+    expect(all(told('pending', null, 'Withdraw it, then ask.'))).toContain('Withdraw it, then ask.');
   });
 
   it('links to its message by an address of Slack only', () => {

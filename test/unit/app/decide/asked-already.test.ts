@@ -54,7 +54,7 @@ describe('what was asked for already', () => {
     expect(await app.request(ada, { target })).toMatchObject({ isAgain: false });
   });
 
-  it('can be asked again when it was denied, called back, timed out or has ended', async () => {
+  it('can be asked again when it was denied, withdrawn, timed out or has ended', async () => {
     const app = appWorld();
     const ids = new Set<string>();
     const anew = async () => {
@@ -115,7 +115,7 @@ describe('what was asked for already', () => {
     expect(missed).toBe('30m would have been approved at once: you asked for 31m.');
     expect(await app.request(ada, { duration: 1800 })).toMatchObject({
       isAgain: true,
-      missed: 'The policy itself would approve it as you ask now: call this one back, then ask again.',
+      missed: 'It would be approved automatically as you ask now: withdraw this one, then ask again.',
     });
     await app.useCases.revoke(ada, grant.id, '');
     expect(await app.request(ada, { duration: 1800 })).toMatchObject({ isAgain: false, grant: { state: 'approved' } });

@@ -209,7 +209,7 @@ test('a profile that takes no ticket asks for none, and takes none beside the re
 describe('the condition ticket', () => {
   beforeEach(() => start({ ticket: 'optional', automatic: [{ when: { ticket: true, maximum: '30m' } }] }));
 
-  /** Asked, and called back, so that it can be asked again. */
+  /** Asked, and withdrawn, so that it can be asked again. */
   const becomes = async (reason: string) => {
     const { grant } = await ask(reason);
     await app.useCases.revoke(ada, grant.id, '');

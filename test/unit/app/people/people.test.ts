@@ -408,7 +408,7 @@ describe('who leaves loses what is open', () => {
   };
 
   test.each(CHANGES.slice(0, 2))(
-    'somebody %s: grants end, requests are called back, and people are told',
+    'somebody %s: grants end, requests are withdrawn, and people are told',
     async (_, change, rule) => {
       const open = await active();
       const wished = await app.pending(ada, on('ledger'));

@@ -500,7 +500,7 @@ describe('a longer window', () => {
     const act: Act = { kind: 'approve', of: 'request', grant: { ...sampleGrant({ decisions: [] }), profile: 'gone' } };
     expect(judge(policyWith(), act, { requester: ADA, actor: BEN }).decided).toHaveProperty(
       'refusal.remedy',
-      'Administrators can call it back; else it ends by itself.',
+      'Administrators can withdraw it; else it ends by itself.',
     );
   });
 
