@@ -300,10 +300,7 @@ export function registerHandlers(
   function ended(view: View): Message {
     const { state } = view.grant;
     if (state === 'cancelled') return outcomeMessage(view, 'Withdrawn.');
-    return outcomeMessage(
-      view,
-      state === 'revoked' ? 'Revoked.' : "Revoking; the request's message will confirm.",
-    );
+    return outcomeMessage(view, state === 'revoked' ? 'Revoked.' : "Revoking; the request's message will confirm.");
   }
 
   // --- Buttons ------------------------------------------------------------------------------------------------------------------------

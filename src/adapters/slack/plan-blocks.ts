@@ -66,9 +66,7 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
   const what = confinement(grant.plan);
   const counts = what === NO_CHANGE && opens + closes === 0 ? '' : ` Opens ${opens}, closes ${closes}.`;
-  const head = markup(
-    `*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${what}.${counts}${inside}`,
-  );
+  const head = markup(`*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${what}.${counts}${inside}`);
   return [
     {
       type: 'section',

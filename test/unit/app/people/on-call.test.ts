@@ -53,7 +53,7 @@ describe('an approver by on-call', () => {
   test('never decides on a request of their own', async () => {
     onCall('ada');
     const id = await app.pending(ada);
-    expect((await refusal(review(ada, id))).message).toMatch(/request of their own/);
+    expect((await refusal(review(ada, id))).message).toMatch(/your own request/);
   });
 
   test('does not decide while the source can not be read, which is said and named', async () => {
