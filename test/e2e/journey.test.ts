@@ -27,7 +27,7 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await s.press('cy', id, 'approve');
     await s.toldTo('cy', 'not an approver');
     await s.press('ada', id, 'approve');
-    await s.toldTo('ada', 'a request of their own');
+    await s.toldTo('ada', 'your own request');
     expect(await s.objectsOf(id)).toEqual([]);
 
     await s.press('ben', id, 'approve');
