@@ -32,7 +32,7 @@ async function doubts(s: Stage, bot: Bot, connections: number): Promise<void> {
   await s.slack.control.connected(connections);
   await s.slack.control.waitFor(
     async () => Object.keys((await readiness(bot).catch(() => ({}))) as object).join() === 'clock',
-    { timeout: 20_000, what: `${bot.name} is ready but for its clock` },
+    { timeout: 60_000, what: `${bot.name} is ready but for its clock` },
   );
 }
 
