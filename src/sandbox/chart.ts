@@ -106,7 +106,37 @@ export async function installationWith(chart: { readonly values: ChartValues } &
  * @throws Error with helm's words
  */
 export async function uninstallChart(kubeconfig: string, { release, namespace }: Release): Promise<void> {
-  await helm(['uninstall', release, '--namespace', namespace, '--kubeconfig', kubeconfig, '--wait=watcher'], null);
+  try {
+    await helm(['uninstall', release, '--namespace', namespace, '--kubeconfig', kubeconfig, '--wait=watcher'], null);
+  } catch (error) {
+    const going = [...String(error).matchAll(STILL_GOING)].flatMap(([, name]) => name ?? []);
+    if (going.length === 0) throw error;
+    for (const name of going) await namespaceGone(kubeconfig, name);
+  }
+}
+
+/** Helm's watch now and then ends before its time (seen with 4.x): everything is uninstalled, and this namespace has begun to go. */
+const STILL_GOING = /resource Namespace\/\/(\S+) still exists\. status: Terminating/g;
+const NAMESPACE_TIMEOUT = 60_000;
+
+/** @throws Error when it is still there after a minute */
+async function namespaceGone(kubeconfig: string, name: string): Promise<void> {
+  const config = new KubeConfig();
+  config.loadFromFile(kubeconfig);
+  const api = KubernetesObjectApi.makeApiClient(config);
+  const isGone = () =>
+    api.read({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }).then(
+      () => false,
+      (error: unknown) => {
+        if (error instanceof ApiException && error.code === 404) return true;
+        throw error;
+      },
+    );
+  const deadline = performance.now() + NAMESPACE_TIMEOUT;
+  while (!(await isGone())) {
+    if (performance.now() > deadline) throw new Error(`namespace ${name} is still there a minute after helm uninstall`);
+    await delay(200);
+  }
 }
 
 function installationOf(objects: readonly Rendered[], { release, namespace }: Release): Installation {
