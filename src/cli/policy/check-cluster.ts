@@ -5,7 +5,7 @@ import { nearest } from '../../domain/nearest.ts';
 import type { Finding } from '../../domain/policy/findings.ts';
 import { isSystemNamespace, matchesNamespace, type Policy, type Profile } from '../../domain/policy/policy.ts';
 import { openCluster, unreadable } from '../world/kubeconfig.ts';
-import type { Looked } from './check.ts';
+import type { Looked } from './looked.ts';
 
 /** A policy held against a cluster: what it names is there, and the bot may give it. */
 

@@ -10,15 +10,9 @@ import { type Account, identify, kubernetesUser } from '../../domain/people/peop
 import { decidersIn, type Finding } from '../../domain/policy/findings.ts';
 import { isSlackId } from '../../domain/policy/identity.ts';
 import { listsOf, ownChannels, type Policy, type Principals, type Profile } from '../../domain/policy/policy.ts';
-import type { Looked } from './check.ts';
+import type { Looked, People } from './looked.ts';
 
 /** A policy held against Slack: whom it names is there, and enough of them for what is to be decided. */
-
-/** How many people may, as Slack and the policy have it now, without whom `deny` names and without who is on call. */
-export interface People {
-  readonly mayAsk: number;
-  readonly mayApprove: number;
-}
 
 /** Of so many requesters it is tried what each may get approved. */
 const MOST_TRIED = 50;

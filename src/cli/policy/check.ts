@@ -4,13 +4,9 @@ import { type Finding, findingsOf } from '../../domain/policy/findings.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import { environment, type Output, type Subcommand, UsageError, usage } from '../command.ts';
 import { type BotAccount, checkCluster } from './check-cluster.ts';
-import { checkSlack, type People } from './check-slack.ts';
+import { checkSlack } from './check-slack.ts';
+import type { Looked, People } from './looked.ts';
 import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
-
-/** What a look at something outside of the file found. */
-export type Looked =
-  | { readonly ok: true; readonly findings: readonly Finding[]; readonly people?: Readonly<Record<string, People>> }
-  | { readonly ok: false; readonly problems: readonly string[] };
 
 const MOST_NAMES = 20;
 
