@@ -119,23 +119,37 @@ export async function uninstallChart(kubeconfig: string, { release, namespace }:
 const STILL_GOING = /resource Namespace\/\/(\S+) still exists\. status: Terminating/g;
 const NAMESPACE_TIMEOUT = 60_000;
 
-/** @throws Error when it is still there after a minute */
+/** @throws Error when it is still there after {@link NAMESPACE_TIMEOUT} */
 async function namespaceGone(kubeconfig: string, name: string): Promise<void> {
+  const api = apiOf(kubeconfig);
+  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name } };
+  await untilAnswered(404, () => api.read(namespace), NAMESPACE_TIMEOUT, `namespace ${name} is still there`);
+}
+
+function apiOf(kubeconfig: string): KubernetesObjectApi {
   const config = new KubeConfig();
   config.loadFromFile(kubeconfig);
-  const api = KubernetesObjectApi.makeApiClient(config);
-  const isGone = () =>
-    api.read({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }).then(
+  return KubernetesObjectApi.makeApiClient(config);
+}
+
+/**
+ * Calls until the API server answers with this code.
+ * @param lack what is so as long as it does not
+ * @throws Error with `lack` after `limit` milliseconds; what else the API server answers with
+ */
+async function untilAnswered(code: number, call: () => Promise<unknown>, limit: number, lack: string): Promise<void> {
+  const isAnswered = () =>
+    call().then(
       () => false,
       (error: unknown) => {
-        if (error instanceof ApiException && error.code === 404) return true;
+        if (error instanceof ApiException && error.code === code) return true;
         throw error;
       },
     );
-  const deadline = performance.now() + NAMESPACE_TIMEOUT;
-  while (!(await isGone())) {
-    if (performance.now() > deadline) throw new Error(`namespace ${name} is still there a minute after helm uninstall`);
-    await delay(200);
+  const end = performance.now() + limit;
+  while (!(await isAnswered())) {
+    if (performance.now() > end) throw new Error(`${lack} after ${limit / 1000} s`);
+    await delay(100);
   }
 }
 
@@ -165,9 +179,7 @@ function installationOf(objects: readonly Rendered[], { release, namespace }: Re
  * @throws Error when that takes longer than {@link ADMISSION_TIMEOUT}
  */
 async function admissionInForce(kubeconfig: string, namespace: string): Promise<void> {
-  const config = new KubeConfig();
-  config.loadFromFile(kubeconfig);
-  const api = KubernetesObjectApi.makeApiClient(config);
+  const api = apiOf(kubeconfig);
   const name = `drawbridge-sentinel-${randomBytes(4).toString('hex')}`;
   const admission = { apiVersion: 'admissionregistration.k8s.io/v1', metadata: { name } };
   const sentinel: KubernetesObject[] = [
@@ -188,21 +200,11 @@ async function admissionInForce(kubeconfig: string, namespace: string): Promise<
       spec: { policyName: name, validationActions: ['Deny'] },
     } as KubernetesObject,
   ];
-  const refused = () =>
-    api.create({ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace } }, undefined, 'All').then(
-      () => false,
-      (error: unknown) => {
-        if (error instanceof ApiException && error.code === 422) return true;
-        throw error;
-      },
-    );
+  const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name, namespace } };
   try {
     for (const object of sentinel) await api.create(object);
-    const end = Date.now() + ADMISSION_TIMEOUT;
-    while (!(await refused())) {
-      if (Date.now() > end) throw new Error(`admission policies are not in force after ${ADMISSION_TIMEOUT / 1000} s`);
-      await delay(100);
-    }
+    const dryRun = () => api.create(configMap, undefined, 'All');
+    await untilAnswered(422, dryRun, ADMISSION_TIMEOUT, 'admission policies are not in force');
   } finally {
     for (const object of sentinel.toReversed()) await api.delete(object).catch(() => {});
   }
