@@ -1,6 +1,6 @@
 /**
  * A "no" that the person who asked may read: what was refused, by which rule, and what to do instead.
- * Every other error is a fault: its text goes to the log only (see adapters/slack/say.ts).
+ * Every other error is a fault: its text goes to the log only (see adapters/slack/surfaces/text/say.ts).
  */
 export class Refusal extends Error {
   readonly rule: string;

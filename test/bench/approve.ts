@@ -1,4 +1,4 @@
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS, MODALS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import type { SlackControl } from '../../src/sandbox/slack/control.ts';
 import { bigNamespace, type ClusterSize, fillCluster } from '../support/big-cluster.ts';

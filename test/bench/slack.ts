@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
 import { STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { PEOPLE, type PersonName, workspace } from '../../src/sandbox/scenery.ts';

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import type { Api } from '../../src/sandbox/cluster/api.ts';
 import type { Answer } from '../../src/sandbox/slack/index.ts';
 import type { AuditLog } from './audit-log.ts';

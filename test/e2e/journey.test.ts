@@ -1,7 +1,7 @@
 import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { auditKeys } from '../../src/adapters/redis/audit-stream.ts';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { runAuditCli } from '../../src/cli/audit.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { describeWithCluster } from '../support/cluster.ts';

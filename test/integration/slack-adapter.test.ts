@@ -1,7 +1,6 @@
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { ACTIONS, MODALS } from '../../src/adapters/slack/actions.ts';
 import { createSlackApp, type SlackApp } from '../../src/adapters/slack/app.ts';
 import {
   connectSlack,
@@ -10,10 +9,11 @@ import {
   type SlackSettings,
 } from '../../src/adapters/slack/connection.ts';
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
-import type { Turns } from '../../src/adapters/slack/handlers.ts';
-import { requestModal } from '../../src/adapters/slack/modal.ts';
 import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
+import { ACTIONS, MODALS } from '../../src/adapters/slack/surfaces/actions.ts';
+import type { Turns } from '../../src/adapters/slack/surfaces/context.ts';
+import { requestModal } from '../../src/adapters/slack/surfaces/form/modal.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
 import type { Offer, Proposal, Requested, UseCases } from '../../src/app/ports/use-cases.ts';
 import type { View } from '../../src/app/ports/view.ts';

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
 import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';

@@ -1,4 +1,4 @@
-import { ACTIONS } from '../../src/adapters/slack/actions.ts';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
 import { type Stage, textOf } from './e2e.ts';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest';
-import type { Turns } from '../../src/adapters/slack/handlers.ts';
+import type { Turns } from '../../src/adapters/slack/surfaces/context.ts';
 import { type LocalSlack, type SlackOptions, startSlack } from '../../src/sandbox/slack/index.ts';
 
 /** The three people of the examples: who asks, who approves, and who only looks on. */

@@ -6,9 +6,10 @@ import type { Lack } from '../../app/ports/conditions.ts';
 import type { UseCases } from '../../app/ports/use-cases.ts';
 import { slackLogger } from './client.ts';
 import { type SlackConnection, SlackRefused, type SlackSettings } from './connection.ts';
-import { registerHandlers, type Turns } from './handlers.ts';
 import { createSocketLink, type Link } from './link.ts';
 import { type PeopleHint, registerPeopleEvents } from './people-events.ts';
+import type { Turns } from './surfaces/context.ts';
+import { registerSurfaces } from './surfaces/index.ts';
 
 export interface SlackAppOptions {
   readonly settings: SlackSettings;
@@ -97,7 +98,8 @@ export function createSlackApp(options: SlackAppOptions): SlackApp {
   app.error(async (error) => {
     log.error({ err: error }, 'a handler failed');
   });
-  registerHandlers(app, {
+  registerSurfaces({
+    app,
     useCases,
     connection,
     seenBefore,

@@ -6,10 +6,9 @@ import { Undeliverable } from '../../domain/errors.ts';
 import type { MessageRef } from '../../domain/grant/grant.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/policy/identity.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
-import type { Message } from './blocks.ts';
 import { directChannel, lastingError, postMessage, slackError } from './client.ts';
 import type { SlackConnection } from './connection.ts';
-import { approvalMessage } from './messages.ts';
+import { approvalMessage } from './surfaces/approval-message/message.ts';
 import {
   alarmMessage,
   askMessage,
@@ -19,7 +18,8 @@ import {
   stillTrue,
   type ThreadNews,
   threadMessage,
-} from './news.ts';
+} from './surfaces/direct-messages/news.ts';
+import type { Message } from './surfaces/text/blocks.ts';
 
 export interface NotifierOptions {
   readonly connection: SlackConnection;

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
-import { parseCommand } from '../../adapters/slack/commands.ts';
+import { parseCommand } from '../../adapters/slack/surfaces/command/parse.ts';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';

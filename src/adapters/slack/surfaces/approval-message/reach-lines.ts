@@ -1,5 +1,5 @@
-import type { Connection, Endpoint, Preview } from '../../domain/plan/plan.ts';
-import { codeLine } from './text.ts';
+import type { Connection, Endpoint, Preview } from '../../../../domain/plan/plan.ts';
+import { codeLine } from '../text/text.ts';
 
 /** Connections as lines of text: a few for a message, or all of them with their reasons, in pages. */
 

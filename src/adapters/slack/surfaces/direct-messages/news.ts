@@ -1,10 +1,10 @@
-import type { News } from '../../app/ports/notifier.ts';
-import type { View } from '../../app/ports/view.ts';
-import { formatDuration } from '../../domain/duration.ts';
-import type { Grant } from '../../domain/grant/grant.ts';
-import type { Entry } from '../../domain/people/people.ts';
-import { type Principals, together } from '../../domain/policy/policy.ts';
-import { ACTIONS } from './actions.ts';
+import type { News } from '../../../../app/ports/notifier.ts';
+import type { View } from '../../../../app/ports/view.ts';
+import { formatDuration } from '../../../../domain/duration.ts';
+import type { Grant } from '../../../../domain/grant/grant.ts';
+import type { Entry } from '../../../../domain/people/people.ts';
+import { type Principals, together } from '../../../../domain/policy/policy.ts';
+import { ACTIONS } from '../actions.ts';
 import {
   actions,
   type Block,
@@ -16,10 +16,10 @@ import {
   section,
   small,
   words,
-} from './blocks.ts';
-import { revokeButton } from './messages.ts';
-import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from './standing.ts';
-import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from './text.ts';
+} from '../text/blocks.ts';
+import { revokeButton } from '../text/buttons.ts';
+import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from '../text/standing.ts';
+import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from '../text/text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { Logger } from 'pino';
-import { Refusal, Unavailable, UnreadableMembers } from '../../domain/errors.ts';
-import { IllegalTransition } from '../../domain/grant/grant.ts';
+import { Refusal, Unavailable, UnreadableMembers } from '../../../../domain/errors.ts';
+import { IllegalTransition } from '../../../../domain/grant/grant.ts';
 import { type Message, message, note, section } from './blocks.ts';
 import { escape, mentionOfList } from './text.ts';
 

@@ -6,7 +6,7 @@ import {
   nearestCommand,
   parseCommand,
   parseTarget,
-} from '../../../../src/adapters/slack/commands.ts';
+} from '../../../../../../src/adapters/slack/surfaces/command/parse.ts';
 
 const CHECKOUT = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } };
 

@@ -1,6 +1,6 @@
 import type { types } from '@slack/bolt';
-import type { View } from '../../app/ports/view.ts';
-import { carry } from './actions.ts';
+import type { View } from '../../../../app/ports/view.ts';
+import { carry } from '../actions.ts';
 import { clean, escape, fitting, LIMITS, markup, more, plain, shorten } from './text.ts';
 
 /** The pieces that messages are made of. */

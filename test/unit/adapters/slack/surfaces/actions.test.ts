@@ -8,9 +8,9 @@ import {
   carry,
   carryAsked,
   messageOf,
-} from '../../../../src/adapters/slack/actions.ts';
-import { escape } from '../../../../src/adapters/slack/text.ts';
-import { Refusal } from '../../../../src/domain/errors.ts';
+} from '../../../../../src/adapters/slack/surfaces/actions.ts';
+import { escape } from '../../../../../src/adapters/slack/surfaces/text/text.ts';
+import { Refusal } from '../../../../../src/domain/errors.ts';
 
 const ID = 'g-7k3fq2';
 const DIGEST = '0123456789ab';

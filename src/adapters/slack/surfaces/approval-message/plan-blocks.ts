@@ -1,13 +1,13 @@
-import type { View } from '../../app/ports/view.ts';
-import { formatDuration } from '../../domain/duration.ts';
-import type { Grant } from '../../domain/grant/grant.ts';
-import type { Plan } from '../../domain/plan/plan.ts';
-import { describeKit } from '../../domain/rights/kits.ts';
-import { describeTarget } from '../../domain/target.ts';
-import { ACTIONS } from './actions.ts';
-import { type Block, bullets, button, context, section, small, words } from './blocks.ts';
+import type { View } from '../../../../app/ports/view.ts';
+import { formatDuration } from '../../../../domain/duration.ts';
+import type { Grant } from '../../../../domain/grant/grant.ts';
+import type { Plan } from '../../../../domain/plan/plan.ts';
+import { describeKit } from '../../../../domain/rights/kits.ts';
+import { describeTarget } from '../../../../domain/target.ts';
+import { ACTIONS } from '../actions.ts';
+import { type Block, bullets, button, context, section, small, words } from '../text/blocks.ts';
+import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from '../text/text.ts';
 import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
-import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from './text.ts';
 
 /** The plan of a grant, as an approver reads it. */
 

@@ -1,19 +1,20 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, carried } from '../../../../src/adapters/slack/actions.ts';
-import type { Message } from '../../../../src/adapters/slack/blocks.ts';
+import { ACTIONS, carried } from '../../../../../src/adapters/slack/surfaces/actions.ts';
+import {
+  approvalMessage,
+  networkMessage,
+  reviewMessage,
+} from '../../../../../src/adapters/slack/surfaces/approval-message/message.ts';
 import {
   accessMessage,
-  approvalMessage,
   helpMessage,
   listMessage,
-  networkMessage,
   outcomeMessage,
   requestedMessage,
-  reviewMessage,
   statusMessage,
   whoMessage,
-} from '../../../../src/adapters/slack/messages.ts';
+} from '../../../../../src/adapters/slack/surfaces/command/messages.ts';
 import {
   alarmMessage,
   askMessage,
@@ -21,24 +22,25 @@ import {
   grantedMessage,
   stillTrue,
   threadMessage,
-} from '../../../../src/adapters/slack/news.ts';
-import type { StepView, View } from '../../../../src/app/ports/view.ts';
-import { Refusal } from '../../../../src/domain/errors.ts';
-import { type Decision, GRANT_STATES, type Grant, type GrantState } from '../../../../src/domain/grant/grant.ts';
+} from '../../../../../src/adapters/slack/surfaces/direct-messages/news.ts';
+import type { Message } from '../../../../../src/adapters/slack/surfaces/text/blocks.ts';
+import type { StepView, View } from '../../../../../src/app/ports/view.ts';
+import { Refusal } from '../../../../../src/domain/errors.ts';
+import { type Decision, GRANT_STATES, type Grant, type GrantState } from '../../../../../src/domain/grant/grant.ts';
 
-import type { Connection } from '../../../../src/domain/plan/plan.ts';
-import { ONLY_STEP } from '../../../../src/domain/policy/policy.ts';
-import { rulesOfKits } from '../../../../src/domain/rights/kits.ts';
+import type { Connection } from '../../../../../src/domain/plan/plan.ts';
+import { ONLY_STEP } from '../../../../../src/domain/policy/policy.ts';
+import { rulesOfKits } from '../../../../../src/domain/rights/kits.ts';
 import {
   type Block,
   blockErrors,
   blocksText,
   controls,
   LONGEST_BLOCKS,
-} from '../../../../src/sandbox/slack/blockkit.ts';
-import { BEN, samplePlan, samplePreview } from '../../../support/grants.ts';
+} from '../../../../../src/sandbox/slack/blockkit.ts';
+import { BEN, samplePlan, samplePreview } from '../../../../support/grants.ts';
 
-import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
+import { sampleView, WORKSPACE_PLAN } from '../../../../support/views.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
 const ended = { startsAt: NOW, expiresAt: NOW + 1_800_000, endedAt: NOW + 1_801_000 };

@@ -1,11 +1,11 @@
 import { z } from 'zod';
-import { LONGEST_NOTE } from '../../domain/decide/notes.ts';
-import { Refusal } from '../../domain/errors.ts';
-import { type GrantId, isGrantId } from '../../domain/ids.ts';
-import { LONGEST_REASON } from '../../domain/policy/policy.ts';
-import { KIT_NAMES } from '../../domain/rights/kits.ts';
-import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
-import { clean, LIMITS, unescape } from './text.ts';
+import { LONGEST_NOTE } from '../../../domain/decide/notes.ts';
+import { Refusal } from '../../../domain/errors.ts';
+import { type GrantId, isGrantId } from '../../../domain/ids.ts';
+import { LONGEST_REASON } from '../../../domain/policy/policy.ts';
+import { KIT_NAMES } from '../../../domain/rights/kits.ts';
+import { WORKLOAD_KINDS } from '../../../domain/rights/rights.ts';
+import { clean, LIMITS, unescape } from './text/text.ts';
 
 /** What buttons and modals of ours are called, and what they carry: ids, the short digest of what was shown, a note. Never rights. */
 

@@ -1,5 +1,5 @@
-import type { StepView, View } from '../../app/ports/view.ts';
-import { formatDuration } from '../../domain/duration.ts';
+import type { StepView, View } from '../../../../app/ports/view.ts';
+import { formatDuration } from '../../../../domain/duration.ts';
 import {
   approvalsOf,
   type Decision,
@@ -7,11 +7,11 @@ import {
   type Grant,
   type GrantState,
   onePerPerson,
-} from '../../domain/grant/grant.ts';
-import { shortDigest } from '../../domain/plan/plan.ts';
-import { isSameUser, isSlackId } from '../../domain/policy/identity.ts';
-import { ONLY_STEP, type Principals } from '../../domain/policy/policy.ts';
-import { describeTarget } from '../../domain/target.ts';
+} from '../../../../domain/grant/grant.ts';
+import { shortDigest } from '../../../../domain/plan/plan.ts';
+import { isSameUser, isSlackId } from '../../../../domain/policy/identity.ts';
+import { ONLY_STEP, type Principals } from '../../../../domain/policy/policy.ts';
+import { describeTarget } from '../../../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
 import { code, fitting, LIMITS, mentionOfList, mentionOfPerson, moment, person } from './text.ts';
 

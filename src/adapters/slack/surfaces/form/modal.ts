@@ -1,19 +1,19 @@
 import type { types } from '@slack/bolt';
-import type { Offer, Proposal } from '../../app/ports/use-cases.ts';
-import type { Ask } from '../../domain/decide/decide.ts';
-import { LONGEST_NOTE, type Verdict } from '../../domain/decide/notes.ts';
-import { DURATION_FORM, formatDuration } from '../../domain/duration.ts';
-import type { Refusal } from '../../domain/errors.ts';
-import { LONGEST_REASON } from '../../domain/policy/policy.ts';
-import { describeKit, isKit, type Kit } from '../../domain/rights/kits.ts';
-import { describeTarget } from '../../domain/target.ts';
-import { wholeDuration } from '../../domain/typed-duration.ts';
-import { ACTIONS, carryAsked, carryNoted, LONGEST_TYPED, MODALS, type Noted } from './actions.ts';
-import { context, type Message, section } from './blocks.ts';
-import { parseTarget } from './commands.ts';
-import { details, essentials } from './plan-blocks.ts';
-import { fromWhom, stepLines } from './standing.ts';
-import { clean, code, LIMITS, plain, shorten } from './text.ts';
+import type { Offer, Proposal } from '../../../../app/ports/use-cases.ts';
+import type { Ask } from '../../../../domain/decide/decide.ts';
+import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
+import type { Refusal } from '../../../../domain/errors.ts';
+import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
+import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
+import { describeTarget } from '../../../../domain/target.ts';
+import { wholeDuration } from '../../../../domain/typed-duration.ts';
+import { ACTIONS, carryAsked, LONGEST_TYPED, MODALS } from '../actions.ts';
+import { details, essentials } from '../approval-message/plan-blocks.ts';
+import { parseTarget } from '../command/parse.ts';
+import { context, type Message, section } from '../text/blocks.ts';
+import { frame, noticeModal } from '../text/modals.ts';
+import { fromWhom, stepLines } from '../text/standing.ts';
+import { clean, code, LIMITS, plain, shorten } from '../text/text.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
 
@@ -53,24 +53,6 @@ const INPUT = 'input';
 
 const blockId = (field: Field, ...dependsOn: (string | null)[]): string =>
   shorten([FIELD[field], ...dependsOn.map((part) => part ?? '')].join('|'), 255);
-
-const frame = (title: string, blocks: Block[], rest: Partial<Modal> = {}): Modal => ({
-  type: 'modal',
-  title: plain(title, LIMITS.modalTitle),
-  close: plain('Close', LIMITS.modalTitle),
-  blocks,
-  ...rest,
-});
-
-/** Shown while something is looked up: a trigger id lives for three seconds only. */
-export function loadingModal(text = 'One moment …'): Modal {
-  return frame('Drawbridge', [{ type: 'section', text: plain(text) }]);
-}
-
-/** Plain words, and nothing to do. */
-export function noticeModal(text: string): Modal {
-  return frame('Drawbridge', [{ type: 'section', text: plain(text) }]);
-}
 
 const BACK: Block = {
   type: 'actions',
@@ -123,11 +105,6 @@ export function requestedModal({ blocks }: Pick<Message, 'blocks'>): Modal {
     'Requested',
     blocks.filter((block) => block.type !== 'actions'),
   );
-}
-
-/** What came of a decision. */
-export function outcomeModal(blocks: readonly Block[]): Modal {
-  return frame('Drawbridge', [...blocks]);
 }
 
 type OptionValue = { readonly text: string; readonly value: string; readonly description?: string };
@@ -444,29 +421,4 @@ export function errorsOf(values: StateValues, text: string, refusal: Refusal | n
     field === 'target' ? (filled(values, 'target') ?? filled(values, 'namespace')) : field && filled(values, field);
   const beside = wanted?.blockId ?? Object.keys(values)[0] ?? blockId('profile');
   return { [beside]: shorten(text, 2000) };
-}
-
-// --- Notes ------------------------------------------------------------------------------------------------------------------------------
-
-/** Asks for a note on a decision. */
-export function noteModal(verdict: Verdict, about: Noted, required: boolean): Modal {
-  const label = verdict === 'approve' ? 'Approve' : 'Deny';
-  return frame(
-    `${label} ${about.id}`,
-    [
-      {
-        type: 'input',
-        block_id: 'note',
-        optional: !required,
-        label: plain('Note'),
-        hint: plain('The requester and the approvers see it.'),
-        element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
-      },
-    ],
-    { callback_id: MODALS[verdict], submit: plain(label, LIMITS.modalTitle), private_metadata: carryNoted(about) },
-  );
-}
-
-export function noteOf(values: StateValues): string {
-  return clean(values['note']?.[INPUT]?.value ?? '').slice(0, LONGEST_NOTE);
 }

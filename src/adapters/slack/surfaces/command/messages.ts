@@ -1,12 +1,12 @@
-import type { types } from '@slack/bolt';
-import type { Anew, Requested } from '../../app/ports/use-cases.ts';
-import type { View } from '../../app/ports/view.ts';
-import { formatDuration } from '../../domain/duration.ts';
-import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
-import type { OpenAccess } from '../../domain/grant/reading.ts';
-import { differencesOf } from '../../domain/plan/differences.ts';
-import { boundOf } from '../../domain/plan/plan.ts';
-import { ACTIONS } from './actions.ts';
+import type { Anew, Requested } from '../../../../app/ports/use-cases.ts';
+import type { View } from '../../../../app/ports/view.ts';
+import { formatDuration } from '../../../../domain/duration.ts';
+import { type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
+import type { OpenAccess } from '../../../../domain/grant/reading.ts';
+import { differencesOf } from '../../../../domain/plan/differences.ts';
+import { boundOf } from '../../../../domain/plan/plan.ts';
+import { ACTIONS } from '../actions.ts';
+import { details, essentials } from '../approval-message/plan-blocks.ts';
 import {
   actions,
   type Block,
@@ -17,15 +17,11 @@ import {
   header,
   type Message,
   message,
-  postable,
   section,
   words,
-} from './blocks.ts';
-import { COMMANDS, type CommandName } from './commands.ts';
-import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
-import { pagesOf, sectionsOf } from './reach-lines.ts';
+} from '../text/blocks.ts';
+import { canBeEnded, revokeButton } from '../text/buttons.ts';
 import {
-  askedAgain,
   EMBLEM,
   extensionLine,
   idLine,
@@ -35,121 +31,11 @@ import {
   stepLines,
   subject,
   TITLE,
-} from './standing.ts';
-import {
-  clean,
-  code,
-  codeBlock,
-  escape,
-  LIMITS,
-  linked,
-  markup,
-  moment,
-  more,
-  person,
-  plain,
-  shorten,
-} from './text.ts';
+} from '../text/standing.ts';
+import { clean, code, codeBlock, escape, linked, moment, more, person, shorten } from '../text/text.ts';
+import { COMMANDS, type CommandName } from './parse.ts';
 
-/** What Drawbridge shows and answers, as pure functions of what is known. News that it brings by itself: news.ts. */
-
-export function revokeButton(view: View): types.Button {
-  const { grant } = view;
-  return button(ACTIONS.revoke, grant.state === 'active' ? 'Revoke' : 'Withdraw', view, {
-    style: 'danger',
-    confirm: `This ends ${grant.id} (${subject(grant)}) for ${grant.requester.user}.`,
-  });
-}
-
-/** The approval message, through the whole life of a grant. */
-export function approvalMessage(view: View): Message {
-  const { grant } = view;
-  const title = `${EMBLEM[grant.state]} ${TITLE[grant.state]}: ${subject(grant)}`;
-  const text = `${TITLE[grant.state]}: ${grant.requester.user} - ${subject(grant)} for ${formatDuration(grant.duration)} (${grant.id})`;
-  const open = !hasEnded(grant.state);
-  const whole = message(text, [
-    header(title),
-    askedAgain(grant),
-    ...(open ? essentials(view) : [summary(grant)]),
-    ...(grant.state === 'pending' || waitsForMore(grant) ? details(view) : []),
-    remarks(grant),
-    notes(grant),
-    section(standing(view)),
-    extensionLine(grant),
-    stepLines(view),
-    idLine(grant),
-    actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
-  ]);
-  return postable(whole);
-}
-
-/** After its end a message needs less: who, what, why, in two lines. */
-function summary(grant: Grant): Block {
-  return {
-    type: 'section',
-    fields: [
-      markup(`*Who*\n${person(grant.requester)} for ${formatDuration(grant.duration)}`),
-      plain(`Why: “${shorten(clean(grant.reason), 1000)}”`, LIMITS.field),
-    ],
-  };
-}
-
-/** A longer window is asked for: who decides on it is shown what it prolongs. */
-function waitsForMore({ state, extension }: Grant): boolean {
-  return state === 'active' && extension !== null;
-}
-
-/** Approve and Deny, for what is asked now: the request, or a longer window. Empty when nothing is. */
-function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
-  const { grant } = view;
-  const approving = { style: 'primary', note: noteOfDecision } as const;
-  if (waitsForMore(grant))
-    return [
-      button(ACTIONS.approveExtension, 'Approve extension', view, approving),
-      button(ACTIONS.denyExtension, 'Deny extension', view),
-    ];
-  if (grant.state !== 'pending') return [];
-  const acknowledged = acknowledgements(grant.plan);
-  const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
-  return [
-    button(ACTIONS.approve, 'Approve', view, { ...approving, ...confirm }),
-    button(ACTIONS.deny, 'Deny', view, { style: 'danger' }),
-  ];
-}
-
-function canBeEnded({ state }: Grant): boolean {
-  return state === 'approved' || state === 'applying' || state === 'active';
-}
-
-/** The plan, shown to one person who is about to decide: the decision counts only when the button is pressed. */
-export function reviewMessage(view: View, noteOfDecision: string): Message {
-  const buttons = decisionButtons(view, noteOfDecision);
-  if (buttons.length === 0) return statusMessage(view);
-  return message(`Your decision on ${view.grant.id}`, [
-    ...approvalMessage(view).blocks.filter((block) => block.type !== 'actions'),
-    noteOfDecision === '' ? null : words(`Your note: “${noteOfDecision}”`),
-    context('Only you see this. Nothing is decided until you press a button.'),
-    actions(...buttons),
-  ]);
-}
-
-/** All connections of the plan on record, with the policies that are the reason, a page at a time. */
-export function networkMessage(view: View, wanted: number): Message {
-  const { grant } = view;
-  const pages = pagesOf(sectionsOf(grant.plan.preview));
-  const page = Math.min(wanted, pages.length - 1);
-  const next = (page + 1) % pages.length;
-  const of = pages.length === 1 ? '' : ` (${page + 1} of ${pages.length})`;
-  return message(`Network of ${grant.id}${of}`, [
-    header(`Network of ${grant.id}${of}`),
-    page === 0 && rulesBehind(grant.plan),
-    ...(pages[page] ?? []).map(({ title, lines }) => section(`*${title}*\n${codeBlock(lines, LIMITS.section - 100)}`)),
-    pages[page]?.length === 0 && words('This plan changes no connection.'),
-    context('↳ says why: the policies on the side that sends (egress) and on the one that receives (ingress).'),
-    idLine(grant),
-    next !== page && actions(button(ACTIONS.page, next === 0 ? 'First page' : 'Next page', view, { page: next })),
-  ]);
-}
+/** What is answered to one person, as pure functions of what is known. */
 
 /** Everything about one. `anew`: what approving it would give now, of a request that waits; what is on record else. */
 export function statusMessage(view: View, anew: Anew | null = null): Message {

@@ -1,26 +1,25 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../src/adapters/slack/actions.ts';
-import { requestedMessage } from '../../../../src/adapters/slack/messages.ts';
+import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../../../src/adapters/slack/surfaces/actions.ts';
+import { noteModal, noteOf } from '../../../../../../src/adapters/slack/surfaces/approval-message/note-modal.ts';
+import { requestedMessage } from '../../../../../../src/adapters/slack/surfaces/command/messages.ts';
 import {
   askOf,
   choiceOf,
   choiceToAsk,
   errorsOf,
   inOneLine,
-  noteModal,
-  noteOf,
   previewModal,
   refusedModal,
   requestedModal,
   requestModal,
   type StateValues,
   settle,
-} from '../../../../src/adapters/slack/modal.ts';
-import type { Offer, Proposal } from '../../../../src/app/ports/use-cases.ts';
-import type { Ask } from '../../../../src/domain/decide/decide.ts';
-import { Refusal } from '../../../../src/domain/errors.ts';
-import type { Grant } from '../../../../src/domain/grant/grant.ts';
-import type { Kit } from '../../../../src/domain/rights/kits.ts';
+} from '../../../../../../src/adapters/slack/surfaces/form/modal.ts';
+import type { Offer, Proposal } from '../../../../../../src/app/ports/use-cases.ts';
+import type { Ask } from '../../../../../../src/domain/decide/decide.ts';
+import { Refusal } from '../../../../../../src/domain/errors.ts';
+import type { Grant } from '../../../../../../src/domain/grant/grant.ts';
+import type { Kit } from '../../../../../../src/domain/rights/kits.ts';
 import {
   type Block,
   blocksText,
@@ -29,9 +28,9 @@ import {
   initialValue,
   isTooLarge,
   viewErrors,
-} from '../../../../src/sandbox/slack/blockkit.ts';
-import { samplePreview } from '../../../support/grants.ts';
-import { sampleView, WORKSPACE_PLAN } from '../../../support/views.ts';
+} from '../../../../../../src/sandbox/slack/blockkit.ts';
+import { samplePreview } from '../../../../../support/grants.ts';
+import { sampleView, WORKSPACE_PLAN } from '../../../../../support/views.ts';
 
 const DEBUG: Offer = {
   profile: 'debug',

@@ -1,12 +1,12 @@
-import type { Ask } from '../../domain/decide/decide.ts';
-import { DURATION_FORM, formatDuration } from '../../domain/duration.ts';
-import { type GrantId, isGrantId } from '../../domain/ids.ts';
-import { nearest } from '../../domain/nearest.ts';
-import { isKit, KIT_NAMES, type Kit, notAKit } from '../../domain/rights/kits.ts';
-import { WORKLOAD_KINDS, workloadKind } from '../../domain/rights/rights.ts';
-import { SERVICE_WORDS, type Wanted } from '../../domain/target.ts';
-import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../domain/typed-duration.ts';
-import { clean, shorten, typed } from './text.ts';
+import type { Ask } from '../../../../domain/decide/decide.ts';
+import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
+import { type GrantId, isGrantId } from '../../../../domain/ids.ts';
+import { nearest } from '../../../../domain/nearest.ts';
+import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/kits.ts';
+import { WORKLOAD_KINDS, workloadKind } from '../../../../domain/rights/rights.ts';
+import { SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
+import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
+import { clean, shorten, typed } from '../text/text.ts';
 
 /** What a person types after `/jit`. */
 

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from '@slack/bolt';
 import { pino } from 'pino';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { MODALS } from '../../../../src/adapters/slack/actions.ts';
-import { type HandlerOptions, registerHandlers } from '../../../../src/adapters/slack/handlers.ts';
+import { MODALS } from '../../../../../src/adapters/slack/surfaces/actions.ts';
+import type { SurfaceContext } from '../../../../../src/adapters/slack/surfaces/context.ts';
+import { registerSurfaces } from '../../../../../src/adapters/slack/surfaces/index.ts';
 
 type Submitted = (sent: object) => Promise<void>;
 
@@ -22,16 +23,14 @@ function submit(take: () => Promise<number>): Promise<void> {
     action: () => {},
     view: (callbackId: string, handler: Submitted) => views.set(callbackId, handler),
   };
-  registerHandlers(
-    app as unknown as App,
-    {
-      connection: {},
-      seenBefore: async () => true,
-      turns: { take, last: async () => 0 },
-      log: pino({ level: 'silent' }),
-      track: (work: Promise<void>) => work,
-    } as unknown as HandlerOptions,
-  );
+  registerSurfaces({
+    app: app as unknown as App,
+    connection: {},
+    seenBefore: async () => true,
+    turns: { take, last: async () => 0 },
+    log: pino({ level: 'silent' }),
+    track: (work: Promise<void>) => work,
+  } as unknown as SurfaceContext);
   const ack = async (answer: { response_action: string }) => steps.push(`answered: ${answer.response_action}`);
   const body = { user: { id: 'U0ADA' }, trigger_id: '1.2' };
   const view = { id: 'V1', hash: 'h', private_metadata: '', state: { values: {} } };

@@ -1,7 +1,11 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { inShort, pagesOf, type ReachSection } from '../../../../src/adapters/slack/reach-lines.ts';
-import type { Connection, Endpoint } from '../../../../src/domain/plan/plan.ts';
+import {
+  inShort,
+  pagesOf,
+  type ReachSection,
+} from '../../../../../../src/adapters/slack/surfaces/approval-message/reach-lines.ts';
+import type { Connection, Endpoint } from '../../../../../../src/domain/plan/plan.ts';
 
 const workload = (name: string, namespace = 'payments'): Endpoint => ({ namespace, kind: 'Deployment', name });
 const CHECKOUT = workload('checkout', 'staging');

@@ -10,7 +10,7 @@ import {
   plain,
   shorten,
   typed,
-} from '../../../../src/adapters/slack/text.ts';
+} from '../../../../../../src/adapters/slack/surfaces/text/text.ts';
 
 const anyText = fc.oneof(
   fc.string({ unit: 'binary' }),

@@ -1,8 +1,8 @@
 import { pino } from 'pino';
 import { describe, expect, it } from 'vitest';
-import { saidMessage, sayError } from '../../../../src/adapters/slack/say.ts';
-import { Refusal, touching, Unavailable, UnreadableMembers } from '../../../../src/domain/errors.ts';
-import { IllegalTransition } from '../../../../src/domain/grant/grant.ts';
+import { saidMessage, sayError } from '../../../../../../src/adapters/slack/surfaces/text/say.ts';
+import { Refusal, touching, Unavailable, UnreadableMembers } from '../../../../../../src/domain/errors.ts';
+import { IllegalTransition } from '../../../../../../src/domain/grant/grant.ts';
 
 function listening() {
   const lines: string[] = [];

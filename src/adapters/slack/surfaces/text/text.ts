@@ -1,6 +1,6 @@
 import type { types } from '@slack/bolt';
-import type { Instant } from '../../domain/clocks.ts';
-import type { Person } from '../../domain/people/people.ts';
+import type { Instant } from '../../../../domain/clocks.ts';
+import type { Person } from '../../../../domain/people/people.ts';
 
 /**
  * How text gets into Slack. Whatever a person, a policy or a cluster can word goes through {@link plain} or {@link code}: it can't mention,

@@ -1,0 +1,69 @@
+import { ACTIONS, carried, carriedNoted, MODALS } from '../actions.ts';
+import { onButton } from '../buttons.ts';
+import type { SurfaceContext } from '../context.ts';
+import { decide, ended, extended, inspected } from '../decisions.ts';
+import { onSubmit, valuesOf } from '../modals.ts';
+import { networkMessage, reviewMessage } from './message.ts';
+import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
+
+/** The buttons of a request's message, which stand under other messages about it, too; and the modal for a note. */
+export function registerApprovalMessage(context: SurfaceContext): void {
+  registerDecisions(context);
+  registerLooks(context);
+  const { useCases } = context;
+  onButton(context, ACTIONS.revoke, async ({ user, value }) =>
+    ended(await useCases.revoke(user, carried(value).id, '')),
+  );
+  onButton(context, ACTIONS.extend, async ({ user, value }) =>
+    extended(await useCases.extend(user, carried(value).id, null)),
+  );
+}
+
+function registerDecisions(context: SurfaceContext): void {
+  const { useCases, connection } = context;
+  for (const [actionId, verdict, of] of [
+    [ACTIONS.approve, 'approve', 'request'],
+    [ACTIONS.approveExtension, 'approve', 'extension'],
+    [ACTIONS.deny, 'deny', 'request'],
+    [ACTIONS.denyExtension, 'deny', 'extension'],
+  ] as const)
+    onButton(context, actionId, async ({ user, value, seen, body }) => {
+      const { id, note: words } = carried(value);
+      const { digest, message } = seen();
+      const rule = words === '' ? await useCases.noteOn(id, verdict) : 'none';
+      if (rule === 'none' || rule === 'in the line')
+        return decide(context, user, of, verdict, id, words, { digest, message });
+      const form = noteModal(verdict, { id, digest, message, of }, rule === 'required');
+      await connection.quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
+      return null;
+    });
+
+  for (const verdict of ['approve', 'deny'] as const)
+    onSubmit(context, MODALS[verdict], async (user, view) => {
+      const { id, digest, message, of } = carriedNoted(view.private_metadata);
+      const told = await decide(context, user, of, verdict, id, noteOf(valuesOf(view)), { digest, message });
+      return { view: outcomeModal(told.blocks), told };
+    });
+}
+
+/** Buttons that only show something. */
+function registerLooks(context: SurfaceContext): void {
+  const { useCases } = context;
+  onButton(context, ACTIONS.status, ({ user, value }) => inspected(context, user, carried(value).id));
+  onButton(context, ACTIONS.look, async ({ user, value }) =>
+    reviewMessage(await useCases.status(user, carried(value).id), ''),
+  );
+  for (const [actionId, stays] of [
+    [ACTIONS.showAll, true],
+    [ACTIONS.page, false],
+  ] as const)
+    onButton(
+      context,
+      actionId,
+      async ({ user, value }) => {
+        const { id, page } = carried(value);
+        return networkMessage(await useCases.status(user, id), page ?? 0);
+      },
+      stays,
+    );
+}

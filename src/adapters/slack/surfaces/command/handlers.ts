@@ -1,0 +1,70 @@
+import type { SlashCommand } from '@slack/bolt';
+import { LONGEST_NOTE } from '../../../../domain/decide/notes.ts';
+import { answer, answeringErrors, isRepeated, type Where } from '../answers.ts';
+import { reviewMessage } from '../approval-message/message.ts';
+import type { SurfaceContext } from '../context.ts';
+import { decide, ended, extended, inspected, requestedWithLink } from '../decisions.ts';
+import type { Message } from '../text/blocks.ts';
+import { helpMessage, listMessage, whoMessage } from './messages.ts';
+import { type Command, parseCommand } from './parse.ts';
+
+/** `/jit`. @param openForm what `/jit` alone does */
+export function registerCommand(context: SurfaceContext, openForm: (command: SlashCommand) => Promise<void>): void {
+  const { app, track } = context;
+  app.command('/jit', ({ ack, command, respond }) =>
+    track(
+      (async () => {
+        await ack();
+        const where: Where = { user: command.user_id, channel: command.channel_id, respond };
+        await answeringErrors(context, 'command', where, async () => {
+          if (await isRepeated(context, 'command', command.trigger_id)) return;
+          const parsed = parseCommand(command.text ?? '');
+          if (parsed.kind === 'modal') await openForm(command);
+          else await answer(context, where, await run(context, parsed, command.user_id));
+        });
+      })(),
+    ),
+  );
+}
+
+async function run(
+  context: SurfaceContext,
+  command: Exclude<Command, { kind: 'modal' }>,
+  user: string,
+): Promise<Message> {
+  const { useCases } = context;
+  switch (command.kind) {
+    case 'request':
+      return requestedWithLink(context, await useCases.request(user, command.ask));
+    case 'list':
+      return listMessage(await useCases.list(user));
+    case 'status':
+      return inspected(context, user, command.id);
+    case 'approve':
+      return reviewMessage(await useCases.consider(user, command.id, command.note), command.note);
+    case 'deny': {
+      const view = await useCases.status(user, command.id);
+      const what = view.grant.state === 'active' ? 'extension' : 'request';
+      const seen = { digest: view.digest, message: null };
+      return decide(context, user, what, 'deny', command.id, command.note, seen);
+    }
+    case 'extend':
+      return extended(await useCases.extend(user, command.id, command.seconds));
+    case 'revoke':
+      return ended(await useCases.revoke(user, command.id, command.note.slice(0, LONGEST_NOTE)));
+    case 'who':
+      return whoMessage(command.namespace, await useCases.who(user, command.namespace));
+    case 'help': {
+      const { topic, unknown, nearest } = command;
+      if (unknown === null) return helpMessage(topic);
+      return helpMessage(
+        nearest,
+        `There is no command '${unknown.slice(0, 50)}'.${nearest === null ? '' : ` Did you mean /jit ${nearest}?`}`,
+      );
+    }
+    case 'wrong':
+      return helpMessage(command.topic, command.problem);
+    default:
+      return command satisfies never;
+  }
+}
