@@ -9,6 +9,7 @@ import {
   requestAsShown,
 } from './decide/request.ts';
 import { reviewAccess } from './decide/review.ts';
+import { reviewBreakGlass } from './decide/review-break-glass.ts';
 import { endAccess } from './grant/end.ts';
 import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
@@ -46,6 +47,8 @@ export function createUseCases(world: World): UseCases {
     extend: async (by, id, seconds) => viewed(await run(by, 'extend', { id }, (w) => askExtension(w, by, id, seconds))),
     reviewExtension: async (by, id, verdict, note, seen) =>
       viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),
+    reviewBreakGlass: async (by, id, verdict, note) =>
+      viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
     noteOn: (id, verdict) => noteOn(world, id, verdict),

@@ -236,7 +236,7 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
         expect(asked.filter(({ is }) => is === 'made')).toHaveLength(3);
         expect(asked.filter(({ is }) => is === 'spent')).toHaveLength(9);
         const made = grants.filter((_, i) => asked[i]?.is === 'made').map(({ id }) => id);
-        expect(await other.approvedSince(requester, 'debug', DAY)).toEqual(made);
+        expect(await other.approvedSince('automatic', requester, 'debug', DAY)).toEqual(made);
         const ids = new Set(grants.map(({ id }) => id));
         expect((await said()).filter(({ id }) => ids.has(id ?? ''))).toHaveLength(3);
         expect((await other.requestedBy(requester)).map(({ id }) => id).toSorted()).toEqual(made.toSorted());
@@ -257,8 +257,8 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
         expect(await store.request(by(requester), requested, daily(2, DAY + 1003, DAY + 1000))).toEqual({
           is: 'spent',
         });
-        expect(await other.approvedSince(requester, 'debug', DAY + 1001)).toHaveLength(1);
-        expect(await other.approvedSince(requester, 'debug', DAY)).toHaveLength(2);
+        expect(await other.approvedSince('automatic', requester, 'debug', DAY + 1001)).toHaveLength(1);
+        expect(await other.approvedSince('automatic', requester, 'debug', DAY)).toHaveLength(2);
       });
 
       it('what is only counted limits nothing, and counts for what does', async () => {
@@ -267,7 +267,18 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
           expect(await store.request(by(requester), requested, daily(null))).toEqual({ is: 'made' });
         expect(await store.request(by(requester), requested, daily(3))).toEqual({ is: 'spent' });
         expect(await store.request(by(requester), requested, bounds)).toEqual({ is: 'made' });
-        expect(await store.approvedSince(requester, 'debug', DAY)).toHaveLength(3);
+        expect(await store.approvedSince('automatic', requester, 'debug', DAY)).toHaveLength(3);
+      });
+
+      it('breaking the glass is counted beside it: neither counts for the other', async () => {
+        const requester = somebody();
+        const glass = () => ({ ...by(requester), breakGlass: { review: null } });
+        expect(await store.request(by(requester), requested, daily(1))).toEqual({ is: 'made' });
+        const broken = glass();
+        expect(await store.request(broken, requested, daily(1))).toEqual({ is: 'made' });
+        expect(await other.request(glass(), requested, daily(1))).toEqual({ is: 'spent' });
+        expect(await other.approvedSince('breakGlass', requester, 'debug', DAY)).toEqual([broken.id]);
+        expect(await other.approvedSince('automatic', requester, 'debug', DAY)).toHaveLength(1);
       });
 
       it('a longer window counts once with its grant, and is not made when the day’s last is given', async () => {
@@ -280,9 +291,22 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
         expect(await longer(counted, other)).toMatchObject({ changed: true });
         expect(await longer(uncounted, other)).toMatchObject({ changed: false, grant: { remarks: [] } });
         expect((await store.get(uncounted.id))?.revision).toBe(0);
-        expect(await store.approvedSince(requester, 'debug', DAY)).toEqual([counted.id]);
+        expect(await store.approvedSince('automatic', requester, 'debug', DAY)).toEqual([counted.id]);
         expect((await said()).filter(({ id }) => id === uncounted.id)).toHaveLength(1);
       });
+    });
+
+    it('break-glass access that has ended is kept and listed until it has its review', async () => {
+      const glass = { ...sampleGrant({ id: newGrantId(), state: 'ending' }), breakGlass: { review: null } };
+      await store.create(glass);
+      const open = async () => (await other.unreviewed()).filter(({ id }) => id === glass.id);
+      expect(await open()).toEqual([]);
+      await store.change(glass.id, (grant) => become(grant, 'expired'));
+      expect(await open()).toHaveLength(1);
+      const review = { verdict: 'accepted', by: BEN, at: 1, rule: 'r', note: '' } as const;
+      await other.change(glass.id, (grant) => ({ ...grant, breakGlass: { review } }));
+      expect(await open()).toEqual([]);
+      expect((await store.get(glass.id))?.breakGlass).toEqual({ review });
     });
 
     describe('a limit of the profile', () => {

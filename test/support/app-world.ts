@@ -378,6 +378,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
       summaries: () => redis.store.summaries(),
       records: (ids) => redis.store.records(ids),
       open: (which) => redis.store.open(which),
+      unreviewed: () => redis.store.unreviewed(),
       takeDue: (now, most) => redis.store.takeDue(now, most),
       nextDue: () => redis.store.nextDue(),
       firstTime: (key, seconds) => redis.store.firstTime(key, seconds),

@@ -7,7 +7,7 @@ import type { Job, Scheduler } from '../../src/app/ports/scheduler.ts';
 import type { Instant } from '../../src/domain/clocks.ts';
 import { type Daily, tooMany, tooManyPending } from '../../src/domain/decide/limits.ts';
 import { Refusal } from '../../src/domain/errors.ts';
-import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
+import { awaitsReview, type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
 import { askedFor, stands, summaryOf } from '../../src/domain/grant/summary.ts';
 import type { Person } from '../../src/domain/people/people.ts';
 import { isSamePerson } from '../../src/domain/policy/identity.ts';
@@ -106,7 +106,8 @@ export function memoryStore(
       if (bounds.openPerPerson !== null && ofProfile(mine) >= bounds.openPerPerson)
         throw tooMany('openPerPerson', profile, bounds.openPerPerson);
       if (bounds.open !== null && ofProfile(open()) >= bounds.open) throw tooMany('open', profile, bounds.open);
-      const [automatic, asked] = [approvedOf(requester, profile), approvedOf(requester, profile, 'requested')];
+      const automatic = approvedOf(requester, profile, grant.breakGlass ? 'broken' : 'approved');
+      const asked = approvedOf(requester, profile, 'requested');
       if (isSpent(grant, asked, bounds.asked)) throw tooMany('perPersonADay', profile, bounds.asked?.most ?? 0);
       if (isSpent(grant, automatic, bounds.automatic)) return { is: 'spent' };
       count(grant, automatic, bounds.automatic);
@@ -114,9 +115,9 @@ export function memoryStore(
       store(grant, noting);
       return { is: 'made' };
     },
-    async approvedSince(person, profile, from) {
+    async approvedSince(how, person, profile, from) {
       await turn();
-      return since(approvedOf(person, profile), from);
+      return since(approvedOf(person, profile, how === 'breakGlass' ? 'broken' : 'approved'), from);
     },
     async requestedBy(person) {
       await turn();
@@ -164,6 +165,10 @@ export function memoryStore(
     async open(which) {
       await turn();
       return open().filter((grant) => which(summaryOf(grant)));
+    },
+    async unreviewed() {
+      await turn();
+      return [...records.keys()].flatMap((id) => read(id) ?? []).filter(awaitsReview);
     },
     async takeDue(now, most) {
       await turn();

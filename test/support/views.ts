@@ -48,6 +48,7 @@ export function sampleView(change: Partial<Grant> = {}, rest: Partial<View> = {}
     commands: grant.state === 'active' ? ['kubectl -n staging get pod checkout-1'] : [],
     closing: 'At the end the workspace is stopped.',
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
+    glass: null,
     extendable: grant.state === 'active' ? 1800 : 0,
     ...rest,
   };

@@ -5,7 +5,7 @@ import type { Job } from '../../app/ports/scheduler.ts';
 import { isGrantId } from '../../domain/ids.ts';
 
 /** What changes the cluster or a grant; what only tells somebody. Each has a queue, so that a Slack that is away delays no revocation. */
-export type Deed = Extract<Job, { kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind' | 'escalate' }>;
+export type Deed = Extract<Job, { kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind' | 'escalate' | 'review' }>;
 export type Word = Exclude<Job, Deed>;
 
 const id = z.string().refine(isGrantId, 'expected the id of a grant');
@@ -27,15 +27,18 @@ const NEWS = [
   'extension-answer',
   'extension-denied',
   'pods',
+  'review',
+  'reviewed',
   'ended',
 ] as const satisfies readonly News[];
 
 const deedSchema = z.discriminatedUnion('kind', [
   z.object({ v: z.literal(1), kind: z.enum(['apply', 'revoke', 'warn', 'timeout', 'remind']), id }),
   z.object({ v: z.literal(2), kind: z.literal('escalate'), id }),
+  z.object({ v: z.literal(3), kind: z.literal('review'), id }),
 ]);
 const wordSchema = z.discriminatedUnion('kind', [
-  z.object({ v: z.literal([1, 2]), kind: z.literal('tell'), id, news: z.enum(NEWS) }),
+  z.object({ v: z.literal([1, 2, 3]), kind: z.literal('tell'), id, news: z.enum(NEWS) }),
   z.object({ v: z.literal(2), kind: z.literal('ask'), id, slackId: z.string().regex(/^[UW][A-Z0-9]{2,20}$/) }),
   z.object({ v: z.literal(1), kind: z.literal('alarm'), id: id.nullable(), text: z.string() }),
 ]);
@@ -51,7 +54,7 @@ function parsed<T>(schema: z.ZodType<T>, payload: unknown): Parsed<T> {
 export const parseDeed = (payload: unknown): Parsed<Deed> => parsed(deedSchema, payload);
 export const parseWord = (payload: unknown): Parsed<Word> => parsed(wordSchema, payload);
 
-const JOB_VERSION = 2;
+const JOB_VERSION = 3;
 const versioned = z.looseObject({ v: z.int().min(JOB_VERSION + 1) });
 
 /** Whether a newer version of Drawbridge wrote it. Whoever adds a kind of job, or changes one, raises `v`. */

@@ -3,7 +3,7 @@ import type { GrantStore } from '../../app/ports/grant-store.ts';
 import type { Instant } from '../../domain/clocks.ts';
 import { type Bounds, type Daily, type Limit, tooMany, tooManyPending } from '../../domain/decide/limits.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
-import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
+import { awaitsReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import { parseGrantRecord } from '../../domain/grant/record.ts';
 import { type GrantSummary, grantSummary, summaryOf } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -102,8 +102,9 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
 return 'made'`;
 
 /**
- * KEYS: the first five of the above, and what the policy itself has approved for the person. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
- * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, and how it is counted as JSON (empty: not). Answers 1, 0 when somebody
+ * KEYS: the first five of the above, what the policy itself has approved for the person, and what waits for its review. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, how it is counted as JSON (empty: not), and whether it waits for its review, which keeps it
+ * (empty: not). Answers 1, 0 when somebody
  * was faster, -1 when its end was claimed and it can't be moved any more, -2 when the policy itself has approved as many today as it does.
  */
 const REPLACE = `${DAYS}
@@ -118,7 +119,13 @@ if ARGV[4] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3])
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
 else
-  redis.call('SET', KEYS[1], ARGV[3], 'EX', ${KEEP_ENDED_SECONDS})
+  if ARGV[10] ~= '' then
+    redis.call('SET', KEYS[1], ARGV[3])
+    redis.call('SADD', KEYS[8], ARGV[1])
+  else
+    redis.call('SET', KEYS[1], ARGV[3], 'EX', ${KEEP_ENDED_SECONDS})
+    redis.call('SREM', KEYS[8], ARGV[1])
+  end
   redis.call('HDEL', KEYS[2], ARGV[1])
   redis.call('SREM', KEYS[5], ARGV[1])
 end
@@ -184,6 +191,8 @@ export function createGrantStore(options: {
   const recordKey = (id: string) => `${prefix}:grant:${id}`;
   const indexKey = `${prefix}:index`;
   const dueKey = `${prefix}:due`;
+  /** Ids of ended grants that wait for their review. */
+  const reviewsKey = `${prefix}:reviews`;
   /** Where version 0.1 listed the ids of the open ones. */
   const olderKey = `${prefix}:open`;
   const { outbox } = auditKeys(options.instance);
@@ -221,12 +230,13 @@ export function createGrantStore(options: {
 
   /** Profiles have the form of labels: the last part is whoever it is, whatever characters the name has. */
   const dayKeys =
-    (what: 'approved' | 'requested') =>
+    (what: 'approved' | 'broken' | 'requested') =>
     ({ slackId, user }: Pick<Person, 'slackId' | 'user'>, profile: string) => [
       `${prefix}:${what}:${profile}:account:${slackId}`,
       `${prefix}:${what}:${profile}:user:${user.toLowerCase()}`,
     ];
   const approvedKeys = dayKeys('approved');
+  const brokenKeys = dayKeys('broken');
   const requestedKeys = dayKeys('requested');
   const openKey = (profile: string) => `${prefix}:open:${profile}`;
 
@@ -305,7 +315,7 @@ export function createGrantStore(options: {
     const keys = [
       ...keysOf(grant),
       ...askedKeys(requester),
-      ...approvedKeys(requester, profile),
+      ...(grant.breakGlass ? brokenKeys : approvedKeys)(requester, profile),
       ...requestedKeys(requester, profile),
     ];
     const values = [
@@ -336,9 +346,10 @@ export function createGrantStore(options: {
       throw tooMany(limit, grant.profile, (limit === 'perPersonADay' ? bounds.asked?.most : bounds[limit]) ?? 0);
     },
 
-    async approvedSince(person, profile, since) {
+    async approvedSince(how, person, profile, since) {
+      const dayKeysOf = how === 'breakGlass' ? brokenKeys : approvedKeys;
       const found = await reaching(() =>
-        Promise.all(approvedKeys(person, profile).map((key) => redis.zrangebyscore(key, since, '+inf', 'WITHSCORES'))),
+        Promise.all(dayKeysOf(person, profile).map((key) => redis.zrangebyscore(key, since, '+inf', 'WITHSCORES'))),
       );
       const times = new Map<GrantId, number>();
       for (const entries of found)
@@ -359,7 +370,7 @@ export function createGrantStore(options: {
         if (next === null) return { grant, changed: false };
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
         const entry = noting === undefined ? null : audit.prepare(noting(written));
-        const keys = [...keysOf(grant), ...approvedKeys(grant.requester, grant.profile)];
+        const keys = [...keysOf(grant), ...approvedKeys(grant.requester, grant.profile), reviewsKey];
         const due = dueOf(written);
         const values = [
           id,
@@ -371,6 +382,7 @@ export function createGrantStore(options: {
           entry?.name ?? '',
           entry?.value ?? '',
           automatic == null ? '' : plainJson(automatic),
+          awaitsReview(written) ? 'awaits' : '',
         ];
         const done = await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values));
         if (done === -1) throw new Refusal('state', `${id} has reached its end.`);
@@ -396,6 +408,20 @@ export function createGrantStore(options: {
       const ids = new Set<GrantId>();
       for await (const portion of summaries()) for (const summary of portion) if (which(summary)) ids.add(summary.id);
       return records([...ids]);
+    },
+
+    async unreviewed() {
+      const ids = await reaching(() => redis.smembers(reviewsKey));
+      const grants: Grant[] = [];
+      for (let i = 0; i < ids.length; i += RECORDS) {
+        const portion = ids.slice(i, i + RECORDS);
+        const stored = await reaching(() => redis.mget(portion.map(recordKey)));
+        for (const [at, id] of portion.entries()) {
+          const grant = readable(id, stored[at] ?? null);
+          if (grant !== null && awaitsReview(grant)) grants.push(grant);
+        }
+      }
+      return grants;
     },
 
     async takeDue(now, most) {

@@ -174,6 +174,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'asked-again':
         case 'extension':
         case 'extension-answer':
+        case 'review':
           return intoThread(view, news);
         case 'granted':
           return { thread: await reaching(view, granted(view)) };
@@ -186,6 +187,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'not-extended':
         case 'extension-denied':
         case 'pods':
+        case 'reviewed':
         case 'ended':
           await reaching(view, direct(view, news));
           return {};

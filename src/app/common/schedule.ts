@@ -1,3 +1,4 @@
+import type { Instant } from '../../domain/clocks.ts';
 import { nextEscalation, untoldEscalations } from '../../domain/decide/steps.ts';
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -5,8 +6,22 @@ import { profileNamed } from '../../domain/policy/policy.ts';
 import type { Job } from '../ports/scheduler.ts';
 import type { World } from '../ports/world.ts';
 
-export const job = (kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind' | 'escalate', id: GrantId): Job =>
-  kind === 'escalate' ? { v: 2, kind, id } : { v: 1, kind, id };
+export function job(
+  kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind' | 'escalate' | 'review',
+  id: GrantId,
+): Job {
+  if (kind === 'review') return { v: 3, kind, id };
+  return kind === 'escalate' ? { v: 2, kind, id } : { v: 1, kind, id };
+}
+
+/** Milliseconds between two times at which reviewers are asked. */
+const CHASED_EACH = 86_400_000;
+
+/** When reviewers of break-glass access are asked again: each day since its end. */
+export function chaseAt({ endedAt }: Pick<Grant, 'endedAt'>, now: Instant): Instant {
+  const since = endedAt ?? now;
+  return since + (Math.floor(Math.max(0, now - since) / CHASED_EACH) + 1) * CHASED_EACH;
+}
 
 /** When the warning before expiry is due: as the policy says, but never in the first half of the window. */
 export function warningAt(world: World, grant: Grant): number {

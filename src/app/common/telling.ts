@@ -1,4 +1,4 @@
-import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
+import { awaitsReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { describeTarget } from '../../domain/target.ts';
@@ -6,17 +6,17 @@ import type { AlarmSubject } from '../ports/alarms.ts';
 import type { AuditEntry, Noting } from '../ports/audit.ts';
 import type { News } from '../ports/notifier.ts';
 import type { World } from '../ports/world.ts';
+import { job } from './schedule.ts';
 
 /** So many characters of what the cluster says are kept with a grant. */
 export const MOST_WORDS = 900;
 
-/** News that the first version of the queue's payloads does not know. */
-const SECOND: ReadonlySet<News> = new Set(['step', 'escalated']);
+/** News that the first version of the queue's payloads does not know, and with which it came. */
+const LATER: Partial<Record<News, 2 | 3>> = { step: 2, escalated: 2, review: 3, reviewed: 3 };
 
 /** Queues news; they are rendered from the grant as it is when they are delivered. */
 export async function tell(world: World, id: GrantId, ...news: News[]): Promise<void> {
-  for (const item of news)
-    await world.scheduler.schedule({ v: SECOND.has(item) ? 2 : 1, kind: 'tell', id, news: item });
+  for (const item of news) await world.scheduler.schedule({ v: LATER[item] ?? 1, kind: 'tell', id, news: item });
 }
 
 /** To administrators, once an hour for each `key`. Never throws: an alarm that can't be told yet keeps nothing from being done. */
@@ -74,4 +74,5 @@ const END_NEWS: Partial<Record<Grant['state'], News>> = {
 export async function tellEnd(world: World, grant: Grant): Promise<void> {
   if (!hasEnded(grant.state) || grant.endTold) return;
   await tell(world, grant.id, 'message', END_NEWS[grant.state] ?? 'ended');
+  if (awaitsReview(grant)) await world.scheduler.schedule(job('review', grant.id));
 }

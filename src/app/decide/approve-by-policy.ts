@@ -1,8 +1,8 @@
 import { NotNow, Refusal } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant/grant.ts';
+import { become, type Grant } from '../../domain/grant/grant.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
-import { scheduleEscalation } from '../common/schedule.ts';
-import { noting, tell } from '../common/telling.ts';
+import { scheduleEscalation, unschedule } from '../common/schedule.ts';
+import { noting, tell, tellEnd } from '../common/telling.ts';
 import { mustBeAllowed, requesterOf } from '../people/who.ts';
 import { askAgainIfDifferent, stepsAgain } from '../plan/ask-again.ts';
 import type { World } from '../ports/world.ts';
@@ -26,7 +26,7 @@ export function isLeftToPolicy(
 export async function approveByPolicy(world: World, grant: Grant): Promise<void> {
   try {
     const rule = await ruleThatApproves(world, grant);
-    if (rule === null) return await askPeople(world, grant);
+    if (rule === null) return grant.breakGlass ? await giveUp(world, grant) : await askPeople(world, grant);
     mustBeAbleToGive(world);
     const judged = await askAgainIfDifferent(world, grant);
     if ('same' in judged) await approve(world, judged.same, { by: null, rule });
@@ -45,6 +45,22 @@ async function ruleThatApproves(world: World, grant: Grant): Promise<string | nu
     if (error instanceof Refusal && !(error instanceof NotNow)) return null;
     throw error;
   }
+}
+
+/** Whoever broke the glass may not any more: people were never to decide on it. */
+async function giveUp(world: World, grant: Grant): Promise<void> {
+  const remark = 'The policy does not let this person break the glass any more.';
+  const result = await world.store.change(
+    grant.id,
+    (current) =>
+      current.state === 'pending'
+        ? become(current, 'cancelled', { endedAt: world.clock.now(), remarks: [...current.remarks, remark] })
+        : null,
+    noting(world, 'cancelled', null, { from: 'pending', note: remark }),
+  );
+  if (result?.changed !== true) return;
+  await tellEnd(world, result.grant);
+  await unschedule(world, result.grant);
 }
 
 async function askPeople(world: World, grant: Grant): Promise<void> {

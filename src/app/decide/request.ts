@@ -1,15 +1,19 @@
 import { digestOf } from '../../domain/canonical.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
-import { type Bounds, boundsOf, limitReached } from '../../domain/decide/limits.ts';
+import { type Bounds, boundsOf, boundsOfBreakGlass, limitReached } from '../../domain/decide/limits.ts';
+import { formatDuration } from '../../domain/duration.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { GRANT_VERSION, type Grant } from '../../domain/grant/grant.ts';
 import { askedFor, type GrantSummary, stands } from '../../domain/grant/summary.ts';
-import { newGrantId } from '../../domain/ids.ts';
+import { type GrantId, newGrantId } from '../../domain/ids.ts';
+import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
+import { isSamePerson } from '../../domain/policy/identity.ts';
 import { requestTimeout } from '../../domain/policy/policy.ts';
+import { describeTarget } from '../../domain/target.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
 import { job, scheduleEscalation } from '../common/schedule.ts';
-import { noting, tell } from '../common/telling.ts';
+import { alarm, noting, tell } from '../common/telling.ts';
 import { mustBeAllowed, personBehind } from '../people/who.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import type { SurveyPurpose } from '../ports/survey.ts';
@@ -67,6 +71,7 @@ export async function prepareRequest(
   const wish = { id, requester, target, profileName, ...fewer, duration: decision.duration };
   const survey = world.cluster.survey(ask.target, decision.profile, purpose);
   const plan = await makePlan(world, wish, decision.profile, survey);
+  const unreviewed = await unreviewedOf(world, requester);
   const grant: Grant = {
     version: GRANT_VERSION,
     id,
@@ -78,6 +83,8 @@ export async function prepareRequest(
     ...fewer,
     duration: decision.duration,
     reason: ask.reason.trim(),
+    ...(ask.breaksGlass && { breakGlass: { review: null } }),
+    ...(unreviewed.length > 0 && { unreviewed }),
     ...(decision.ticket && { ticket: decision.ticket }),
     plan,
     digest: digestOfPlan(plan),
@@ -99,13 +106,27 @@ export async function prepareRequest(
     remarks: [],
     endTold: false,
   };
-  const bounds = boundsOf(world.policies.current(), decision.profile, decision.counts, now);
+  const bounds = ask.breaksGlass
+    ? boundsOfBreakGlass(decision.counts)
+    : boundsOf(world.policies.current(), decision.profile, decision.counts, now);
   const mine = await world.store.requestedBy(requester);
   const asked = bounds.once ? await askedAlready(world, grant, mine) : null;
   // It is counted again where the request is stored; here it spares people a form that they can't send.
   const why = asked === null ? limitReached(mine, ask.profile, bounds) : null;
   if (why !== null) throw why;
   return { grant, rule: decision.rule, missed: decision.missed, bounds, asked };
+}
+
+/** So many ids of unreviewed access stand in a request. */
+const MOST_UNREVIEWED = 5;
+
+/** Break-glass access of this person that has ended and that nobody has reviewed: whoever decides on a request of theirs sees it. */
+async function unreviewedOf(world: World, requester: Person): Promise<GrantId[]> {
+  const all = await world.store.unreviewed();
+  return all
+    .filter((one) => isSamePerson(one.requester, requester))
+    .map(({ id }) => id)
+    .slice(0, MOST_UNREVIEWED);
 }
 
 /** The same of the same person that waits or is open. @throws Refusal where its record can't be read */
@@ -170,7 +191,7 @@ export async function requestAsShown(
  */
 async function storeRequest(world: World, { grant, rule, missed, bounds }: Prepared): Promise<Requested | null> {
   const waived = (grant.waived ?? []).map(({ name, because }) => `; not needed: ${name} (${because})`);
-  const said = noting(world, 'requested', grant.requester, ({ reason }) => ({
+  const said = noting(world, grant.breakGlass ? 'break-glass' : 'requested', grant.requester, ({ reason }) => ({
     rule: `${rule}${waived.join('')}`,
     note: reason,
   }));
@@ -179,10 +200,25 @@ async function storeRequest(world: World, { grant, rule, missed, bounds }: Prepa
   // Before the message: a request whose message is not posted is looked at again, with all that is scheduled of it.
   await scheduleEscalation(world, grant);
   await tell(world, grant.id, 'message');
+  if (grant.breakGlass !== undefined) await tellOfBreakGlass(world, grant);
   if (grant.approvalsNeeded === 0)
     return { grant: await approve(world, grant, { by: null, rule }), missed: null, isAgain: false };
   const { reminder } = world.policies.current().approvals;
   if (reminder !== undefined)
     await world.scheduler.schedule(job('remind', grant.id), grant.createdAt + reminder * 1000);
   return { grant, missed, isAgain: false };
+}
+
+/** To administrators, at once: never in the way of the access, which does not wait for Slack. */
+async function tellOfBreakGlass(
+  world: World,
+  { id, profile, target, requester, duration, reason }: Grant,
+): Promise<void> {
+  const what = `${requester.user} has broken the glass: ${profile} on ${describeTarget(target)} for ${formatDuration(duration)}`;
+  await alarm(
+    world,
+    `break-glass ${id}`,
+    id,
+    `${what}. Nobody has decided on it; it is reviewed when it has ended. Reason: ${reason}`,
+  );
 }

@@ -9,9 +9,16 @@ import {
   waitingExtension,
   waitingRequest,
 } from '../../domain/decide/steps.ts';
-import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
+import { awaitsReview, type Grant, holdsAccess } from '../../domain/grant/grant.ts';
 import { shortDigest } from '../../domain/plan/plan.ts';
-import { approvalOf, type Policy, type Profile, profileNamed, together } from '../../domain/policy/policy.ts';
+import {
+  approvalOf,
+  type Policy,
+  type Profile,
+  profileNamed,
+  reviewersOf,
+  together,
+} from '../../domain/policy/policy.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
 import type { StepView, View } from '../ports/view.ts';
 export function viewOf(
@@ -41,7 +48,10 @@ export function viewOf(
       holdsAccess(grant.state) && grant.state !== 'ending' ? commandsFor(grant, cluster.workspacesNamespace) : [],
     closing: closingOf(grant),
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
-    extendable: profile === undefined ? 0 : roomToExtend(grant, profile),
+    glass: grant.breakGlass
+      ? { reviewers: together(reviewersOf(policy, grant.profile)), awaitsReview: awaitsReview(grant) }
+      : null,
+    extendable: profile === undefined || grant.breakGlass ? 0 : roomToExtend(grant, profile),
   };
 }
 

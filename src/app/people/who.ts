@@ -1,7 +1,6 @@
 import {
   type Act,
   type Approval,
-  type Decided,
   decide,
   type Giving,
   type Parties,
@@ -9,6 +8,7 @@ import {
   type Rules,
   type Terms,
 } from '../../domain/decide/decide.ts';
+import type { Decided } from '../../domain/decide/decided.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -95,7 +95,7 @@ export async function answering<T>(world: World, asking: Asking<T>, freshness: F
 async function answerTo(world: World, question: Question, freshness: Freshness): Promise<Answer> {
   const { directory, store } = world;
   if (question.about === 'approved')
-    return new Set(await store.approvedSince(question.person, question.profile, question.since));
+    return new Set(await store.approvedSince(question.how, question.person, question.profile, question.since));
   if (question.about === 'members') return directory.members(question.list, freshness);
   if (question.about === 'ticket') return judgeTicket(world, question.requester, question.use);
   if (question.about === 'onCall') return onCallAmong(world, question.source, question.slackId, freshness);

@@ -25,8 +25,13 @@ export interface GrantStore {
    * @throws Refusal where a limit is reached
    */
   request(grant: Grant, noting: Noting, bounds: Bounds): Promise<Stored>;
-  /** What the policy itself has approved of a profile for a person since then, the earliest first, as far as it was counted. */
-  approvedSince(person: Pick<Person, 'slackId' | 'user'>, profile: string, since: Instant): Promise<GrantId[]>;
+  /** What a person has had of a profile since then by the policy itself, or by breaking the glass, the earliest first, as far as it was counted. */
+  approvedSince(
+    how: 'automatic' | 'breakGlass',
+    person: Pick<Person, 'slackId' | 'user'>,
+    profile: string,
+    since: Instant,
+  ): Promise<GrantId[]>;
   /** Those of a person, by Slack id or by Kubernetes user, that have not ended; in no particular order. */
   requestedBy(person: Pick<Person, 'slackId' | 'user'>): Promise<GrantSummary[]>;
   get(id: GrantId): Promise<Grant | null>;
@@ -45,6 +50,8 @@ export interface GrantStore {
   summaries(): AsyncIterable<readonly GrantSummary[]>;
   /** The records of those of these that have not ended. */
   records(ids: readonly GrantId[]): Promise<Grant[]>;
+  /** Break-glass access that has ended and waits for its review; kept until it has one. */
+  unreviewed(): Promise<Grant[]>;
   /** The records of all that have not ended and are asked for. */
   open(which: (summary: GrantSummary) => boolean): Promise<Grant[]>;
   /**

@@ -23,6 +23,8 @@ export type News =
   | 'extension-answer' // into the message's thread: it was denied
   | 'extension-denied'
   | 'pods' // DM thread: the names of the pods have changed
+  | 'review' // into the message's thread: break-glass access has ended and waits for its review
+  | 'reviewed' // DM: what a reviewer has said of it
   | 'ended'; // DM: expired, revoked or failed, as the state says
 
 export interface Notifier {

@@ -9,7 +9,9 @@ import type { News } from './notifier.ts';
 export type Job =
   | { readonly v: 1; readonly kind: 'apply' | 'revoke' | 'warn' | 'timeout' | 'remind'; readonly id: GrantId }
   | { readonly v: 2; readonly kind: 'escalate'; readonly id: GrantId }
-  | { readonly v: 1 | 2; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
+  /** Reviewers of break-glass access are asked. */
+  | { readonly v: 3; readonly kind: 'review'; readonly id: GrantId }
+  | { readonly v: 1 | 2 | 3; readonly kind: 'tell'; readonly id: GrantId; readonly news: News }
   /** A direct message to one person who may decide. */
   | { readonly v: 2; readonly kind: 'ask'; readonly id: GrantId; readonly slackId: string }
   | { readonly v: 1; readonly kind: 'alarm'; readonly id: GrantId | null; readonly text: string };

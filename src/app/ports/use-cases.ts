@@ -1,7 +1,7 @@
 import type { Ask } from '../../domain/decide/decide.ts';
 import type { NoteRule, Verdict } from '../../domain/decide/notes.ts';
 import type { Refusal } from '../../domain/errors.ts';
-import type { Grant, MessageRef } from '../../domain/grant/grant.ts';
+import type { GlassReview, Grant, MessageRef } from '../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../domain/grant/reading.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
@@ -23,6 +23,8 @@ export interface Offer {
   /** Seconds. */
   readonly defaultDuration: number;
   readonly maximumDuration: number;
+  /** Seconds: how long this person may have it by breaking the glass; left out: they may not. */
+  readonly breakGlass?: number;
 }
 
 /** What would be granted: a request as it would be made, of which nothing is stored. */
@@ -90,6 +92,8 @@ export interface UseCases {
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
   reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
+  /** What a reviewer says of break-glass access that has ended. */
+  reviewBreakGlass(slackId: string, id: GrantId, verdict: GlassReview['verdict'], note: string): Promise<View>;
   /** Ends a grant, or withdraws a request. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */

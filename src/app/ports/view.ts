@@ -46,6 +46,8 @@ export interface View {
   readonly closing: string;
   /** Short digest of what Approve and Deny decide on now: the plan, or the extension that is asked for. */
   readonly digest: string;
+  /** Of break-glass access: who reviews it, and whether that is open now; null: it is none. */
+  readonly glass: { readonly reviewers: Principals; readonly awaitsReview: boolean } | null;
   /** Seconds by which the window can still be extended; 0: it can't. */
   readonly extendable: number;
 }

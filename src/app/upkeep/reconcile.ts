@@ -9,6 +9,7 @@ import { beginEnding, dismantle, endIfBroken } from '../grant/end.ts';
 import { carryOut } from '../grant/lengthen.ts';
 import type { Found, OwnObjects } from '../ports/own-objects.ts';
 import type { World } from '../ports/world.ts';
+import { chaseForgottenReviews } from './chase-reviews.ts';
 import type { Follower } from './follower.ts';
 import { reap } from './reap.ts';
 
@@ -71,6 +72,7 @@ export async function reconcile(
       follower.follow(record);
     });
   for (const id of unsettled) await isolated(() => pushOn(world, id, own.of(id)));
+  await isolated(() => chaseForgottenReviews(world));
   if (fault !== undefined) throw fault;
 }
 

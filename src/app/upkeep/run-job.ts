@@ -15,6 +15,7 @@ import type { News } from '../ports/notifier.ts';
 import type { Job } from '../ports/scheduler.ts';
 import type { View } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
+import { chaseReview } from './chase-reviews.ts';
 
 /** What the queue asks for when its time has come. Every job looks up the grant as it is now; one that comes twice finds nothing to do. */
 export async function runJob(world: World, due: Job): Promise<void> {
@@ -31,6 +32,8 @@ export async function runJob(world: World, due: Job): Promise<void> {
       return remind(world, due.id);
     case 'escalate':
       return escalate(world, due.id);
+    case 'review':
+      return chaseReview(world, due.id);
     case 'tell':
       return deliver(world, due.id, due.news);
     case 'ask':
@@ -93,6 +96,7 @@ const IN_THE_MESSAGE: ReadonlySet<News> = new Set([
   'asked-again',
   'extension',
   'extension-answer',
+  'review',
 ]);
 
 /** What the message of a request shows. */

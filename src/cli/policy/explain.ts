@@ -134,6 +134,15 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
       const who = when.members === undefined ? 'everybody who may ask' : describePeople(when.members);
       return `  without a person: ${describeCondition(profile, when)}, to ${who}`;
     }),
+    ...describeBreakGlass(profile).map((line) => `  ${line}`),
+  ];
+}
+
+function describeBreakGlass({ breakGlass }: Profile): string[] {
+  if (breakGlass === undefined) return [];
+  const { from, maximum, perDay, review } = breakGlass;
+  return [
+    `break-glass: at once for ${formatDuration(maximum)} at most, ${perDay} a day for a person, by ${describePeople(from)}; reviewed within ${formatDuration(review.within)} by ${describePeople(review.from)}`,
   ];
 }
 
@@ -254,6 +263,8 @@ function tell(
     if (profile.automatic !== undefined)
       lines.push(`    without a person: ${describeAutomatic(profile, person, known)}`);
   }
+  if (profile.breakGlass !== undefined)
+    lines.push(`  may break the glass: ${standing(profile.breakGlass.from, person, known).words}`);
   lines.push(
     `  may approve: ${approves.words}${approves.verdict === 'no' || profile.selfApproval ? '' : ', not own requests'}`,
   );

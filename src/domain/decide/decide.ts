@@ -4,7 +4,8 @@ import { formatDuration } from '../duration.ts';
 import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import type { GrantId } from '../ids.ts';
-import { type Asking, allowedBy, deniedBy, type Entry, type Listing, type Person, ruleOf } from '../people/people.ts';
+import { type Asking, allowedBy, type Listing, type Person, ruleOf } from '../people/people.ts';
+import { startOfDay } from '../policy/hours.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
   type AutomaticEntry,
@@ -20,11 +21,13 @@ import {
   type Profile,
   placeOf,
   profileNamed,
+  reviewersOf,
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import type { Wanted } from '../target.ts';
 import { LONGEST_KEY, type Ticket } from '../ticket.ts';
 import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
+import { type Decided, denied, firstRefusal, type No, refuse, unread, verdictOf, type Why } from './decided.ts';
 import type { Daily } from './limits.ts';
 import { whyNotNote } from './notes.ts';
 import {
@@ -51,6 +54,8 @@ export interface Ask {
   readonly rights?: readonly Kit[];
   readonly duration: number | null;
   readonly reason: string;
+  /** The glass is broken: at once, without a decision. */
+  readonly breaksGlass?: true;
   /** The key of a ticket, where it was given beside the reason; else the reason may name one. */
   readonly ticketKey?: string;
 }
@@ -111,40 +116,8 @@ export interface Reviewing {
   readonly steps: readonly string[];
 }
 
-/** A decision with the rule of the policy that made it. */
-export type Decided<T = unknown> =
-  | ({ readonly allowed: true; readonly rule: string } & T)
-  | { readonly allowed: false; readonly refusal: Refusal };
-
-type No = { readonly allowed: false; readonly refusal: Refusal };
-const refuse = (rule: string, reason: string, remedy = ''): No => ({
-  allowed: false,
-  refusal: new Refusal(rule, reason, remedy),
-});
-/** Who is in a list can't be read, and that decides. `what`: what is therefore not known. */
-const unread = ({ word, id, path }: Entry, retryIn: number | null, what: string): No => ({
-  allowed: false,
-  refusal: new UnreadableMembers(
-    `${path} (${word}: ${id}, ${word === 'oncall' ? 'which' : 'whose members'} can't be read now)`,
-    id,
-    retryIn,
-    what,
-    word === 'oncall' ? 'oncall' : 'members',
-  ),
-});
-
 /** What only a person does. */
 const NOBODY = refuse('actor', 'Drawbridge does not do that by itself.');
-
-type Why = No | null;
-/** The first refusal of an ordered list of checks. */
-function firstRefusal(...checks: (() => Why)[]): Why {
-  for (const check of checks) {
-    const why = check();
-    if (why !== null) return why;
-  }
-  return null;
-}
 
 /**
  * The one entry for every decision: may this be done now? First whether the actor may act (explicit deny before all else), then whether the
@@ -197,7 +170,9 @@ function* mayAct(
 /** Whether whoever benefits would be given it now. */
 function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): Asking<Decided<Terms>> {
   if (requester instanceof Refusal) return { allowed: false, refusal: requester };
-  const ask: Ask = act.kind === 'request' ? act.ask : { ...act.grant, duration: act.grant.plan.duration };
+  if (act.kind === 'request' ? act.ask.breaksGlass : act.grant.breakGlass)
+    return yield* decideBreakGlass(rules, act, requester);
+  const ask = askOf(act);
   const asking = yield* mayAsk(rules.policy, ask.profile, requester);
   if (!asking.allowed) return asking;
   const profile = rules.policy.profiles[ask.profile] as Profile;
@@ -210,6 +185,92 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
     return yield* decideExtension(rules, profile, act, requester, asking.rule, judged.by);
   const tooLong = whyNotSoLong(`profiles.${ask.profile}`, judged.by, endOfWindow(act, duration, rules.now), rules.now);
   return tooLong ?? (yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule, judged.by));
+}
+
+/** What is given, as it was asked for. */
+function askOf(act: Giving): Ask {
+  if (act.kind === 'request') return act.ask;
+  const { profile, target, rights, reason, plan } = act.grant;
+  return { profile, target, ...(rights && { rights }), duration: plan.duration, reason };
+}
+
+/**
+ * Break-glass access: by its own list and its own limits, without people, steps or a ticket. Whoever is denied the profile gets none, and what the
+ * profile covers, its namespaces and its reason are as for a request.
+ */
+function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking<Decided<Terms>> {
+  const ask = askOf(act);
+  const profile = rules.policy.profiles[ask.profile] as Profile;
+  const { breakGlass: glass } = profile;
+  const path = `profiles.${ask.profile}.breakGlass`;
+  if (glass === undefined)
+    return refuse(path, `Profile '${ask.profile}' has no break-glass access.`, 'Ask for it as usual: people decide.');
+  const denial = yield* denied(rules.policy, ask.profile, requester);
+  if (denial !== null) return denial;
+  const listing = yield* allowedBy({ [`${path}.from`]: glass.from }, requester);
+  const may = verdictOf(listing, `Whether you may break the glass for profile '${ask.profile}' is not known.`, () =>
+    refuse(`${path}.from`, `You may not break the glass for profile '${ask.profile}'.`, 'Ask for it as usual.'),
+  );
+  if (!may.allowed) return may;
+  if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
+    return refuse(path, 'Break-glass access is never extended.', 'Ask for what you still need as usual.');
+  const duration = ask.duration ?? Math.min(profile.duration.default, glass.maximum);
+  const why =
+    whyNot(rules, profile, ask, duration) ??
+    (duration > glass.maximum
+      ? refuse(
+          `${path}.maximum`,
+          `${formatDuration(duration)} is longer than break-glass access to profile '${ask.profile}' lasts.`,
+          `Break the glass for ${formatDuration(glass.maximum)} at most.`,
+        )
+      : null) ??
+    (act.kind === 'request' ? whyNotReason(profile, act.ask) : null);
+  if (why !== null) return why;
+  const since = startOfDay('UTC', rules.now);
+  const grant = act.kind === 'request' ? null : act.grant.id;
+  const had = yield { about: 'approved', how: 'breakGlass', person: requester, profile: ask.profile, since };
+  if (!(had instanceof Set) || countedBefore(had, grant) >= glass.perDay)
+    return refuse(
+      `${path}.perDay`,
+      had instanceof Set
+        ? `You have broken the glass for profile '${ask.profile}' ${glass.perDay === 1 ? 'once' : `${glass.perDay} times`} today, and nobody may more often.`
+        : 'How often you have broken the glass today is not known now.',
+      'Ask for it as usual: people decide.',
+    );
+  const counts = { since, at: rules.now, most: glass.perDay };
+  return { ...termsByPeople(may.rule, profile, duration, null), approvals: 0, counts };
+}
+
+/** How many count against one: those before it, where it is counted already. */
+function countedBefore(had: ReadonlySet<GrantId>, grant: GrantId | null): number {
+  const place = grant === null ? -1 : [...had].indexOf(grant);
+  return place === -1 ? had.size : place;
+}
+
+/** May this person say what is thought of break-glass access that has ended? Never whoever had it, by whatever account. */
+export function* decideGlassReview(
+  policy: Policy,
+  grant: Grant,
+  actor: Person,
+  requester: Person | Refusal,
+): Asking<Decided> {
+  const isOwn =
+    isSamePerson(actor, grant.requester) || (!(requester instanceof Refusal) && isSamePerson(actor, requester));
+  if (isOwn)
+    return refuse('review', "You can't review your own break-glass access.", 'Another reviewer must press the button.');
+  if (profileNamed(policy, grant.profile) !== undefined) {
+    const why = yield* denied(policy, grant.profile, actor);
+    if (why !== null) return why;
+  }
+  const lists = reviewersOf(policy, grant.profile);
+  const [path = 'review'] = Object.keys(lists);
+  return verdictOf(yield* allowedBy(lists, actor), 'Whether you may review this is not known.', () =>
+    refuse(
+      path,
+      `You are not a reviewer of break-glass access to profile '${grant.profile}'.`,
+      'Its message names them.',
+    ),
+  );
 }
 
 /** When the window would end. What is applied a moment after it was approved does not fail by that moment. */
@@ -388,19 +449,6 @@ function aboutRequester({ refusal }: No, act: Act): No {
   };
 }
 
-function* denied(policy: Policy, name: string, person: Person): Asking<Why> {
-  const profile = policy.profiles[name] as Profile;
-  const listing = yield* deniedBy(`profiles.${name}.deny`, profile.deny, person, policy.identity);
-  if (listing.is === 'unnamed') return null;
-  if (listing.is === 'unknown')
-    return unread(listing.entry, listing.retryIn, `Whether the policy denies profile '${name}' to you is not known.`);
-  return refuse(
-    ruleOf(listing.entry),
-    `The policy denies profile '${name}' to you.`,
-    'Ask an administrator of Drawbridge.',
-  );
-}
-
 /** May this person ask for this profile at all? The first half of a request: it fills the form. */
 export function* mayAsk(policy: Policy, name: string, person: Person): Asking<Decided> {
   const why = yield* denied(policy, name, person);
@@ -410,12 +458,6 @@ export function* mayAsk(policy: Policy, name: string, person: Person): Asking<De
   return verdictOf(listing, `Whether profile '${name}' is yours to ask for is not known.`, () =>
     refuse(path, `Profile '${name}' is not yours to ask for.`, '`/jit` shows what you may ask for.'),
   );
-}
-
-/** An allow list's answer as a decision. `unknown`: what is not known while it can't be read. */
-function verdictOf(listing: Listing, unknown: string, no: () => No): Decided {
-  if (listing.is === 'named') return { allowed: true, rule: ruleOf(listing.entry) };
-  return listing.is === 'unknown' ? unread(listing.entry, listing.retryIn, unknown) : no();
 }
 
 function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duration: number): Why {
@@ -619,10 +661,9 @@ function* missedToday(
   { person, at: { now }, grant }: Case,
 ): Asking<ReturnType<typeof missedPerDay>> {
   if (when.perDay === undefined) return null;
-  const approved = yield { about: 'approved', person, profile, since: dayOf(when, now) };
+  const approved = yield { about: 'approved', how: 'automatic', person, profile, since: dayOf(when, now) };
   if (!(approved instanceof Set)) return 'How many you have had today is not known now.';
-  const before = grant === null ? -1 : [...approved].indexOf(grant);
-  return missedPerDay(when, before === -1 ? approved.size : before);
+  return missedPerDay(when, countedBefore(approved, grant));
 }
 
 function* membersOf(

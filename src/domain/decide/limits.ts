@@ -32,7 +32,7 @@ export interface Bounds {
   readonly open: number | null;
   /** Asked for by this person, of this profile. */
   readonly asked: Daily | null;
-  /** Approved by the policy itself, of this profile. */
+  /** Approved by the policy itself, of this profile; or had by breaking the glass, where it is. */
   readonly automatic: Daily | null;
 }
 
@@ -49,6 +49,12 @@ export function boundsOf(
   const { openPerPerson = null, open = null, perPersonADay: most = null } = limits;
   const asked = most === null ? null : { since: startOfDay('UTC', now), at: now, most };
   return { once: askOnce, pending: MOST_PENDING, openPerPerson, open, asked, automatic };
+}
+
+/** What is counted where somebody breaks the glass: how often they have today, and nothing else. */
+export function boundsOfBreakGlass(perDay: Daily | null): Bounds {
+  const pending = Number.MAX_SAFE_INTEGER;
+  return { once: true, pending, openPerPerson: null, open: null, asked: null, automatic: perDay };
 }
 
 /** Which limit somebody has reached with what they have; null: none that this tells of. */

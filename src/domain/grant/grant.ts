@@ -43,6 +43,11 @@ export function holdsAccess(state: GrantState): boolean {
   return state === 'applying' || state === 'active' || state === 'ending';
 }
 
+/** Whether break-glass access has ended and nobody has reviewed it yet. What was never open needs no review. */
+export function awaitsReview({ state, breakGlass }: Pick<Grant, 'state' | 'breakGlass'>): boolean {
+  return breakGlass?.review === null && (state === 'expired' || state === 'revoked' || state === 'failed');
+}
+
 /** One person's word on a request, or the policy's own (`by` null: automatic approval). */
 export interface Decision {
   readonly by: Person | null;
@@ -91,6 +96,15 @@ export interface Ending {
   readonly workspaceGoneAt: Instant | null;
 }
 
+/** What a reviewer has said of break-glass access after its end. */
+export interface GlassReview {
+  readonly verdict: 'accepted' | 'flagged';
+  readonly by: Person;
+  readonly at: Instant;
+  readonly rule: string;
+  readonly note: string;
+}
+
 /** Where a message is in Slack. */
 export interface MessageRef {
   readonly channel: string;
@@ -114,6 +128,10 @@ export interface Grant {
   /** Seconds asked for. */
   readonly duration: number;
   readonly reason: string;
+  /** It was asked for by breaking the glass: nobody decides before, and reviewers look at it afterwards. Left out: it was not. */
+  readonly breakGlass?: { readonly review: GlassReview | null };
+  /** Break-glass access of the same person that nobody had reviewed when this was asked for; left out: none. */
+  readonly unreviewed?: readonly GrantId[];
   /** The ticket that it was asked for with, as its system told of it then; left out: none. */
   readonly ticket?: Ticket;
   /** What was shown to the approvers, and what will be applied. */

@@ -1,6 +1,6 @@
 import { type Asking, allowedBy, type Person } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
-import { channelOf, decidersOf, type Policy, type Principals, profileNamed } from '../policy/policy.ts';
+import { channelOf, decidersOf, type Policy, type Principals, profileNamed, reviewersOf } from '../policy/policy.ts';
 import { type Grant, holdsAccess } from './grant.ts';
 
 /** Who may read what of a grant: all of it whom it concerns, and everybody who has access where, and until when. */
@@ -27,6 +27,7 @@ export function* mayRead(policy: Policy, grant: Grant, person: Person): Asking<b
   const readers: Record<string, Principals> = {
     administrators: policy.administrators,
     ...(profile === undefined ? {} : decidersOf(grant.profile, profile)),
+    ...(grant.breakGlass && reviewersOf(policy, grant.profile)),
     channel: { users: [], groups: [], channels: [channelOfMessage(policy, grant)] },
   };
   return (yield* allowedBy(readers, person)).is === 'named';

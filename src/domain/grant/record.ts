@@ -133,6 +133,14 @@ export const grantRecord = z.looseObject({
   rights: kits.exactOptional(),
   duration: z.number(),
   reason: text,
+  breakGlass: z
+    .looseObject({
+      review: z
+        .looseObject({ verdict: z.enum(['accepted', 'flagged']), by: person, at: instant, rule: text, note: text })
+        .nullable(),
+    })
+    .exactOptional(),
+  unreviewed: texts.exactOptional(),
   ticket: z.looseObject({ key: text, title: text, link: text.nullable() }).exactOptional(),
   plan,
   digest: text,

@@ -119,8 +119,15 @@ export type Question =
   | { readonly about: 'ticket'; readonly requester: Person; readonly use: TicketUse }
   /** Which account has this e-mail address, and does it lead where it should? An address is one account in a workspace. */
   | { readonly about: 'address'; readonly email: string; readonly leadsHere: (account: Account) => boolean }
-  /** What has the policy itself approved of this profile for this person since then, the earliest first? Ids of grants. */
-  | { readonly about: 'approved'; readonly person: Person; readonly profile: string; readonly since: Instant };
+  /** What has this person had of this profile since then without a decision by people, the earliest first? Ids of grants. */
+  | {
+      readonly about: 'approved';
+      /** `automatic`: a condition of the policy approved it; `breakGlass`: the person broke the glass. */
+      readonly how: 'automatic' | 'breakGlass';
+      readonly person: Person;
+      readonly profile: string;
+      readonly since: Instant;
+    };
 
 /** Slack ids, or those of grants; or that they can't be read now, and when to try again (seconds). */
 export type Answer = ReadonlySet<string> | { readonly retryIn: number | null } | TicketVerdict;

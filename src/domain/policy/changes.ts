@@ -75,6 +75,7 @@ const UNDERSTOOD = [
   'rights',
   'scope',
   'automatic',
+  'breakGlass',
   'acknowledgePersistence',
   'roleMayGrow',
   'limits',
@@ -97,6 +98,7 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...rightsOf(where, old, now),
     ...switched(`${where}.scope`, old.scope === 'namespace', now.scope === 'namespace', 'is for a whole namespace'),
     ...automaticOf(`${where}.automatic`, old, now),
+    ...breakGlassOf(`${where}.breakGlass`, old.breakGlass, now.breakGlass),
     ...switched(`${where}.acknowledgePersistence`, old.acknowledgePersistence, now.acknowledgePersistence),
     ...switched(`${where}.roleMayGrow`, old.roleMayGrow, now.roleMayGrow),
     ...limitsOf(`${where}.limits`, old.limits, now.limits),
@@ -292,6 +294,20 @@ function automaticOf(where: string, old: Profile, now: Profile): PolicyChange[] 
     ...(isSame(before, after) || came.length + went.length > 0
       ? []
       : [change(where, 'unclear', 'has the same entries in another order')]),
+  ];
+}
+
+function breakGlassOf(where: string, old: Profile['breakGlass'], now: Profile['breakGlass']): PolicyChange[] {
+  const whole = ({ from, maximum }: NonNullable<Profile['breakGlass']>) =>
+    `${membersOf(from).join(', ')}, for ${formatDuration(maximum)}`;
+  if (old === undefined) return now === undefined ? [] : [change(where, 'weaker', `may be broken by ${whole(now)}`)];
+  if (now === undefined) return [change(where, 'stricter', `may be broken no more by ${whole(old)}`)];
+  return [
+    ...listed(`${where}.from`, old.from, now.from, 'may break the glass', 'weaker'),
+    ...compared(`${where}.maximum`, old.maximum, now.maximum, 'weaker', formatDuration),
+    ...compared(`${where}.perDay`, old.perDay, now.perDay, 'weaker', String),
+    ...listed(`${where}.review.from`, old.review.from, now.review.from, 'may review', 'weaker'),
+    ...compared(`${where}.review.within`, old.review.within, now.review.within, 'weaker', formatDuration),
   ];
 }
 

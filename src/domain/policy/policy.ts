@@ -492,6 +492,28 @@ const reason = z
   .meta({ title: 'reason' })
   .describe('what is asked of a reason');
 
+/** Access without a decision, for an emergency: at once, told loudly, short, and reviewed afterwards. */
+const breakGlass = z
+  .strictObject({
+    from: somebody.describe(
+      'who may break the glass, whether or not they are requesters; looked up as in any decision',
+    ),
+    maximum: duration.describe('the longest window; it is never extended'),
+    perDay: z.int().min(1).max(100).default(2).describe('how often one person may, on a day of UTC'),
+    review: z
+      .strictObject({
+        from: somebody.describe('who accepts or flags it afterwards; never whoever broke the glass'),
+        within: duration
+          .prefault('24h')
+          .describe('administrators are told when nobody has by then; reviewers are asked again each day'),
+      })
+      .describe('what comes after it'),
+  })
+  .meta({ title: 'break-glass' })
+  .describe(
+    'access at once, without a decision, a ticket or limits other than its own; told in the channel and to administrators, and reviewed after its end',
+  );
+
 const profile = z
   .strictObject({
     description: z
@@ -560,6 +582,7 @@ const profile = z
       .describe(
         'granted without a person when all conditions of an entry hold; of several entries the first that holds counts. An entry that stands here without a list needs members and maximum',
       ),
+    breakGlass: breakGlass.optional(),
     duration: z
       .strictObject({
         default: duration.describe('what a request gets that names none'),
@@ -594,6 +617,8 @@ const profile = z
       problem(['approval', 'steps'], 'stands beside approvers: give one of the two');
     if (p.approvers === undefined && p.approvals !== 1)
       problem(['approvals'], 'belongs to approvers: each of the steps has its own count');
+    if (p.breakGlass !== undefined && p.breakGlass.maximum > p.duration?.maximum)
+      problem(['breakGlass', 'maximum'], "is longer than the profile's duration.maximum");
     const given = [p.clusterRole, p.role, p.rules, p.rights].filter((x) => x !== undefined).length;
     if (given !== 1) problem([], 'gives exactly one of clusterRole, role, rights and rules');
     const isNamed = p.clusterRole !== undefined || p.role !== undefined;
@@ -847,6 +872,7 @@ export function listsOf({ administrators, profiles, oncall = {} }: Policy): Read
     ...Object.values(decidersOf(name, one)),
     one.deny,
     one.approval.notify.quiet,
+    ...(one.breakGlass === undefined ? [] : [one.breakGlass.from, one.breakGlass.review.from]),
     ...approvalOf(one).steps.flatMap(({ unless }) => unless?.when.members ?? []),
     ...automaticEntries(one).flatMap(({ when: { members } }) => members ?? []),
   ]);
@@ -920,6 +946,14 @@ export function ownRulesOf(p: Profile): readonly Rule[] | null {
 /** The rights in words that a request gets by a profile, which may be fewer than it has; null: it gives a role or inline rules. */
 export function kitsGiven(p: Profile, asked: readonly Kit[] | undefined): readonly Kit[] | null {
   return p.rights?.filter((kit) => asked === undefined || asked.includes(kit)) ?? null;
+}
+
+/** Who reviews break-glass access of a profile, by their place in the policy; of one that has none (any more): administrators. */
+export function reviewersOf(policy: Policy, name: string): Record<string, Principals> {
+  const from = profileNamed(policy, name)?.breakGlass?.review.from;
+  return from === undefined
+    ? { administrators: policy.administrators }
+    : { [placeOf(name, ['breakGlass', 'review', 'from'])]: from };
 }
 
 /** The existing role that a profile binds; null: its rules become a Role of the grant's own. */

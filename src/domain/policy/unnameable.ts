@@ -106,6 +106,12 @@ function problemsOfProfile(path: Path, profile: Profile, policy: Policy): Policy
     ...automaticEntries(profile).flatMap(({ path: at, when: { members } }) =>
       members === undefined ? [] : usersWhoAreNobody([...path, ...at, 'members'], members, identity),
     ),
+    ...(profile.breakGlass === undefined
+      ? []
+      : [
+          ...usersWhoAreNobody([...path, 'breakGlass', 'from'], profile.breakGlass.from, identity),
+          ...usersWhoAreNobody([...path, 'breakGlass', 'review', 'from'], profile.breakGlass.review.from, identity),
+        ]),
     ...listsThatNobodySatisfies(path, profile, identity),
     ...escalationsThatNeverCome(path, profile, requestTimeout(policy, profile)),
     ...(profile.namespaces.every((pattern) => pattern.startsWith('kube-'))
@@ -142,12 +148,28 @@ function listsThatNobodySatisfies(path: Path, profile: Profile, identity: Policy
   if (requesters?.size === 0)
     problems.push({ path: [...path, 'requesters'], message: 'nobody may ask: all of them are denied' });
   problems.push(...stepsThatNobodySatisfies(path, profile, requesters, among));
+  if (profile.breakGlass !== undefined) problems.push(...reviewsThatNobodyMakes(path, profile.breakGlass, among));
   for (const { path: at, when } of automaticEntries(profile)) {
     const members = when.members === undefined ? null : among(when.members);
     if (members !== null && requesters !== null && ![...members].some((user) => requesters.has(user)))
       problems.push({ path: [...path, ...at, 'members'], message: 'none of them may ask' });
   }
   return problems;
+}
+
+/** Whoever breaks the glass does not review it: somebody else must be able to. */
+function reviewsThatNobodyMakes(
+  path: Path,
+  { from, review }: NonNullable<Profile['breakGlass']>,
+  among: (list: Principals) => ReadonlySet<string> | null,
+): PolicyProblem[] {
+  const [breakers, reviewers] = [among(from), among(review.from)];
+  if (reviewers === null || reviewers.size > 1) return [];
+  const [only] = reviewers;
+  if (only !== undefined && breakers?.has(only) !== true) return [];
+  const who =
+    only === undefined ? 'all of them are denied' : `${only} may break the glass, and never reviews their own`;
+  return [{ path: [...path, 'breakGlass', 'review', 'from'], message: `nobody could review it: ${who}` }];
 }
 
 /** Steps that no request could get the people for, as far as the policy names them one by one. */

@@ -14,6 +14,8 @@ export const ACTIONS = {
   deny: 'drawbridge.deny',
   approveExtension: 'drawbridge.extension.approve',
   denyExtension: 'drawbridge.extension.deny',
+  accept: 'drawbridge.glass.accept',
+  flag: 'drawbridge.glass.flag',
   revoke: 'drawbridge.revoke',
   extend: 'drawbridge.extend',
   status: 'drawbridge.status',
@@ -34,6 +36,7 @@ export const MODALS = {
   confirm: 'drawbridge.request.confirm',
   approve: 'drawbridge.approve.note',
   deny: 'drawbridge.deny.note',
+  flag: 'drawbridge.glass.flag.note',
 } as const;
 
 /** The longest name that a field of a form takes. */
@@ -51,7 +54,12 @@ const message = z.strictObject({
   channel: z.string().regex(/^[CDG][A-Z0-9]{2,20}$/),
   ts: z.string().regex(/^\d+\.\d+$/),
 });
-const noted = z.strictObject({ id, digest, message: message.nullable(), of: z.enum(['request', 'extension']) });
+const noted = z.strictObject({
+  id,
+  digest,
+  message: message.nullable(),
+  of: z.enum(['request', 'extension', 'review']),
+});
 
 /** No longer than the form takes them; what they may be is decided when they are used. */
 const name = z.string().min(1).max(LONGEST_TYPED);

@@ -2,6 +2,7 @@ import type { Requested, Seen } from '../../../app/ports/use-cases.ts';
 import type { View } from '../../../app/ports/view.ts';
 import type { Verdict } from '../../../domain/decide/notes.ts';
 import { formatDuration } from '../../../domain/duration.ts';
+import type { GlassReview } from '../../../domain/grant/grant.ts';
 import { accessMessage, outcomeMessage, requestedMessage, statusMessage } from './command/messages.ts';
 import type { SurfaceContext } from './context.ts';
 import type { Message } from './text/blocks.ts';
@@ -52,6 +53,17 @@ export async function decide(
         ? 'Your approval of the longer window counts; more are needed.'
         : 'The longer window is approved.',
   );
+}
+
+export async function reviewed(
+  { useCases }: SurfaceContext,
+  user: string,
+  id: string,
+  verdict: GlassReview['verdict'],
+  words: string,
+): Promise<Message> {
+  const view = await useCases.reviewBreakGlass(user, id, verdict, words);
+  return outcomeMessage(view, verdict === 'accepted' ? 'Accepted.' : 'Flagged: administrators are told.');
 }
 
 /** For which of several steps people must still approve. */

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import {
   type Act,
   type Ask,
-  type Decided,
   decide,
   extensionDigest,
   mayAsk,
@@ -11,6 +10,7 @@ import {
   roomToExtend,
   type Terms,
 } from '../../../../src/domain/decide/decide.ts';
+import type { Decided } from '../../../../src/domain/decide/decided.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 import type { Decision, Grant } from '../../../../src/domain/grant/grant.ts';
 import type { Person } from '../../../../src/domain/people/people.ts';

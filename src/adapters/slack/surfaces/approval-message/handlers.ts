@@ -1,7 +1,7 @@
-import { ACTIONS, carried, carriedNoted, MODALS } from '../actions.ts';
+import { ACTIONS, carried, carriedNoted, MODALS, StrangeControl } from '../actions.ts';
 import { onButton } from '../buttons.ts';
 import type { SurfaceContext } from '../context.ts';
-import { decide, ended, extended, inspected } from '../decisions.ts';
+import { decide, ended, extended, inspected, reviewed } from '../decisions.ts';
 import { onSubmit, valuesOf } from '../modals.ts';
 import { networkMessage, reviewMessage } from './message.ts';
 import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
@@ -10,6 +10,7 @@ import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
 export function registerApprovalMessage(context: SurfaceContext): void {
   registerDecisions(context);
   registerLooks(context);
+  registerGlassReviews(context);
   const { useCases } = context;
   onButton(context, ACTIONS.revoke, async ({ user, value }) =>
     ended(await useCases.revoke(user, carried(value).id, '')),
@@ -41,9 +42,28 @@ function registerDecisions(context: SurfaceContext): void {
   for (const verdict of ['approve', 'deny'] as const)
     onSubmit(context, MODALS[verdict], async (user, view) => {
       const { id, digest, message, of } = carriedNoted(view.private_metadata);
+      if (of === 'review') throw new StrangeControl();
       const told = await decide(context, user, of, verdict, id, noteOf(valuesOf(view)), { digest, message });
       return { view: outcomeModal(told.blocks), told };
     });
+}
+
+/** What reviewers say of break-glass access. */
+function registerGlassReviews(context: SurfaceContext): void {
+  onButton(context, ACTIONS.accept, ({ user, value }) => reviewed(context, user, carried(value).id, 'accepted', ''));
+  onButton(context, ACTIONS.flag, async ({ value, seen, body }) => {
+    const { id } = carried(value);
+    const form = noteModal('flag', { id, ...seen(), of: 'review' }, true);
+    const { quick } = context.connection;
+    await quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
+    return null;
+  });
+  onSubmit(context, MODALS.flag, async (user, view) => {
+    const { id, of } = carriedNoted(view.private_metadata);
+    if (of !== 'review') throw new StrangeControl();
+    const told = await reviewed(context, user, id, 'flagged', noteOf(valuesOf(view)));
+    return { view: outcomeModal(told.blocks), told };
+  });
 }
 
 /** Buttons that only show something. */

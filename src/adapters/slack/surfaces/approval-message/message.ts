@@ -19,15 +19,18 @@ import {
 import { canBeEnded, revokeButton } from '../text/buttons.ts';
 import {
   askedAgain,
-  EMBLEM,
   extensionLine,
+  glassLine,
+  heading,
   idLine,
   notes,
   remarks,
+  reviewNote,
   standing,
   stepLines,
   subject,
   TITLE,
+  unreviewedLine,
 } from '../text/standing.ts';
 import { clean, codeBlock, LIMITS, markup, person, plain, shorten } from '../text/text.ts';
 import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
@@ -38,11 +41,12 @@ import { pagesOf, sectionsOf } from './reach-lines.ts';
 /** The approval message, through the whole life of a grant. */
 export function approvalMessage(view: View): Message {
   const { grant } = view;
-  const title = `${EMBLEM[grant.state]} ${TITLE[grant.state]}: ${subject(grant)}`;
-  const text = `${TITLE[grant.state]}: ${grant.requester.user} - ${subject(grant)} for ${formatDuration(grant.duration)} (${grant.id})`;
+  const text = `${grant.breakGlass ? 'Break-glass, ' : ''}${TITLE[grant.state]}: ${grant.requester.user} - ${subject(grant)} for ${formatDuration(grant.duration)} (${grant.id})`;
   const open = !hasEnded(grant.state);
   const whole = message(text, [
-    header(title),
+    header(heading(grant)),
+    glassLine(view),
+    reviewNote(grant),
     askedAgain(grant),
     ...(open ? essentials(view) : [summary(grant)]),
     ...(grant.state === 'pending' || waitsForMore(grant) ? details(view) : []),
@@ -51,8 +55,9 @@ export function approvalMessage(view: View): Message {
     section(standing(view)),
     extensionLine(grant),
     stepLines(view),
+    grant.state === 'pending' && unreviewedLine(grant),
     idLine(grant),
-    actions(...decisionButtons(view), canBeEnded(grant) && revokeButton(view)),
+    actions(...decisionButtons(view), ...reviewButtons(view), canBeEnded(grant) && revokeButton(view)),
   ]);
   return postable(whole);
 }
@@ -89,6 +94,16 @@ function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
     button(ACTIONS.approve, 'Approve', view, { ...approving, ...confirm }),
     button(ACTIONS.deny, 'Deny', view, { style: 'danger' }),
   ];
+}
+
+/** Accept and Flag, of break-glass access that has ended. */
+function reviewButtons(view: View): types.Button[] {
+  return view.glass?.awaitsReview
+    ? [
+        button(ACTIONS.accept, 'Accept', view, { style: 'primary' }),
+        button(ACTIONS.flag, 'Flag', view, { style: 'danger' }),
+      ]
+    : [];
 }
 
 /** The plan, shown to one person who is about to decide: the decision counts only when the button is pressed. */

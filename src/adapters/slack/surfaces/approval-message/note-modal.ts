@@ -15,8 +15,8 @@ export function outcomeModal(blocks: readonly types.KnownBlock[]): types.ModalVi
 }
 
 /** Asks for a note on a decision. */
-export function noteModal(verdict: Verdict, about: Noted, required: boolean): types.ModalView {
-  const label = verdict === 'approve' ? 'Approve' : 'Deny';
+export function noteModal(verdict: Verdict | 'flag', about: Noted, required: boolean): types.ModalView {
+  const label = { approve: 'Approve', deny: 'Deny', flag: 'Flag' }[verdict];
   return frame(
     `${label} ${about.id}`,
     [

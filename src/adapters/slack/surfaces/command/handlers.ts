@@ -3,7 +3,7 @@ import { LONGEST_NOTE } from '../../../../domain/decide/notes.ts';
 import { answer, answeringErrors, isRepeated, type Where } from '../answers.ts';
 import { reviewMessage } from '../approval-message/message.ts';
 import type { SurfaceContext } from '../context.ts';
-import { decide, ended, extended, inspected, requestedWithLink } from '../decisions.ts';
+import { decide, ended, extended, inspected, requestedWithLink, reviewed } from '../decisions.ts';
 import type { Message } from '../text/blocks.ts';
 import { helpMessage, listMessage, whoMessage } from './messages.ts';
 import { type Command, parseCommand } from './parse.ts';
@@ -36,6 +36,8 @@ async function run(
   switch (command.kind) {
     case 'request':
       return requestedWithLink(context, await useCases.request(user, command.ask));
+    case 'review':
+      return reviewed(context, user, command.id, command.verdict, command.note);
     case 'list':
       return listMessage(await useCases.list(user));
     case 'status':

@@ -1,5 +1,6 @@
 import type { Ask } from '../../../../domain/decide/decide.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
+import type { GlassReview } from '../../../../domain/grant/grant.ts';
 import { type GrantId, isGrantId } from '../../../../domain/ids.ts';
 import { nearest } from '../../../../domain/nearest.ts';
 import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/kits.ts';
@@ -22,6 +23,11 @@ export const COMMANDS = {
     does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. Of a profile with rights in words, some: debug:logs,exec`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
+  'break-glass': {
+    usage: 'break-glass <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] <reason...>',
+    does: 'access at once, without a decision: for an emergency. Approvers and administrators are told, and it is reviewed afterwards',
+    example: 'break-glass debug staging/deploy/checkout 15m checkout is down, nobody answers',
+  },
   list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
   status: { usage: 'status <id>', does: 'everything about one request or grant', example: 'status g-7k3fq2' },
   approve: {
@@ -36,6 +42,11 @@ export const COMMANDS = {
     does: 'ends a grant or withdraws a request, now; also as withdraw or cancel',
     example: 'revoke g-7k3fq2',
   },
+  review: {
+    usage: 'review <id> accept|flag [note]',
+    does: 'says what you think of break-glass access that has ended; a flag needs a note',
+    example: 'review g-7k3fq2 accept',
+  },
   who: { usage: 'who <namespace>', does: 'who has access there now, and until when', example: 'who staging' },
   help: { usage: 'help [command]', does: 'this help', example: 'help request' },
 } as const;
@@ -46,6 +57,7 @@ const ALIASES: ReadonlyMap<string, CommandName> = new Map([
   ['ls', 'list'],
   ['withdraw', 'revoke'],
   ['cancel', 'revoke'],
+  ['breakglass', 'break-glass'],
   ['-h', 'help'],
   ['--help', 'help'],
 ]);
@@ -55,6 +67,12 @@ export type Command =
   | { readonly kind: 'modal' }
   | { readonly kind: 'list' }
   | { readonly kind: 'request'; readonly ask: Ask }
+  | {
+      readonly kind: 'review';
+      readonly id: GrantId;
+      readonly verdict: GlassReview['verdict'];
+      readonly note: string;
+    }
   | { readonly kind: 'status'; readonly id: GrantId }
   | { readonly kind: 'approve' | 'deny' | 'revoke'; readonly id: GrantId; readonly note: string }
   | { readonly kind: 'extend'; readonly id: GrantId; readonly seconds: number }
@@ -68,6 +86,13 @@ export type Command =
     }
   /** A known command that can't be understood: what is wrong, and what is allowed. */
   | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string };
+
+const REVIEWS: ReadonlyMap<string, GlassReview['verdict']> = new Map([
+  ['accept', 'accepted'],
+  ['accepted', 'accepted'],
+  ['flag', 'flagged'],
+  ['flagged', 'flagged'],
+]);
 
 /** A name as it stands in quotes or as code. */
 const unquoted = (word: string): string => word.replace(/^["'`“”„‘’«»]+|["'`“”„‘’«»]+$/g, '');
@@ -99,6 +124,10 @@ export function parseCommand(text: string): Command {
     }
     case 'request':
       return parseRequest(words, wrong);
+    case 'break-glass': {
+      const parsed = parseRequest(words, wrong);
+      return parsed.kind === 'request' ? { ...parsed, ask: { ...parsed.ask, breaksGlass: true } } : parsed;
+    }
     case 'who':
       if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
       return { kind: 'who', namespace: unquoted(words[0]) };
@@ -106,12 +135,18 @@ export function parseCommand(text: string): Command {
     case 'approve':
     case 'deny':
     case 'revoke':
+    case 'review':
     case 'extend': {
       const id = unquoted(words[0] ?? '').toLowerCase();
       if (id === '') return wrong('The id is missing. Ids look like g-7k3fq2; /jit list shows yours.');
       if (!isGrantId(id))
         return wrong(`${quoted(words[0] ?? '')} is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
       if (name === 'status') return { kind: 'status', id };
+      if (name === 'review') {
+        const verdict = REVIEWS.get((words[1] ?? '').toLowerCase());
+        if (verdict === undefined) return wrong('Say accept or flag after the id.');
+        return { kind: 'review', id, verdict, note: words.slice(2).join(' ') };
+      }
       if (name !== 'extend') return { kind: name, id, note: words.slice(1).join(' ') };
       const length = words.slice(1).join(' ');
       if (length === '') return wrong(`By how long? Give ${DURATION_FORM}.`);

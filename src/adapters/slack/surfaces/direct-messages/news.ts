@@ -1,7 +1,7 @@
 import type { News } from '../../../../app/ports/notifier.ts';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
-import type { Grant } from '../../../../domain/grant/grant.ts';
+import { awaitsReview, type Grant } from '../../../../domain/grant/grant.ts';
 import type { Entry } from '../../../../domain/people/people.ts';
 import { type Principals, together } from '../../../../domain/policy/policy.ts';
 import { ACTIONS } from '../actions.ts';
@@ -18,13 +18,33 @@ import {
   words,
 } from '../text/blocks.ts';
 import { revokeButton } from '../text/buttons.ts';
-import { approvers, EMBLEM, idLine, instead, notes, remarks, standing, subject, TITLE } from '../text/standing.ts';
+import {
+  approvers,
+  EMBLEM,
+  glassLine,
+  idLine,
+  instead,
+  notes,
+  remarks,
+  reviewNote,
+  reviewWords,
+  standing,
+  subject,
+  TITLE,
+} from '../text/standing.ts';
 import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from '../text/text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
 /** News that reaches people in the thread of the approval message, or as a direct message to the requester. */
-export type ThreadNews = 'reminder' | 'step' | 'escalated' | 'asked-again' | 'extension' | 'extension-answer';
+export type ThreadNews =
+  | 'reminder'
+  | 'step'
+  | 'escalated'
+  | 'asked-again'
+  | 'extension'
+  | 'extension-answer'
+  | 'review';
 export type DirectNews = Exclude<News, 'message' | ThreadNews>;
 
 function waitsForPeople({ state, extension }: Grant): boolean {
@@ -49,6 +69,8 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   'extension-answer': (g) => g.state === 'active' && g.extensionDenied !== null,
   'extension-denied': (g) => g.state === 'active' && g.extensionDenied !== null,
   pods: (g) => g.state === 'active',
+  review: awaitsReview,
+  reviewed: ({ breakGlass }) => breakGlass !== undefined && breakGlass.review !== null,
   ended: (g) => g.state === 'expired' || g.state === 'revoked' || g.state === 'failed',
 };
 
@@ -60,7 +82,8 @@ export function stillTrue(grant: Grant, news: News): boolean {
 /** What goes into the thread of the approval message. New messages: here mentions notify, as they are meant to. */
 export function threadMessage(view: View, news: ThreadNews): Message {
   const { grant } = view;
-  const asked = view.approvers === null || news === 'extension-answer' ? null : peopleToCall(view, news);
+  const asksNobody = news === 'extension-answer' || (view.approvers === null && news !== 'review');
+  const asked = asksNobody ? null : peopleToCall(view, news);
   const [text, line] = {
     reminder: [
       'Still waiting for a decision',
@@ -80,6 +103,10 @@ export function threadMessage(view: View, news: ThreadNews): Message {
       `⏱ ${person(grant.requester)} asks for ${formatDuration(grant.extension?.duration ?? 0)} more${grant.extension === null ? '' : instead(grant.extension)}. Decide with the buttons of the message above.`,
     ],
     'extension-answer': ['The longer window was denied', extensionAnswer(grant)],
+    review: [
+      'Break-glass access waits for its review',
+      `🔎 ${person(grant.requester)} had this by breaking the glass. Was that right? Accept or flag it with the buttons of the message above.`,
+    ],
   }[news] as [string, string];
   return message(`${text}: ${grant.id} ${subject(grant)}`, [
     section(line),
@@ -97,7 +124,8 @@ const escalatedNames = ({ escalations }: View): string =>
   [...new Set(escalations.map(({ step }) => code(step)))].join(', ');
 
 /** Whom a new message is to notify: of an escalation those who may decide only now. */
-function peopleToCall({ approvers, escalations }: View, news: ThreadNews): Principals {
+function peopleToCall({ approvers, escalations, glass }: View, news: ThreadNews): Principals {
+  if (news === 'review' && glass !== null) return glass.reviewers;
   const others = approvers === null ? [] : [approvers];
   const lists = news === 'escalated' ? escalations.map(({ people }) => people) : others;
   return together(lists);
@@ -179,6 +207,12 @@ export function directMessage(view: View, news: DirectNews): Message {
         view.commands.length > 0 ? section(codeBlock(view.commands)) : null,
         idLine(grant),
       ]);
+    case 'reviewed':
+      return message(`Reviewed: ${what}`, [
+        section(`${reviewWords(grant)} ${code(subject(grant))}`),
+        reviewNote(grant),
+        idLine(grant),
+      ]);
     case 'ended':
       return message(`${TITLE[grant.state]}: ${what}`, [
         section(`${EMBLEM[grant.state]} *${TITLE[grant.state]}:* ${code(subject(grant))}`),
@@ -199,6 +233,7 @@ export function grantedMessage(view: View): Message {
   return message(`${TITLE[grant.state]}: ${grant.id}: ${subject(grant)}`, [
     header(`${EMBLEM[grant.state]} ${active ? 'You have access' : TITLE[grant.state]}: ${subject(grant)}`),
     section(standing(view)),
+    glassLine(view),
     active && view.commands.length > 0 ? section(`*What to run*\n${codeBlock(view.commands, 2500)}`) : null,
     active && small(view.closing),
     notes(grant),

@@ -6,6 +6,7 @@ import {
   type Extension,
   type Grant,
   type GrantState,
+  hasEnded,
   onePerPerson,
 } from '../../../../domain/grant/grant.ts';
 import { shortDigest } from '../../../../domain/plan/plan.ts';
@@ -85,6 +86,50 @@ export const TITLE: Record<GrantState, string> = {
   revoked: 'Revoked',
   failed: 'Failed',
 };
+
+/** What a message about a grant is headed by: that the glass is broken comes first. */
+export function heading({
+  state,
+  breakGlass,
+  ...grant
+}: Pick<Grant, 'state' | 'breakGlass' | 'profile' | 'target'>): string {
+  const isOpen = breakGlass !== undefined && !hasEnded(state);
+  return `${isOpen ? '🚨 Break-glass · ' : ''}${EMBLEM[state]} ${TITLE[state]}: ${subject(grant)}`;
+}
+
+/** Of break-glass access: that nobody has decided on it, who reviews it, and what they said. Null: it is none. */
+export function glassLine(view: View): Block | null {
+  const { grant, glass } = view;
+  if (glass === null) return null;
+  const reviewers = approvers(glass.reviewers, view);
+  if (grant.breakGlass?.review) return section(reviewWords(grant));
+  if (glass.awaitsReview) return section(`🔎 *Waits for its review*, by ${reviewers}.`);
+  if (hasEnded(grant.state)) return null;
+  const usual = view.approvers === null ? '' : ` Usually decided by ${approvers(view.approvers, view)}.`;
+  return section(
+    `🚨 *${person(grant.requester)} has broken the glass:* nobody has decided on this. Reviewed afterwards, by ${reviewers}.${usual}`,
+  );
+}
+
+/** What a reviewer has said of break-glass access; empty: nobody has. */
+export function reviewWords({ breakGlass }: Grant): string {
+  const review = breakGlass?.review;
+  if (!review) return '';
+  const mark = review.verdict === 'accepted' ? '✅ *Accepted' : '🚩 *Flagged';
+  return `${mark} in its review* by ${person(review.by)}${at(review.at)}.`;
+}
+
+export function reviewNote({ breakGlass }: Grant): Block | null {
+  const review = breakGlass?.review;
+  return review && review.note !== '' ? bullets('Note of the review:', [`${review.by.user}: “${review.note}”`]) : null;
+}
+
+/** Whoever decides on a request learns that break-glass access of the same person was never reviewed. */
+export function unreviewedLine({ unreviewed = [] }: Grant): Block | null {
+  return unreviewed.length === 0
+    ? null
+    : section(`🔎 Break-glass access of the same person that nobody has reviewed: ${unreviewed.map(code).join(', ')}.`);
+}
 
 const by = (decision: Decision): string =>
   decision.by === null ? `the policy itself (${code(decision.rule)})` : person(decision.by);

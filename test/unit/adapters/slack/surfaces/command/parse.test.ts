@@ -157,7 +157,29 @@ describe('parseCommand', () => {
 
   it('understands every example of its own help', () => {
     for (const name of Object.keys(COMMANDS) as CommandName[])
-      expect(parseCommand(COMMANDS[name].example)).toMatchObject({ kind: name });
+      expect(parseCommand(COMMANDS[name].example)).toMatchObject({ kind: name === 'break-glass' ? 'request' : name });
+  });
+
+  it('breaks the glass by its own word alone', () => {
+    const line = 'debug staging/deploy/checkout 15m checkout is down';
+    const target = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } };
+    const ask = { profile: 'debug', target, duration: 900, reason: 'checkout is down' };
+    for (const word of ['break-glass', 'breakglass', 'Break-Glass'])
+      expect(parseCommand(`${word} ${line}`)).toEqual({ kind: 'request', ask: { ...ask, breaksGlass: true } });
+    expect(parseCommand(`request ${line}`)).toEqual({ kind: 'request', ask });
+    expect(parseCommand('break-glass debug staging')).toMatchObject({ kind: 'wrong' });
+  });
+
+  it('takes a review with its verdict', () => {
+    const id = 'g-7k3fq2';
+    expect(parseCommand(`review ${id} accept`)).toEqual({ kind: 'review', id, verdict: 'accepted', note: '' });
+    expect(parseCommand(`review ${id} Flag why so long`)).toEqual({
+      kind: 'review',
+      id,
+      verdict: 'flagged',
+      note: 'why so long',
+    });
+    expect(parseCommand(`review ${id} perhaps`)).toMatchObject({ kind: 'wrong', topic: 'review' });
   });
 
   it('never throws, and gives no id, duration or target that it was not given', () => {
