@@ -154,9 +154,9 @@ async function preview(control: SlackControl): Promise<number> {
   const isShown = (what: string) => control.waitFor(() => shownTo(control).includes(what), { timeout: 30_000, what });
   const fill = async (field: string, value: string) => {
     const blockId = new RegExp(`"block_id":"(${field}[^"]*)"`).exec(shownTo(control))?.[1] ?? field;
-    await control.enter(PEOPLE.ada.id, { action_id: 'input', block_id: blockId }, value);
+    await control.enter(PEOPLE.ada.id, { block_id: blockId }, value);
   };
-  await isShown(TARGET);
+  await isShown(ACTIONS.target);
   await fill('target', TARGET);
   await fill('reason', 'to measure');
   const began = performance.now();

@@ -140,7 +140,7 @@ async function live(world: World): Promise<Map<Step, LogEntry[]>> {
     await s.slack.control.enter(ada.id, ACTIONS.profile, 'debug');
     await untilShown(s, 'ada', ACTIONS.namespace);
     await s.slack.control.enter(ada.id, ACTIONS.namespace, s.namespaces.staging);
-    await untilShown(s, 'ada', 'deployment/checkout');
+    await untilShown(s, 'ada', ACTIONS.target);
   });
   await fill(s, 'target', 'deployment/checkout');
   await fill(s, 'reason', 'checkout returns 502');
@@ -190,5 +190,5 @@ async function untilShown(s: Stage, person: PersonName, text: string): Promise<v
 /** Fills in a field of Ada's form. The ids of its blocks begin with what they are for. */
 async function fill({ slack: { control } }: Stage, field: string, text: string): Promise<void> {
   const block = control.modal(PEOPLE.ada.id)?.blocks.find(({ block_id = '' }) => block_id.startsWith(field));
-  await control.enter(PEOPLE.ada.id, { action_id: 'input', block_id: block?.block_id ?? field }, text);
+  await control.enter(PEOPLE.ada.id, { block_id: block?.block_id ?? field }, text);
 }

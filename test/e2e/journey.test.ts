@@ -97,13 +97,16 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
     await control.enter(PEOPLE.ada.id, ACTIONS.profile, 'troubleshoot');
     await shown(ACTIONS.namespace);
     await control.enter(PEOPLE.ada.id, ACTIONS.namespace, staging);
-    await shown('deployment/checkout');
-    await shown('service/checkout');
+    await shown(ACTIONS.target);
+    const { options = [] } = await control.suggest(PEOPLE.ada.id, ACTIONS.target, 'check');
+    const targets = options.map(({ value }) => value);
+    expect(targets).toEqual(expect.arrayContaining(['deployment/checkout', 'service/checkout']));
+    expect(targets.join()).not.toContain('catalog');
     // Block ids carry the choice that they belong to; what they are for stands first.
     const enter = (field: string, text: string) => {
       const ids = JSON.stringify(control.modal(PEOPLE.ada.id)).matchAll(/"block_id":"([^"]+)"/g);
       const block_id = [...ids].map((match) => match[1] ?? '').find((id) => id.startsWith(field)) ?? field;
-      return control.enter(PEOPLE.ada.id, { action_id: 'input', block_id }, text);
+      return control.enter(PEOPLE.ada.id, { block_id }, text);
     };
     await enter('target', 'deployment/checkout');
     await enter('duration', '10m');

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -236,7 +237,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     ];
     await slack.control.command(ADA, ACCESS, '/jit', '');
     const block = await slack.control.waitFor(reasonField);
-    await slack.control.enter(ADA, { action_id: 'input', block_id: block.block_id ?? '' }, LOOK_AT_LOGS.reason);
+    await slack.control.enter(ADA, { block_id: block.block_id ?? '' }, LOOK_AT_LOGS.reason);
   }
 
   /** Waits until so many changes of modals have met this error. */
@@ -434,29 +435,30 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     await slack.control.waitFor(() => slack.control.modal(ADA)?.blocks.some((b) => b.label?.text === 'Target'));
     await slack.control.enter(ADA, ACTIONS.namespace, 'staging');
     const target = await slack.control.waitFor(() =>
-      slack.control
-        .modal(ADA)
-        ?.blocks.find((b) => b.element?.options?.some((o) => o.value === 'deployment/checkout-of-staging')),
+      slack.control.modal(ADA)?.blocks.find((b) => b.element?.action_id === ACTIONS.target),
     );
     const field = (label: string) => {
       const block_id = slack.control.modal(ADA)?.blocks.find((b) => b.label?.text === label)?.block_id ?? '';
-      return { action_id: 'input', block_id };
+      return { block_id };
     };
-    await slack.control.enter(
-      ADA,
-      { action_id: 'input', block_id: target.block_id ?? '' },
-      'deployment/checkout-of-staging',
-    );
+    await slack.control.enter(ADA, { block_id: target.block_id ?? '' }, 'deployment/checkout-of-staging');
     await slack.control.enter(ADA, field('Reason'), 'it returns 502');
-    await slack.control.enter(ADA, field('Duration'), '30');
-    expect(await slack.control.submit(ADA)).toMatchObject({
-      kind: 'errors',
-      errors: { [field('Duration').block_id]: expect.stringContaining('is not a duration') },
-    });
+    // Nothing but a length that the profile has can be chosen.
+    for (const [typed, offered] of [
+      ['', ['15m', '30m', '1h', '2h']],
+      ['45 min', ['45m']],
+      ['90', ['90m']],
+      ['3h', ['2h']],
+      ['soon', []],
+    ] as const) {
+      const { options = [], option_groups = [] } = await slack.control.suggest(ADA, field('Duration'), typed);
+      const values = [...options, ...option_groups.flatMap((group) => group.options)].map(({ value }) => value);
+      expect([typed, ...values]).toEqual([typed, ...offered]);
+    }
     stub.does.preview = async () => {
       throw new Refusal('profiles.debug.duration.maximum', '3h is longer than profile allows.', 'Ask for 2h at most.');
     };
-    await slack.control.enter(ADA, field('Duration'), '3h');
+    await slack.control.enter(ADA, field('Duration'), '2h');
     expect(await slack.control.submit(ADA)).toMatchObject({
       kind: 'errors',
       errors: { [field('Duration').block_id]: expect.stringContaining('Ask for 2h at most.') },
@@ -482,6 +484,72 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect(shownTo(ADA)).toContain('1 approval needed');
     expect(stub.calls.at(-1)).toEqual(['requestAsShown', ADA, ask, 'dddddddddddd']);
     expect(stub.calls.some(([name]) => name === 'request')).toBe(false);
+  });
+
+  it('goes on in the form with a line that ends too early, and says what is missing where no form opens', async () => {
+    const { slack } = here;
+    await slack.control.command(ADA, ACCESS, '/jit', 'debug staging/svc/checkout-of-staging 20 min');
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    await slack.control.enter(ADA, { block_id: reasonField()?.block_id ?? '' }, 'it returns 502');
+    expect(await slack.control.submit(ADA)).toMatchObject({ kind: 'updated', top: { callback_id: MODALS.confirm } });
+    expect(here.stub.calls.at(-1)).toEqual([
+      'preview',
+      ADA,
+      {
+        profile: 'debug',
+        target: { namespace: 'staging', service: 'checkout-of-staging' },
+        duration: 1200,
+        reason: 'it returns 502',
+      },
+    ]);
+    await slack.control.close(ADA);
+    slack.faults.next({ kind: 'error', error: 'expired_trigger_id' }, { method: 'views.open' });
+    const before = (await slack.control.ephemerals(ADA)).length;
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging');
+    const told = await slack.control.waitFor(async () => (await slack.control.ephemerals(ADA))[before]);
+    expect(blocksText(told.blocks ?? [])).toContain('A reason is needed');
+  });
+
+  it('suggests what is offered to whoever types, and nothing for a form that says otherwise', async () => {
+    const { slack, stub } = here;
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging');
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    const { options } = await slack.control.suggest(ADA, ACTIONS.target, 'check');
+    expect(options).toMatchObject([{ value: 'deployment/checkout-of-staging' }]);
+    const delivery = slack.control.deliveries().at(-1);
+    if (delivery === undefined) throw new Error('nothing was asked');
+    const form = (profile: string | null, namespace: string | null) => JSON.stringify({ form: { profile, namespace } });
+    for (const [private_metadata, of] of [
+      [form('admin', 'staging'), ACTIONS.target],
+      [form('debug', 'kube-system'), ACTIONS.target],
+      [form('logs', 'staging'), ACTIONS.target],
+      [form('debug', null), ACTIONS.target],
+      [form('admin', null), ACTIONS.duration],
+      [form(null, null), ACTIONS.namespace],
+      [JSON.stringify({ ask: LOOK_AT_LOGS, digest: null }), ACTIONS.target],
+      [JSON.stringify({ form: { profile: 'debug', namespace: 'staging', cluster: 'x' } }), ACTIONS.target],
+      ['', ACTIONS.duration],
+    ]) {
+      const { view, ...payload } = delivery.payload as { view: object };
+      const forged = { ...delivery, id: randomUUID(), answers: [] };
+      const answer = await slack.control.redeliver({
+        ...forged,
+        payload: { ...payload, action_id: of, value: '', view: { ...view, private_metadata } },
+      });
+      expect([private_metadata, answer]).toEqual([private_metadata, { acked: true, payload: { options: [] } }]);
+    }
+    expect(stub.calls.filter(([name]) => name === 'turnAway')).toHaveLength(3);
+    // What can't be listed can be typed.
+    stub.does.workloads = async () => {
+      throw new Unavailable('Kubernetes', 'away');
+    };
+    expect((await slack.control.suggest(ADA, ACTIONS.target, 'deploy/x')).options).toMatchObject([
+      { value: 'deployment/x' },
+    ]);
+    stub.does.offers = async () => {
+      throw new Unavailable('Kubernetes', 'away');
+    };
+    expect((await slack.control.suggest(ADA, ACTIONS.target, 'x')).options).toEqual([]);
   });
 
   describe('while the form is filled in fast', () => {
@@ -527,7 +595,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     const drawElsewhere = async () => {
       const view_id = here.slack.control.modal(ADA)?.id ?? '';
       await here.connection.quick.call('views.update', (web) =>
-        web.views.update({ view_id, view: requestModal(OFFERS, { profile: 'debug', namespace: null }, null) }),
+        web.views.update({ view_id, view: requestModal(OFFERS, { profile: 'debug', namespace: null }) }),
       );
       await drawn('debug');
       return view_id;
@@ -567,7 +635,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       lookups[0]?.();
       await drawn('debug');
       await control.enter(ADA, ACTIONS.namespace, 'debug-here');
-      await control.enter(ADA, { action_id: 'input', block_id: reasonField()?.block_id ?? '' }, 'why');
+      await control.enter(ADA, { block_id: reasonField()?.block_id ?? '' }, 'why');
     }
 
     it('a form that was in the making is not drawn over the preview', async () => {

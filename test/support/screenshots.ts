@@ -52,11 +52,10 @@ async function take(world: World): Promise<void> {
     await control.enter(ada.id, 'drawbridge.modal.profile', 'troubleshoot');
     await form('drawbridge.modal.namespace');
     await control.enter(ada.id, 'drawbridge.modal.namespace', namespaces.staging);
-    await form('deployment/checkout');
+    await form('drawbridge.modal.target');
     const block = (field: string) =>
       control.modal(ada.id)?.blocks.find((one) => one.block_id?.split('|')[0] === field)?.block_id ?? field;
-    const fill = (field: string, value: string) =>
-      control.enter(ada.id, { action_id: 'input', block_id: block(field) }, value);
+    const fill = (field: string, value: string) => control.enter(ada.id, { block_id: block(field) }, value);
     await fill('target', 'deployment/checkout');
     await fill('reason', 'checkout returns 502 since the last rollout');
   });

@@ -43,6 +43,7 @@ export interface Element {
   multiline?: boolean;
   max_length?: number;
   min_length?: number;
+  min_query_length?: number;
   image_url?: string;
   alt_text?: string;
 }
@@ -83,7 +84,7 @@ export interface Control {
   element: Element;
 }
 
-const ONE_OF = new Set(['static_select', 'radio_buttons', 'overflow']);
+const ONE_OF = new Set(['static_select', 'radio_buttons', 'overflow', 'external_select']);
 const SOME_OF = new Set(['checkboxes', 'multi_static_select']);
 const INTERACTIVE = new Set([
   ...ONE_OF,
@@ -142,6 +143,27 @@ export function enteredValue(element: Element, input: string | readonly string[]
   if (type === 'users_select') return { type, selected_user: one === '' ? null : one };
   if (type === 'plain_text_input' || type === 'number_input') return { type, value: one === '' ? null : one };
   throw new Error(`nothing can be entered in a ${type} ("${element.action_id}")`);
+}
+
+/** Options that the app suggested, as it answers a block_suggestion. https://docs.slack.dev/reference/interaction-payloads/block_suggestion-payload */
+export interface Suggested {
+  options?: Option[];
+  option_groups?: Array<{ label: Text; options: Option[] }>;
+}
+
+/** Why Slack's client would show none of these suggestions; empty when it would. */
+export function suggestionErrors(answer: unknown): string[] {
+  const { options, option_groups } = (answer ?? {}) as Suggested;
+  if ((options === undefined) === (option_groups === undefined)) return ['either options or option_groups'];
+  // Nothing that fits is no error.
+  const all = options ?? option_groups?.flatMap((group) => group.options) ?? [];
+  if (all.length === 0) return [];
+  const element = { type: 'static_select', options: all };
+  const labels = (option_groups ?? []).filter(({ label }) => label.type !== 'plain_text' || label.text.length > 75);
+  return [
+    ...blockErrors([{ type: 'actions', elements: [element] }], 50),
+    ...labels.map(({ label }) => `the label of a group is no plain text of 75 characters: ${label.text}`),
+  ];
 }
 
 /** True when an element holds nothing, which Slack's client refuses in an input block that is not optional. */
@@ -256,6 +278,11 @@ export function blockErrors(blocks: unknown, most: 50 | 100, path = '/blocks'): 
       case 'static_select':
       case 'multi_static_select':
         options(value, at, 100);
+        break;
+      case 'external_select':
+        if (value.options ?? value.option_groups) fail(`${at}/options`, 'the app suggests them');
+        if (!Number.isInteger(value.min_query_length ?? 0)) fail(`${at}/min_query_length`, 'must be an integer');
+        if (value.initial_option) options({ ...value, options: [value.initial_option] }, at, 1);
         break;
       case 'radio_buttons':
       case 'checkboxes':

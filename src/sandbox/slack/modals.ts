@@ -156,7 +156,8 @@ function keepEntered(old: View, view: View): void {
     if (!entered || entered.type !== element.type || !view.state.values[block_id]) continue;
     const chosen = entered.selected_option ? [entered.selected_option] : (entered.selected_options ?? []);
     const offered = new Set(optionsOf(element).map((option) => option.value));
-    if (chosen.every((option) => offered.has(option.value))) view.state.values[block_id][action_id] = entered;
+    if (element.type === 'external_select' || chosen.every((option) => offered.has(option.value)))
+      view.state.values[block_id][action_id] = entered;
   }
 }
 

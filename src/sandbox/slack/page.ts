@@ -39,6 +39,7 @@ type Act =
   | { type: 'say'; channel: string; text: string; thread_ts?: string }
   | { type: 'click'; channel: string; ts: string; control: Control; option?: string }
   | { type: 'enter'; view: Shown; control: Control; input: string | string[]; values: Entered[] }
+  | { type: 'suggest'; view: Shown; control: Control; typed: string }
   | { type: 'press'; view: Shown; control: Control; values: Entered[] }
   | { type: 'submit'; view: Shown; values: Entered[] }
   | { type: 'close'; view: Shown };
@@ -137,6 +138,8 @@ export function createPage(options: {
       case 'enter':
         fill(user, what.view, what.values);
         return people.enter(user, what.control, what.input, what.view);
+      case 'suggest':
+        return people.suggest(user, what.control, what.typed, what.view);
       case 'press':
         fill(user, what.view, what.values);
         return people.press(user, what.control, what.view);
@@ -211,6 +214,8 @@ export function createPage(options: {
 
 /** What an element holds after this input; undefined where it is not offered any more. */
 function offered(element: Element, input: string | string[]): StateValue | undefined {
+  // What the app suggested was put down when it was picked.
+  if (element.type === 'external_select') return undefined;
   try {
     return enteredValue(element, input);
   } catch {

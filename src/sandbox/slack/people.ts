@@ -8,6 +8,8 @@ import {
   isTooLarge,
   optionsOf,
   type StateValue,
+  type Suggested,
+  suggestionErrors,
   type ViewDefinition,
   viewErrors,
 } from './blockkit.ts';
@@ -16,9 +18,9 @@ import type { Directory } from './directory.ts';
 import type { Modals, Triggers, View } from './modals.ts';
 import type { AppConfig, Json, SlackMessage, TeamConfig, Upstream } from './upstream.ts';
 
-/** Which control somebody means: by its action_id, where needed with the value of the button or its block. */
+/** Which control somebody means: by its action_id or its block, where needed with the value of the button. */
 export interface Which {
-  action_id: string;
+  action_id?: string;
   value?: string;
   block_id?: string;
 }
@@ -52,8 +54,8 @@ export interface People {
   /** Presses a button of a message (and confirms, where it asks), or picks an option. */
   click(user: string, channel: string, ts: string, which: string | Which | Control, option?: string): Promise<Answer>;
   /**
-   * Enters a text or picks an option in the modal on top; in a block that dispatches, the app is told, and the answer
-   * returned.
+   * Enters a text or picks an option in the modal on top; where the app suggests options, types it first. In a block that dispatches, the app is
+   * told, and the answer returned.
    */
   enter(
     user: string,
@@ -61,6 +63,8 @@ export interface People {
     input: string | readonly string[],
     shown?: Shown,
   ): Promise<Answer | undefined>;
+  /** Types into a field of the modal on top that the app suggests options for; returns what it suggests. */
+  suggest(user: string, which: string | Which | Control, typed: string, shown?: Shown): Promise<Suggested>;
   /** Presses a button in the modal on top. */
   press(user: string, which: string | Which | Control, shown?: Shown): Promise<Answer>;
   /** Submits the modal on top; nothing but the step that was shown. */
@@ -190,9 +194,34 @@ export function createPeople(options: PeopleOptions): People {
     });
   };
 
+  /** Of a view it holds what the view is, and not what has been entered in it. */
+  const suggestions = async (user: string, { block, element }: Control, typed: string): Promise<Suggested> => {
+    const view = structuredClone(topOf(user));
+    const answer = await delivery.deliver('interactive', {
+      type: 'block_suggestion',
+      ...base(user),
+      container: { type: 'view', view_id: view.id },
+      action_id: element.action_id,
+      block_id: block.block_id,
+      value: typed,
+      view: { ...view, state: { values: {} } },
+    });
+    if (!answer.acked) throw new Error(`no suggestions for "${element.action_id}": ${answer.error}`);
+    const wrong = suggestionErrors(answer.payload);
+    if (wrong.length > 0) throw new Error(`no suggestions for "${element.action_id}": ${wrong.join('; ')}`);
+    return answer.payload;
+  };
+
+  const searched = (view: View, which: string | Which | Control): Control => {
+    const control = find(view.blocks, which, `modal "${view.title.text}"`);
+    if (control.element.type !== 'external_select') throw new Error(`"${control.element.action_id}" suggests nothing`);
+    return control;
+  };
+
   return {
     places,
     visible,
+    suggest: async (user, which, typed, shown) => suggestions(user, searched(topOf(user, shown), which), typed),
     errors: (user) => shownErrors.get(user) ?? {},
     delayAnswers(milliseconds) {
       answersTake = milliseconds;
@@ -233,7 +262,9 @@ export function createPeople(options: PeopleOptions): People {
     async enter(user, which, input, shown) {
       const view = topOf(user, shown);
       const control = find(view.blocks, which, `modal "${view.title.text}"`);
-      const value = enteredValue(control.element, input);
+      const isSearched = control.element.type === 'external_select' && input !== '';
+      const offered = isSearched ? await suggestions(user, control, [input].flat()[0] ?? '') : {};
+      const value = enteredValue({ ...control.element, ...offered }, input);
       const { block_id = '', dispatch_action } = control.block;
       modals.enter(user, block_id, control.element.action_id ?? '', value);
       const tells = control.block.type !== 'input' || dispatch_action === true;
@@ -298,7 +329,7 @@ function find(blocks: readonly Control['block'][], which: string | Which | Contr
 function matching(blocks: readonly Control['block'][], { action_id, value, block_id }: Which): Control[] {
   return controls(blocks).filter(
     ({ block, element }) =>
-      element.action_id === action_id &&
+      (action_id === undefined || element.action_id === action_id) &&
       (value === undefined || element.value === value) &&
       (block_id === undefined || block.block_id === block_id),
   );
@@ -325,7 +356,11 @@ function missingInputs(view: View): Record<string, string> {
       const { length } = held?.value ?? '';
       if (element.min_length && length < element.min_length) errors[block_id] = 'This is too short.';
       if (element.max_length && length > element.max_length) errors[block_id] = 'This is too long.';
-    } else if (held?.selected_option && !optionsOf(element).some((one) => one.value === held.selected_option?.value)) {
+    } else if (
+      held?.selected_option &&
+      element.type !== 'external_select' &&
+      !optionsOf(element).some((one) => one.value === held.selected_option?.value)
+    ) {
       errors[block_id] = 'This is not offered.';
     }
   }

@@ -26,6 +26,9 @@ export const ACTIONS = {
   page: 'drawbridge.network.page',
   profile: 'drawbridge.modal.profile',
   namespace: 'drawbridge.modal.namespace',
+  /** Fields that suggest what fits to what is typed. */
+  target: 'drawbridge.modal.target',
+  duration: 'drawbridge.modal.duration',
   /** From the preview of a request back to the form. */
   back: 'drawbridge.modal.back',
 } as const;
@@ -83,10 +86,14 @@ const asked = z.strictObject({
   digest: digest.nullable(),
 });
 
+const form = z.strictObject({ form: z.strictObject({ profile: name.nullable(), namespace: name.nullable() }) });
+
 /** What a button is about. */
 export type Carried = z.infer<typeof button>;
 /** What the last step of the request modal asks for, and what it has shown. From the person's side: everything is decided anew. */
 export type Asked = z.infer<typeof asked>;
+/** What has been chosen in the form as it is shown: what is suggested for its fields depends on it. */
+export type FormShown = z.infer<typeof form>['form'];
 /** What the modal for a note is about; whether it approves or denies its own name says. */
 export type Noted = z.infer<typeof noted>;
 
@@ -125,6 +132,15 @@ export function carryAsked(what: Asked): string {
 /** @throws StrangeControl when it is none of ours */
 export function carriedAsked(metadata: unknown): Asked {
   return parsed(asked, metadata);
+}
+
+export function carryForm(shown: FormShown): string {
+  return JSON.stringify({ form: shown });
+}
+
+/** @throws StrangeControl when it is none of ours */
+export function carriedForm(metadata: unknown): FormShown {
+  return parsed(form, metadata).form;
 }
 
 export function carryNoted(about: Noted): string {

@@ -1,11 +1,11 @@
 import { registerApprovalMessage } from './approval-message/handlers.ts';
 import { registerCommand } from './command/handlers.ts';
 import type { SurfaceContext } from './context.ts';
-import { openForm, registerForm } from './form/handlers.ts';
+import { registerForm } from './form/handlers.ts';
 
 /** What Slack sends, turned into use cases and their results into words. Handlers ack, parse, delegate, render; they hold no rules. */
 export function registerSurfaces(context: SurfaceContext): void {
-  registerCommand(context, (command) => openForm(context, command));
+  registerCommand(context);
   registerForm(context);
   registerApprovalMessage(context);
 }

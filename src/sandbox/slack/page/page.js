@@ -31,7 +31,9 @@ async function perform(what) {
   if (!ok) toast(error);
   else if (result?.kind === 'failed') toast(`We had some trouble connecting. Try again? (${result.error})`);
   else if (result?.acked === false && what.type !== 'say') toast(`The app did not answer (${result.error}).`);
-  await refresh();
+  // What is suggested changes nothing.
+  if (what.type !== 'suggest') await refresh();
+  return result;
 }
 
 function toast(text) {
@@ -317,6 +319,8 @@ function drawElement(block, element, use, held) {
         element.placeholder?.text ?? (element.type === 'overflow' ? '⋯' : 'Select an option'),
         optionsOf(element).map((option) => ({ value: option.value, label: withEmoji(option.text.text) })),
       );
+    case 'external_select':
+      return drawSearch(mark, block, element, use, (held?.selected_option ?? element.initial_option)?.text.text ?? '');
     case 'radio_buttons':
     case 'checkboxes':
     case 'multi_static_select': {
@@ -368,6 +372,88 @@ function drawSelect(mark, tell, value, placeholder, options) {
     [{ value: '', label: placeholder }, ...options].map((one) =>
       h('option', { key: one.value, value: one.value }, one.label),
     ),
+  );
+}
+
+/** What is suggested for the field that is being typed into. */
+let suggested = null;
+
+/** A field that asks the app what it offers, with each letter; what is picked is put down at once. */
+function drawSearch(mark, block, element, use, chosen) {
+  const key = mark.key;
+  const isOpen = suggested?.key === key;
+  const ask = ({ currentTarget }) => {
+    const typed = currentTarget.value === chosen ? '' : currentTarget.value;
+    search(typed).catch((error) => toast(String(error)));
+  };
+  const search = async (typed) => {
+    const view = { id: state.modal.id, callback_id: state.modal.callback_id };
+    const answer = perform({ type: 'suggest', view, control: { block, element }, typed });
+    // Answers may overtake each other: the one to what was typed last counts.
+    const asked = { key, groups: isOpen ? suggested.groups : [] };
+    suggested = asked;
+    const result = await answer;
+    if (suggested !== asked) return;
+    suggested = { key, groups: result?.option_groups ?? [{ label: null, options: result?.options ?? [] }] };
+    draw();
+  };
+  const pick = (option, field) => {
+    suggested = null;
+    // What was typed gives way to what is held.
+    field.value = chosen;
+    use(block, element, option.value, undefined, true);
+  };
+  return h(
+    'div',
+    { className: 'search', key },
+    h('input', {
+      ...mark,
+      key: 'typed',
+      role: 'combobox',
+      autocomplete: 'off',
+      value: chosen,
+      placeholder: element.placeholder?.text ?? '',
+      onfocus: (event) => {
+        event.currentTarget.select();
+        ask(event);
+      },
+      oninput: ask,
+      onblur: ({ currentTarget }) => {
+        // A click on an option comes first.
+        setTimeout(() => {
+          if (suggested?.key !== key) return;
+          suggested = null;
+          currentTarget.value = chosen;
+          draw();
+        }, 200);
+      },
+    }),
+    isOpen &&
+      h(
+        'div',
+        { className: 'options', role: 'listbox', key: 'options' },
+        suggested.groups.flatMap((group) => [
+          group.label && h('div', { className: 'group' }, rich(group.label)),
+          ...group.options.map((option) =>
+            h(
+              'button',
+              {
+                type: 'button',
+                role: 'option',
+                key: option.value,
+                // Before the field loses the focus.
+                onmousedown: (event) => {
+                  event.preventDefault();
+                  pick(option, event.currentTarget.closest('.search').querySelector('input'));
+                },
+              },
+              rich(option.text),
+              option.description && h('small', {}, rich(option.description)),
+            ),
+          ),
+        ]),
+        suggested.groups.every((group) => group.options.length === 0) && h('div', { className: 'group' }, 'No results'),
+      ),
   );
 }
 
@@ -587,10 +673,10 @@ function drawModal() {
         input: entered(element),
       }));
   const shown = { id: view.id, callback_id: view.callback_id };
-  const use = (block, element, input, button) => {
+  const use = (block, element, input, button, isPicked = false) => {
     const control = { block, element };
     if (element.type === 'button') act({ type: 'press', view: shown, control, values: values() }, button);
-    else if (block.type !== 'input' || block.dispatch_action)
+    else if (block.type !== 'input' || block.dispatch_action || isPicked)
       act({ type: 'enter', view: shown, control, input, values: values() });
   };
   const submit = (event) => {

@@ -4,12 +4,13 @@ import { answer, answeringErrors, isRepeated, type Where } from '../answers.ts';
 import { reviewMessage } from '../approval-message/message.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, ended, extended, inspected, requestedWithLink, reviewed } from '../decisions.ts';
+import { openForm } from '../form/handlers.ts';
 import type { Message } from '../text/blocks.ts';
 import { helpMessage, listMessage, whoMessage } from './messages.ts';
 import { type Command, parseCommand } from './parse.ts';
 
-/** `/jit`. @param openForm what `/jit` alone does */
-export function registerCommand(context: SurfaceContext, openForm: (command: SlashCommand) => Promise<void>): void {
+/** `/jit`. */
+export function registerCommand(context: SurfaceContext): void {
   const { app, track } = context;
   app.command('/jit', ({ ack, command, respond }) =>
     track(
@@ -19,12 +20,25 @@ export function registerCommand(context: SurfaceContext, openForm: (command: Sla
         await answeringErrors(context, 'command', where, async () => {
           if (await isRepeated(context, 'command', command.trigger_id)) return;
           const parsed = parseCommand(command.text ?? '');
-          if (parsed.kind === 'modal') await openForm(command);
-          else await answer(context, where, await run(context, parsed, command.user_id));
+          if (parsed.kind === 'modal') await openForm(context, command);
+          else if (!(await isOpenedInForm(context, command, parsed)))
+            await answer(context, where, await run(context, parsed, command.user_id));
         });
       })(),
     ),
   );
+}
+
+/** A request that ends too early is gone on with in the form; where that does not open, it is answered like any that is wrong. */
+async function isOpenedInForm(context: SurfaceContext, command: SlashCommand, parsed: Command): Promise<boolean> {
+  if (parsed.kind !== 'wrong' || parsed.begun === undefined) return false;
+  try {
+    await openForm(context, command, parsed.begun);
+    return true;
+  } catch (error) {
+    context.log.info({ err: error }, 'the form could not be opened');
+    return false;
+  }
 }
 
 async function run(

@@ -7,6 +7,7 @@ import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/k
 import { WORKLOAD_KINDS, workloadKind } from '../../../../domain/rights/rights.ts';
 import { SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
 import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
+import { type Choice, NOTHING_CHOSEN } from '../form/choice.ts';
 import { clean, shorten, typed } from '../text/text.ts';
 
 /** What a person types after `/jit`. */
@@ -84,8 +85,13 @@ export type Command =
       readonly unknown: string | null;
       readonly nearest: CommandName | null;
     }
-  /** A known command that can't be understood: what is wrong, and what is allowed. */
-  | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string };
+  /**
+   * A known command that can't be understood: what is wrong, and what is allowed. `begun`: a request that ends too early, as far as it goes; the form
+   * asks for the rest.
+   */
+  | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string; readonly begun?: Choice };
+
+type Wrong = Extract<Command, { kind: 'wrong' }>;
 
 const REVIEWS: ReadonlyMap<string, GlassReview['verdict']> = new Map([
   ['accept', 'accepted'],
@@ -105,7 +111,7 @@ export function parseCommand(text: string): Command {
   const [verb = '', ...words] = clean(typed(text)).split(' ');
   if (verb === '') return { kind: 'modal' };
   const name = commandNamed(verb);
-  const wrong = (problem: string): Command => ({ kind: 'wrong', topic: name ?? 'request', problem });
+  const wrong = (problem: string): Wrong => ({ kind: 'wrong', topic: name ?? 'request', problem });
   if (name === null) {
     const near = nearestCommand(verb);
     // A profile and a target, without the word request.
@@ -159,13 +165,17 @@ export function parseCommand(text: string): Command {
   }
 }
 
-function parseRequest(words: readonly string[], wrong: (problem: string) => Command): Command {
+function parseRequest(words: readonly string[], wrong: (problem: string) => Wrong): Command {
   const [what = '', where, ...rest] = words;
   const [profile = '', ...listed] = unquoted(what).split(':');
-  if (profile === '') return wrong('The profile is missing. /jit alone shows what you may ask for.');
-  if (where === undefined) return wrong('The namespace is missing.');
   const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
   if (typeof rights === 'string') return wrong(rights);
+  const tooShort = (problem: string, understood: Partial<Choice> = {}): Command => ({
+    ...wrong(problem),
+    begun: { ...NOTHING_CHOSEN, ...(profile !== '' && { profile }), ...(rights && { rights }), ...understood },
+  });
+  if (profile === '') return tooShort('The profile is missing. /jit alone shows what you may ask for.');
+  if (where === undefined) return tooShort('The namespace is missing.');
   const target = parseTarget(unquoted(where));
   if (typeof target === 'string') return wrong(target);
   const isDefault = rest[0] === DEFAULT_DURATION;
@@ -178,11 +188,21 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Comm
   const stray = isDefault || read !== null ? null : strayDuration(told);
   if (stray !== null) return wrong(bothReadings(`${what} ${where}`, told, stray));
   const reason = told.join(' ');
-  if (reason === '') return wrong('A reason is needed: approvers decide by it.');
+  if (reason === '')
+    return tooShort('A reason is needed: approvers decide by it.', {
+      ...chosenTarget(target),
+      duration: read === null ? null : formatDuration(read.seconds),
+    });
   return {
     kind: 'request',
     ask: { profile, target, ...(rights && { rights }), duration: read?.seconds ?? null, reason },
   };
+}
+
+/** A target as the form has it. */
+export function chosenTarget({ namespace, workload, service }: Wanted): Pick<Choice, 'namespace' | 'target'> {
+  const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
+  return { namespace, target: named && `${named.kind.toLowerCase()}/${named.name}` };
 }
 
 /** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */

@@ -1,4 +1,4 @@
-import type { BlockAction, SlashCommand, types, ViewOutput } from '@slack/bolt';
+import type { BlockAction, types, ViewOutput } from '@slack/bolt';
 import type { Proposal, Requested } from '../../../../app/ports/use-cases.ts';
 import type { Ask } from '../../../../domain/decide/decide.ts';
 import { slackError } from '../../client.ts';
@@ -10,20 +10,19 @@ import { type Outcome, onSubmit, SENT_ALREADY, showView, takeTurn, valuesOf } fr
 import { note } from '../text/blocks.ts';
 import { loadingModal, noticeModal } from '../text/modals.ts';
 import { sayError } from '../text/say.ts';
+import { type Choice, NOTHING_CHOSEN } from './choice.ts';
 import {
   askOf,
-  type Choice,
   choiceOf,
   choiceToAsk,
   errorsOf,
   inOneLine,
-  NOTHING_CHOSEN,
   previewModal,
   refusedModal,
   requestedModal,
   requestModal,
-  settle,
 } from './modal.ts';
+import { registerSuggestions } from './suggest.ts';
 
 /** The request modal: the form, and the preview of what would be granted. */
 export function registerForm(context: SurfaceContext): void {
@@ -32,19 +31,27 @@ export function registerForm(context: SurfaceContext): void {
   onForm(context, ACTIONS.back, ({ private_metadata }) =>
     private_metadata === '' ? NOTHING_CHOSEN : choiceToAsk(carriedAsked(private_metadata).ask),
   );
+  registerSuggestions(context);
   onSubmit(context, MODALS.request, (user, view) => preview(context, user, view));
   onSubmit(context, MODALS.confirm, (user, view) => confirm(context, user, view));
+}
+
+/** What lets a modal be opened: somebody did something just now. */
+export interface Trigger {
+  readonly trigger_id: string;
+  readonly user_id: string;
 }
 
 /** A trigger id lives for three seconds and the lookups may take longer: first an empty modal, then the form. */
 export async function openForm(
   context: SurfaceContext,
-  { trigger_id, user_id }: Pick<SlashCommand, 'trigger_id' | 'user_id'>,
+  { trigger_id, user_id }: Trigger,
+  choice: Choice = NOTHING_CHOSEN,
 ): Promise<void> {
   const { quick } = context.connection;
   const opened = await quick.call('views.open', (web) => web.views.open({ trigger_id, view: loadingModal() }));
   const { id, hash } = opened.view ?? {};
-  if (id !== undefined) await showForm(context, user_id, { id, hash }, () => NOTHING_CHOSEN);
+  if (id !== undefined) await showForm(context, user_id, { id, hash }, () => choice);
 }
 
 /**
@@ -75,16 +82,8 @@ async function showForm(
   }
 }
 
-async function formFor({ useCases, log }: SurfaceContext, user: string, choice: Choice): Promise<types.ModalView> {
-  const offers = await useCases.offers(user);
-  const { offer, namespace } = settle(offers, choice);
-  if (offer === null || namespace === null || offer.scope === 'namespace') return requestModal(offers, choice, null);
-  const workloads = await useCases.workloads(user, offer.profile, namespace).catch((error: unknown) => {
-    // The target can be typed as well.
-    log.warn({ err: error, namespace }, 'workloads can not be listed');
-    return null;
-  });
-  return requestModal(offers, choice, workloads);
+async function formFor({ useCases }: SurfaceContext, user: string, choice: Choice): Promise<types.ModalView> {
+  return requestModal(await useCases.offers(user), choice);
 }
 
 /** A button or field that leads to the form: `chosen` reads from the modal what to show in it. */

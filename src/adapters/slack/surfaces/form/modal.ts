@@ -7,36 +7,20 @@ import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
 import { describeTarget } from '../../../../domain/target.ts';
 import { wholeDuration } from '../../../../domain/typed-duration.ts';
-import { ACTIONS, carryAsked, LONGEST_TYPED, MODALS } from '../actions.ts';
+import { ACTIONS, carryAsked, carryForm, LONGEST_TYPED, MODALS } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
-import { parseTarget } from '../command/parse.ts';
+import { chosenTarget, parseTarget } from '../command/parse.ts';
 import { context, type Message, section } from '../text/blocks.ts';
 import { frame, noticeModal } from '../text/modals.ts';
 import { fromWhom, stepLines } from '../text/standing.ts';
 import { clean, code, LIMITS, plain, shorten } from '../text/text.ts';
+import type { Choice } from './choice.ts';
+import { fitsOption, type Option, optionFor } from './suggestions.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
 
 type Modal = types.ModalView;
 type Block = types.KnownBlock;
-
-/** What has been chosen and typed so far. */
-export interface Choice {
-  readonly profile: string | null;
-  readonly namespace: string | null;
-  /** `deployment/checkout`, in the namespace above. */
-  readonly target?: string | null;
-  /** Fewer of the profile's rights in words. */
-  readonly rights?: readonly Kit[];
-  readonly duration?: string | null;
-  readonly ticket?: string | null;
-  readonly reason?: string | null;
-}
-
-export const NOTHING_CHOSEN: Choice = { profile: null, namespace: null };
-
-/** The workloads and Services of the chosen namespace; null: none to choose from (not looked up, or the lookup failed). */
-export type Workloads = readonly { readonly kind: string; readonly name: string }[] | null;
 
 const FIELD = {
   profile: 'profile',
@@ -109,11 +93,9 @@ export function requestedModal({ blocks }: Pick<Message, 'blocks'>): Modal {
 
 type OptionValue = { readonly text: string; readonly value: string; readonly description?: string };
 
-/** Slack takes a hundred options of 150 characters; what is more must be typed. */
+/** Slack takes a hundred options of 150 characters. */
 function selectable(options: readonly OptionValue[]): boolean {
-  return (
-    options.length > 0 && options.length <= LIMITS.options && options.every((o) => o.value.length <= LIMITS.optionValue)
-  );
+  return options.length > 0 && options.length <= LIMITS.options && options.every(({ value }) => fitsOption(value));
 }
 
 function select(
@@ -136,6 +118,20 @@ function select(
     ...(initial && { initial_option: initial }),
   };
 }
+
+/** A field that offers what fits to what is typed into it: see suggestions.ts. */
+function searchField(actionId: string, placeholder: string, chosen: Option | null): types.ExternalSelect {
+  return {
+    type: 'external_select',
+    action_id: actionId,
+    placeholder: plain(placeholder, 150),
+    min_query_length: 0,
+    ...(chosen !== null && { initial_option: chosen }),
+  };
+}
+
+const optionOrNone = (value: string | null | undefined): Option | null =>
+  value && fitsOption(value) ? optionFor(value) : null;
 
 function typedField(
   actionId: string,
@@ -163,14 +159,19 @@ export function settle(offers: readonly Offer[], choice: Choice): { offer: Offer
 }
 
 /** The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made. */
-export function requestModal(offers: readonly Offer[], choice: Choice, workloads: Workloads): Modal {
+export function requestModal(offers: readonly Offer[], choice: Choice): Modal {
   if (offers.length === 0)
     return noticeModal('The policy has no profile that you may ask for. Ask an administrator of Drawbridge.');
   const { offer, namespace } = settle(offers, choice);
   return frame(
     'Ask for access',
-    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, workloads, choice))],
-    { callback_id: MODALS.request, submit: plain('Preview', LIMITS.modalTitle) },
+    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, choice))],
+    {
+      callback_id: MODALS.request,
+      submit: plain('Preview', LIMITS.modalTitle),
+      // What is suggested for a field comes without what the others hold.
+      private_metadata: carryForm({ profile: offer?.profile ?? null, namespace }),
+    },
   );
 }
 
@@ -187,7 +188,7 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
   };
 }
 
-function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, typed: Choice): Block[] {
+function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[] {
   const { profile, defaultDuration, maximumDuration } = offer;
   const { min, template } = offer.reason ?? {};
   if (offer.namespaces.length === 0)
@@ -201,16 +202,20 @@ function fieldsOf(offer: Offer, namespace: string | null, workloads: Workloads, 
       label: plain('Namespace'),
       element: selectable(namespaces)
         ? select(ACTIONS.namespace, 'Where?', namespaces, namespace)
-        : typedField(ACTIONS.namespace, 'Its name, then Enter', { dispatches: true, value: namespace }),
+        : searchField(ACTIONS.namespace, 'Type a part of its name', optionOrNone(namespace)),
     },
-    ...(offer.scope === 'workload' ? [targetField(profile, namespace, workloads, typed.target ?? null)] : []),
+    ...(offer.scope === 'workload' ? [targetField(profile, namespace, typed.target ?? null)] : []),
     ...rightsField(offer, typed.rights),
     {
       type: 'input',
       block_id: blockId('duration', profile),
       label: plain('Duration'),
-      hint: plain(`At most ${formatDuration(maximumDuration)}. Expected ${DURATION_FORM}.`),
-      element: typedField(INPUT, '45m', { value: typed.duration || formatDuration(defaultDuration) }),
+      hint: plain(`At most ${formatDuration(maximumDuration)}. Choose a length, or type another: 45m, 1h30m.`),
+      element: searchField(
+        ACTIONS.duration,
+        '45m',
+        optionOrNone(typed.duration) ?? optionFor(formatDuration(defaultDuration)),
+      ),
     },
     ...ticketField(offer, typed.ticket),
     {
@@ -273,19 +278,21 @@ function rightsField({ profile, rights }: Offer, chosen: readonly Kit[] | undefi
   ];
 }
 
-function targetField(profile: string, namespace: string | null, workloads: Workloads, target: string | null): Block {
-  const options = (workloads ?? []).map(({ kind, name }) => {
-    const value = `${kind.toLowerCase()}/${name}`;
-    return { text: value, value };
-  });
-  const listed = namespace !== null && selectable(options);
+function targetField(profile: string, namespace: string | null, target: string | null): Block {
+  const chosen = optionOrNone(target);
+  // A name that is longer than an option is typed.
+  const isSearched = namespace !== null && (target === null || chosen !== null);
   return {
     type: 'input',
-    block_id: blockId('target', profile, listed ? namespace : null),
+    block_id: blockId('target', profile, isSearched ? namespace : null),
     label: plain('Target'),
-    ...(!listed && { hint: plain('Kind and name, such as deploy/checkout or svc/checkout.') }),
-    element: listed
-      ? select(INPUT, 'Which workload or Service?', options, target)
+    hint: plain(
+      isSearched
+        ? 'A workload or Service: type a part of its name, or deploy/ before it.'
+        : 'Kind and name, such as deploy/checkout or svc/checkout.',
+    ),
+    element: isSearched
+      ? searchField(ACTIONS.target, 'Type a part of its name', chosen)
       : typedField(INPUT, 'deploy/checkout', { value: target }),
   };
 }
@@ -349,12 +356,9 @@ export function choiceOf(values: StateValues): Choice {
 
 /** The form as it was filled in to ask for this. */
 export function choiceToAsk({ profile, target, rights, duration, reason, ticketKey }: Ask): Choice {
-  const { namespace, workload, service } = target;
-  const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
   return {
     profile,
-    namespace,
-    target: named && `${named.kind.toLowerCase()}/${named.name}`,
+    ...chosenTarget(target),
     ...(rights && { rights }),
     duration: duration === null ? null : formatDuration(duration),
     ...(ticketKey !== undefined && { ticket: ticketKey }),

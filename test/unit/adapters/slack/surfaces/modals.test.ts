@@ -21,6 +21,7 @@ function submit(take: () => Promise<number>): Promise<void> {
   const app = {
     command: () => {},
     action: () => {},
+    options: () => {},
     view: (callbackId: string, handler: Submitted) => views.set(callbackId, handler),
   };
   registerSurfaces({

@@ -131,6 +131,25 @@ describe('parseCommand', () => {
   });
 
   it.each([
+    ['request', { profile: null, namespace: null }],
+    ['request debug', { profile: 'debug', namespace: null }],
+    ['request debug:logs,exec', { profile: 'debug', namespace: null, rights: ['logs', 'exec'] }],
+    ['request debug staging', { profile: 'debug', namespace: 'staging', target: null, duration: null }],
+    ['debug staging/svc/checkout 5mins', { namespace: 'staging', target: 'service/checkout', duration: '5m' }],
+    ['request debug staging/deploy/checkout -', { target: 'deployment/checkout', duration: null }],
+  ])('of a request that ends too early keeps what is understood: %j', (text, begun) => {
+    expect(parseCommand(text)).toMatchObject({ kind: 'wrong', topic: 'request', begun });
+  });
+
+  it.each(['request debug staging/cm/x', 'request debug:admin staging', 'request debug staging 30 why', 'extend'])(
+    'asks for nothing in a form where a word is wrong: %j',
+    (text) => {
+      expect(parseCommand(text)).toMatchObject({ kind: 'wrong' });
+      expect(parseCommand(text)).not.toHaveProperty('begun');
+    },
+  );
+
+  it.each([
     ['checkout is slow 2h', '2h', '2h checkout is slow', '- checkout is slow 2h'],
     ['slow for 30 min because', 'for 30 min', '30m slow because', '- slow for 30 min because'],
   ])('asks back what is meant by a duration that stands in the reason: %j', (reason, meant, window, words) => {

@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { ACTIONS, carriedAsked, carriedNoted, MODALS } from '../../../../../../src/adapters/slack/surfaces/actions.ts';
+import {
+  ACTIONS,
+  carriedAsked,
+  carriedForm,
+  carriedNoted,
+  MODALS,
+} from '../../../../../../src/adapters/slack/surfaces/actions.ts';
 import { noteModal, noteOf } from '../../../../../../src/adapters/slack/surfaces/approval-message/note-modal.ts';
 import { requestedMessage } from '../../../../../../src/adapters/slack/surfaces/command/messages.ts';
 import {
@@ -15,6 +21,7 @@ import {
   type StateValues,
   settle,
 } from '../../../../../../src/adapters/slack/surfaces/form/modal.ts';
+import { optionFor } from '../../../../../../src/adapters/slack/surfaces/form/suggestions.ts';
 import type { Offer, Proposal } from '../../../../../../src/app/ports/use-cases.ts';
 import type { Ask } from '../../../../../../src/domain/decide/decide.ts';
 import { Refusal } from '../../../../../../src/domain/errors.ts';
@@ -42,10 +49,6 @@ const DEBUG: Offer = {
   maximumDuration: 7200,
 };
 const LOGS: Offer = { ...DEBUG, profile: 'logs', description: '', scope: 'namespace', namespaces: ['staging'] };
-const WORKLOADS = [
-  { kind: 'Deployment', name: 'checkout' },
-  { kind: 'StatefulSet', name: 'ledger' },
-];
 
 const blocksOf = (modal: ReturnType<typeof requestModal>): Block[] => modal.blocks as unknown as Block[];
 const labels = (modal: ReturnType<typeof requestModal>): (string | undefined)[] =>
@@ -64,7 +67,9 @@ function filledIn(
   const state: Record<string, Record<string, object>> = {};
   for (const { block, element } of controls(blocksOf(modal))) {
     const entered = values[block.label?.text ?? ''];
-    const held = entered === undefined ? initialValue(element) : enteredValue(element, entered);
+    const suggested =
+      element.type === 'external_select' ? { options: [optionFor([entered ?? ''].flat()[0] ?? '')] } : {};
+    const held = entered === undefined ? initialValue(element) : enteredValue({ ...element, ...suggested }, entered);
     state[block.block_id ?? ''] = { [element.action_id ?? '']: held ?? {} };
   }
   return state;
@@ -72,15 +77,15 @@ function filledIn(
 
 describe('the request modal', () => {
   it('asks for the profile first, then for what the profile needs', () => {
-    expect(labels(requestModal([DEBUG, LOGS], { profile: null, namespace: null }, null))).toEqual(['Profile']);
-    expect(labels(requestModal([DEBUG, LOGS], { profile: 'debug', namespace: null }, null))).toEqual([
+    expect(labels(requestModal([DEBUG, LOGS], { profile: null, namespace: null }))).toEqual(['Profile']);
+    expect(labels(requestModal([DEBUG, LOGS], { profile: 'debug', namespace: null }))).toEqual([
       'Profile',
       'Namespace',
       'Target',
       'Duration',
       'Reason',
     ]);
-    expect(labels(requestModal([DEBUG, LOGS], { profile: 'logs', namespace: null }, null))).not.toContain('Target');
+    expect(labels(requestModal([DEBUG, LOGS], { profile: 'logs', namespace: null }))).not.toContain('Target');
   });
 
   it('chooses what leaves no choice, and drops what is not offered', () => {
@@ -96,36 +101,41 @@ describe('the request modal', () => {
   });
 
   it('says so when nothing may be asked for', () => {
-    const modal = requestModal([], { profile: null, namespace: null }, null);
+    const modal = requestModal([], { profile: null, namespace: null });
     expect(blocksText(blocksOf(modal))).toContain('no profile that you may ask for');
     expect(modal.submit).toBeUndefined();
   });
 
   it('states the maximum and fills in the default duration', () => {
-    const duration = control(requestModal([DEBUG], { profile: 'debug', namespace: null }, null), 'Duration');
-    expect(duration.element.initial_value).toBe('30m');
+    const duration = control(requestModal([DEBUG], { profile: 'debug', namespace: null }), 'Duration');
+    expect(duration.element).toMatchObject({ type: 'external_select', initial_option: { value: '30m' } });
     expect(duration.block.hint?.text).toContain('At most 2h');
   });
 
   it.each([
     ['two', 2, 'static_select'],
     ['a hundred', 100, 'static_select'],
-    ['a hundred and one', 101, 'plain_text_input'],
-  ])('with %s namespaces and workloads is one that Slack takes', (_name, count, type) => {
+    ['a hundred and one', 101, 'external_select'],
+  ])('with %s namespaces is one that Slack takes', (_name, count, type) => {
     const namespaces = Array.from({ length: count }, (_, i) => `ns-${i}`);
-    const workloads = namespaces.map((name) => ({ kind: 'Deployment', name }));
-    const modal = requestModal([{ ...DEBUG, namespaces }], { profile: 'debug', namespace: 'ns-1' }, workloads);
+    const modal = requestModal([{ ...DEBUG, namespaces }], { profile: 'debug', namespace: 'ns-1' });
     expect(viewErrors(modal)).toEqual([]);
     expect(control(modal, 'Namespace').element.type).toBe(type);
-    expect(control(modal, 'Target').element.type).toBe(type);
+    expect(control(modal, 'Target').element.type).toBe('external_select');
+    expect(carriedForm(modal.private_metadata)).toEqual({ profile: 'debug', namespace: 'ns-1' });
   });
 
   it('lets a target be typed whose name is longer than an option of Slack', () => {
-    const modal = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, [
-      { kind: 'Deployment', name: 'x'.repeat(200) },
-    ]);
+    const target = `deployment/${'x'.repeat(200)}`;
+    const modal = requestModal([DEBUG], { profile: 'debug', namespace: 'staging', target });
     expect(viewErrors(modal)).toEqual([]);
+    expect(control(modal, 'Target').element).toMatchObject({ type: 'plain_text_input', initial_value: target });
+  });
+
+  it('lets a target be typed while no namespace is chosen', () => {
+    const modal = requestModal([DEBUG], { profile: 'debug', namespace: null });
     expect(control(modal, 'Target').element.type).toBe('plain_text_input');
+    expect(carriedForm(modal.private_metadata)).toEqual({ profile: 'debug', namespace: null });
   });
 
   it('is not larger than Slack takes, however much is offered', () => {
@@ -136,26 +146,25 @@ describe('the request modal', () => {
       description: '語'.repeat(500),
       namespaces: hundred.map((namespace) => namespace.padStart(63, 'n')),
     }));
-    const workloads = hundred.map((index) => ({ kind: 'StatefulSet', name: index.padStart(130, 'w') }));
     const [first] = offers;
     const choice = {
+      target: `statefulset/${'w'.repeat(130)}`,
       profile: first?.profile ?? '',
       namespace: first?.namespaces[0] ?? '',
       reason: '語'.repeat(500),
     };
-    const modal = requestModal(offers, choice, workloads);
+    const modal = requestModal(offers, choice);
     expect(viewErrors(modal)).toEqual([]);
-    expect(control(modal, 'Target').element.options).toHaveLength(100);
     expect(isTooLarge(modal)).toBe(false);
   });
 
   it('asks for a reason as its profile does', () => {
     const template = 'What *is* broken, <!channel>?';
-    const modal = requestModal(
-      [{ ...DEBUG, reason: { min: 10, template } }],
-      { profile: 'debug', namespace: null, reason: 'typed before' },
-      null,
-    );
+    const modal = requestModal([{ ...DEBUG, reason: { min: 10, template } }], {
+      profile: 'debug',
+      namespace: null,
+      reason: 'typed before',
+    });
     expect(viewErrors(modal)).toEqual([]);
     const { block, element } = control(modal, 'Reason');
     expect(block.block_id).toBe('reason|debug');
@@ -164,7 +173,7 @@ describe('the request modal', () => {
       placeholder: { type: 'plain_text', text: template },
       initial_value: 'typed before',
     });
-    const plain = control(requestModal([DEBUG], { profile: 'debug', namespace: null }, null), 'Reason');
+    const plain = control(requestModal([DEBUG], { profile: 'debug', namespace: null }), 'Reason');
     expect(plain.block.block_id).toBe('reason');
     expect(plain.element).not.toHaveProperty('placeholder');
     const refusal = new Refusal('profiles.debug.reason.min', 'The reason has 5 characters.');
@@ -180,12 +189,12 @@ describe('the request modal', () => {
       description: '<!channel> '.repeat(30),
       namespaces: ['y'.repeat(63)],
     };
-    expect(viewErrors(requestModal([odd, DEBUG], { profile: odd.profile, namespace: null }, WORKLOADS))).toEqual([]);
+    expect(viewErrors(requestModal([odd, DEBUG], { profile: odd.profile, namespace: null }))).toEqual([]);
   });
 });
 
 describe('a filled-in form', () => {
-  const modal = requestModal([DEBUG, LOGS], { profile: 'debug', namespace: 'staging' }, WORKLOADS);
+  const modal = requestModal([DEBUG, LOGS], { profile: 'debug', namespace: 'staging' });
   const good = {
     Profile: 'debug',
     Namespace: 'staging',
@@ -194,14 +203,8 @@ describe('a filled-in form', () => {
     Reason: 'it returns 502',
   };
 
-  it('offers Services beside workloads, as what can be typed', () => {
-    const offered = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, [
-      { kind: 'Deployment', name: 'checkout' },
-      { kind: 'Service', name: 'checkout' },
-    ]);
-    const options = (control(offered, 'Target').element.options ?? []).map(({ value }) => value);
-    expect(options).toEqual(['deployment/checkout', 'service/checkout']);
-    expect(askOf(filledIn(offered, { ...good, Target: 'service/checkout' }))).toMatchObject({
+  it('takes a Service beside workloads', () => {
+    expect(askOf(filledIn(modal, { ...good, Target: 'service/checkout' }))).toMatchObject({
       ask: { target: { namespace: 'staging', service: 'checkout' } },
     });
   });
@@ -228,7 +231,7 @@ describe('a filled-in form', () => {
   describe('of a profile with rights in words', () => {
     const offer: Offer = { ...DEBUG, rights: ['read', 'logs', 'exec'] };
     const form = (rights?: Kit[]) =>
-      requestModal([offer, LOGS], { profile: 'debug', namespace: 'staging', ...(rights && { rights }) }, WORKLOADS);
+      requestModal([offer, LOGS], { profile: 'debug', namespace: 'staging', ...(rights && { rights }) });
     const asked = (rights: readonly string[]) => askOf(filledIn(form(), { ...good, Rights: rights }));
 
     it('asks for all of them, unless some are taken away', () => {
@@ -250,7 +253,7 @@ describe('a filled-in form', () => {
     });
 
     it('has nothing to choose where there is one right, or none in words', () => {
-      const one = requestModal([{ ...offer, rights: ['logs'] }], { profile: 'debug', namespace: 'staging' }, WORKLOADS);
+      const one = requestModal([{ ...offer, rights: ['logs'] }], { profile: 'debug', namespace: 'staging' });
       expect(labels(one)).not.toContain('Rights');
       expect(askOf(filledIn(one, good))).not.toHaveProperty('ask.rights');
       expect(labels(modal)).not.toContain('Rights');
@@ -267,17 +270,14 @@ describe('a filled-in form', () => {
     expect(choiceOf(values)).toEqual({ profile: 'logs', namespace: 'staging', reason: 'it returns 502' });
   });
 
-  it.each([
-    ['chosen', WORKLOADS],
-    ['typed', null],
-  ])('comes back as it was when its target was %s', (_how, workloads) => {
+  it('comes back as it was', () => {
     const ask: Ask = {
       profile: 'debug',
       target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
       duration: 2700,
       reason: 'it returns 502',
     };
-    const again = requestModal([DEBUG, LOGS], choiceToAsk(ask), workloads);
+    const again = requestModal([DEBUG, LOGS], choiceToAsk(ask));
     expect(viewErrors(again)).toEqual([]);
     expect(askOf(filledIn(again, {}))).toEqual({ ask });
   });
@@ -289,23 +289,12 @@ describe('a filled-in form', () => {
       duration: 2700,
       reason: 'x',
     };
-    const offered = [...WORKLOADS, { kind: 'Service', name: 'checkout' }];
-    for (const workloads of [offered, null])
-      expect(askOf(filledIn(requestModal([DEBUG], choiceToAsk(ask), workloads), {}))).toEqual({ ask });
+    expect(askOf(filledIn(requestModal([DEBUG], choiceToAsk(ask)), {}))).toEqual({ ask });
     expect(inOneLine(ask)).toBe('/jit request debug staging/svc/checkout 45m x');
   });
 
-  it('comes back without a target that is not there any more', () => {
-    const gone = requestModal(
-      [DEBUG],
-      { profile: 'debug', namespace: 'staging', target: 'deployment/gone' },
-      WORKLOADS,
-    );
-    expect(control(gone, 'Target').element.initial_option).toBeUndefined();
-  });
-
   it('may name a target by typing it', () => {
-    const typed = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, null);
+    const typed = requestModal([DEBUG], { profile: 'debug', namespace: null });
     expect(askOf(filledIn(typed, { ...good, Target: 'sts/ledger' }))).toMatchObject({
       ask: { target: { workload: { kind: 'StatefulSet', name: 'ledger' } } },
     });
@@ -322,7 +311,7 @@ describe('a filled-in form', () => {
   });
 
   it('with a typed target that is none says so beside it', () => {
-    const typed = requestModal([DEBUG], { profile: 'debug', namespace: 'staging' }, null);
+    const typed = requestModal([DEBUG], { profile: 'debug', namespace: null });
     const id = control(typed, 'Target').block.block_id ?? '';
     expect(askOf(filledIn(typed, { ...good, Target: 'checkout' }))).toEqual({
       errors: { [id]: expect.stringContaining('not a target') },
@@ -478,7 +467,7 @@ describe('other modals', () => {
 describe('the field for a ticket', () => {
   const TICKETED: Offer = { ...DEBUG, ticket: { need: 'required', pattern: '[A-Z]+-[0-9]+' } };
   const chosen = { profile: 'debug', namespace: 'staging', target: 'deployment/checkout', reason: 'why' };
-  const modal = requestModal([TICKETED], chosen, WORKLOADS);
+  const modal = requestModal([TICKETED], chosen);
   const askFor = (ticket: string) => {
     const asked = askOf(filledIn(modal, { Ticket: ticket }));
     return 'ask' in asked ? asked.ask : asked.errors;
@@ -486,7 +475,7 @@ describe('the field for a ticket', () => {
 
   it('is there where the profile takes one', () => {
     expect(labels(modal)).toContain('Ticket');
-    expect(labels(requestModal([DEBUG], chosen, WORKLOADS))).not.toContain('Ticket');
+    expect(labels(requestModal([DEBUG], chosen))).not.toContain('Ticket');
   });
 
   it('is asked for as it was typed, and left out when it is empty', () => {

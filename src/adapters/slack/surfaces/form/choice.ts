@@ -1,0 +1,16 @@
+import type { Kit } from '../../../../domain/rights/kits.ts';
+
+/** What has been chosen and typed so far. */
+export interface Choice {
+  readonly profile: string | null;
+  readonly namespace: string | null;
+  /** `deployment/checkout`, in the namespace above. */
+  readonly target?: string | null;
+  /** Fewer of the profile's rights in words. */
+  readonly rights?: readonly Kit[];
+  readonly duration?: string | null;
+  readonly ticket?: string | null;
+  readonly reason?: string | null;
+}
+
+export const NOTHING_CHOSEN: Choice = { profile: null, namespace: null };
