@@ -8,7 +8,7 @@ import {
   requestAccess,
   requestAsShown,
 } from './decide/request.ts';
-import { reviewAccess } from './decide/review.ts';
+import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { reviewBreakGlass } from './decide/review-break-glass.ts';
 import { endAccess } from './grant/end.ts';
 import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
@@ -44,6 +44,8 @@ export function createUseCases(world: World): UseCases {
     },
     review: async (by, id, verdict, note, seen) =>
       viewed(await run(by, verdict, { id }, (w) => reviewAccess(w, by, id, verdict, note, seen))),
+    mustBeReviewable: (by, id, verdict, of, seen) =>
+      run(by, verdict, { id }, (w) => mustBeReviewable(w, by, id, verdict, of, seen)),
     extend: async (by, id, seconds) => viewed(await run(by, 'extend', { id }, (w) => askExtension(w, by, id, seconds))),
     reviewExtension: async (by, id, verdict, note, seen) =>
       viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),

@@ -97,6 +97,7 @@ function stubUseCases(): Stub {
     consider: async () => stub.view,
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
+    mustBeReviewable: async () => {},
     turnAway: async () => {},
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 }).grant],
   };
@@ -105,7 +106,7 @@ function stubUseCases(): Stub {
       name,
       (...args: unknown[]) => {
         // Asked with each click, of the policy alone.
-        if (name !== 'noteOn') stub.calls.push([name, ...args]);
+        if (name !== 'noteOn' && name !== 'mustBeReviewable') stub.calls.push([name, ...args]);
         const work = (stub.does[name] ?? ordinary[name]) as (...a: unknown[]) => Promise<unknown>;
         return work(...args);
       },
@@ -393,6 +394,62 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       stub.calls.some(([name, , , verdict]) => name === 'review' && verdict === 'deny'),
     );
     expect(slack.control.modal(BEN)).toBeFalsy();
+  });
+
+  it('asks nobody for a note who may not decide', async () => {
+    const { slack, stub } = here;
+    stub.does.mustBeReviewable = async () => {
+      throw new Refusal('profiles.debug.approvers', 'You are not an approver of debug.');
+    };
+    const { channel, ts } = await posted();
+    const before = (await slack.control.ephemerals(CY)).length;
+    await slack.control.click(CY, channel, ts, ACTIONS.deny);
+    const told = await slack.control.waitFor(async () => (await slack.control.ephemerals(CY))[before]);
+    expect(blocksText(told.blocks ?? [])).toContain('You are not an approver');
+    expect(slack.control.modal(CY)).toBeUndefined();
+  });
+
+  it('asks back which of two readings was meant, with a button for each, of which one is taken', async () => {
+    const { slack, stub } = here;
+    const typed = 'request debug staging/deploy/checkout <b> & <@U0BEN> is &amp; slow for 20m because';
+    for (const [action, duration, reason] of [
+      [ACTIONS.reading, 1200, '<b> & <@U0BEN> is &amp; slow because'],
+      [ACTIONS.otherReading, null, '<b> & <@U0BEN> is &amp; slow for 20m because'],
+    ] as const) {
+      const escaped = typed.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+      const before = (await slack.control.ephemerals(ADA)).length;
+      await slack.control.command(ADA, ACCESS, '/jit', escaped);
+      const asked = await slack.control.waitFor(async () => (await slack.control.ephemerals(ADA))[before]);
+      expect(blocksText(asked.blocks ?? [])).toContain("Is 'for 20m' the window, or a part of the reason?");
+      await slack.control.click(ADA, ACCESS, asked.ts, action);
+      await slack.control.waitFor(() => stub.calls.at(-1)?.[0] === 'request');
+      expect(stub.calls.at(-1)).toMatchObject(['request', ADA, { duration, reason }]);
+      stub.calls.length = 0;
+    }
+    // Pressed by another, changed, or a line of another kind: nothing is done.
+    const pressed = slack.control.deliveries().findLast((one) => one.payload['type'] === 'block_actions');
+    const line = (text: string, by: string) => JSON.stringify({ line: text, by });
+    const good = 'request debug staging/deploy/checkout 5m why';
+    for (const [user, value] of [
+      [BEN, line(good, ADA)],
+      [ADA, line(`revoke ${ID}`, ADA)],
+      [ADA, line('', ADA)],
+      [ADA, line('list', ADA)],
+      [ADA, JSON.stringify({ line: good })],
+      [ADA, 'not json'],
+    ] as const) {
+      if (pressed === undefined) throw new Error('nothing was pressed');
+      const { actions, ...payload } = pressed.payload as { actions: object[] };
+      await slack.control.redeliver({
+        ...pressed,
+        id: randomUUID(),
+        payload: { ...payload, user: { id: user }, trigger_id: randomUUID(), actions: [{ ...actions[0], value }] },
+        answers: [],
+      });
+      await slack.control.waitFor(() => stub.calls.at(-1)?.[0] === 'turnAway');
+      expect(stub.calls.map(([name]) => name)).toEqual(['turnAway']);
+      stub.calls.length = 0;
+    }
   });
 
   it('shows a refusal of a denial in the modal', async () => {

@@ -1,3 +1,4 @@
+import { extensionDigest, type Subject } from '../../domain/decide/decide.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { become, type Decision, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -56,11 +57,7 @@ export async function reviewAccess(
   const { grant, parties } = await partiesTo(world, slackId, id, verdict === 'approve');
   if (grant.message === null && seen.message !== null && grant.state === 'pending' && (await isPostedNow(world, id)))
     return reviewAccess(world, slackId, id, verdict, words, seen);
-  if (grant.state !== 'pending')
-    throw new Refusal(
-      'state',
-      hasEnded(grant.state) ? `${id} has ended: ${grant.state}.` : `${id} is ${grant.state} already.`,
-    );
+  if (grant.state !== 'pending') throw noLongerPending(grant);
   const by = parties.actor;
   if (verdict === 'deny') {
     const { rule } = await mustBeAllowed(world, { kind: verdict, of: 'request', grant, note: words }, parties);
@@ -73,6 +70,33 @@ export async function reviewAccess(
   const judged = await askAgainIfDifferent(world, grant);
   return 'asked' in judged ? judged.asked : approve(world, judged.same, { ...decided, by, words });
 }
+
+/** In the place of a note that is asked for next: whether one is wanted at all is no question any more. */
+const NOTE_TO_COME = 'a note';
+
+/** Whether this person may decide on it now: looked at before a note is asked for, so that nobody writes one in vain. @throws Refusal */
+export async function mustBeReviewable(
+  world: World,
+  slackId: string,
+  id: GrantId,
+  verdict: 'approve' | 'deny',
+  of: Subject,
+  seen: Seen,
+): Promise<void> {
+  const { grant, parties } = await partiesTo(world, slackId, id, verdict === 'approve');
+  if (of === 'request' && grant.message === null && seen.message !== null && (await isPostedNow(world, id)))
+    return mustBeReviewable(world, slackId, id, verdict, of, seen);
+  await mustBeAllowed(world, { kind: verdict, of, grant, note: NOTE_TO_COME }, parties);
+  if (of === 'request') {
+    if (grant.state === 'pending') mustWait(world, grant, seen);
+    else throw noLongerPending(grant);
+  } else if (grant.state !== 'active' || grant.extension === null)
+    throw new Refusal('state', `${id} waits for no longer window now.`);
+  else mustBeSeen(grant, seen, extensionDigest(grant, grant.extension));
+}
+
+const noLongerPending = ({ id, state }: Grant): Refusal =>
+  new Refusal('state', hasEnded(state) ? `${id} has ended: ${state}.` : `${id} is ${state} already.`);
 
 function mustWait(world: World, grant: Grant, seen: Seen): void {
   mustBeSeen(grant, seen, grant.digest);

@@ -89,6 +89,14 @@ export interface UseCases {
   ): Promise<{ readonly requested: Requested } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */
   review(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
+  /** Whether this person may decide on it now; decides nothing. @throws Refusal as the decision would, but for its note */
+  mustBeReviewable(
+    slackId: string,
+    id: GrantId,
+    verdict: Verdict,
+    of: 'request' | 'extension',
+    seen: Seen,
+  ): Promise<void>;
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
   reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;

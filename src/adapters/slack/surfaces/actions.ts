@@ -29,6 +29,9 @@ export const ACTIONS = {
   /** Fields that suggest what fits to what is typed. */
   target: 'drawbridge.modal.target',
   duration: 'drawbridge.modal.duration',
+  /** Which of two readings of a line was meant. */
+  reading: 'drawbridge.reading',
+  otherReading: 'drawbridge.reading.other',
   /** From the preview of a request back to the form. */
   back: 'drawbridge.modal.back',
 } as const;
@@ -88,6 +91,11 @@ const asked = z.strictObject({
 
 const form = z.strictObject({ form: z.strictObject({ profile: name.nullable(), namespace: name.nullable() }) });
 
+const line = z.strictObject({
+  line: z.string().min(1).max(LIMITS.value),
+  by: z.string().regex(/^[UW][A-Z0-9]{2,20}$/),
+});
+
 /** What a button is about. */
 export type Carried = z.infer<typeof button>;
 /** What the last step of the request modal asks for, and what it has shown. From the person's side: everything is decided anew. */
@@ -121,6 +129,25 @@ export function carry(
 /** Slack gives it back as it was, or escaped. @throws StrangeControl when it is no value of ours */
 export function carried(value: unknown): Carried {
   return parsed(button, typeof value === 'string' ? unescape(value) : value);
+}
+
+/**
+ * A line as somebody may mean it, for whoever typed it. Null when it is more than Slack takes. Nothing in it is what Slack escapes: it comes back to
+ * the letter.
+ */
+export function carryLine(text: string, by: string): string | null {
+  const value = JSON.stringify({ line: text, by }).replace(
+    /[&<>]/g,
+    (character) => `\\u00${character.charCodeAt(0).toString(16)}`,
+  );
+  return value.length > LIMITS.value ? null : value;
+}
+
+/** @throws StrangeControl when it is no line, or was typed by somebody else */
+export function carriedLine(value: unknown, user: string): string {
+  const carriedBy = parsed(line, value);
+  if (carriedBy.by !== user) throw new StrangeControl('It is for whoever typed that line.');
+  return carriedBy.line;
 }
 
 /** Empty when it is more than Slack takes: the form is then begun anew. */

@@ -13,6 +13,8 @@ import { sayError } from './text/say.ts';
 
 /** Slack takes a modal's answer for three seconds; what takes longer is shown by views.update. */
 const MODAL_PATIENCE = 2000;
+/** A trigger lives for three seconds: what is not known by then is waited for in a modal. */
+const TRIGGER_PATIENCE = 1500;
 /** Milliseconds for that answer to have arrived: a views.update that overtakes it would be covered by it. */
 const ANSWER_SETTLES = 400;
 /** Milliseconds that a modal's answer waits for its turn: with MODAL_PATIENCE before it, the answer is still in time when Redis is silent. */
@@ -53,6 +55,31 @@ export async function takeTurn({ turns, log }: SurfaceContext, viewId: string): 
   };
   const mine = await turns.take(viewId).catch(unknown);
   return async () => mine === null || [mine, null].includes(await turns.last(viewId).catch(unknown));
+}
+
+/**
+ * Opens a modal that takes a look to make, while its trigger lives. What fails in time is thrown, and nothing opens; what takes longer is shown in a
+ * modal that was opened meanwhile.
+ */
+export async function openWhenKnown(
+  context: SurfaceContext,
+  triggerId: string,
+  view: Promise<types.ModalView>,
+): Promise<void> {
+  const { quick } = context.connection;
+  // It may fail while something else is waited for.
+  view.catch(() => {});
+  const open = (shown: types.ModalView) =>
+    quick.call('views.open', (web) => web.views.open({ trigger_id: triggerId, view: shown }));
+  const timely = await Promise.race([view, sleep(TRIGGER_PATIENCE, null)]);
+  if (timely !== null) {
+    await open(timely);
+    return;
+  }
+  const { view: opened } = await open(loadingModal());
+  if (opened?.id === undefined) return;
+  const late = await view.catch((error: unknown) => noticeModal(sayError(error, 'modal', context.log).text));
+  await showView(context, opened.id, late);
 }
 
 /** A modal of ours that is sent in: guarded, handled once, and answered in time. */

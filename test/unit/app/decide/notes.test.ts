@@ -50,6 +50,24 @@ describe('a note on a decision', () => {
     expect(told?.note).toBe(rule === null ? words : undefined);
   });
 
+  it('is asked of nobody who may not decide, on what is not there, or by an old message', async () => {
+    const app = appWorld(policyWith({ approve: 'required', deny: 'required' }));
+    const id = await app.pending();
+    const seen = await app.seen(id);
+    for (const verdict of ['approve', 'deny'] as const) {
+      const may = (who: string, what = seen, of: 'request' | 'extension' = 'request') =>
+        refusal(app.useCases.mustBeReviewable(who, id, verdict, of, what));
+      expect(await may(ben)).toBeNull();
+      expect(await may(PEOPLE.dot)).toContain('approvers');
+      expect(await may(ben, { ...seen, digest: 'f'.repeat(12) })).toBe('digest');
+      expect(await may(ben, { ...seen, message: { channel: 'C0OTHER', ts: '1.1' } })).toBe('message');
+      expect(await may(ben, seen, 'extension')).not.toBeNull();
+    }
+    expect((await app.grant(id)).decisions).toEqual([]);
+    await app.useCases.review(cy, id, 'deny', 'no', seen);
+    expect(await refusal(app.useCases.mustBeReviewable(ben, id, 'deny', 'request', seen))).toBe('state');
+  });
+
   it('is needed as well for a longer window', async () => {
     const app = appWorld(policyWith({ approve: 'required', deny: 'required' }));
     const id = await app.pending();

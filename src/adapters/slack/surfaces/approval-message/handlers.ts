@@ -2,7 +2,7 @@ import { ACTIONS, carried, carriedNoted, MODALS, StrangeControl } from '../actio
 import { onButton } from '../buttons.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, ended, extended, inspected, reviewed } from '../decisions.ts';
-import { onSubmit, valuesOf } from '../modals.ts';
+import { onSubmit, openWhenKnown, valuesOf } from '../modals.ts';
 import { networkMessage, reviewMessage } from './message.ts';
 import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
 
@@ -21,7 +21,7 @@ export function registerApprovalMessage(context: SurfaceContext): void {
 }
 
 function registerDecisions(context: SurfaceContext): void {
-  const { useCases, connection } = context;
+  const { useCases } = context;
   for (const [actionId, verdict, of] of [
     [ACTIONS.approve, 'approve', 'request'],
     [ACTIONS.approveExtension, 'approve', 'extension'],
@@ -35,7 +35,9 @@ function registerDecisions(context: SurfaceContext): void {
       if (rule === 'none' || rule === 'in the line')
         return decide(context, user, of, verdict, id, words, { digest, message });
       const form = noteModal(verdict, { id, digest, message, of }, rule === 'required');
-      await connection.quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
+      // Nobody writes a note in vain.
+      const may = useCases.mustBeReviewable(user, id, verdict, of, { digest, message }).then(() => form);
+      await openWhenKnown(context, body.trigger_id, may);
       return null;
     });
 

@@ -1,16 +1,19 @@
-import type { SlashCommand } from '@slack/bolt';
 import { LONGEST_NOTE } from '../../../../domain/decide/notes.ts';
+import { ACTIONS, carriedLine, StrangeControl } from '../actions.ts';
 import { answer, answeringErrors, isRepeated, type Where } from '../answers.ts';
 import { reviewMessage } from '../approval-message/message.ts';
+import { onButton } from '../buttons.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, ended, extended, inspected, requestedWithLink, reviewed } from '../decisions.ts';
-import { openForm } from '../form/handlers.ts';
+import { openForm, type Trigger } from '../form/handlers.ts';
 import type { Message } from '../text/blocks.ts';
-import { helpMessage, listMessage, whoMessage } from './messages.ts';
+import { escape } from '../text/text.ts';
+import { helpMessage, listMessage, readingsMessage, whoMessage } from './messages.ts';
 import { type Command, parseCommand } from './parse.ts';
 
 /** `/jit`. */
 export function registerCommand(context: SurfaceContext): void {
+  registerReadings(context);
   const { app, track } = context;
   app.command('/jit', ({ ack, command, respond }) =>
     track(
@@ -29,11 +32,23 @@ export function registerCommand(context: SurfaceContext): void {
   );
 }
 
+/** Which of two readings was meant: the line is taken as if it had been typed so, by the one who typed it. */
+function registerReadings(context: SurfaceContext): void {
+  for (const actionId of [ACTIONS.reading, ACTIONS.otherReading])
+    onButton(context, actionId, async ({ user, value, body }) => {
+      // What was typed has been read once: nothing in it is Slack's any more.
+      const parsed = parseCommand(escape(carriedLine(value, user)));
+      if (parsed.kind !== 'request' && !('begun' in parsed)) throw new StrangeControl();
+      const trigger = { trigger_id: body.trigger_id, user_id: user };
+      return (await isOpenedInForm(context, trigger, parsed)) ? null : run(context, parsed, user);
+    });
+}
+
 /** A request that ends too early is gone on with in the form; where that does not open, it is answered like any that is wrong. */
-async function isOpenedInForm(context: SurfaceContext, command: SlashCommand, parsed: Command): Promise<boolean> {
+async function isOpenedInForm(context: SurfaceContext, trigger: Trigger, parsed: Command): Promise<boolean> {
   if (parsed.kind !== 'wrong' || parsed.begun === undefined) return false;
   try {
-    await openForm(context, command, parsed.begun);
+    await openForm(context, trigger, parsed.begun);
     return true;
   } catch (error) {
     context.log.info({ err: error }, 'the form could not be opened');
@@ -79,7 +94,9 @@ async function run(
       );
     }
     case 'wrong':
-      return helpMessage(command.topic, command.problem);
+      return command.readings === undefined
+        ? helpMessage(command.topic, command.problem)
+        : readingsMessage(command.problem, command.readings, user);
     default:
       return command satisfies never;
   }

@@ -1,3 +1,4 @@
+import type { types } from '@slack/bolt';
 import type { Anew, Requested } from '../../../../app/ports/use-cases.ts';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
@@ -5,7 +6,7 @@ import { type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../../../domain/grant/reading.ts';
 import { differencesOf } from '../../../../domain/plan/differences.ts';
 import { boundOf } from '../../../../domain/plan/plan.ts';
-import { ACTIONS } from '../actions.ts';
+import { ACTIONS, carryLine } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
 import {
   actions,
@@ -32,8 +33,8 @@ import {
   subject,
   TITLE,
 } from '../text/standing.ts';
-import { clean, code, codeBlock, escape, linked, moment, more, person, shorten } from '../text/text.ts';
-import { COMMANDS, type CommandName } from './parse.ts';
+import { clean, code, codeBlock, escape, LIMITS, linked, moment, more, person, plain, shorten } from '../text/text.ts';
+import { COMMANDS, type CommandName, type Readings } from './parse.ts';
 
 /** What is answered to one person, as pure functions of what is known. */
 
@@ -181,6 +182,19 @@ export function helpMessage(topic: CommandName | null, problem = ''): Message {
     problem === '' ? null : words(problem),
     section([...modal, ...lines].join('\n')),
   ]);
+}
+
+/** A line that can be meant in two ways, with a button for each. @param by who typed it */
+export function readingsMessage(problem: string, { window, reason }: Readings, by: string): Message {
+  const choices = [
+    [ACTIONS.reading, `The window is ${window.length}`, carryLine(window.line, by)],
+    [ACTIONS.otherReading, 'It belongs to the reason', carryLine(reason.line, by)],
+  ] as const;
+  // What is too long for a button is typed.
+  const buttons = choices.flatMap(([action_id, label, value]): types.Button[] =>
+    value === null ? [] : [{ type: 'button', action_id, text: plain(label, LIMITS.label), value }],
+  );
+  return message(problem, [words(problem), actions(...buttons)]);
 }
 
 /** What to do about what was asked for before. */

@@ -89,7 +89,19 @@ export type Command =
    * A known command that can't be understood: what is wrong, and what is allowed. `begun`: a request that ends too early, as far as it goes; the form
    * asks for the rest.
    */
-  | { readonly kind: 'wrong'; readonly topic: CommandName; readonly problem: string; readonly begun?: Choice };
+  | {
+      readonly kind: 'wrong';
+      readonly topic: CommandName;
+      readonly problem: string;
+      readonly begun?: Choice;
+      readonly readings?: Readings;
+    };
+
+/** A line that can be meant in two ways, as the two lines (without `/jit`) that say which. */
+export interface Readings {
+  readonly window: { readonly line: string; readonly length: string };
+  readonly reason: { readonly line: string };
+}
 
 type Wrong = Extract<Command, { kind: 'wrong' }>;
 
@@ -131,8 +143,12 @@ export function parseCommand(text: string): Command {
     case 'request':
       return parseRequest(words, wrong);
     case 'break-glass': {
-      const parsed = parseRequest(words, wrong);
-      return parsed.kind === 'request' ? { ...parsed, ask: { ...parsed.ask, breaksGlass: true } } : parsed;
+      const parsed = parseRequest(words, wrong, name);
+      if (parsed.kind === 'request') return { ...parsed, ask: { ...parsed.ask, breaksGlass: true } };
+      if (parsed.kind !== 'wrong') return parsed;
+      // The form asks people: nobody who needs access now is led there unawares.
+      const { begun: _begun, ...rest } = parsed;
+      return rest;
     }
     case 'who':
       if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
@@ -165,7 +181,11 @@ export function parseCommand(text: string): Command {
   }
 }
 
-function parseRequest(words: readonly string[], wrong: (problem: string) => Wrong): Command {
+function parseRequest(
+  words: readonly string[],
+  wrong: (problem: string) => Wrong,
+  verb: 'request' | 'break-glass' = 'request',
+): Command {
   const [what = '', where, ...rest] = words;
   const [profile = '', ...listed] = unquoted(what).split(':');
   const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
@@ -186,7 +206,10 @@ function parseRequest(words: readonly string[], wrong: (problem: string) => Wron
     );
   const told = rest.slice(isDefault ? 1 : (read?.words ?? 0));
   const stray = isDefault || read !== null ? null : strayDuration(told);
-  if (stray !== null) return wrong(bothReadings(`${what} ${where}`, told, stray));
+  if (stray !== null) {
+    const asked = `${verb} ${what} ${where}`;
+    return { ...wrong(bothReadings(asked, told, stray)), readings: readingsOf(asked, told, stray) };
+  }
   const reason = told.join(' ');
   if (reason === '')
     return tooShort('A reason is needed: approvers decide by it.', {
@@ -205,12 +228,20 @@ export function chosenTarget({ namespace, workload, service }: Wanted): Pick<Cho
   return { namespace, target: named && `${named.kind.toLowerCase()}/${named.name}` };
 }
 
+function readingsOf(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): Readings {
+  const others = [...reason.slice(0, at), ...reason.slice(at + words)];
+  const length = formatDuration(seconds);
+  return {
+    window: { line: [asked, length, ...others].join(' '), length },
+    reason: { line: [asked, DEFAULT_DURATION, ...reason].join(' ') },
+  };
+}
+
 /** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */
 function bothReadings(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): string {
   const meant = shorten(reason.slice(at, at + words).join(' '), 100);
   const others = [...reason.slice(0, at), ...reason.slice(at + words)].join(' ');
-  const line = (duration: string, why: string) =>
-    `/jit request ${asked} ${duration} ${shorten(why || '<reason>', 200)}`;
+  const line = (duration: string, why: string) => `/jit ${asked} ${duration} ${shorten(why || '<reason>', 200)}`;
   return `Is '${meant}' the window, or a part of the reason? The window: ${line(formatDuration(seconds), others)} - the reason: ${line(DEFAULT_DURATION, reason.join(' '))} (${DURATION_DEFAULTS}).`;
 }
 

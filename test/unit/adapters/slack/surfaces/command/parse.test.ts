@@ -162,6 +162,19 @@ describe('parseCommand', () => {
     for (const line of [window, words]) expect(parseCommand(`${before} ${line}`)).toMatchObject({ kind: 'request' });
   });
 
+  it('of break-glass stays with break-glass, whatever is asked back or missing', () => {
+    const asked = parseCommand('break-glass debug staging/deploy/x it is slow for 20m because');
+    expect(asked).toMatchObject({
+      readings: {
+        window: { line: 'break-glass debug staging/deploy/x 20m it is slow because' },
+        reason: { line: 'break-glass debug staging/deploy/x - it is slow for 20m because' },
+      },
+    });
+    expect(asked).toHaveProperty('problem', expect.stringContaining('/jit break-glass debug staging/deploy/x 20m'));
+    expect(parseCommand('break-glass debug staging')).toMatchObject({ kind: 'wrong', topic: 'break-glass' });
+    expect(parseCommand('break-glass debug staging')).not.toHaveProperty('begun');
+  });
+
   it('takes mentions and links for what was typed, and never resolves them', () => {
     const parsed = parseCommand(
       'request debug staging ask <@U0BEN|ben> in <#C0ACCESS|access>, see <http://wiki.test|wiki.test> &amp; &lt;!channel&gt;',
