@@ -14,14 +14,14 @@ import { endAccess } from './grant/end.ts';
 import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
-import type { Ask, Proposal, UseCases } from './ports/use-cases.ts';
+import type { Asked, Proposal, UseCases } from './ports/use-cases.ts';
 import type { World } from './ports/world.ts';
 
 /** What people can do, over a world. */
 export function createUseCases(world: World): UseCases {
   const run = <T>(by: string, doing: string, about: Omit<Command, 'by' | 'doing'>, work: (w: World) => Promise<T>) =>
     runCommand(world, { by, doing, ...about }, work);
-  const asking = ({ profile }: Ask) => ({ profile });
+  const asking = ({ profile }: Asked) => ({ profile });
   const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster, world.clock.now());
   const proposed = (prepared: Prepared): Proposal => ({
     view: viewed(prepared.grant),

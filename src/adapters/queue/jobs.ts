@@ -16,6 +16,7 @@ const NEWS = [
   'step',
   'escalated',
   'asked-again',
+  'scheduled',
   'granted',
   'denied',
   'cancelled',

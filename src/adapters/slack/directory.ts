@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Directory, Freshness, Unreadable } from '../../app/ports/directory.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Account } from '../../domain/people/people.ts';
+import { isZone } from '../../domain/policy/hours.ts';
 import { lastingError, slackError } from './client.ts';
 import type { SlackConnection, SlackIdentity } from './connection.ts';
 
@@ -289,5 +290,6 @@ function accountOf(user: User, { teamId }: SlackIdentity): Account {
     guest: user.is_restricted === true || user.is_ultra_restricted === true,
     external: user.is_stranger === true || !own,
     deactivated: user.deleted === true,
+    ...(user.tz !== undefined && isZone(user.tz) && { zone: user.tz }),
   };
 }

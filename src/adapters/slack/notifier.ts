@@ -178,6 +178,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
           return intoThread(view, news);
         case 'granted':
           return { thread: await reaching(view, granted(view)) };
+        case 'scheduled':
         case 'unposted':
         case 'denied':
         case 'cancelled':

@@ -39,7 +39,8 @@ export async function approve(world: World, seen: Grant, approving: Approving): 
       if (by !== null && waiting.approvals.some((d) => d.by !== null && isSamePerson(d.by, by))) return null;
       const { plan, pods } = seen;
       const next = { ...grant, plan, pods, decisions: [...grant.decisions, decision] };
-      const approved = () => become(next, 'approved', { startsAt: now, expiresAt: now + grant.duration * 1000 });
+      const startsAt = Math.max(now, grant.startAt ?? now);
+      const approved = () => become(next, 'approved', { startsAt, expiresAt: startsAt + grant.duration * 1000 });
       // What the policy approves by itself needs nobody; that it would is judged again when it is applied.
       if (grant.approvalsNeeded === 0) return approved();
       if (by === null) throw new Refusal('approvals', `People decide on ${grant.id} now.`);
@@ -61,7 +62,8 @@ export async function approve(world: World, seen: Grant, approving: Approving): 
   }
   // What a crash leaves undone here reconcile does.
   await scheduleEnd(world, grant);
-  await world.scheduler.schedule(job('apply', grant.id));
+  await world.scheduler.schedule(job('apply', grant.id), grant.startsAt ?? now);
+  if ((grant.startsAt ?? now) > now) await tell(world, grant.id, 'message', 'scheduled');
   // That access is open is told in its place, where it is by then.
   await world.scheduler.schedule({ v: 1, kind: 'tell', id: grant.id, news: 'message' }, now + UNTIL_OPEN);
   return grant;

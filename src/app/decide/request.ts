@@ -10,6 +10,7 @@ import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
 import { isSamePerson } from '../../domain/policy/identity.ts';
 import { requestTimeout } from '../../domain/policy/policy.ts';
+import { momentOf, START_FORM, type TypedStart } from '../../domain/start.ts';
 import { describeTarget } from '../../domain/target.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
 import { job, scheduleEscalation } from '../common/schedule.ts';
@@ -17,6 +18,7 @@ import { alarm, noting, tell } from '../common/telling.ts';
 import { mustBeAllowed, personBehind } from '../people/who.ts';
 import { makePlan } from '../plan/make-plan.ts';
 import type { SurveyPurpose } from '../ports/survey.ts';
+import type { Asked } from '../ports/use-cases.ts';
 import type { World } from '../ports/world.ts';
 import { approve } from './approve.ts';
 
@@ -50,11 +52,13 @@ export interface Prepared {
 export async function prepareRequest(
   world: World,
   slackId: string,
-  ask: Ask,
+  wanted: Asked,
   purpose: SurveyPurpose,
   saysNear: boolean,
 ): Promise<Prepared> {
   const requester = await personBehind(world, slackId);
+  const startAt = wanted.start === undefined ? undefined : await startOf(world, slackId, wanted.start);
+  const ask: Ask = { ...wanted, ...(startAt !== undefined && { startAt }) };
   const decision = await mustBeAllowed(world, { kind: 'request', ask, saysNear }, { requester, actor: requester });
   const disabled = world.policies.disabled(ask.profile);
   if (disabled !== null)
@@ -85,6 +89,7 @@ export async function prepareRequest(
     reason: ask.reason.trim(),
     ...(ask.breaksGlass && { breakGlass: { review: null } }),
     ...(unreviewed.length > 0 && { unreviewed }),
+    ...(startAt !== undefined && { startAt }),
     ...(decision.ticket && { ticket: decision.ticket }),
     plan,
     digest: digestOfPlan(plan),
@@ -115,6 +120,19 @@ export async function prepareRequest(
   const why = asked === null ? limitReached(mine, ask.profile, bounds) : null;
   if (why !== null) throw why;
   return { grant, rule: decision.rule, missed: decision.missed, bounds, asked };
+}
+
+/** The moment at which access is to begin, by the clocks of the person. @throws Refusal where there is no such moment */
+async function startOf(world: World, slackId: string, start: TypedStart): Promise<number> {
+  const zone = (await world.directory.account(slackId))?.zone ?? 'UTC';
+  const at = momentOf(start, zone, world.clock.now());
+  if (at === null)
+    throw new Refusal(
+      'start',
+      `There is no such time in ${zone}, where your Slack account is.`,
+      `Name another: ${START_FORM}.`,
+    );
+  return at;
 }
 
 /** So many ids of unreviewed access stand in a request. */
@@ -153,14 +171,16 @@ function again({ grant, missed }: Prepared, asked: Grant): Requested {
 
 /** Short digest of all that a person is shown before asking: the plan, how many must approve it, and which steps are not needed. */
 export function digestOfPrepared({ grant }: Prepared): string {
-  return shortDigest(digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded, waived: grant.waived }));
+  return shortDigest(
+    digestOf({ plan: grant.digest, approvals: grant.approvalsNeeded, waived: grant.waived, startAt: grant.startAt }),
+  );
 }
 
 /**
  * A request: the policy decides, the plan is made, the record is stored, the time it may wait is scheduled, and the approvers are asked.
  * @throws Refusal, Unavailable
  */
-export async function requestAccess(world: World, slackId: string, ask: Ask): Promise<Requested> {
+export async function requestAccess(world: World, slackId: string, ask: Asked): Promise<Requested> {
   const prepared = await prepareRequest(world, slackId, ask, 'bound', true);
   if (prepared.asked !== null) return again(prepared, prepared.asked);
   return (await storeRequest(world, prepared)) ?? requestAccess(world, slackId, ask);
@@ -174,7 +194,7 @@ export async function requestAccess(world: World, slackId: string, ask: Ask): Pr
 export async function requestAsShown(
   world: World,
   slackId: string,
-  ask: Ask,
+  ask: Asked,
   shown: string,
 ): Promise<{ readonly requested: Requested } | { readonly changed: Prepared }> {
   // What it just misses was shown before.

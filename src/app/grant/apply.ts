@@ -25,6 +25,9 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
   if (approved === null) return;
   let same: Grant | null = null;
   if (approved.state === 'approved') {
+    const { startAt = 0 } = approved;
+    // It begins later; a job that comes early, such as one that a look around has scheduled, waits for that.
+    if (world.clock.now() < startAt) return world.scheduler.schedule(job('apply', id), startAt);
     leaveWhileHindered(world);
     same = await judgeAgain(world, approved);
     if (same === null) return;

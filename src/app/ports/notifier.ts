@@ -12,6 +12,7 @@ export type News =
   | 'step' // into the message's thread: the next step is asked
   | 'escalated' // into the message's thread: more people may decide
   | 'asked-again' // into the message's thread: the plan differs now
+  | 'scheduled' // DM to the requester: approved, and it begins later
   | 'granted' // DM to the requester: approved, with what to run
   | 'denied'
   | 'cancelled'

@@ -5,7 +5,13 @@ import type { GlassReview, Grant, MessageRef } from '../../domain/grant/grant.ts
 import type { OpenAccess } from '../../domain/grant/reading.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
+import type { TypedStart } from '../../domain/start.ts';
 import type { View } from './view.ts';
+
+/** What a person asks for, as it was typed: the start by the person's own clocks. */
+export interface Asked extends Omit<Ask, 'startAt'> {
+  readonly start?: TypedStart;
+}
 
 /** A profile that a person may ask for, for the request modal. */
 export interface Offer {
@@ -78,13 +84,13 @@ export interface UseCases {
   /** Workloads of a namespace that one of the person's offers covers. */
   workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
-  preview(slackId: string, ask: Ask): Promise<Proposal>;
+  preview(slackId: string, ask: Asked): Promise<Proposal>;
   /** Makes a request; it is pending, or approved by the policy itself. Where the same waits or is open, that one is answered. */
-  request(slackId: string, ask: Ask): Promise<Requested>;
+  request(slackId: string, ask: Asked): Promise<Requested>;
   /** The same for what was shown, by the proposal's digest; where it would be another now, requests nothing and answers that one. */
   requestAsShown(
     slackId: string,
-    ask: Ask,
+    ask: Asked,
     digest: string,
   ): Promise<{ readonly requested: Requested } | { readonly changed: Proposal }>;
   /** One decision of one person. The grant may still be pending afterwards (more approvals are needed, or the plan differs: asked again). */

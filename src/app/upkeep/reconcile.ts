@@ -284,7 +284,7 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
     case 'approved':
     case 'applying':
       await scheduleEnd(world, grant);
-      await scheduler.schedule(job('apply', grant.id));
+      await scheduler.schedule(job('apply', grant.id), Math.max(now, grant.startAt ?? now));
       return;
     case 'active':
       await scheduleEnd(world, grant);

@@ -12,6 +12,8 @@ export interface Circumstances {
   /** The rights in words that it gives; null: the profile gives a role or inline rules. */
   readonly rights: readonly Kit[] | null;
   readonly now: Instant;
+  /** When access is to begin, where that is later; null: as soon as it is approved. */
+  readonly startsAt: Instant | null;
   /** It is asked for with a ticket that counts. */
   readonly ticket: boolean;
 }
@@ -29,10 +31,12 @@ const namespaces: Condition = ({ namespaces: patterns }, { namespace }) =>
     ? null
     : `In ${patterns.join(', ')} it would have been approved at once.`;
 
-const hours: Condition = ({ hours: text }, { now }) => {
+/** What is decided within the hours, to begin outside of them, would be access outside of them. */
+const hours: Condition = ({ hours: text }, { now, startsAt }) => {
   if (text === undefined) return null;
   const parsed = parseHours(text);
-  return parsed !== null && isWithin(parsed, now) ? null : `It would have been approved at once during ${text}.`;
+  const holds = parsed !== null && [now, startsAt ?? now].every((at) => isWithin(parsed, at));
+  return holds ? null : `It would have been approved at once during ${text}.`;
 };
 
 const ticket: Condition = ({ ticket: isNeeded }, { ticket: isThere }) =>

@@ -24,6 +24,7 @@ import {
   reviewersOf,
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
+import { FURTHEST_START, START_FORM } from '../start.ts';
 import type { Wanted } from '../target.ts';
 import { LONGEST_KEY, type Ticket } from '../ticket.ts';
 import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
@@ -56,6 +57,8 @@ export interface Ask {
   readonly reason: string;
   /** The glass is broken: at once, without a decision. */
   readonly breaksGlass?: true;
+  /** When it is to begin; left out: as soon as it is approved. */
+  readonly startAt?: Instant;
   /** The key of a ticket, where it was given beside the reason; else the reason may name one. */
   readonly ticketKey?: string;
 }
@@ -177,21 +180,35 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   if (!asking.allowed) return asking;
   const profile = rules.policy.profiles[ask.profile] as Profile;
   const duration = ask.duration ?? profile.duration.default;
-  const why = whyNot(rules, profile, ask, duration) ?? (act.kind === 'request' ? whyNotReason(profile, act.ask) : null);
+  const why =
+    whyNot(rules, profile, ask, duration) ??
+    (act.kind === 'request' ? (whyNotReason(profile, act.ask) ?? whyNotThen(act.ask, rules.now)) : null);
   if (why !== null) return why;
   const judged = yield* judgeTicketOf(rules.policy, profile, act, ask, duration, requester);
   if (!judged.allowed) return judged;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
     return yield* decideExtension(rules, profile, act, requester, asking.rule, judged.by);
-  const tooLong = whyNotSoLong(`profiles.${ask.profile}`, judged.by, endOfWindow(act, duration, rules.now), rules.now);
+  const tooLong = whyNotSoLong(
+    `profiles.${ask.profile}`,
+    judged.by,
+    endOfWindow(act, ask, duration, rules.now),
+    rules.now,
+  );
   return tooLong ?? (yield* termsOfRequest(rules, profile, act, ask, duration, requester, asking.rule, judged.by));
 }
 
 /** What is given, as it was asked for. */
 function askOf(act: Giving): Ask {
   if (act.kind === 'request') return act.ask;
-  const { profile, target, rights, reason, plan } = act.grant;
-  return { profile, target, ...(rights && { rights }), duration: plan.duration, reason };
+  const { profile, target, rights, reason, plan, startAt } = act.grant;
+  return {
+    profile,
+    target,
+    ...(rights && { rights }),
+    duration: plan.duration,
+    reason,
+    ...(startAt !== undefined && { startAt }),
+  };
 }
 
 /**
@@ -224,7 +241,10 @@ function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking
           `Break the glass for ${formatDuration(glass.maximum)} at most.`,
         )
       : null) ??
-    (act.kind === 'request' ? whyNotReason(profile, act.ask) : null);
+    (act.kind === 'request' ? whyNotReason(profile, act.ask) : null) ??
+    (ask.startAt === undefined
+      ? null
+      : refuse(path, 'Break-glass access begins at once.', 'Leave the start out, or ask for it as usual.'));
   if (why !== null) return why;
   const since = startOfDay('UTC', rules.now);
   const grant = act.kind === 'request' ? null : act.grant.id;
@@ -274,8 +294,8 @@ export function* decideGlassReview(
 }
 
 /** When the window would end. What is applied a moment after it was approved does not fail by that moment. */
-function endOfWindow({ kind }: Giving, duration: number, now: Instant): Instant {
-  return now + duration * 1000 - (kind === 'apply' ? 60_000 : 0);
+function endOfWindow({ kind }: Giving, { startAt = 0 }: Ask, duration: number, now: Instant): Instant {
+  return Math.max(now, startAt) + duration * 1000 - (kind === 'apply' ? 60_000 : 0);
 }
 
 /** A ticket holds for so long, and so must the window. */
@@ -352,7 +372,7 @@ function* termsOfRequest(
   by: JudgedTicket | null,
 ): Asking<Decided<Terms>> {
   const ticket = by?.ticket ?? null;
-  const at = { now, ticket: ticket !== null };
+  const at = { now, startsAt: startIn(ask), ticket: ticket !== null };
   const byPeople = termsByPeople(rule, profile, duration, ticket);
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
@@ -391,7 +411,7 @@ function* approvalsFor(
   { profile: name, target, rights }: Pick<Ask, 'profile' | 'target' | 'rights'>,
   duration: number,
   requester: Person,
-  at: Pick<Circumstances, 'now' | 'ticket'>,
+  at: Pick<Circumstances, 'now' | 'startsAt' | 'ticket'>,
 ): Asking<Approvals> {
   const circumstances = { namespace: target.namespace, duration, rights: kitsGiven(profile, rights), ...at };
   return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
@@ -406,7 +426,7 @@ export function* approvalsAgain(
   const profile = profileNamed(policy, grant.profile);
   // Without its profile nobody can approve it; that it is one keeps the policy from approving it by itself.
   if (profile === undefined) return { approvals: Math.max(1, grant.approvalsNeeded), waived: [] };
-  const at = { now, ticket: grant.ticket !== undefined };
+  const at = { now, startsAt: startIn(grant), ticket: grant.ticket !== undefined };
   return yield* approvalsFor(profile, grant, grant.duration, requester, at);
 }
 
@@ -547,6 +567,18 @@ function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duratio
   );
 }
 
+const startIn = ({ startAt }: { readonly startAt?: Instant }): Instant | null => startAt ?? null;
+
+/** Why it can't begin when it is asked for. */
+function whyNotThen({ startAt }: Ask, now: Instant): Why {
+  if (startAt === undefined) return null;
+  if (startAt < now - 60_000)
+    return refuse('start', 'That start has passed already.', `Leave it out, or name a later one: ${START_FORM}.`);
+  return startAt <= now + FURTHEST_START * 1000
+    ? null
+    : refuse('start', `A start is ${formatDuration(FURTHEST_START)} ahead at most.`, 'Ask again when it is nearer.');
+}
+
 /** What the profile asks of a reason. It is held against what somebody types, not against what was taken before. */
 function whyNotReason({ reason: rule = {} }: Profile, { reason, profile }: Ask): Why {
   const { min = 0, template } = rule;
@@ -606,7 +638,7 @@ interface Case {
   /** Seconds; of an extension: the whole window. */
   readonly duration: number;
   readonly person: Person;
-  readonly at: Pick<Circumstances, 'now' | 'ticket'>;
+  readonly at: Pick<Circumstances, 'now' | 'startsAt' | 'ticket'>;
   /** What is judged, where it is a grant already: it does not count against itself. */
   readonly grant: GrantId | null;
   /** Whether to find out what only just was not met, which may take further look-ups. */
@@ -722,7 +754,8 @@ function* mayReview(
   // That its ticket still counts is judged with what the requester is given.
   const ticket = grant.ticket !== undefined;
   const rights = kitsGiven(profile, grant.rights);
-  const circumstances: Circumstances = { namespace: grant.target.namespace, duration, rights, now, ticket };
+  const { namespace } = grant.target;
+  const circumstances: Circumstances = { namespace, duration, rights, now, startsAt: startIn(grant), ticket };
   const waived =
     kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
   const stands: Waiting = { ...waiting, waived };
@@ -876,7 +909,7 @@ function* decideExtension(
   const byPeople = termsByPeople(rule, profile, duration, ticket);
   if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
-  const at = { now, ticket: ticket !== null };
+  const at = { now, startsAt: null, ticket: ticket !== null };
   const judged = { duration: whole, person: requester, at, grant: grant.id, saysNear: false };
   const automatic = yield* automaticRule(profile, grant, judged);
   if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };

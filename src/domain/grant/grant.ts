@@ -132,6 +132,8 @@ export interface Grant {
   readonly breakGlass?: { readonly review: GlassReview | null };
   /** Break-glass access of the same person that nobody had reviewed when this was asked for; left out: none. */
   readonly unreviewed?: readonly GrantId[];
+  /** When it is to begin; left out: as soon as it is approved. */
+  readonly startAt?: Instant;
   /** The ticket that it was asked for with, as its system told of it then; left out: none. */
   readonly ticket?: Ticket;
   /** What was shown to the approvers, and what will be applied. */

@@ -141,6 +141,7 @@ export const grantRecord = z.looseObject({
     })
     .exactOptional(),
   unreviewed: texts.exactOptional(),
+  startAt: instant.exactOptional(),
   ticket: z.looseObject({ key: text, title: text, link: text.nullable() }).exactOptional(),
   plan,
   digest: text,

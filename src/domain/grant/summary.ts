@@ -89,7 +89,12 @@ export function overdueBy(
  * Short digest of what is asked for: of two requests with the same one is enough. The Kubernetes user, the profile, the workload by whatever
  * name it was found, or the namespace, the rights in words, and the ports that are opened; not how long, nor why.
  */
-export function askedFor({ profile, plan, breakGlass }: Pick<Grant, 'profile' | 'plan' | 'breakGlass'>): string {
+export function askedFor({
+  profile,
+  plan,
+  breakGlass,
+  startAt,
+}: Pick<Grant, 'profile' | 'plan' | 'breakGlass' | 'startAt'>): string {
   const { user, target, rights, network } = plan;
   const ports = network.mode === 'workspace' || network.mode === 'bastion' ? network.ports : [];
   return shortDigest(
@@ -98,6 +103,8 @@ export function askedFor({ profile, plan, breakGlass }: Pick<Grant, 'profile' | 
       profile,
       // A request that waits is no answer to somebody who breaks the glass.
       ...(breakGlass && { breakGlass: true }),
+      // Nor is what begins tomorrow to somebody who asks for now.
+      ...(startAt !== undefined && { startAt }),
       namespace: target.namespace,
       workload: target.workload === undefined ? null : `${target.workload.kind}/${target.workload.name}`,
       rights: rights?.toSorted() ?? null,

@@ -16,6 +16,8 @@ export interface Account {
   /** Of another workspace (Slack Connect). */
   readonly external: boolean;
   readonly deactivated: boolean;
+  /** Where the account's clocks are, as a name of the IANA time zone database; left out: not known. */
+  readonly zone?: string;
 }
 
 /** Somebody who may act: a Slack account tied to exactly one Kubernetes user. Which accounts are one person: `isSamePerson`. */

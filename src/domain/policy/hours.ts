@@ -45,7 +45,8 @@ function minuteOf(time: string): number | null {
   return minute < 60 && sum <= 1440 ? sum : null;
 }
 
-function isZone(name: string): boolean {
+/** Whether it is the name of a place in the IANA time zone database. */
+export function isZone(name: string): boolean {
   // Offsets such as +01:00 are no places: they know no daylight saving.
   if (!/^[A-Za-z]/.test(name)) return false;
   try {

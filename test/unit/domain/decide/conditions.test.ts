@@ -9,6 +9,7 @@ const missed = (when: When, change: Partial<Circumstances> = {}) =>
     duration: 30 * MINUTE,
     rights: ['read', 'logs'],
     ticket: false,
+    startsAt: null,
     // A Monday, 10:00 in Berlin.
     now: Date.parse('2026-01-05T09:00:00Z'),
     ...change,

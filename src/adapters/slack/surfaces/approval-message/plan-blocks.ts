@@ -118,7 +118,9 @@ export function essentials(view: View): Block[] {
       type: 'section',
       fields: [
         markup(`*Who*\n${person(grant.requester)}`),
-        markup(`*How long*\n${formatDuration(grant.duration)}`),
+        markup(
+          `*How long*\n${formatDuration(grant.duration)}${grant.startAt === undefined ? '' : `, from ${moment(grant.startAt)}`}`,
+        ),
         markup(`*Where*\n${where}`),
         markup(`*What*\n${code(grant.profile)}\n${rights.join('\n')}`),
       ],

@@ -1,10 +1,11 @@
-import type { Ask } from '../../../../domain/decide/decide.ts';
+import type { Asked } from '../../../../app/ports/use-cases.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { GlassReview } from '../../../../domain/grant/grant.ts';
 import { type GrantId, isGrantId } from '../../../../domain/ids.ts';
 import { nearest } from '../../../../domain/nearest.ts';
 import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../../../domain/rights/rights.ts';
+import { readStart, START_FORM, type TypedStart } from '../../../../domain/start.ts';
 import { SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
 import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
 import { type Choice, NOTHING_CHOSEN } from '../form/choice.ts';
@@ -20,8 +21,8 @@ const DURATION_DEFAULTS = `${DEFAULT_DURATION} for the profile's default`;
 
 export const COMMANDS = {
   request: {
-    usage: 'request <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] [reason...]',
-    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. Of a profile with rights in words, some: debug:logs,exec`,
+    usage: 'request <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] [from <time>] [reason...]',
+    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. A later start: ${START_FORM}. Of a profile with rights in words, some: debug:logs,exec`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
   'break-glass': {
@@ -67,7 +68,7 @@ const NAMES = Object.keys(COMMANDS) as CommandName[];
 export type Command =
   | { readonly kind: 'modal' }
   | { readonly kind: 'list' }
-  | { readonly kind: 'request'; readonly ask: Ask }
+  | { readonly kind: 'request'; readonly ask: Asked }
   | {
       readonly kind: 'review';
       readonly id: GrantId;
@@ -198,27 +199,25 @@ function parseRequest(
   if (where === undefined) return tooShort('The namespace is missing.');
   const target = parseTarget(unquoted(where));
   if (typeof target === 'string') return wrong(target);
-  const isDefault = rest[0] === DEFAULT_DURATION;
-  const read = isDefault ? null : readDuration(rest);
-  if (read === 'unclear')
-    return wrong(
-      `${quoted(rest[0] ?? '')} is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it, or ${DURATION_DEFAULTS}.`,
-    );
-  const told = rest.slice(isDefault ? 1 : (read?.words ?? 0));
-  const stray = isDefault || read !== null ? null : strayDuration(told);
+  const window = readWindow(rest);
+  if (typeof window === 'string') return wrong(window);
+  const { duration, start, told } = window;
+  const stray = duration === undefined ? strayDuration(told) : null;
   if (stray !== null) {
-    const asked = `${verb} ${what} ${where}`;
+    const asked = [verb, what, where, ...rest.slice(0, rest.length - told.length)].join(' ');
     return { ...wrong(bothReadings(asked, told, stray)), readings: readingsOf(asked, told, stray) };
   }
   const reason = told.join(' ');
+  // The form has no field for a start: nothing that was said is dropped silently.
+  if (reason === '' && start !== undefined) return wrong('A reason is needed: approvers decide by it.');
   if (reason === '')
     return tooShort('A reason is needed: approvers decide by it.', {
       ...chosenTarget(target),
-      duration: read === null ? null : formatDuration(read.seconds),
+      duration: duration === undefined || duration === null ? null : formatDuration(duration),
     });
   return {
     kind: 'request',
-    ask: { profile, target, ...(rights && { rights }), duration: read?.seconds ?? null, reason },
+    ask: { profile, target, ...(rights && { rights }), duration: duration ?? null, reason, ...(start && { start }) },
   };
 }
 
@@ -235,6 +234,43 @@ function readingsOf(asked: string, reason: readonly string[], { at, words, secon
     window: { line: [asked, length, ...others].join(' '), length },
     reason: { line: [asked, DEFAULT_DURATION, ...reason].join(' ') },
   };
+}
+
+/** How long and from when, in whichever order they stand before the reason. */
+interface Window {
+  /** Null: the profile's default, said so; left out: nothing was said. */
+  readonly duration?: number | null;
+  readonly start?: TypedStart;
+  /** The words that are left. */
+  readonly told: readonly string[];
+}
+
+/** A sentence where one of them was meant and can't be read. */
+function readWindow(words: readonly string[]): Window | string {
+  let window: Window = { told: words };
+  for (;;) {
+    const next = window.duration === undefined ? withDuration(window) : window;
+    const both = typeof next !== 'string' && next.start === undefined ? withStart(next) : next;
+    if (typeof both === 'string' || both.told.length === window.told.length) return both;
+    window = both;
+  }
+}
+
+function withDuration(window: Window): Window | string {
+  const { told } = window;
+  if (told[0] === DEFAULT_DURATION) return { ...window, duration: null, told: told.slice(1) };
+  const read = readDuration(told);
+  if (read === 'unclear')
+    return `${quoted(told[0] ?? '')} is not a duration: expected ${DURATION_FORM}. If it begins your reason, put the duration before it, or ${DURATION_DEFAULTS}.`;
+  return read === null ? window : { ...window, duration: read.seconds, told: told.slice(read.words) };
+}
+
+function withStart(window: Window): Window | string {
+  const { told } = window;
+  const read = readStart(told);
+  if (read === 'unclear')
+    return `${quoted(told.slice(0, 2).join(' '))} is not a start: expected ${START_FORM}. If it begins your reason, put another word before it.`;
+  return read === null ? window : { ...window, start: read.start, told: told.slice(read.words) };
 }
 
 /** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */

@@ -58,6 +58,7 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   step: waitsForPeople,
   escalated: waitsForPeople,
   'asked-again': (g) => g.state === 'pending',
+  scheduled: (g) => g.state === 'approved' && g.startAt !== undefined,
   granted: (g) => g.state === 'active',
   denied: (g) => g.state === 'denied',
   cancelled: (g) => g.state === 'cancelled',
@@ -147,6 +148,14 @@ export function directMessage(view: View, news: DirectNews): Message {
   switch (news) {
     case 'granted':
       return grantedMessage(view);
+    case 'scheduled':
+      return message(`Approved, begins later: ${what}`, [
+        section(`☑️ *Approved:* ${code(subject(grant))}. ${standing(view)}`),
+        words('What to run comes when it begins. If the plan is another by then, the approvers are asked again.'),
+        notes(grant),
+        idLine(grant),
+        actions(revokeButton(view)),
+      ]);
     case 'unposted':
       return message(`Nobody could be asked: ${what}`, [
         section(`⚠ *Nobody could be asked yet:* ${code(subject(grant))}`),

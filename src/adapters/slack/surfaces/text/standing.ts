@@ -226,7 +226,9 @@ export function standing(view: View): string {
       return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*${fromWhom(view)}. Times out ${moment(grant.pendingUntil)}.`;
     }
     case 'approved':
-      return `${approvedBy}Nothing has been opened yet.`;
+      return grant.startAt === undefined
+        ? `${approvedBy}Nothing has been opened yet.`
+        : `${approvedBy}*Begins ${moment(grant.startAt)}*; nothing has been opened yet.`;
     case 'applying':
       return `${approvedBy}Access is being set up; it is not confirmed yet.`;
     case 'active':

@@ -192,6 +192,31 @@ describe('parseCommand', () => {
       expect(parseCommand(COMMANDS[name].example)).toMatchObject({ kind: name === 'break-glass' ? 'request' : name });
   });
 
+  it.each<[string, number | null, object, string]>([
+    ['45m from 22:00 the nightly run', 2700, { date: null, time: '22:00' }, 'the nightly run'],
+    ['from 22:00 for 45m the nightly run', 2700, { date: null, time: '22:00' }, 'the nightly run'],
+    ['- from tomorrow 8am the nightly run', null, { date: 1, time: '08:00' }, 'the nightly run'],
+    ['from 2026-12-01 22:00 the nightly run', null, { date: '2026-12-01', time: '22:00' }, 'the nightly run'],
+  ])('takes a later start: %s', (words, duration, start, reason) => {
+    const parsed = parseCommand(`request debug staging/deploy/checkout ${words}`);
+    expect(parsed).toMatchObject({ kind: 'request', ask: { duration, start, reason } });
+  });
+
+  it('a start that can not be read is asked back, and "from" in a reason stays there', () => {
+    const line = (words: string) => parseCommand(`request debug staging/deploy/checkout ${words}`);
+    expect(line('45m from tonight the nightly run')).toMatchObject({
+      kind: 'wrong',
+      problem: expect.stringMatching(/'from tonight' is not a start: expected `from 22:00`/),
+    });
+    expect(line('45m errors from 22:00 on')).toMatchObject({ ask: { reason: 'errors from 22:00 on' } });
+    expect(line('45m from the alert')).toMatchObject({ ask: { duration: 2700, reason: 'from the alert' } });
+    // Both readings of a length in the reason keep the start.
+    expect(line('from 22:00 slow for 30m')).toMatchObject({
+      kind: 'wrong',
+      problem: expect.stringContaining('/jit request debug staging/deploy/checkout from 22:00 30m slow'),
+    });
+  });
+
   it('breaks the glass by its own word alone', () => {
     const line = 'debug staging/deploy/checkout 15m checkout is down';
     const target = { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } };

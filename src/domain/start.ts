@@ -1,0 +1,101 @@
+import type { Instant } from './clocks.ts';
+
+/** When access is to begin, where that is not as soon as it is approved: a moment, or what the clocks show where the person is. */
+export type TypedStart =
+  | { readonly at: Instant }
+  /** `date`: `2026-12-01`, or how many days from today; null: the next time that clocks show this. `time`: `22:00`. */
+  | { readonly date: string | number | null; readonly time: string };
+
+/** No start is further ahead: seconds. */
+export const FURTHEST_START = 7 * 86_400;
+/** What a start looks like, for messages. */
+export const START_FORM =
+  '`from 22:00`, `from tomorrow 8:00` or `from 2026-12-01 22:00`, by the clock of your Slack account';
+
+const TIME = /^(\d{1,2})(?:[:.](\d{2}))?(am|pm)?$/;
+const DATE = /^\d{4}-\d{2}-\d{2}$/;
+const DAYS: ReadonlyMap<string, number> = new Map([
+  ['today', 0],
+  ['tomorrow', 1],
+]);
+/** What begins like a start: whoever types it after "from" means a time. */
+const MEANT = /^(\d|today|tonight|tomorrow|noon|midnight|now|mon|tue|wed|thu|fri|sat|sun|next)[a-z]*/;
+const AROUND = /^["'`“”„(]+|["'`“”„).,;:!?]+$/g;
+
+/**
+ * Reads the start with which these words begin. `unclear`: they meant one, and it can't be read; null: they begin with something else, such as "from the
+ * alert".
+ */
+export function readStart(
+  words: readonly string[],
+): { readonly start: TypedStart; readonly words: number } | 'unclear' | null {
+  const [from, ...rest] = words.slice(0, 4).map((word) => word.replace(AROUND, '').toLowerCase());
+  const [first = '', second = ''] = rest;
+  if (from !== 'from') return null;
+  const day = DATE.test(first) ? first : (DAYS.get(first) ?? null);
+  const time = timeIn(day === null ? first : second);
+  if (time !== null) return { start: { date: day, time }, words: day === null ? 2 : 3 };
+  return MEANT.test(first) ? 'unclear' : null;
+}
+
+/** `22:00`, `8.30`, `10pm`; a bare number is no time. */
+function timeIn(word: string): string | null {
+  const [, hours = '', minutes, half] = TIME.exec(word) ?? [];
+  if (hours === '' || (minutes === undefined && half === undefined)) return null;
+  const hour = Number(hours);
+  if (Number(minutes ?? 0) > 59 || hour > 23 || (half !== undefined && (hour < 1 || hour > 12))) return null;
+  const of24 = half === undefined ? hour : (hour % 12) + (half === 'pm' ? 12 : 0);
+  return `${String(of24).padStart(2, '0')}:${minutes ?? '00'}`;
+}
+
+/**
+ * The moment that is meant, where clocks are set by `zone` (a name of the IANA time zone database). Of a time that is there twice in a night the first.
+ * @returns null where there is no such day, or clocks leave that time out on it
+ */
+export function momentOf(start: TypedStart, zone: string, now: Instant): Instant | null {
+  if ('at' in start) return start.at;
+  const { date, time } = start;
+  const [today = ''] = shown(zone, now).split(' ');
+  if (date !== null) return firstShowing(zone, typeof date === 'string' ? date : dayAfter(today, date), time);
+  // The next one: clocks may leave it out today, or tomorrow.
+  for (const days of [0, 1, 2]) {
+    const at = firstShowing(zone, dayAfter(today, days), time);
+    if (at !== null && at > now) return at;
+  }
+  return null;
+}
+
+const DAY = 86_400_000;
+
+function dayAfter(date: string, days: number): string {
+  return new Date(Date.parse(`${date}T00:00:00Z`) + days * DAY).toISOString().slice(0, 10);
+}
+
+/** When clocks there first show this. */
+function firstShowing(zone: string, date: string, time: string): Instant | null {
+  const asUtc = Date.parse(`${date}T${time}:00Z`);
+  if (Number.isNaN(asUtc)) return null;
+  // What clocks are ahead of UTC by, on both sides of a change of them.
+  const ahead = [asUtc - DAY, asUtc + DAY].map(
+    (at) => Date.parse(`${shown(zone, at).replace(' ', 'T')}:00Z`) - floorToMinute(at),
+  );
+  const found = ahead.map((by) => asUtc - by).filter((at) => shown(zone, at) === `${date} ${time}`);
+  return found.length === 0 ? null : Math.min(...found);
+}
+
+const floorToMinute = (at: Instant): Instant => Math.floor(at / 60_000) * 60_000;
+
+/** `2026-12-01 22:00`, as clocks there show it. */
+function shown(zone: string, at: Instant): string {
+  const parts = new Intl.DateTimeFormat('en-CA', {
+    timeZone: zone,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+    hour: '2-digit',
+    minute: '2-digit',
+    hourCycle: 'h23',
+  }).formatToParts(at);
+  const part = (type: string) => parts.find((one) => one.type === type)?.value ?? '';
+  return `${part('year')}-${part('month')}-${part('day')} ${part('hour')}:${part('minute')}`;
+}
