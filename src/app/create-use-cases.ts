@@ -11,7 +11,7 @@ import {
 import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { reviewBreakGlass } from './decide/review-break-glass.ts';
 import { endAccess } from './grant/end.ts';
-import { consider, inspect, list, noteOn, offers, status, who, workloads } from './inquire/inquire.ts';
+import { consider, inspect, list, noteOn, offers, scopeOf, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
 import type { Asked, Proposal, UseCases } from './ports/use-cases.ts';
@@ -35,6 +35,7 @@ export function createUseCases(world: World): UseCases {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
     workloads: (by, profile, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
+    scopeOf: (profile) => scopeOf(world, profile),
     preview: async (by, ask) =>
       proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown', true))),
     request: async (by, ask) => requested(await run(by, 'request', asking(ask), (w) => requestAccess(w, by, ask))),

@@ -41,7 +41,7 @@ export async function runCheck(argv: readonly string[], out: Output, env: NodeJS
 }
 
 async function checkAll(settings: Settings, out: Output): Promise<number> {
-  const { instance, ownNamespace, workspacesNamespace, slack } = settings;
+  const { instance, ownNamespace, workspacesNamespace, accountsNamespace, slack } = settings;
   const log = createLog({ level: 'silent', secrets: [] });
   const hide = scrubber(secretTexts(settings));
   let failures = 0;
@@ -76,6 +76,7 @@ async function checkAll(settings: Settings, out: Output): Promise<number> {
       model,
       instance,
       workspacesNamespace,
+      accountsNamespace,
       sealKeys: settings.sealKeys.reveal(),
       probeImage,
       pullSecrets: settings.workspacesPullSecrets,

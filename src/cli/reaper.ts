@@ -3,7 +3,7 @@ import { type Api, ApiError, createApi } from '../adapters/kubernetes/api.ts';
 import { createClusterKeys, NO_KEYS } from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
 import { createReaperCluster, type OpenInstance, otherOpenInstances } from '../adapters/kubernetes/reaper.ts';
-import type { Found } from '../app/ports/own-objects.ts';
+import { BINDINGS, type Found, nameOfRef } from '../app/ports/own-objects.ts';
 import { type ReaperCluster, reap } from '../app/upkeep/reap.ts';
 import { describeProblems, loadReaperSettings, type ReaperSettings } from '../config/settings.ts';
 import { Unavailable } from '../domain/errors.ts';
@@ -84,10 +84,12 @@ async function reapOnce(api: Api, cluster: ReaperCluster, out: Output): Promise<
   const now = await api.time();
   const isOurs = ({ sealed, orphaned }: Found) => sealed || orphaned;
   for (const object of found.filter(({ otherVersion }) => otherVersion))
-    out.print(`left to the version of Drawbridge that made it: ${nameOf(object)}`);
+    out.print(`left to the version of Drawbridge that made it: ${nameOfRef(object)}`);
   const strangers = found.filter((object) => !isOurs(object) && !object.otherVersion);
   for (const object of strangers)
-    out.complain(`not ours: ${nameOf(object)} carries the labels of this instance but no valid seal; it is left alone`);
+    out.complain(
+      `not ours: ${nameOfRef(object)} carries the labels of this instance but no valid seal; it is left alone`,
+    );
   const due = found.filter((object) => isOurs(object) && (object.expiresAt ?? 0) + GRACE < now);
   const isDone = await takeDown(cluster, due, out);
   return isDone && strangers.length === 0 ? 0 : 1;
@@ -107,7 +109,7 @@ async function revokeAll(
     return 0;
   }
   if (isMeant) return (await takeDown(cluster, found, out)) ? 0 : 1;
-  for (const object of found) out.print(nameOf(object));
+  for (const object of found) out.print(nameOfRef(object));
   const grants = new Set(found.map(({ id }) => id)).size;
   out.print(`${found.length} objects of ${grants} grants; say --yes to end them`);
   return 1;
@@ -123,13 +125,11 @@ function openElsewhere({ instance, grants, workspacesNamespace }: OpenInstance):
 
 async function takeDown(cluster: ReaperCluster, objects: readonly Found[], out: Output): Promise<boolean> {
   const { removed, kept } = await reap(cluster, objects);
-  for (const object of removed) out.print(`removed ${nameOf(object)}`);
+  for (const object of removed) out.print(`removed ${nameOfRef(object)}`);
   for (const { object, why } of kept)
     out.complain(
-      `still there: ${nameOf(object)}: ${why}${object.kind === 'RoleBinding' ? '. IT IS IN FORCE: empty its subjects or remove the finalizer' : ''}`,
+      `still there: ${nameOfRef(object)}: ${why}${BINDINGS.includes(object.kind) ? '. IT IS IN FORCE: empty its subjects or remove the finalizer' : ''}`,
     );
   out.print(`${removed.length} removed, ${kept.length} kept`);
   return kept.length === 0;
 }
-
-const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespace}/${name}`;

@@ -135,6 +135,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     model,
     instance,
     workspacesNamespace: settings.workspacesNamespace,
+    accountsNamespace: settings.accountsNamespace,
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
     pullSecrets: settings.workspacesPullSecrets,

@@ -30,6 +30,7 @@ export interface Settings {
   readonly opsPort: number;
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
+  readonly accountsNamespace: string;
   /** Undefined: workspaces are not probed. */
   readonly probeImage: string | undefined;
   /** Names of Secrets in the workspaces namespace with which their images are pulled. */
@@ -188,6 +189,10 @@ export const environmentSchema = z.object({
   WORKSPACES_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-workspaces').meta({
     description: 'Namespace in which workspaces run; the chart makes it.',
   }),
+  ACCOUNTS_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-accounts').meta({
+    description:
+      'Namespace of the leases of grants for the whole cluster or for a node; the chart makes it with accounts.enabled.',
+  }),
   PROBE_IMAGE: text(
     /^[a-z0-9][\w.:/@-]*$/,
     'expected the name of an image, like registry.example.test/drawbridge:0.1.0',
@@ -294,6 +299,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       opsPort: e.OPS_PORT,
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
+      accountsNamespace: e.ACCOUNTS_NAMESPACE,
       probeImage: e.PROBE_IMAGE,
       workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],
       workspacesMaximum: { cpu: e.WORKSPACES_MAXIMUM_CPU, memory: e.WORKSPACES_MAXIMUM_MEMORY },

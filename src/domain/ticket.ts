@@ -13,8 +13,11 @@ export interface Ticket {
 export interface TicketUse {
   readonly key: string;
   readonly profile: string;
-  readonly namespace: string;
-  /** `Deployment/checkout`; null: the whole namespace. */
+  /** Null: it is in none. */
+  readonly namespace: string | null;
+  /** Left out: it is no node. */
+  readonly node?: string;
+  /** `Deployment/checkout`; null: no one workload. */
   readonly workload: string | null;
   /** Seconds. */
   readonly duration: number;

@@ -99,6 +99,7 @@ const valuesSchema = z
         memory: z.string().regex(patternOf('memory')),
       }),
     }),
+    accounts: z.strictObject({ enabled: z.boolean(), namespace }),
     reaper: z.strictObject({
       enabled: z.boolean(),
       schedule: z.string().regex(/^\S+( \S+){4}$/),

@@ -35,6 +35,7 @@ export interface Installation extends Release {
   readonly serviceAccount: string;
   readonly instance: string;
   readonly workspacesNamespace: string;
+  readonly accountsNamespace: string;
   /** What workspaces are probed with; null: the probe is disabled. */
   readonly probeImage: string | null;
 }
@@ -154,7 +155,6 @@ async function untilAnswered(code: number, call: () => Promise<unknown>, limit: 
 }
 
 function installationOf(objects: readonly Rendered[], { release, namespace }: Release): Installation {
-  const named = (kind: string) => objects.find((object) => object.kind === kind);
   const isBot = ({ kind, metadata }: Rendered) => kind === 'Deployment' && metadata.namespace === namespace;
   const pod = objects.find(isBot) as unknown as {
     spec: {
@@ -168,7 +168,8 @@ function installationOf(objects: readonly Rendered[], { release, namespace }: Re
     namespace,
     serviceAccount: serviceAccountName,
     instance: setting('INSTANCE') ?? '',
-    workspacesNamespace: named('Namespace')?.metadata.name ?? '',
+    workspacesNamespace: setting('WORKSPACES_NAMESPACE') ?? '',
+    accountsNamespace: setting('ACCOUNTS_NAMESPACE') ?? '',
     probeImage: setting('PROBE_IMAGE') ?? null,
   };
 }

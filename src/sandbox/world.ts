@@ -127,7 +127,7 @@ export interface World {
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 /** Kinds of which a grant has objects. */
-const KINDS = 'jobs,rolebindings,roles,networkpolicies,pods';
+const KINDS = 'jobs,rolebindings,roles,clusterrolebindings,clusterroles,networkpolicies,pods';
 
 /**
  * Brings a world up; bots are started by `startBot`. All of it ends with this process, killed with -9 too; on a cluster that was there
@@ -324,7 +324,7 @@ async function bringUp(
     return Object.fromEntries(paths) as Record<PersonName, string>;
   }
 
-  const { namespace, serviceAccount, instance, workspacesNamespace, probeImage } = installation;
+  const { namespace, serviceAccount, instance, workspacesNamespace, accountsNamespace, probeImage } = installation;
   const settings: Record<string, string | undefined> = {
     SLACK_BOT_TOKEN: slack.botToken,
     SLACK_APP_TOKEN: slack.appToken,
@@ -338,6 +338,7 @@ async function bringUp(
     INSTANCE: instance,
     SEAL_KEY: randomBytes(32).toString('base64'),
     WORKSPACES_NAMESPACE: workspacesNamespace,
+    ACCOUNTS_NAMESPACE: accountsNamespace,
     POD_NAMESPACE: namespace,
     PROBE_IMAGE: probeImage ?? undefined,
     ...options.env,
@@ -379,7 +380,7 @@ async function bringUp(
     },
     async operatorFile() {
       const path = join(dir, 'operator.sh');
-      const taken = ['REDIS_URL', 'INSTANCE', 'SEAL_KEY', 'WORKSPACES_NAMESPACE', 'KUBECONFIG'];
+      const taken = ['REDIS_URL', 'INSTANCE', 'SEAL_KEY', 'WORKSPACES_NAMESPACE', 'ACCOUNTS_NAMESPACE', 'KUBECONFIG'];
       const lines = taken.map((name) => `export ${name}=${quoted(settings[name] ?? '')}\n`);
       await writeFile(path, `cd ${quoted(ROOT)}\nunset KUBE_CONTEXT\n${lines.join('')}`, { mode: 0o600 });
       return path;

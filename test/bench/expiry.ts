@@ -85,7 +85,7 @@ export const expiry: Row = {
 
 const accessOf = ({ plan, target }: Grant) => ({
   user: plan.user,
-  namespace: target.namespace,
+  namespace: target.namespace ?? '',
   verb: 'get',
   resource: 'pods',
   ...(plan.role === null ? { name: 'app' } : {}),

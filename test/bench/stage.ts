@@ -77,7 +77,7 @@ export async function onStage<T>(
       // What is measured is not what Slack allows: `slack` measures that.
       slack: { minuteMs: SHORT_MINUTE },
       policy: askingAgain(({ profiles }) => {
-        for (const name of ['view', 'debug']) profiles[name]?.namespaces.push('bench-*');
+        for (const name of ['view', 'debug']) profiles[name]?.namespaces?.push('bench-*');
       }),
     });
     closing.push(() => world.stop());

@@ -115,7 +115,7 @@ export async function install(options: {
         throw new Error('the example policy lacks a profile');
       shell.namespaces = [open];
       shell.network.allowIsolation = true;
-      for (const profile of [debug, troubleshoot, shell, ownTools]) profile.namespaces.push(slots);
+      for (const profile of [debug, troubleshoot, shell, ownTools]) profile.namespaces?.push(slots);
       Object.assign(policy.profiles, slotProfiles(slots, view.approvers));
     },
   });

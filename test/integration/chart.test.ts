@@ -342,7 +342,9 @@ describe('the chart', () => {
       expect(binds.flatMap((rule) => rule.resourceNames ?? ['ALL']).toSorted()).toEqual(named.toSorted());
       // Everywhere: reading, deleting what is ours, and what the profiles with a pattern need.
       const everywhere = of(objects, 'ClusterRoleBinding').map(({ metadata }) => metadata.name);
-      const patterned = Object.entries(profiles).filter(([, p]) => p.namespaces.some((name) => name.includes('*')));
+      const patterned = Object.entries(profiles).filter(
+        ([, p]) => p.namespaces?.some((name) => name.includes('*')) ?? true,
+      );
       expect(everywhere.toSorted()).toEqual(
         ['drawbridge', 'drawbridge-reaper', ...patterned.map(([name]) => `drawbridge-gives-${name}`)].toSorted(),
       );
@@ -477,6 +479,7 @@ describeWithCluster('the chart in a cluster', (cluster) => {
       serviceAccount: `${namespace}-drawbridge`,
       instance: `${namespace}-drawbridge`,
       workspacesNamespace: `${namespace}-workspaces`,
+      accountsNamespace: 'drawbridge-accounts',
       probeImage: 'drawbridge:0.1.0',
     });
     const bot = await handOf(await cluster.serviceAccountKubeconfig(namespace, at.serviceAccount));

@@ -59,8 +59,8 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
   /** What gives access while it is active, as questions of Ada's. */
   const questions = ({ pods, workspacePod, target }: Grant): string[][] => [
     ...(target.workload === undefined
-      ? [['list', 'configmaps', '-n', target.namespace]]
-      : [['create', `pods/${pods[0]}`, '--subresource=exec', '-n', target.namespace]]),
+      ? [['list', 'configmaps', '-n', targets.staging]]
+      : [['create', `pods/${pods[0]}`, '--subresource=exec', '-n', targets.staging]]),
     ...(workspacePod === null
       ? []
       : [['create', `pods/${workspacePod}`, '--subresource=exec', '-n', at.workspacesNamespace]]),

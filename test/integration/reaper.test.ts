@@ -58,7 +58,7 @@ describeWithCluster('the reaper', (cluster) => {
     const grants = newGrants(targets, -60);
     const keys = await keysIn(admin);
     const objects = [
-      leaseJob(grants.observe, context, grants.observe.target.namespace, Date.now() + 600_000),
+      leaseJob(grants.observe, context, targets.staging, Date.now() + 600_000),
       ...Object.values(objectsOf(grants, context)),
     ].map((object) =>
       changed(seal(changed(object, object.kind === 'Job' ? { 'spec.activeDeadlineSeconds': 600 } : {}), keys), {

@@ -62,6 +62,7 @@ function stubUseCases(): Stub {
     useCases: undefined as unknown as UseCases,
   };
   const ordinary: UseCases = {
+    scopeOf: () => null,
     offers: async () => [
       {
         profile: 'debug',

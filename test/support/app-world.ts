@@ -21,6 +21,7 @@ import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
 import { type Policy } from '../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
 import type { Rule } from '../../src/domain/rights/rights.ts';
+import { isWide } from '../../src/domain/target.ts';
 import type { TicketVerdict } from '../../src/domain/ticket.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
@@ -89,6 +90,7 @@ export function memoryCluster(now: () => number) {
     uid: 'uid-1',
     clusterUid: 'cluster-1',
     namespaceUid: 'namespace-1',
+    nodeUid: 'node-1',
     /** Of the named role that a profile gives; null: it has rules of its own. */
     roleRules: null as Rule[] | null,
     /** Pods elsewhere. */
@@ -153,12 +155,34 @@ export function memoryCluster(now: () => number) {
     tryLeash: async () => null,
     tryWriting: async () => [],
     namespaces: async () => ['staging', 'payments', 'kube-system'],
+    nodes: async () => ['worker-1', 'worker-2'],
     workloads: async () => [{ kind: 'Deployment', name: 'checkout' }],
     snapshot: async () => snapshot(),
     foreignPolicies: async (namespace) =>
       [...target.policies, ...target.foreign].filter(({ metadata }) => metadata?.namespace === namespace),
     rulesOf: async () => target.roleRules ?? [],
     async survey(wanted): Promise<Survey> {
+      if (isWide(wanted))
+        return {
+          asOf: now(),
+          clusterUid: target.clusterUid,
+          namespaceUid: null,
+          target: wanted,
+          service: null,
+          workload: null,
+          node:
+            wanted.scope === 'node'
+              ? {
+                  uid: target.nodeUid,
+                  workloads: [{ namespace: 'staging', workload: 'deployment/checkout', count: 2 }],
+                }
+              : null,
+          roleRules: target.roleRules,
+          cluster: null,
+          otherPolicies: [],
+          staleSince: null,
+          unprobed: null,
+        };
       const { namespace, service } = wanted;
       const behind = target.services.get(service ?? '');
       if (service !== undefined && behind === undefined) throw new Refusal('target', `There is no Service ${service}.`);

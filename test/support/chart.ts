@@ -46,7 +46,11 @@ export async function installExample(
     team: await cluster.freshNamespace('team'),
   };
   const namespace = await cluster.freshNamespace(release);
-  const values = exampleValues(targets, { 'workspaces.namespace': `${namespace}-workspaces`, ...changes });
+  const values = exampleValues(targets, {
+    'workspaces.namespace': `${namespace}-workspaces`,
+    'accounts.namespace': `${namespace}-accounts`,
+    ...changes,
+  });
   const at = await installChart({ kubeconfig: cluster.adminKubeconfig, values, release: namespace, namespace });
   return { at, targets };
 }

@@ -25,6 +25,7 @@ export interface Hand {
 
 const CLUSTER_SCOPED = [
   'Namespace',
+  'Node',
   'ClusterRole',
   'ClusterRoleBinding',
   'ValidatingAdmissionPolicy',

@@ -29,10 +29,12 @@ export async function setLiveStage(options: {
   readonly name: string;
   readonly workloads?: readonly string[];
   readonly objects?: (at: Installation) => readonly object[];
+  /** Other values of the chart, by their paths; the policy among them. */
+  readonly changes?: Readonly<Record<string, unknown>>;
 }): Promise<LiveStage> {
-  const { cluster, redis, name, workloads = ['checkout'], objects = () => [] } = options;
+  const { cluster, redis, name, workloads = ['checkout'], objects = () => [], changes = {} } = options;
   await using open = new AsyncDisposableStack();
-  const { at, targets } = await installExample(cluster, name);
+  const { at, targets } = await installExample(cluster, name, changes);
   open.defer(() => uninstallChart(cluster.adminKubeconfig, at));
   const { staging } = targets;
   await cluster.apply([
@@ -50,7 +52,7 @@ export async function setLiveStage(options: {
   const client = open.adopt(await connectRedis(redis, { role: 'requests', log: silentLog() }), (one) =>
     one.disconnect(),
   );
-  const live = open.adopt(await liveWorld({ cluster, at, targets, redis: client }), (world) => world.stop());
+  const live = open.adopt(await liveWorld({ cluster, at, targets, redis: client, changes }), (world) => world.stop());
   const closing = open.move();
   return {
     at,

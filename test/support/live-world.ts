@@ -21,6 +21,7 @@ import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import { policySchema } from '../../src/domain/policy/schema.ts';
+import type { Wanted } from '../../src/domain/target.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
 import { account, followedIn, ownOf, PEOPLE } from './app-world.ts';
 import { auditOn } from './audit.ts';
@@ -40,12 +41,14 @@ export async function liveWorld(options: {
   readonly at: Installation;
   readonly targets: Targets;
   readonly redis: RedisClient;
+  /** As the chart was installed with. */
+  readonly changes?: Readonly<Record<string, unknown>>;
 }) {
-  const { cluster, at, targets, redis } = options;
+  const { cluster, at, targets, redis, changes = {} } = options;
   let ahead = 0;
   const clock: Clock = { now: () => Date.now() + ahead, doubt: () => null };
-  const { instance, workspacesNamespace } = at;
-  const example = policySchema.parse(exampleValues(targets).policy);
+  const { instance, workspacesNamespace, accountsNamespace } = at;
+  const example = policySchema.parse(exampleValues(targets, changes).policy);
   // The suites ask again and again for the same.
   const policy = { ...example, approvals: { ...example.approvals, askOnce: false } };
   const config = new KubeConfig();
@@ -96,6 +99,7 @@ export async function liveWorld(options: {
       model,
       instance,
       workspacesNamespace,
+      accountsNamespace,
       sealKeys: [KEY],
       probeImage: null,
       ownNamespace: at.namespace,
@@ -196,10 +200,18 @@ export async function liveWorld(options: {
       }
     },
     /** Ada asks, Ben approves; nothing has been applied yet. */
-    async approved(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+    approved(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+      const kind = 'Deployment';
+      return live.approvedOn(
+        profile,
+        workload === null ? { namespace } : { namespace, workload: { kind, name: workload } },
+        seconds,
+      );
+    },
+    async approvedOn(profile: string, target: Wanted, seconds = 600): Promise<string> {
       const { grant: asked } = await useCases.request(PEOPLE.ada, {
         profile,
-        target: workload === null ? { namespace } : { namespace, workload: { kind: 'Deployment', name: workload } },
+        target,
         duration: seconds,
         reason: 'checkout returns 502',
       });
@@ -208,9 +220,15 @@ export async function liveWorld(options: {
       await useCases.review(PEOPLE.ben, asked.id, 'approve', '', { digest: shortDigest(digest), message });
       return asked.id;
     },
-    async active(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+    active(profile: string, namespace: string, workload: string | null, seconds = 600): Promise<string> {
+      return live.applied(() => live.approved(profile, namespace, workload, seconds));
+    },
+    activeOn(profile: string, target: Wanted, seconds = 600): Promise<string> {
+      return live.applied(() => live.approvedOn(profile, target, seconds));
+    },
+    async applied(approve: () => Promise<string>): Promise<string> {
       for (let left = 5; ; left--) {
-        const id = await live.approved(profile, namespace, workload, seconds);
+        const id = await approve();
         await run();
         const { state, ending } = await grant(id);
         if (state === 'active') return id;

@@ -4,6 +4,7 @@ import {
   admissionPolicy,
   guardPolicy,
   leaseJob,
+  leaseNamespace,
   type ManifestContext,
   objectName,
   targetRights,
@@ -145,7 +146,7 @@ export function objectsOf(
   uidOf: (namespace: string, name: string) => string = () => NO_LEASE,
   keys: ClusterKeys = KEYS_ELSEWHERE,
 ): Record<Made, KubeObject> {
-  const owner = (grant: Grant, namespace = grant.target.namespace) => {
+  const owner = (grant: Grant, namespace = leaseNamespace(grant, context)) => {
     const name = objectName(grant.id);
     return { name, uid: uidOf(namespace, name) };
   };
@@ -157,7 +158,7 @@ export function objectsOf(
   const [roleBinding] = targetRights(tune, context, owner(tune), []);
   const now = Date.now();
   const objects = {
-    lease: withRecord(leaseJob(debug, context, debug.target.namespace, now), debug, keys),
+    lease: withRecord(leaseJob(debug, context, leaseNamespace(debug, context), now), debug, keys),
     guard: guardPolicy(debug, context),
     admission: admissionPolicy(debug, context, owner(debug)),
     containment: guardPolicy(shell, context),
@@ -181,7 +182,7 @@ export async function makeAll(bot: Hand, grants: Grants, context: ManifestContex
   const uids = new Map<string, string>();
   const keys = await keysIn(bot);
   for (const grant of Object.values(grants) as Grant[]) {
-    const { namespace } = grant.target;
+    const namespace = leaseNamespace(grant, context);
     const places = grant === grants.debug ? [namespace, context.workspacesNamespace] : [namespace];
     for (const place of places) {
       const lease = seal(leaseJob(grant, context, place, Date.now()), keys);

@@ -174,19 +174,33 @@ subjects:
 {{- with .imagePullSecrets }}{{ dict "imagePullSecrets" . | toYaml }}{{ end -}}
 {{- end -}}
 
-{{/* The profiles of the policy, as JSON; those with rights in words have the rules that these stand for. Made once a render, like the policy. */}}
+{{/*
+The profiles of the policy that are for namespaces or workloads, as JSON; those with rights in words have the rules that these stand for. Made
+once a render, like the policy.
+*/}}
 {{- define "drawbridge.profiles" -}}
-{{- if not (hasKey .Values "readProfiles") }}{{ $_ := set .Values "readProfiles" (include "drawbridge.readProfiles" .) }}{{ end -}}
+{{- if not (hasKey .Values "readProfiles") }}{{ $_ := set .Values "readProfiles" (include "drawbridge.readProfiles" (list . "namespace" "workload")) }}{{ end -}}
 {{ .Values.readProfiles }}
 {{- end -}}
 
+{{/* Those for the whole cluster or for a node, which are given only with accounts.enabled. */}}
+{{- define "drawbridge.wideProfiles" -}}
+{{- if not (hasKey .Values "readWideProfiles") }}{{ $_ := set .Values "readWideProfiles" (ternary (include "drawbridge.readProfiles" (list . "cluster" "node")) "{}" .Values.accounts.enabled) }}{{ end -}}
+{{ .Values.readWideProfiles }}
+{{- end -}}
+
+{{/* The profiles of these scopes: (list ROOT "scope" ...). */}}
 {{- define "drawbridge.readProfiles" -}}
-{{- $kits := (.Files.Get "rights.json" | fromJson).kits -}}
+{{- $root := index . 0 -}}
+{{- $scopes := rest . -}}
+{{- $kits := ($root.Files.Get "rights.json" | fromJson).kits -}}
 {{- $profiles := dict -}}
-{{- range $name, $profile := (include "drawbridge.policy" . | fromJson).profiles -}}
+{{- range $name, $profile := (include "drawbridge.policy" $root | fromJson).profiles -}}
+{{- if has $profile.scope $scopes -}}
 {{- $rules := $profile.rules | default list -}}
 {{- range $profile.rights }}{{ $rules = concat $rules (get $kits .) | uniq }}{{ end -}}
 {{- $_ := set $profiles $name (set $profile "rules" $rules) -}}
+{{- end -}}
 {{- end -}}
 {{ toJson $profiles }}
 {{- end -}}
@@ -311,7 +325,7 @@ something behind that goes on acting.
 {{- fail (printf "serviceAccount.name: '%s' is the account of others too; the bot needs one of its own" (include "drawbridge.serviceAccountName" .)) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
+{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "ACCOUNTS_NAMESPACE" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
 {{- fail (printf "extraEnv: %s is set by the chart, from its own values" .name) -}}
 {{- end -}}
 {{- if eq .name "SEAL_KEY" }}{{ fail "extraEnv: SEAL_KEY belongs into the Secret: by it the reaper knows what the bot has made" }}{{ end -}}
@@ -331,9 +345,12 @@ something behind that goes on acting.
 {{- fail "slack.ingress and slack.httpRoute: Slack calls the bot only with slack.mode http" -}}
 {{- end -}}
 {{- if and .Values.slack.httpRoute.enabled (not .Values.slack.httpRoute.parentRefs) }}{{ fail "slack.httpRoute.parentRefs: name the Gateway" }}{{ end -}}
-{{- range $name, $profile := include "drawbridge.profiles" . | fromJson -}}
+{{- $own := include "drawbridge.ownNamespaces" . | fromJsonArray -}}
+{{- if ne (len (uniq $own)) (len $own) }}{{ fail (printf "workspaces.namespace, accounts.namespace and the namespace of the release must be different ones: %s" (join ", " $own)) }}{{ end -}}
+{{- range $name, $profile := include "drawbridge.readProfiles" (list . "namespace" "workload" "cluster" "node") | fromJson -}}
+{{- with include "drawbridge.wrongScope" $profile }}{{ fail (printf "policy.profiles.%s.%s" $name .) }}{{ end -}}
 {{- range $profile.namespaces -}}
-{{- if or (hasPrefix "kube-" .) (eq . $root.Release.Namespace) (eq . $root.Values.workspaces.namespace) -}}
+{{- if or (hasPrefix "kube-" .) (has . $own) -}}
 {{- fail (printf "policy.profiles.%s.namespaces: '%s' belongs to Kubernetes or to Drawbridge and is closed to every profile" $name .) -}}
 {{- end -}}
 {{- end -}}
@@ -360,6 +377,37 @@ something behind that goes on acting.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* What is wrong between the scope of a profile and its other keys; the schema knows no key that hangs on another. */}}
+{{- define "drawbridge.wrongScope" -}}
+{{- $namespaced := has .scope (list "namespace" "workload") -}}
+{{- if and $namespaced (not .namespaces) -}}
+namespaces: is missing: scope {{ .scope }} says where it may be asked for
+{{- else if and (eq .scope "node") (not .nodes) -}}
+nodes: is missing: scope node says for which nodes it may be asked
+{{- else if and (not $namespaced) .namespaces -}}
+namespaces: belongs to scopes namespace and workload, and this is scope {{ .scope }}
+{{- else if and (ne .scope "node") .nodes -}}
+nodes: belongs to scope node, and this is scope {{ .scope }}
+{{- else if and (not $namespaced) (or .role .rights) -}}
+scope: {{ .scope }} takes neither a role nor rights in words
+{{- else if and (eq .scope "node") .clusterRole -}}
+clusterRole: can not be narrowed to one node: scope node takes inline rules
+{{- else if eq .scope "node" -}}
+{{- range $index, $rule := .rules -}}
+{{- range .resources -}}
+{{- if or (ne (regexFind "^[^/]+" .) "nodes") (eq . "nodes/proxy") }}rules[{{ $index }}]: '{{ . }}' can not be given for one node{{ end -}}
+{{- end -}}
+{{- range .apiGroups }}{{ if not (has . (list "" "metrics.k8s.io")) }}rules[{{ $index }}]: the group '{{ . }}' has no nodes{{ end }}{{ end -}}
+{{- range .verbs }}{{ if has . (list "create" "deletecollection") }}rules[{{ $index }}]: {{ . }} can not be narrowed to one node{{ end }}{{ end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* The namespaces of Drawbridge's own, as JSON: no profile covers them. */}}
+{{- define "drawbridge.ownNamespaces" -}}
+{{ list .Release.Namespace .Values.workspaces.namespace .Values.accounts.namespace | toJson }}
 {{- end -}}
 
 {{/* What an inline rule amounts to, by class, as JSON: (list RIGHTS RULE). The schema has refused wildcards already. */}}
@@ -448,9 +496,9 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- $namespace := index . 1 -}}
 {{- $all := list -}}
 {{- range include "drawbridge.profiles" $root | fromJson }}{{ $all = concat $all .namespaces }}{{ end -}}
-({{ $namespace }}.matches({{ include "drawbridge.namespaces" (uniq $all) | toJson }})
+({{ $namespace }} != '' && {{ $namespace }}.matches({{ include "drawbridge.namespaces" (uniq $all) | toJson }})
   && !{{ $namespace }}.startsWith('kube-')
-  && !({{ $namespace }} in {{ list $root.Release.Namespace $root.Values.workspaces.namespace | toJson }}))
+  && !({{ $namespace }} in {{ include "drawbridge.ownNamespaces" $root }}))
 {{- end -}}
 
 {{/* The roles that profiles name, as a list: [{"kind": "ClusterRole", "name": "view", "namespaces": "^(staging)$"}, ...]. */}}
@@ -474,6 +522,31 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- end -}}
 {{- end -}}
 {{- uniq $rules | join ",\n" -}}
+{{- end -}}
+
+{{/* The ClusterRoles that profiles give in the whole cluster, as a list of names. */}}
+{{- define "drawbridge.cel.wideRoles" -}}
+{{- $roles := list -}}
+{{- range include "drawbridge.wideProfiles" . | fromJson }}{{ if .clusterRole }}{{ $roles = append $roles .clusterRole }}{{ end }}{{ end -}}
+{{ uniq $roles | toJson }}
+{{- end -}}
+
+{{/* The inline rules of profiles for the whole cluster (no nodes) or for one node (patterns of its name), as a list. */}}
+{{- define "drawbridge.cel.wideRules" -}}
+{{- $rules := list -}}
+{{- range $profile := include "drawbridge.wideProfiles" . | fromJson -}}
+{{- $nodes := list -}}
+{{- with .nodes }}{{ $nodes = list (include "drawbridge.nodes" .) }}{{ end -}}
+{{- range .rules -}}
+{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "nodes" $nodes | toJson) -}}
+{{- end -}}
+{{- end -}}
+{{- uniq $rules | join ",\n" -}}
+{{- end -}}
+
+{{/* A regular expression for a list of patterns of nodes, whose names have dots. */}}
+{{- define "drawbridge.nodes" -}}
+{{- printf "^(%s)$" (join "|" . | replace "." "[.]" | replace "*" ".*") -}}
 {{- end -}}
 
 {{/* The rights that no Role of the bot's own may hold, as a list. */}}

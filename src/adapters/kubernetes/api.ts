@@ -5,7 +5,7 @@ import type { Instant } from '../../domain/clocks.ts';
 import { Declined, Unavailable } from '../../domain/errors.ts';
 import { boundedText, TooLong } from './bounded-text.ts';
 import { linesOf } from './lines.ts';
-import type { KubeObject } from './object.ts';
+import { type KubeObject, nameOf } from './object.ts';
 
 /**
  * The API server, by plain JSON. Authentication, TLS and HTTP are client-node's; its typed models are not used: they drop what they do not
@@ -15,6 +15,7 @@ import type { KubeObject } from './object.ts';
 /** The kinds that are read or written, with their places in the API. */
 const PLACES = {
   Namespace: 'api/v1 namespaces',
+  Node: 'api/v1 nodes',
   Pod: 'api/v1 pods',
   Service: 'api/v1 services',
   ServiceAccount: 'api/v1 serviceaccounts',
@@ -26,6 +27,7 @@ const PLACES = {
   Role: 'apis/rbac.authorization.k8s.io/v1 roles',
   ClusterRole: 'apis/rbac.authorization.k8s.io/v1 clusterroles',
   RoleBinding: 'apis/rbac.authorization.k8s.io/v1 rolebindings',
+  ClusterRoleBinding: 'apis/rbac.authorization.k8s.io/v1 clusterrolebindings',
   NetworkPolicy: 'apis/networking.k8s.io/v1 networkpolicies',
   MutatingWebhookConfiguration: 'apis/admissionregistration.k8s.io/v1 mutatingwebhookconfigurations',
   MutatingAdmissionPolicy: 'apis/admissionregistration.k8s.io/v1 mutatingadmissionpolicies',
@@ -125,12 +127,12 @@ export interface Api {
   watch<T = KubeObject>(kind: Kind, options: WatchOptions): Promise<AsyncGenerator<WatchEvent<T>, void>>;
   /** Server-side apply as field manager `drawbridge`, taking over fields that others changed. `dryRun`: nothing is kept of it. */
   apply(object: KubeObject, dryRun?: boolean): Promise<KubeObject>;
-  mergePatch(kind: Kind, namespace: string, name: string, patch: unknown): Promise<KubeObject | null>;
+  mergePatch(kind: Kind, namespace: string | null, name: string, patch: unknown): Promise<KubeObject | null>;
   /**
    * Deletes it, with a uid only that very object. `absent`: there was none (any more); `kept`: it is there until what keeps it lets go (a
    * finalizer, a pod that ends).
    */
-  remove(kind: Kind, namespace: string, name: string, uid?: string): Promise<'absent' | 'removed' | 'kept'>;
+  remove(kind: Kind, namespace: string | null, name: string, uid?: string): Promise<'absent' | 'removed' | 'kept'>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
   /** Makes an object in its namespace without keeping it. Null: the API server would take it; else why not. */
   dryRun(object: KubeObject): Promise<ApiError | null>;
@@ -322,11 +324,8 @@ export function createApi(
     watch,
     apply(object, dryRun = false) {
       const { kind, metadata } = object;
-      const where = `${path(kind as Kind, metadata.namespace, metadata.name)}?fieldManager=${MANAGER}&force=true${dryRun ? '&dryRun=All' : ''}`;
-      return must(
-        call<KubeObject>(HttpMethod.PATCH, where, object, 'application/apply-patch+yaml'),
-        `${kind} ${metadata.namespace}/${metadata.name}`,
-      );
+      const where = `${path(kind as Kind, metadata.namespace ?? null, metadata.name)}?fieldManager=${MANAGER}&force=true${dryRun ? '&dryRun=All' : ''}`;
+      return must(call<KubeObject>(HttpMethod.PATCH, where, object, 'application/apply-patch+yaml'), nameOf(object));
     },
     mergePatch: (kind, namespace, name, patch) =>
       call(
@@ -349,7 +348,7 @@ export function createApi(
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
     async dryRun(object) {
-      const where = `${path(object.kind as Kind, object.metadata.namespace)}?dryRun=All`;
+      const where = `${path(object.kind as Kind, object.metadata.namespace ?? null)}?dryRun=All`;
       try {
         await must(call(HttpMethod.POST, where, object), where);
         return null;

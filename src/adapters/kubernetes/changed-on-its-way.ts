@@ -2,7 +2,7 @@ import { canonical } from '../../domain/canonical.ts';
 import type { LabelSelector } from '../../domain/plan/confinement.ts';
 import { matches } from '../../network/selector.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
-import type { KubeObject } from './object.ts';
+import { type KubeObject, nameOf } from './object.ts';
 import { coveredBySeal } from './seal.ts';
 
 /**
@@ -33,6 +33,8 @@ const RESOURCES: Record<string, readonly [group: string, resource: string]> = {
   Job: ['batch', 'jobs'],
   Role: ['rbac.authorization.k8s.io', 'roles'],
   RoleBinding: ['rbac.authorization.k8s.io', 'rolebindings'],
+  ClusterRole: ['rbac.authorization.k8s.io', 'clusterroles'],
+  ClusterRoleBinding: ['rbac.authorization.k8s.io', 'clusterrolebindings'],
   NetworkPolicy: ['networking.k8s.io', 'networkpolicies'],
 };
 /** So many of those who may have changed it are named. */
@@ -68,8 +70,9 @@ async function listed<T>(api: Api, kind: Kind): Promise<T[]> {
 
 /** Whom the cluster asks to change such an object, by name. */
 async function mutatorsOf(api: Api, object: Pick<KubeObject, 'kind' | 'metadata'>): Promise<string[]> {
+  const { namespace: where } = object.metadata;
   const [namespace, configurations, policies] = await Promise.all([
-    api.read('Namespace', null, object.metadata.namespace),
+    where === undefined ? null : api.read('Namespace', null, where),
     listed<WebhookConfiguration>(api, 'MutatingWebhookConfiguration'),
     listed<MutatingPolicy>(api, 'MutatingAdmissionPolicy'),
   ]);
@@ -98,9 +101,9 @@ export async function tellOfChange(
   const mutators = await mutatorsOf(api, object).catch(() => []);
   const named = mutators.slice(0, MOST_NAMED).join(', ');
   const whom = mutators.length === 0 ? 'a mutating webhook, or a later default of Kubernetes' : named;
-  const exclude = `Exclude objects with the label app.kubernetes.io/managed-by=drawbridge (objectSelector) or the namespace ${metadata.namespace} (namespaceSelector) from it`;
+  const exclude = `Exclude objects with the label app.kubernetes.io/managed-by=drawbridge (objectSelector)${metadata.namespace === undefined ? '' : ` or the namespace ${metadata.namespace} (namespaceSelector)`} from it`;
   const chart = mutators.length === 0 ? "; or bring the chart up to Drawbridge's policy and version" : '';
-  return `${what.replace(/\.?$/, '.')} ${kind} ${metadata.namespace}/${metadata.name} is not as Drawbridge wrote it: ${whom} changed it. ${exclude}${chart}.`;
+  return `${what.replace(/\.?$/, '.')} ${nameOf({ kind, metadata })} is not as Drawbridge wrote it: ${whom} changed it. ${exclude}${chart}.`;
 }
 
 const LEASH_REFUSED = /ValidatingAdmissionPolicy '[^']*-leash(?:-[a-z]+)?' .*?denied request: (.*)$/s;
@@ -114,11 +117,7 @@ export async function explained(api: Api, object: KubeObject, error: unknown): P
   if (refused === undefined && !isKept) return error;
   const what = refused ?? 'Its spec.template was changed, which a Job keeps for good';
   const words = await tellOfChange(api, object, what);
-  return new ApiError(
-    error.status,
-    `${object.kind} ${object.metadata.namespace}/${object.metadata.name}: ${words}`,
-    words,
-  );
+  return new ApiError(error.status, `${nameOf(object)}: ${words}`, words);
 }
 
 /** Where two values differ, as paths; a list of things with names is gone through by these. */
@@ -147,5 +146,9 @@ function byName(list: unknown): Loose | null {
 /** What of an object is not as it was sent, of all that its seal covers. */
 export function unsealedBy(sent: KubeObject, got: KubeObject): string[] {
   const paths = differences(coveredBySeal(sent), coveredBySeal({ ...got, kind: sent.kind }));
-  return paths.map((path) => path.replace(/^content\.?/, sent.kind === 'Role' ? 'rules' : 'spec.').replace(/\.$/, ''));
+  return paths.map((path) =>
+    path
+      .replace(/^content\.?/, sent.kind === 'Role' || sent.kind === 'ClusterRole' ? 'rules' : 'spec.')
+      .replace(/\.$/, ''),
+  );
 }

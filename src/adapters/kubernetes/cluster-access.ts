@@ -1,11 +1,13 @@
 import { inParallel } from '../../app/common/in-parallel.ts';
 import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
+import { BINDINGS, nameOfRef, ROLES } from '../../app/ports/own-objects.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
 import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
 import type { Resources } from '../../domain/quantity.ts';
+import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { awaitPods, type WorkspacePod } from './await-pods.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
@@ -13,6 +15,7 @@ import { createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import { tryLeash, tryWriting } from './leash.ts';
 import {
+  accountsOf,
   admissionPolicy,
   guardNamespace,
   guardPolicy,
@@ -20,17 +23,21 @@ import {
   type Lease,
   labelsOf,
   leaseJob,
+  leaseNamespace,
   type ManifestContext,
   objectList,
   objectName,
+  objectsOf,
+  type PlannedObject,
   pullSecretsIn,
+  rightsOf,
   targetRights,
   workspaceJob,
   workspaceName,
   workspaceRights,
 } from './manifests.ts';
 import type { ClusterModel } from './model/cluster-model.ts';
-import { isInert, type KubeObject } from './object.ts';
+import { isInert, type KubeObject, nameOf } from './object.ts';
 import { createProber, type Probe, probeIn } from './probe.ts';
 import { keepPolicies } from './projection.ts';
 import { withRecord } from './record.ts';
@@ -92,8 +99,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     }
   }
 
+  const leaseNamespaceOf = (grant: Grant) => leaseNamespace(grant, options);
+  /** Where it has leases. */
   const namespacesOf = (grant: Grant): string[] =>
-    grant.plan.network.mode === 'workspace' ? [grant.target.namespace, workspacesNamespace] : [grant.target.namespace];
+    grant.plan.network.mode === 'workspace'
+      ? [leaseNamespaceOf(grant), workspacesNamespace]
+      : [leaseNamespaceOf(grant)];
 
   async function leaseIn(grant: Grant, namespace: string): Promise<Lease> {
     const name = objectName(grant.id);
@@ -115,7 +126,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   /** @param existing the lease that is there already */
   async function applyLease(grant: Grant, namespace: string, existing: KubeObject | null): Promise<void> {
     const lease = leaseJob(grant, options, namespace, startOf(existing));
-    await apply(namespace === grant.target.namespace ? withRecord(lease, grant, await keysOf()) : lease);
+    await apply(namespace === leaseNamespaceOf(grant) ? withRecord(lease, grant, await keysOf()) : lease);
   }
 
   async function placeLease(grant: Grant, namespace: string): Promise<void> {
@@ -163,8 +174,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     return [await tellOfChange(api, object, `It has ${[...new Set(names)].join(', ')} beside what the chart says`)];
   }
 
-  const targetPods = async (grant: Grant) =>
-    grant.plan.workload === null ? [] : surveyor.podsOfTarget(grant.target, grant.plan.workload.uid);
+  const targetPods = async ({ target, plan }: Grant) =>
+    plan.workload === null || isWide(target) ? [] : surveyor.podsOfTarget(target, plan.workload.uid);
 
   const runningPods = async (grant: Grant) => (await targetPods(grant)).filter(({ hasEnded }) => !hasEnded);
 
@@ -176,10 +187,11 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   }
 
   /**
-   * Deletes a RoleBinding or Role. Where that is refused (somebody's admission webhook), or a finalizer keeps it, which leaves it in force, what
+   * Deletes a binding or role. Where that is refused (somebody's admission webhook), or a finalizer keeps it, which leaves it in force, what
    * it gives is taken out of it. True when it gave something until now.
    */
-  async function endRights(kind: 'RoleBinding' | 'Role', namespace: string, name: string): Promise<boolean> {
+  async function endRights({ kind, namespace: where, name }: PlannedObject): Promise<boolean> {
+    const namespace = where || null;
     let refusal: ApiError | Unavailable | null = null;
     try {
       const answer = await api.remove(kind, namespace, name);
@@ -190,12 +202,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     }
     const left = await api.read(kind, namespace, name);
     if (left === null || isInert({ ...left, kind })) return left === null;
-    const nothing = kind === 'RoleBinding' ? { subjects: null } : { rules: [] };
+    const nothing = BINDINGS.includes(kind) ? { subjects: null } : { rules: [] };
     const emptied = await api.mergePatch(kind, namespace, name, nothing).catch((error: unknown) => {
       throw refusal ?? error;
     });
     if (emptied !== null && !isInert({ ...emptied, kind }))
-      throw new Unavailable('Kubernetes', `${kind} ${namespace}/${name} keeps what it gives`);
+      throw new Unavailable('Kubernetes', `${nameOfRef({ kind, namespace: where, name })} keeps what it gives`);
     return true;
   }
 
@@ -210,31 +222,35 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   /** What stands where the objects of the grant belong. Nothing else is its own: the seal of each is over its name. */
   async function mine(grant: Grant): Promise<KubeObject[]> {
-    const read = objectList(grant, options).map(async (place) => {
-      const [, kind, namespace = '', name = ''] = /^(\S+) ([^/]+)\/(.+)$/.exec(place) ?? [];
-      const object = await api.read(kind as Kind, namespace, name);
-      return object === null ? [] : [{ ...object, kind: kind as Kind }];
+    const read = objectsOf(grant, options).map(async ({ kind, namespace, name }) => {
+      const object = await api.read(kind, namespace || null, name);
+      return object === null ? [] : [{ ...object, kind }];
     });
     return (await Promise.all(read)).flat();
   }
 
-  /** Deletes one RoleBinding. True: it is not there any more. */
-  const cut = (namespace: string, id: GrantId): Promise<boolean> =>
-    api.remove('RoleBinding', namespace, objectName(id)).then(
+  /** Deletes one binding. True: it is not there any more. */
+  const cut = ({ kind, namespace, name }: PlannedObject): Promise<boolean> =>
+    api.remove(kind, namespace || null, name).then(
       (answer) => answer !== 'kept',
       () => false,
     );
 
   return {
     workspacesNamespace,
-    closedNamespaces: [workspacesNamespace, ...(options.ownNamespace === null ? [] : [options.ownNamespace])],
-    missingRights: (profile) => missingRights(api, profile),
+    closedNamespaces: [
+      workspacesNamespace,
+      accountsOf(options),
+      ...(options.ownNamespace === null ? [] : [options.ownNamespace]),
+    ],
+    missingRights: (profile) => missingRights(api, profile, accountsOf(options)),
     tryLeash: () => tryLeash(api, options),
     tryWriting: async (profiles) => [
       ...(await tryWriting(api, options, await keysOf(), profiles)),
       ...(await changesOfCanary()),
     ],
     namespaces: surveyor.namespaces,
+    nodes: surveyor.nodes,
     workloads: surveyor.workloads,
     async survey(target, profile, purpose) {
       const asOf = now();
@@ -262,7 +278,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await apply(guardPolicy(grant, options));
     },
     async admit(grant) {
-      await apply(admissionPolicy(grant, options, await leaseIn(grant, grant.target.namespace)));
+      await apply(admissionPolicy(grant, options, await leaseIn(grant, leaseNamespaceOf(grant))));
     },
     async startWorkspace(grant) {
       const { network } = grant.plan;
@@ -289,7 +305,6 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return { pod: pod.metadata.name, probe: probe === null ? null : await prober.verdictOf(probe, pod) };
     },
     async giveRights(grant, pods, workspacePod) {
-      const { namespace } = grant.target;
       const give = async (objects: readonly KubeObject[]) => {
         for (const object of objects) {
           // The steps before may have taken longer than the window.
@@ -298,7 +313,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
           await apply(object);
         }
       };
-      const giveTarget = async () => give(targetRights(grant, options, await leaseIn(grant, namespace), pods));
+      const giveTarget = async () =>
+        give(targetRights(grant, options, await leaseIn(grant, leaseNamespaceOf(grant)), pods));
       const giveWorkspace = async (pod: string) =>
         give(workspaceRights(grant, options, await leaseIn(grant, workspacesNamespace), pod));
       const given = [giveTarget(), ...(workspacePod === null ? [] : [giveWorkspace(workspacePod)])];
@@ -307,8 +323,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (failed !== undefined) throw failed.reason;
     },
     async narrowRights(grant, pods) {
-      const { namespace } = grant.target;
-      const [role] = targetRights(grant, options, await leaseIn(grant, namespace), pods);
+      const [role] = targetRights(grant, options, await leaseIn(grant, leaseNamespaceOf(grant)), pods);
       if (role?.kind === 'Role') await apply(role);
     },
     async verify(grant) {
@@ -343,9 +358,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       await this.giveRights(grant, grant.pods, grant.workspacePod);
     },
     podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
-    targetGone: ({ target, plan }) => surveyor.whyGone(target, plan.workload?.uid ?? plan.namespaceUid),
+    targetGone: ({ target, plan }) =>
+      surveyor.whyGone(target, plan.workload?.uid ?? plan.namespaceUid ?? plan.nodeUid ?? null),
     async strangers({ plan: { network, workload }, target }) {
-      if (network.mode === 'none' || workload === null) return [];
+      if (network.mode === 'none' || workload === null || isWide(target)) return [];
       const look = () => surveyor.strangersTo(target, workload.uid, network.selector);
       const first = await look();
       if (first.length === 0) return [];
@@ -356,30 +372,30 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
     async cutRights(grants) {
       const gone: GrantId[] = [];
-      await inParallel(grants, CUTS_AT_ONCE, async ({ id, namespace, has }) => {
-        const namespaces = has.workspace ? [namespace, workspacesNamespace] : [namespace];
-        if ((await Promise.all(namespaces.map((ns) => cut(ns, id)))).every(Boolean)) gone.push(id);
+      await inParallel(grants, CUTS_AT_ONCE, async (grant) => {
+        const bindings = objectsOf(grant, options).filter(({ kind }) => BINDINGS.includes(kind));
+        if ((await Promise.all(bindings.map(cut))).every(Boolean)) gone.push(grant.id);
       });
       return gone;
     },
     confirmRefused: (grant) => refused(grant, sampleOf(grant, workspacesNamespace).slice(0, 1)),
     async markEnding(grant) {
-      const { namespace } = grant.target;
+      const namespace = leaseNamespaceOf(grant);
       const lease = await api.read('Job', namespace, objectName(grant.id));
       if (lease?.metadata.deletionTimestamp === undefined && lease !== null) await applyLease(grant, namespace, lease);
     },
     async takeRights(grant) {
       const name = objectName(grant.id);
-      const namespaces = namespacesOf(grant);
-      const end = (kind: 'RoleBinding' | 'Role') =>
-        Promise.allSettled(namespaces.map((namespace) => endRights(kind, namespace, name)));
-      // One after the other: a binding can't be emptied any more once its Role is gone.
-      const bindings = await end('RoleBinding');
-      const tries = [...bindings, ...(await end('Role'))];
+      const objects = rightsOf(grant, options);
+      const end = (kinds: readonly string[]) =>
+        Promise.allSettled(objects.filter(({ kind }) => kinds.includes(kind)).map(endRights));
+      // One after the other: a binding can't be emptied any more once its role is gone.
+      const bindings = await end(BINDINGS);
+      const tries = [...bindings, ...(await end(ROLES))];
       const failed = tries.find((result) => result.status === 'rejected');
       if (isRefusal(failed?.reason))
         // Then the garbage collector may do it, when the lease is gone.
-        for (const namespace of namespaces) await api.remove('Job', namespace, name).catch(() => {});
+        for (const namespace of namespacesOf(grant)) await api.remove('Job', namespace, name).catch(() => {});
       else if (failed !== undefined) throw failed.reason;
       await refused(grant, sampleOf(grant, workspacesNamespace)).catch((error: unknown) => {
         throw failed?.reason ?? error;
@@ -387,7 +403,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return bindings.some((result) => result.status !== 'fulfilled' || result.value);
     },
     async closeAdmission(grant) {
-      if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', grant.target.namespace, objectName(grant.id));
+      if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', leaseNamespaceOf(grant), objectName(grant.id));
     },
     async endWorkspace(grant) {
       if (grant.plan.network.mode !== 'workspace') return;
@@ -413,10 +429,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
 
     found: createFinder(api, instance, keysOf),
-    async remove({ kind, namespace, name, uid }) {
-      if (kind === 'RoleBinding' || kind === 'Role') await endRights(kind, namespace, name);
-      else if ((await api.remove(kind as Kind, namespace, name, uid)) === 'kept')
-        return (await api.read(kind as Kind, namespace, name))?.metadata.uid !== uid;
+    async remove(found) {
+      const { namespace, name, uid } = found;
+      const kind = found.kind as Kind;
+      if (BINDINGS.includes(kind) || ROLES.includes(kind)) await endRights({ kind, namespace, name });
+      else if ((await api.remove(kind, namespace || null, name, uid)) === 'kept')
+        return (await api.read(kind, namespace || null, name))?.metadata.uid !== uid;
       return true;
     },
     workspaceGone: async (id) =>
@@ -439,5 +457,3 @@ function madeNoPod({ metadata: { namespace, name } }: KubeObject, cause: Unavail
   const words = `Kubernetes made no pod for the workspace: an admission webhook, a quota or a limit may refuse pods in ${namespace}. See kubectl -n ${namespace} describe job ${name}.`;
   return new Unavailable('Kubernetes', words, { cause, words });
 }
-
-const nameOf = ({ kind, metadata }: KubeObject): string => `${kind} ${metadata.namespace}/${metadata.name}`;

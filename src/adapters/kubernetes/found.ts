@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { Found } from '../../app/ports/own-objects.ts';
+import type { Found, ObjectRef } from '../../app/ports/own-objects.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import { parseGrantRecord } from '../../domain/grant/record.ts';
 import { isGrantId } from '../../domain/ids.ts';
@@ -12,7 +12,14 @@ import { RECORD, recordText } from './record.ts';
 import { isOfOtherVersion, isOrphaned, isSealed } from './seal.ts';
 
 /** The kinds of which a grant has objects; pods of workspaces follow their Job. */
-export const KINDS = ['RoleBinding', 'Role', 'NetworkPolicy', 'Job'] as const satisfies readonly Kind[];
+export const KINDS = [
+  'RoleBinding',
+  'ClusterRoleBinding',
+  'Role',
+  'ClusterRole',
+  'NetworkPolicy',
+  'Job',
+] as const satisfies readonly Kind[];
 
 /** How the record of an ending grant reads. In the texts of people the quotes are escaped. */
 const ENDING = '"state":"ending"';
@@ -53,7 +60,7 @@ export function judgeWith(keys: ClusterKeys, api: Pick<Api, 'read'>): (kind: Kin
     readRecord(kind, { namespace, name, uid }, keys, api);
   return function judge(kind, listed) {
     const object = { ...listed, kind };
-    const { namespace, name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
+    const { namespace = '', name, uid = '', labels, annotations, deletionTimestamp } = object.metadata;
     const label = labels?.[GRANT_LABEL] ?? '';
     const expiresAt = Date.parse(annotations?.[EXPIRES_AT] ?? '');
     const sealed = isSealed(object, keys);
@@ -79,11 +86,11 @@ export function judgeWith(keys: ClusterKeys, api: Pick<Api, 'read'>): (kind: Kin
 /** The record that the object has now. A record that can't be read is none. */
 async function readRecord(
   kind: Kind,
-  { namespace, name, uid }: KubeObject['metadata'],
+  { namespace, name, uid }: Pick<ObjectRef, 'namespace' | 'name' | 'uid'>,
   keys: ClusterKeys,
   api: Pick<Api, 'read'>,
 ): Promise<Grant | null> {
-  const read = await api.read(kind, namespace, name);
+  const read = await api.read(kind, namespace || null, name);
   if (read === null || read.metadata.uid !== uid) return null;
   const object = { ...read, kind };
   const parsed = parseGrantRecord((isSealed(object, keys) && recordText(object, keys)) || '');

@@ -8,6 +8,7 @@ import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
 import { INSTANCE_LABEL, type ManifestContext, objectName, samples } from './manifests.ts';
 import type { KubeObject } from './object.ts';
+import { maySelf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
 
 /** Whom the leash must let nobody give access to: a name of Kubernetes' own, and nobody's. */
@@ -18,7 +19,10 @@ const RBAC = 'rbac.authorization.k8s.io';
  * What each policy of the leash must refuse and no other refuses before it, by the end of the policy's name. The bot may make all of it by
  * RBAC (`system:basic-user` holds what everybody has), in the namespace that it may always write in.
  */
-function forbidden({ instance, workspacesNamespace: namespace }: ManifestContext): Record<string, KubeObject> {
+function forbidden(
+  { instance, workspacesNamespace: namespace }: ManifestContext,
+  mayGive: { readonly widely: boolean; readonly rulesWidely: boolean },
+): Record<string, KubeObject> {
   const id = newGrantId();
   const name = objectName(id);
   const labels = { 'app.kubernetes.io/managed-by': 'drawbridge', [GRANT_LABEL]: id, [INSTANCE_LABEL]: instance };
@@ -55,6 +59,23 @@ function forbidden({ instance, workspacesNamespace: namespace }: ManifestContext
       metadata,
       spec: { podSelector: {}, policyTypes: ['Ingress'] },
     },
+    ...(mayGive.widely && {
+      'leash-clusterrolebindings': {
+        apiVersion: `${RBAC}/v1`,
+        kind: 'ClusterRoleBinding',
+        metadata: { name, labels },
+        roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'system:basic-user' },
+        subjects: [{ apiGroup: RBAC, kind: 'User', name: NOBODY }],
+      },
+    }),
+    ...(mayGive.rulesWidely && {
+      'leash-clusterroles': {
+        apiVersion: `${RBAC}/v1`,
+        kind: 'ClusterRole',
+        metadata: { name, labels },
+        rules: [{ nonResourceURLs: ['/version'], verbs: ['get'] }],
+      },
+    }),
     // Of no grant: what is not labelled.
     leash: {
       apiVersion: `${RBAC}/v1`,
@@ -71,7 +92,10 @@ function forbidden({ instance, workspacesNamespace: namespace }: ManifestContext
  * @throws Unavailable when the API server does not answer
  */
 export async function tryLeash(api: Api, context: ManifestContext): Promise<string | null> {
-  for (const [policy, object] of Object.entries(forbidden(context))) {
+  const may = (resource: string) => maySelf(api, { namespace: '', group: RBAC, resource, verb: 'create' });
+  // What RBAC does not let it make at all, as where no profile is for the whole cluster, needs no leash.
+  const mayGive = { widely: await may('clusterrolebindings'), rulesWidely: await may('clusterroles') };
+  for (const [policy, object] of Object.entries(forbidden(context, mayGive))) {
     const refusal = await named(api.dryRun(object));
     if (typeof refusal === 'string') return `it can't be tried: ${refusal}`;
     if (refusal === null)
@@ -107,7 +131,7 @@ export async function tryWriting(
   keys: ClusterKeys,
   profiles: readonly Profile[],
 ): Promise<string[]> {
-  const literal = profiles.flatMap(({ namespaces }) => namespaces.filter((name) => !name.includes('*')));
+  const literal = profiles.flatMap(({ namespaces = [] }) => namespaces.filter((name) => !name.includes('*')));
   const workspaces = profiles.flatMap(({ network: { mode, image, command, resources, dns } }) =>
     mode === 'workspace' && image !== undefined
       ? [{ image, command: command ?? ['sleep', 'infinity'], dns, ...(resources && { resources }) }]

@@ -1,11 +1,14 @@
+import { nameOfRef } from '../../app/ports/own-objects.ts';
 import type { Instant } from '../../domain/clocks.ts';
 import { approvalsOf, type Grant } from '../../domain/grant/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant/summary.ts';
 import { newGrantId } from '../../domain/ids.ts';
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/plan/confinement.ts';
 import type { WorkspacePlan } from '../../domain/plan/plan.ts';
-import { narrowedRules } from '../../domain/rights/narrowed-rules.ts';
+import { narrowedRules, rulesOnNode } from '../../domain/rights/narrowed-rules.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
+import { inNamespace, isWide, type Target, type WideTarget } from '../../domain/target.ts';
+import type { Kind } from './api.ts';
 import { type KubeObject, PREFIX } from './object.ts';
 import { PROBE, type Probe } from './probe.ts';
 import { LEASE } from './seal.ts';
@@ -13,9 +16,16 @@ import { LEASE } from './seal.ts';
 export interface ManifestContext {
   readonly instance: string;
   readonly workspacesNamespace: string;
+  /** Where the leases of grants are whose target is in no namespace; default: {@link ACCOUNTS_NAMESPACE}. */
+  readonly accountsNamespace?: string;
   /** Names of Secrets there, with which workspaces pull their images; default: none. */
   readonly pullSecrets?: readonly string[];
 }
+
+/** The namespace of accounts, unless the chart's values say another. */
+export const ACCOUNTS_NAMESPACE = 'drawbridge-accounts';
+export const accountsOf = ({ accountsNamespace }: Pick<ManifestContext, 'accountsNamespace'>): string =>
+  accountsNamespace ?? ACCOUNTS_NAMESPACE;
 
 /** The lease Job that owns an object: in its own namespace, always (an owner elsewhere is collected at once). */
 export interface Lease {
@@ -64,11 +74,16 @@ export function labelsOf(id: string, { instance }: ManifestContext): Record<stri
 }
 
 /** Whoever may read the object reads this: no reason, no note, no other free text of people. */
-function metadata(grant: Grant, context: ManifestContext, namespace: string, lease?: Lease): KubeObject['metadata'] {
+function metadata(
+  grant: Grant,
+  context: ManifestContext,
+  namespace: string | null,
+  lease?: Lease,
+): KubeObject['metadata'] {
   const approvedBy = approvalsOf(grant).map((d) => d.by?.user ?? 'policy');
   return {
     name: objectName(grant.id),
-    namespace,
+    ...(namespace !== null && { namespace }),
     labels: labelsOf(grant.id, context),
     annotations: {
       [EXPIRES_AT]: rfc3339(windowOf(grant).expiresAt),
@@ -130,9 +145,14 @@ function workspaceOf(grant: Grant): WorkspacePlan {
   return network;
 }
 
+/** Where the lease with the record of a grant is: beside its target, or among the accounts where that is in no namespace. */
+export function leaseNamespace({ target }: Pick<Grant, 'target'>, context: ManifestContext): string {
+  return target.namespace ?? accountsOf(context);
+}
+
 /** Where the guard of a grant is: beside the pods that it confines. */
 export function guardNamespace(grant: Grant, context: ManifestContext): string {
-  return grant.plan.network.mode === 'workspace' ? context.workspacesNamespace : grant.target.namespace;
+  return grant.plan.network.mode === 'workspace' ? context.workspacesNamespace : inNamespace(grant.target).namespace;
 }
 
 /**
@@ -148,7 +168,7 @@ export function guardPolicy(grant: Grant, context: ManifestContext): KubeObject 
     spec:
       network.mode === 'contain'
         ? containmentSpec(network.selector, network.to, network.dns)
-        : guardSpec(grant.id, { ...workspaceOf(grant), namespace: grant.target.namespace }),
+        : guardSpec(grant.id, { ...workspaceOf(grant), namespace: inNamespace(grant.target).namespace }),
   };
 }
 
@@ -158,7 +178,7 @@ export function admissionPolicy(grant: Grant, context: ManifestContext, lease: L
   return {
     apiVersion: 'networking.k8s.io/v1',
     kind: 'NetworkPolicy',
-    metadata: metadata(grant, context, grant.target.namespace, lease),
+    metadata: metadata(grant, context, inNamespace(grant.target).namespace, lease),
     spec:
       network.mode === 'bastion'
         ? sourcesSpec(network, network.from)
@@ -339,17 +359,48 @@ function roleBinding(
   };
 }
 
-/** The rights in the target's namespace: a Role of the grant's own unless a named role is bound, and the RoleBinding last. */
+/**
+ * The rights on what is in no namespace: a ClusterRole of the grant's own unless a named one is bound, and the ClusterRoleBinding last. Nothing owns
+ * them: what is in a namespace can't own what is in none.
+ */
+function wideRights(grant: Grant, target: WideTarget, context: ManifestContext): KubeObject[] {
+  const { plan } = grant;
+  const rbac = 'rbac.authorization.k8s.io';
+  const binding = (role: string): KubeObject => ({
+    apiVersion: `${rbac}/v1`,
+    kind: 'ClusterRoleBinding',
+    metadata: metadata(grant, context, null),
+    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
+    subjects: [{ apiGroup: rbac, kind: 'User', name: grant.requester.user }],
+  });
+  if (plan.role !== null) return [binding(plan.role.name)];
+  const role: KubeObject = {
+    apiVersion: `${rbac}/v1`,
+    kind: 'ClusterRole',
+    metadata: metadata(grant, context, null),
+    rules: rulesGiven(plan.rules, target, []),
+  };
+  return [role, binding(objectName(grant.id))];
+}
+
+/** The rules that a grant gives on its target: narrowed to what that names. */
+export function rulesGiven(rules: readonly Rule[], target: Target, pods: readonly string[]): readonly Rule[] {
+  if (isWide(target)) return target.scope === 'node' ? rulesOnNode(rules, target.node) : rules;
+  return target.workload === undefined ? rules : narrowedRules(rules, target, pods);
+}
+
+/** The rights on the target: a Role of the grant's own unless a named role is bound, and the RoleBinding last. */
 export function targetRights(
   grant: Grant,
   context: ManifestContext,
   lease: Lease,
   pods: readonly string[],
 ): KubeObject[] {
-  const { namespace } = grant.target;
-  const { plan } = grant;
+  const { plan, target } = grant;
+  if (isWide(target)) return wideRights(grant, target, context);
+  const { namespace } = target;
   if (plan.role !== null) return [roleBinding(grant, context, namespace, lease, plan.role)];
-  const rules = grant.target.workload === undefined ? plan.rules : narrowedRules(plan.rules, grant.target, pods);
+  const rules = rulesGiven(plan.rules, target, pods);
   return [
     role(grant, context, namespace, lease, rules),
     roleBinding(grant, context, namespace, lease, { kind: 'Role', name: objectName(grant.id) }),
@@ -365,19 +416,54 @@ export function workspaceRights(grant: Grant, context: ManifestContext, lease: L
   ];
 }
 
-/** The objects that a grant has, as `kind namespace/name`, in the order in which they are made. */
-export function objectList(grant: Grant | GrantSummary, context: ManifestContext): string[] {
-  const { id, namespace: t, has } = 'plan' in grant ? summaryOf(grant) : grant;
-  const name = objectName(id);
+/** An object of a grant; namespace '': it is in none. */
+export interface PlannedObject {
+  readonly kind: Kind;
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** The objects that a grant has, in the order in which they are made. */
+export function objectsOf(grant: Grant | GrantSummary, context: ManifestContext): PlannedObject[] {
+  const { id, namespace, has } = 'plan' in grant ? summaryOf(grant) : grant;
+  const t = namespace ?? accountsOf(context);
   const w = context.workspacesNamespace;
+  const at = (kind: Kind, where: string, name = objectName(id)): PlannedObject => ({ kind, namespace: where, name });
+  const rights =
+    namespace === null
+      ? [...(has.role ? [at('ClusterRole', '')] : []), at('ClusterRoleBinding', '')]
+      : [...(has.role ? [at('Role', t)] : []), at('RoleBinding', t)];
   return [
-    `Job ${t}/${name}`,
-    ...(has.workspace ? [`Job ${w}/${name}`] : []),
-    ...(has.guard ? [`NetworkPolicy ${has.workspace ? w : t}/${name}`] : []),
-    ...(has.admission ? [`NetworkPolicy ${t}/${name}`] : []),
-    ...(has.workspace ? [`Job ${w}/${workspaceName(id)}`] : []),
-    ...(has.role ? [`Role ${t}/${name}`] : []),
-    `RoleBinding ${t}/${name}`,
-    ...(has.workspace ? [`Role ${w}/${name}`, `RoleBinding ${w}/${name}`] : []),
+    at('Job', t),
+    ...(has.workspace ? [at('Job', w)] : []),
+    ...(has.guard ? [at('NetworkPolicy', has.workspace ? w : t)] : []),
+    ...(has.admission ? [at('NetworkPolicy', t)] : []),
+    ...(has.workspace ? [at('Job', w, workspaceName(id))] : []),
+    ...rights,
+    ...(has.workspace ? [at('Role', w), at('RoleBinding', w)] : []),
   ];
+}
+
+/** What may stand of a grant's rights, a role of its own also where the record knows of none: a hand that was slow to die may have written one. */
+export function rightsOf(grant: Grant, context: ManifestContext): PlannedObject[] {
+  const name = objectName(grant.id);
+  if (isWide(grant.target))
+    return [
+      { kind: 'ClusterRoleBinding', namespace: '', name },
+      { kind: 'ClusterRole', namespace: '', name },
+    ];
+  const { workspacesNamespace } = context;
+  const namespaces = [
+    grant.target.namespace,
+    ...(grant.plan.network.mode === 'workspace' ? [workspacesNamespace] : []),
+  ];
+  return namespaces.flatMap((namespace): PlannedObject[] => [
+    { kind: 'RoleBinding', namespace, name },
+    { kind: 'Role', namespace, name },
+  ]);
+}
+
+/** The same as people read them: `kind namespace/name`. */
+export function objectList(grant: Grant | GrantSummary, context: ManifestContext): string[] {
+  return objectsOf(grant, context).map(nameOfRef);
 }

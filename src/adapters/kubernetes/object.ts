@@ -1,3 +1,5 @@
+import { BINDINGS, nameOfRef, ROLES } from '../../app/ports/own-objects.ts';
+
 /** Prefix of every label and annotation of ours. */
 export const PREFIX = 'drawbridge.internal/';
 
@@ -7,7 +9,8 @@ export interface KubeObject {
   readonly kind: string;
   readonly metadata: {
     readonly name: string;
-    readonly namespace: string;
+    /** Left out: it is in none. */
+    readonly namespace?: string;
     readonly uid?: string;
     readonly resourceVersion?: string;
     readonly labels?: Readonly<Record<string, string>>;
@@ -27,8 +30,12 @@ export interface KubeObject {
   readonly status?: unknown;
 }
 
-/** A RoleBinding or Role that gives nothing (any more). */
+/** `Role staging/drawbridge-g-7k3fq2`, `ClusterRole drawbridge-g-7k3fq2`. */
+export const nameOf = ({ kind, metadata }: Pick<KubeObject, 'kind' | 'metadata'>): string =>
+  nameOfRef({ kind, namespace: metadata.namespace ?? '', name: metadata.name });
+
+/** A binding or role that gives nothing (any more). */
 export function isInert({ kind, subjects, rules }: Pick<KubeObject, 'kind' | 'subjects' | 'rules'>): boolean {
-  const given = kind === 'RoleBinding' ? subjects : kind === 'Role' ? rules : [kind];
+  const given = BINDINGS.includes(kind) ? subjects : ROLES.includes(kind) ? rules : [kind];
   return ((given as readonly unknown[] | null | undefined) ?? []).length === 0;
 }

@@ -31,7 +31,8 @@ export function createReaperCluster(options: {
   return {
     workspacesNamespace,
     found: createFinder(api, instance, keysOf),
-    async remove({ kind, namespace, name, uid }) {
+    async remove({ kind, namespace: where, name, uid }) {
+      const namespace = where || null;
       if ((await api.remove(kind as Kind, namespace, name, uid)) !== 'kept') return true;
       const there = async () =>
         (

@@ -1,10 +1,10 @@
 import type { Lack } from '../../app/ports/conditions.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import { ownRulesOf, type Profile } from '../../domain/policy/policy.ts';
-import { narrowedRules } from '../../domain/rights/narrowed-rules.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
+import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError } from './api.ts';
-import { objectName } from './manifests.ts';
+import { objectName, rulesGiven } from './manifests.ts';
 
 /** One thing that somebody may do, as an authorizer is asked. */
 export interface Access {
@@ -48,12 +48,10 @@ function accessesOf(rules: readonly Rule[], namespace: string): Access[] {
 
 /** What a grant gives, as questions to the authorizer: a sample of its rules, the first of each. */
 export function sampleOf(grant: Grant, workspaces: string): Access[] {
-  const { namespace, workload } = grant.target;
-  const rules =
-    workload === undefined
-      ? grant.plan.rules
-      : narrowedRules(grant.plan.rules, grant.target, grant.pods.length > 0 ? grant.pods : grant.plan.pods);
-  const first = rules.flatMap((rule) => accessesOf([rule], namespace).slice(0, 1)).slice(0, SAMPLES);
+  const { plan, target } = grant;
+  const rules = rulesGiven(plan.rules, target, grant.pods.length > 0 ? grant.pods : plan.pods);
+  // Of what is in no namespace an authorizer is asked without one: for all of them.
+  const first = rules.flatMap((rule) => accessesOf([rule], target.namespace ?? '').slice(0, 1)).slice(0, SAMPLES);
   return grant.workspacePod === null
     ? first
     : [
@@ -86,30 +84,53 @@ export async function mayDo(api: Api, grant: Grant, access: Access): Promise<{ a
   return { allowed: review.status.allowed, reason: review.status.reason ?? '' };
 }
 
-/** True when the reason of an answer names this grant's own binding. */
+/** True when the reason of an answer names this grant's own binding: `RoleBinding "name/namespace"`, `ClusterRoleBinding "name"`. */
 export function isOurs(reason: string, grant: Grant): boolean {
-  return reason.includes(`"${objectName(grant.id)}/`);
+  const name = `"${objectName(grant.id)}`;
+  return reason.includes(isWide(grant.target) ? `ClusterRoleBinding ${name}"` : `${name}/`);
 }
 
 /**
  * What it takes to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). In each namespace
  * that the profile names, since the chart gives no more; in all of them at once where one is a pattern.
  */
-export function accessesToGive(profile: Profile): Access[] {
+export function accessesToGive(profile: Profile, accountsNamespace: string): Access[] {
   const role = profile.clusterRole ?? profile.role;
   const rbac = { group: 'rbac.authorization.k8s.io', verb: 'bind' };
-  const namespaces = profile.namespaces.some((name) => name.includes('*')) ? [''] : profile.namespaces;
-  return namespaces.flatMap((namespace) =>
+  const named = profile.namespaces ?? [''];
+  const namespaces = named.some((name) => name.includes('*')) ? [''] : named;
+  const wide = profile.namespaces === undefined ? toGiveWidely(profile, accountsNamespace) : [];
+  const given = namespaces.flatMap((namespace) =>
     role === undefined
       ? accessesOf(ownRulesOf(profile) ?? [], namespace)
       : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }],
   );
+  return [...wide, ...given];
+}
+
+/** What it takes to give anything that is in no namespace, which the chart gives with `accounts.enabled`. */
+function toGiveWidely(profile: Profile, accountsNamespace: string): Access[] {
+  const ofRbac = (resource: string): Access => ({
+    namespace: '',
+    group: 'rbac.authorization.k8s.io',
+    resource,
+    verb: 'create',
+  });
+  return [
+    { namespace: accountsNamespace, group: 'batch', resource: 'jobs', verb: 'create' },
+    ofRbac('clusterrolebindings'),
+    ...(ownRulesOf(profile) === null ? [] : [ofRbac('clusterroles')]),
+    ...(profile.scope === 'node'
+      ? ['get', 'list'].map((verb) => ({ namespace: '', group: '', resource: 'nodes', verb }))
+      : []),
+  ];
 }
 
 /** What the bot lacks to give a profile, a phrase each. */
-export async function missingRights(api: Api, profile: Profile): Promise<string[]> {
+export async function missingRights(api: Api, profile: Profile, accountsNamespace: string): Promise<string[]> {
   const missing: string[] = [];
-  for (const access of accessesToGive(profile)) if (!(await maySelf(api, access))) missing.push(describeAccess(access));
+  for (const access of accessesToGive(profile, accountsNamespace))
+    if (!(await maySelf(api, access))) missing.push(describeAccess(access));
   return missing;
 }
 
@@ -132,7 +153,7 @@ export async function mayAccount(
 }
 
 /** Whether the bot itself may do something. */
-async function maySelf(api: Api, access: Access): Promise<boolean> {
+export async function maySelf(api: Api, access: Access): Promise<boolean> {
   const review = await api.create<Review>('SelfSubjectAccessReview', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SelfSubjectAccessReview',
@@ -156,7 +177,11 @@ const TO_END: readonly Access[] = [
   ...of('', ['pods'], ['list']),
   ...of('batch', ['jobs'], ['list', 'watch', 'delete']),
   ...of('networking.k8s.io', ['networkpolicies'], ['list', 'watch', 'delete']),
-  ...of('rbac.authorization.k8s.io', ['roles', 'rolebindings'], ['list', 'watch', 'delete']),
+  ...of(
+    'rbac.authorization.k8s.io',
+    ['roles', 'rolebindings', 'clusterroles', 'clusterrolebindings'],
+    ['list', 'watch', 'delete'],
+  ),
   ...of('authorization.k8s.io', ['subjectaccessreviews'], ['create']),
 ];
 

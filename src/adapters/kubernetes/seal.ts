@@ -36,7 +36,11 @@ function content(object: KubeObject): unknown {
   switch (object.kind) {
     case 'Role':
       return object.rules ?? [];
+    case 'ClusterRole':
+      // Its rules are what a controller collects, where it has a rule of aggregation.
+      return { rules: object.rules ?? [], aggregates: (object as unknown as Loose).aggregationRule !== undefined };
     case 'RoleBinding':
+    case 'ClusterRoleBinding':
       return { roleRef: object.roleRef, subjects: object.subjects ?? [] };
     case 'NetworkPolicy':
       return { ...spec, ingress: spec.ingress ?? [], egress: spec.egress ?? [] };

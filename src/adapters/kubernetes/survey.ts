@@ -7,7 +7,14 @@ import type { LabelSelector, PortRef } from '../../domain/plan/confinement.ts';
 import type { Plan } from '../../domain/plan/plan.ts';
 import { ownRulesOf, type Profile, roleOf } from '../../domain/policy/policy.ts';
 import { letsIntoPods, type Rule, type WorkloadKind } from '../../domain/rights/rights.ts';
-import type { Target, Wanted } from '../../domain/target.ts';
+import {
+  isWide,
+  type NamespacedTarget,
+  type NamespacedWanted,
+  type Target,
+  type Wanted,
+  type WideTarget,
+} from '../../domain/target.ts';
 import type { OwnerLookup } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
 import type { Cluster, NetworkPolicy } from '../../network/types.ts';
@@ -59,7 +66,8 @@ interface Source {
 }
 
 /** A target as it was found. */
-interface FoundTarget extends Pick<Survey, 'target' | 'service' | 'workload'> {
+interface FoundTarget extends Pick<Survey, 'service' | 'workload'> {
+  readonly target: NamespacedTarget;
   /** Null for scope namespace. */
   readonly there: Inventory | null;
 }
@@ -81,16 +89,16 @@ export function createSurveyor({
   readonly model: ClusterModel;
   readonly instance: string;
   readonly workspacesNamespace: string;
-}): Pick<ClusterAccess, 'namespaces' | 'workloads'> & {
+}): Pick<ClusterAccess, 'namespaces' | 'nodes' | 'workloads'> & {
   survey(wanted: Wanted, profile: Profile, purpose: SurveyPurpose): Promise<Omit<Survey, 'unprobed' | 'asOf'>>;
   /** What a named role allows; null: there is none. */
-  rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[] | null>;
+  rulesOf(role: NonNullable<Plan['role']>, namespace: string | null): Promise<readonly Rule[] | null>;
   /** By name, also those that have ended; an address that is not known yet is empty. */
-  podsOfTarget(target: Target, uid: string): Promise<{ name: string; ip: string; hasEnded: boolean }[]>;
-  /** What became of the workload, or of the namespace that is the target, with this uid; null: it is there. */
-  whyGone(target: Target, uid: string): Promise<string | null>;
+  podsOfTarget(target: NamespacedTarget, uid: string): Promise<{ name: string; ip: string; hasEnded: boolean }[]>;
+  /** What became of the workload, namespace or node that is the target, with this uid (null: the cluster); null: it is there. */
+  whyGone(target: Target, uid: string | null): Promise<string | null>;
   /** `pod NAME` of those that have these labels and are not of the workload. */
-  strangersTo(target: Target, uid: string, selector: LabelSelector): Promise<string[]>;
+  strangersTo(target: NamespacedTarget, uid: string, selector: LabelSelector): Promise<string[]>;
 } {
   const otherPolicies = remembered(OTHERS_FOR, () => readOtherPolicies(api));
 
@@ -117,7 +125,7 @@ export function createSurveyor({
     services: async (namespace) => model.servicesIn(namespace),
   };
   async function surveyWorkload(
-    target: Target,
+    target: NamespacedTarget,
     there: Inventory,
     services: readonly HeldService[],
   ): Promise<{ workload: NonNullable<Survey['workload']>; owned: readonly HeldPod[] }> {
@@ -190,7 +198,7 @@ export function createSurveyor({
   }
 
   async function surveyTarget(
-    { namespace, workload, service }: Wanted,
+    { namespace, workload, service }: NamespacedWanted,
     opensPorts: boolean,
     from: Source,
   ): Promise<FoundTarget> {
@@ -206,22 +214,23 @@ export function createSurveyor({
 
   async function rulesOf(
     { kind, name }: NonNullable<Plan['role']>,
-    namespace: string,
+    namespace: string | null,
   ): Promise<readonly Rule[] | null> {
     const role = await api.read<{ rules?: Partial<Rule>[] | null }>(kind, kind === 'Role' ? namespace : null, name);
     if (role === null) return null;
     // Rules on URLs that are no resources give nothing by a RoleBinding.
     return (role.rules ?? [])
-      .filter((rule) => (rule.resources ?? []).length > 0)
+      .filter((rule) => (rule.resources ?? []).length > 0 || (namespace === null && rule.nonResourceURLs !== undefined))
       .map((rule) => ({
         apiGroups: rule.apiGroups ?? [],
         resources: rule.resources ?? [],
         verbs: rule.verbs ?? [],
         ...(rule.resourceNames ? { resourceNames: rule.resourceNames } : {}),
+        ...(namespace === null && rule.nonResourceURLs ? { nonResourceURLs: rule.nonResourceURLs } : {}),
       }));
   }
 
-  async function rulesGivenBy(profile: Profile, namespace: string): Promise<readonly Rule[] | null> {
+  async function rulesGivenBy(profile: Profile, namespace: string | null): Promise<readonly Rule[] | null> {
     const role = roleOf(profile);
     if (role === null) return null;
     const rules = await rulesOf(role, namespace);
@@ -266,7 +275,7 @@ export function createSurveyor({
 
   /** The cluster of the model, and over it what there is now of what an approval binds. */
   async function clusterAround(
-    wanted: Wanted,
+    wanted: NamespacedWanted,
     { network: { mode } }: Profile,
     purpose: SurveyPurpose,
     found: Promise<FoundTarget>,
@@ -297,8 +306,62 @@ export function createSurveyor({
     return system.metadata.uid;
   }
 
+  /** Whose pods are on the node, by namespace and workload. */
+  async function podsOnNode(node: string): Promise<NonNullable<Survey['node']>['workloads']> {
+    const pods = await api.list('Pod', null, { fieldSelector: `spec.nodeName=${node}`, keep: keepPods() });
+    const there = pods.filter((pod) => isLive(pod));
+    for (const pod of there) countToWorkload(pod, model.lookup);
+    const groups = Map.groupBy(
+      there,
+      ({ namespace, owner }) => `${namespace} ${owner.kind.toLowerCase()}/${owner.name}`,
+    );
+    return [...groups]
+      .toSorted(([one], [other]) => (one < other ? -1 : 1))
+      .map(([key, { length: count }]) => {
+        const [namespace = '', workload = ''] = key.split(' ');
+        return { namespace, workload, count };
+      });
+  }
+
+  async function surveyNode(name: string): Promise<NonNullable<Survey['node']>> {
+    const node = await api.read<{ metadata: Meta }>('Node', null, name);
+    if (node === null)
+      throw new Refusal(
+        'target',
+        `There is no node ${name} in the cluster.`,
+        'Check the name; `/jit` lists what you may ask for.',
+      );
+    if (node.metadata.deletionTimestamp !== undefined) throw beingDeleted(`Node ${name}`);
+    await model.listed();
+    return { uid: node.metadata.uid, workloads: await podsOnNode(name) };
+  }
+
+  async function surveyWide(target: WideTarget, profile: Profile) {
+    const [uid, roleRules, node] = await Promise.all([
+      clusterUid(),
+      rulesGivenBy(profile, null),
+      target.scope === 'node' ? surveyNode(target.node) : null,
+    ]);
+    return {
+      clusterUid: uid,
+      namespaceUid: null,
+      target,
+      service: null,
+      workload: null,
+      node,
+      roleRules,
+      ...UNAFFECTED,
+    };
+  }
+
   return {
     rulesOf,
+    async nodes() {
+      const nodes = await api.list<{ metadata: Meta }>('Node', null, { metadataOnly: true });
+      return nodes
+        .flatMap(({ metadata }) => (metadata.deletionTimestamp === undefined ? [metadata.name] : []))
+        .toSorted();
+    },
     async namespaces() {
       await model.listed();
       return model.namespaces().flatMap(({ name, isDeleting }) => (isDeleting ? [] : [name]));
@@ -318,6 +381,7 @@ export function createSurveyor({
       ].toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
     async survey(wanted, profile, wantedFor) {
+      if (isWide(wanted)) return surveyWide(wanted, profile);
       // Of what is not as of now not even what is shown is taken, where it can be read.
       const purpose = model.staleSince() === null ? wantedFor : 'bound';
       const { mode } = profile.network;
@@ -360,7 +424,14 @@ export function createSurveyor({
         podsOwnedBy(known, { ...there, pods }).map(({ name, ips }) => ({ name, ip: ips[0] ?? '', hasEnded }));
       return [...named(there.pods, false), ...named(there.ended, true)].toSorted((a, b) => (a.name < b.name ? -1 : 1));
     },
-    async whyGone({ workload, namespace }, uid) {
+    async whyGone(target, uid) {
+      if (isWide(target)) {
+        if (target.scope === 'cluster') return null;
+        const node = await api.read<{ metadata: Meta }>('Node', null, target.node);
+        if (node === null) return `Node ${target.node} was deleted`;
+        return node.metadata.uid === uid ? null : `Node ${target.node} was deleted, and another has its name`;
+      }
+      const { workload, namespace } = target;
       const found =
         workload === undefined
           ? await api.read<{ metadata: Meta }>('Namespace', null, namespace)

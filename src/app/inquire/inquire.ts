@@ -7,7 +7,15 @@ import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
-import { isSystemNamespace, matchesNamespace, profileNamed } from '../../domain/policy/policy.ts';
+import {
+  isSystemNamespace,
+  matchesNamespace,
+  matchesNode,
+  type Profile,
+  profileNamed,
+  type Scope,
+} from '../../domain/policy/policy.ts';
+import { isWide } from '../../domain/target.ts';
 import { seenBy } from '../people/seen-by.ts';
 import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
@@ -32,8 +40,10 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
     Object.entries(policy.profiles).map(async ([profile, p]): Promise<Offer | null> => {
       if (world.policies.disabled(profile) !== null) return null;
       const may = await answering(world, mayAsk(policy, profile, person), 'recently');
-      const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces, ns)).toSorted();
-      if (!may.allowed || namespaces.length === 0) return null;
+      if (!may.allowed) return null;
+      const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces ?? [], ns)).toSorted();
+      const nodes = p.scope === 'node' ? await nodesOf(world, p) : [];
+      if (p.scope !== 'cluster' && namespaces.length + nodes.length === 0) return null;
       return {
         profile,
         description: p.description,
@@ -42,12 +52,21 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
         ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
         ...(p.reason !== undefined && { reason: p.reason }),
         namespaces,
+        ...(p.scope === 'node' && { nodes }),
         defaultDuration: p.duration.default,
         maximumDuration: p.duration.maximum,
       };
     }),
   );
   return all.filter((offer) => offer !== null);
+}
+
+const nodesOf = async ({ cluster }: World, { nodes = [] }: Profile): Promise<string[]> =>
+  (await cluster.nodes()).filter((node) => matchesNode(nodes, node));
+
+/** What a request of this profile names; null: there is no such profile. */
+export function scopeOf(world: World, name: string): Scope | null {
+  return profileNamed(world.policies.current(), name)?.scope ?? null;
 }
 
 /** Possible targets in a namespace that one of the person's offers covers. */
@@ -70,7 +89,7 @@ export async function status(world: World, slackId: string, id: GrantId): Promis
   throw new Refusal(
     'readers',
     `${id} is shown to its requester, to those who may decide on it or end it, and in the channel of its message.`,
-    `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
+    isWide(seen.access.target) ? '' : `\`/jit who ${seen.access.target.namespace}\` shows who has access there.`,
   );
 }
 
@@ -145,9 +164,12 @@ async function waitingFor(world: World, person: Person): Promise<{ grants: Grant
   return { grants, more: read < ids.length };
 }
 
-/** Who has access to a namespace now; soonest end first. */
+/** Who has access to a namespace now, by the whole cluster too; soonest end first. */
 export async function who(world: World, slackId: string, namespace: string): Promise<OpenAccess[]> {
   await personBehind(world, slackId);
-  const open = await world.store.open((s) => s.namespace === namespace && holdsAccess(s.state));
-  return open.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
+  const open = await world.store.open(
+    (s) => (s.namespace === namespace || s.namespace === null) && holdsAccess(s.state),
+  );
+  const there = open.filter(({ target }) => target.scope !== 'node');
+  return there.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
 }

@@ -10,7 +10,7 @@ import {
   waitingRequest,
 } from '../../domain/decide/steps.ts';
 import { awaitsReview, type Grant, holdsAccess } from '../../domain/grant/grant.ts';
-import { shortDigest } from '../../domain/plan/plan.ts';
+import { type Plan, shortDigest } from '../../domain/plan/plan.ts';
 import {
   approvalOf,
   type Policy,
@@ -20,6 +20,7 @@ import {
   together,
 } from '../../domain/policy/policy.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
+import { isWide, type WideTarget } from '../../domain/target.ts';
 import type { StepView, View } from '../ports/view.ts';
 export function viewOf(
   grant: Grant,
@@ -87,8 +88,23 @@ function closingOf(grant: Grant): string {
   }
 }
 
+/** The same on what is in no namespace. */
+function commandsForWide(target: WideTarget, { rules }: Pick<Plan, 'rules'>): string[] {
+  if (target.scope === 'cluster') return ['kubectl auth can-i --list -A', 'kubectl get namespaces'];
+  const isGiven = (group: string) =>
+    rules.some(
+      ({ apiGroups, resources, verbs }) =>
+        apiGroups.includes(group) && resources.includes('nodes') && verbs.includes('get'),
+    );
+  return [
+    ...(isGiven('') ? [`kubectl get node ${target.node} -o wide`, `kubectl describe node ${target.node}`] : []),
+    ...(isGiven('metrics.k8s.io') ? [`kubectl top node ${target.node}`] : []),
+  ];
+}
+
 /** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */
 function commandsFor(grant: Grant, workspaces: string): string[] {
+  if (isWide(grant.target)) return commandsForWide(grant.target, grant.plan);
   const { namespace, workload } = grant.target;
   const lines: string[] = [];
   if (grant.workspacePod !== null)

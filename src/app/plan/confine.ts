@@ -16,7 +16,7 @@ import type { Profile } from '../../domain/policy/policy.ts';
 import { beyond, type Resources } from '../../domain/quantity.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import { letsIntoPods, type Rule } from '../../domain/rights/rights.ts';
-import { describeTarget, type Target } from '../../domain/target.ts';
+import { describeTarget, type NamespacedTarget } from '../../domain/target.ts';
 import { connectionsInSteps } from '../../network/connections.ts';
 import { previewInSteps } from '../../network/diff.ts';
 import { isolatedByAll, newlyIsolatedInSteps, selects } from '../../network/isolation.ts';
@@ -33,7 +33,7 @@ import { allowances, lasting, ownPolicies, podLabelled, podsOfPlan, rulesOf, sur
 export interface Wish {
   readonly id: GrantId;
   readonly requester: Person;
-  readonly target: Target;
+  readonly target: NamespacedTarget;
   readonly profileName: string;
   /** The rights in words that were asked for; left out: all of the profile. */
   readonly rights?: readonly Kit[];
@@ -197,7 +197,7 @@ const UNCONFINED: Proposal = {
 const MODES: Record<'workspace' | 'contain' | 'bastion', (scene: Scene) => Proposal> = { workspace, contain, bastion };
 
 /** The target's own pods. Whose they are does not matter: a Pod may be of a StatefulSet, a Job of a CronJob. */
-function targetPods(cluster: Cluster, { namespace }: Target, { workload }: Survey): Pod[] {
+function targetPods(cluster: Cluster, { namespace }: NamespacedTarget, { workload }: Survey): Pod[] {
   const names = workload === null ? null : new Set(workload.pods.map((pod) => pod.name));
   return cluster.pods.filter((pod) => pod.namespace === namespace && (names === null || names.has(pod.name)));
 }
@@ -419,7 +419,7 @@ function* leftoversOf(
     after,
     opens,
   }: {
-    readonly target: Target;
+    readonly target: NamespacedTarget;
     readonly targets: readonly Pod[];
     readonly pods: readonly Pod[];
     readonly after: Cluster;
@@ -462,7 +462,7 @@ const CLUSTER_DNS: AllowedTarget = {
   ports: (['UDP', 'TCP'] as const).map((protocol) => range({ port: 53, protocol })),
 };
 
-function meantBy(network: WorkspacePlan | ContainPlan, { namespace }: Target): AllowedTarget[] {
+function meantBy(network: WorkspacePlan | ContainPlan, { namespace }: NamespacedTarget): AllowedTarget[] {
   if (network.mode === 'workspace') return [{ namespace, selector: network.selector, ports: network.ports.map(range) }];
   return network.to.map(({ peer, ports }) =>
     'cidr' in peer
@@ -487,7 +487,7 @@ function describeLeftover(connection: Connection): string {
 }
 
 /** Names for the target in the workspace's /etc/hosts: by its Services where any has an address, else by its pods, also those of a headless Service. */
-function aliases(target: Target, workload: Scene['workload']): WorkspacePlan['hostAliases'] {
+function aliases(target: NamespacedTarget, workload: Scene['workload']): WorkspacePlan['hostAliases'] {
   const names = (name: string) =>
     ['', `.${target.namespace}`, `.${target.namespace}.svc`, `.${target.namespace}.svc.cluster.local`].map(
       (s) => name + s,

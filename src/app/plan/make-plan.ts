@@ -6,7 +6,7 @@ import { areTooMany, MOST_RIGHTS } from '../../domain/rights/coverage.ts';
 import { type Kit, kitsFor, rulesOfKits } from '../../domain/rights/kits.ts';
 import { nothingGiven } from '../../domain/rights/narrowed-rules.ts';
 import { persistenceRisks, reachesOf } from '../../domain/rights/rights.ts';
-import type { Wanted } from '../../domain/target.ts';
+import { isWide, type Target, type Wanted } from '../../domain/target.ts';
 import { atOnce, type Steps } from '../../network/steps.ts';
 import { begun } from '../common/begun.ts';
 import { inPortions } from '../common/in-portions.ts';
@@ -16,9 +16,12 @@ import type { World } from '../ports/world.ts';
 import { confineAffordably } from './affordable.ts';
 import type { Wish } from './confine.ts';
 import { withoutGrant } from './reach.ts';
+import { wideConfinement } from './wide.ts';
 
 /** As somebody asks: the target may be a Service still. */
 type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
+/** What is asked for once that is known. */
+type Settled = Omit<Wish, 'target'> & { readonly target: Target };
 
 /**
  * The plan of a grant, from a profile of the policy and what the cluster was found to be.
@@ -66,7 +69,7 @@ export function planOf(...given: Parameters<typeof planInSteps>): Plan {
  * The rights in words that there are for the target's kind; null: the profile gives a role or inline rules.
  * @throws Refusal when one that was asked for by name gives nothing there, or none of the profile's does
  */
-function rightsOn({ rights, target }: Wish, profile: Profile, path: string): readonly Kit[] | null {
+function rightsOn({ rights, target }: Settled, profile: Profile, path: string): readonly Kit[] | null {
   const given = kitsGiven(profile, rights);
   if (given === null) return null;
   const kind = target.workload?.kind ?? null;
@@ -81,13 +84,12 @@ function rightsOn({ rights, target }: Wish, profile: Profile, path: string): rea
 }
 
 function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Steps<Plan> {
-  const wish: Wish = { ...asked, target: survey.target };
+  const wish: Settled = { ...asked, target: survey.target };
+  const { target } = wish;
   const path = `profiles.${wish.profileName}`;
   const rights = rightsOn(wish, profile, path);
   const rules =
-    rights === null
-      ? (profile.rules ?? survey.roleRules ?? [])
-      : rulesOfKits(rights, wish.target.workload?.kind ?? null);
+    rights === null ? (profile.rules ?? survey.roleRules ?? []) : rulesOfKits(rights, target.workload?.kind ?? null);
   if (areTooMany(rules))
     throw new Refusal(
       path,
@@ -105,13 +107,15 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
   const role = roleOf(profile);
   const running = workload?.pods.map((pod) => pod.name) ?? [];
   const pods = [...running, ...(workload?.ended ?? [])].toSorted();
-  const { network, surroundings, preview } = yield* confineAffordably(wish, profile, rules, survey, workspaces);
-  if (workload !== null && role === null && profile.network.mode !== 'workspace') {
-    const nothing = nothingGiven(rules, wish.target, { ...workload, running });
+  const { network, surroundings, preview } = isWide(target)
+    ? wideConfinement(target, rules, survey)
+    : yield* confineAffordably({ ...wish, target }, profile, rules, survey, workspaces);
+  if (workload !== null && !isWide(target) && role === null && profile.network.mode !== 'workspace') {
+    const nothing = nothingGiven(rules, target, { ...workload, running });
     if (nothing !== null) throw new Refusal('target', nothing.reason, nothing.remedy);
   }
   const said = [
-    ...reachesOf(rules).map((words) => `The access ${words}.`),
+    ...(isWide(target) ? [] : reachesOf(rules).map((words) => `The access ${words}.`)),
     ...(running.length === 0 && pods.length > 0 ? ['All its pods have ended: what is left are their logs.'] : []),
   ];
   return {
@@ -120,8 +124,9 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
     profileName: wish.profileName,
     profileDigest: digestOfProfile(profile),
     cluster: survey.clusterUid,
-    target: wish.target,
+    target,
     namespaceUid: survey.namespaceUid,
+    ...(survey.node && { nodeUid: survey.node.uid }),
     duration: wish.duration,
     role,
     roleMayGrow: profile.roleMayGrow,

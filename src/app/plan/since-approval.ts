@@ -27,7 +27,7 @@ export async function grownRules(
   { role, roleMayGrow, rules, target }: Plan,
 ): Promise<string | null> {
   if (role === null || roleMayGrow) return null;
-  const now = await cluster.rulesOf(role, target.namespace);
+  const now = await cluster.rulesOf(role, target.namespace ?? null);
   if (areTooMany(now) || areTooMany(now, rules))
     return `${role.kind} ${role.name} has come to have more single rights than are compared (${MOST_RIGHTS}, or fewer with wildcards)`;
   const grown = growth(rules, now).map((rule) => `+ ${describeRule(rule)}`);

@@ -9,6 +9,7 @@ import {
   sourcesSpec,
 } from '../../domain/plan/confinement.ts';
 import type { IsolatedDirection, Plan, Surroundings } from '../../domain/plan/plan.ts';
+import { isWide } from '../../domain/target.ts';
 import { isolation, selects } from '../../network/isolation.ts';
 import type { LabelSelectorRequirement, NetworkPolicy, Owner, Pod } from '../../network/types.ts';
 
@@ -59,8 +60,9 @@ export function lasting(policies: readonly NetworkPolicy[]): NetworkPolicy[] {
 
 /** The grant's own policies, as they are applied. */
 export function ownPolicies(plan: Pick<Plan, 'target' | 'network'>, id: GrantId, workspaces: string): NetworkPolicy[] {
-  const { network } = plan;
-  const { namespace } = plan.target;
+  const { network, target } = plan;
+  if (isWide(target)) return [];
+  const { namespace } = target;
   const named = (where: string, spec: PolicySpec): NetworkPolicy => ({
     metadata: { namespace: where, name: `drawbridge-${id}` },
     spec,
@@ -98,6 +100,8 @@ export function podsOfPlan(
   workspaces: string,
 ): GrantPods[] {
   const { target, workload, network } = plan;
+  // What leads into pods of all namespaces binds the policies of none: they change all the time.
+  if (isWide(target)) return [];
   const { namespace, workload: owner } = target;
   const of: GrantPods = { pods: 'target', namespace, labels: workload?.labels ?? null, owner };
   return network.mode === 'workspace'

@@ -30,6 +30,8 @@ export interface ClusterAccess {
   tryWriting(profiles: readonly Profile[]): Promise<string[]>;
   /** This, and what can be a target in one, may be a moment old. */
   namespaces(): Promise<string[]>;
+  /** The names of the nodes, sorted. */
+  nodes(): Promise<string[]>;
   /** What can be a target there: workloads, and Services (kind `Service`) that select pods. */
   workloads(namespace: string): Promise<{ kind: string; name: string }[]>;
   /** @throws Refusal when the target is not there, or is a Service that stands for no one workload. */
@@ -38,8 +40,8 @@ export interface ClusterAccess {
   snapshot(): Promise<Cluster>;
   /** The policies in that namespace that are not of a grant of this instance: also those that carry the labels of another. */
   foreignPolicies(namespace: string): Promise<readonly NetworkPolicy[]>;
-  /** What a named role allows now; empty when there is none. */
-  rulesOf(role: NonNullable<Plan['role']>, namespace: string): Promise<readonly Rule[]>;
+  /** What a named role allows now, bound in this namespace or (null) in the whole cluster; empty when there is none. */
+  rulesOf(role: NonNullable<Plan['role']>, namespace: string | null): Promise<readonly Rule[]>;
 
   /** Of `applying`, in this order. */
   placeLeases(grant: Grant): Promise<void>;
@@ -67,7 +69,7 @@ export interface ClusterAccess {
   /** Writes into the lease, where it is still there, that the grant is ending: a Redis that is lost then does not revive it. */
   markEnding(grant: Grant): Promise<void>;
   /**
-   * Deletes the RoleBindings of many grants, as fast as it goes. Answers those that have none any more, in the order in which they went. Never
+   * Deletes the bindings of many grants, as fast as it goes. Answers those that have none any more, in the order in which they went. Never
    * throws: what fails here, each grant's own revocation does again.
    */
   cutRights(grants: readonly GrantSummary[]): Promise<GrantId[]>;

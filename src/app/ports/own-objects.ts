@@ -2,9 +2,14 @@ import type { Instant } from '../../domain/clocks.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 
+/** The kinds by which people have rights, and those that say which. */
+export const BINDINGS: readonly string[] = ['RoleBinding', 'ClusterRoleBinding'];
+export const ROLES: readonly string[] = ['Role', 'ClusterRole'];
+
 /** An object in the cluster. */
 export interface ObjectRef {
   readonly kind: string;
+  /** '': it is in none. */
   readonly namespace: string;
   readonly name: string;
   readonly uid: string;
@@ -16,7 +21,7 @@ export interface Found extends ObjectRef {
   readonly sealed: boolean;
   /** Its seal holds but for the lease that owned it, which is gone: ours, and nothing of Kubernetes will end it. */
   readonly orphaned: boolean;
-  /** A RoleBinding without subjects, or a Role without rules: it gives nothing. */
+  /** A binding without subjects, or a role without rules: it gives nothing. */
   readonly inert: boolean;
   /** Another version of Drawbridge sealed it, and only that version can judge it: it is left alone. */
   readonly otherVersion: boolean;
@@ -47,3 +52,10 @@ export interface OwnObjectsListener {
   /** All of it has been listed, for the first time or after a gap. */
   readonly onListed: () => void;
 }
+
+/** `Role staging/drawbridge-g-7k3fq2`, `ClusterRole drawbridge-g-7k3fq2`. */
+export const nameOfRef = ({ kind, namespace, name }: Pick<ObjectRef, 'kind' | 'namespace' | 'name'>): string =>
+  `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`;
+
+/** Whether an object of that name ({@link nameOfRef}) gives somebody rights. */
+export const isBindingNamed = (name: string): boolean => BINDINGS.includes(name.split(' ')[0] ?? '');

@@ -26,13 +26,18 @@ export interface Survey {
   readonly asOf: Instant;
   /** The uid of the cluster's `kube-system`. */
   readonly clusterUid: string;
-  /** The uid of the target's namespace: another one may have its name one day. */
-  readonly namespaceUid: string;
+  /** The uid of the target's namespace: another one may have its name one day. Null: it is in none. */
+  readonly namespaceUid: string | null;
+  /** The node that is the target, and whose pods run on it: workloads (`deployment/checkout`), by namespace. Null or left out: it is no node. */
+  readonly node?: {
+    readonly uid: string;
+    readonly workloads: readonly { readonly namespace: string; readonly workload: string; readonly count: number }[];
+  } | null;
   /** The target that was asked for; of a Service with the workload that is behind it now. */
   readonly target: Target;
   /** Null for a target that is not named by a Service. */
   readonly service: FrontService | null;
-  /** Null for scope namespace. */
+  /** Null where no one workload is the target. */
   readonly workload: {
     readonly uid: string;
     readonly selector: LabelSelector;

@@ -4,6 +4,7 @@ import type { Refusal } from '../../domain/errors.ts';
 import type { GlassReview, Grant, MessageRef } from '../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../domain/grant/reading.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { Scope } from '../../domain/policy/policy.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import type { TypedStart } from '../../domain/start.ts';
 import type { View } from './view.ts';
@@ -17,15 +18,17 @@ export interface Asked extends Omit<Ask, 'startAt'> {
 export interface Offer {
   readonly profile: string;
   readonly description: string;
-  readonly scope: 'namespace' | 'workload';
+  readonly scope: Scope;
   /** Its rights in words, of which a person may ask for fewer; null: it has none. */
   readonly rights: readonly Kit[] | null;
   /** Whether a ticket must be named, and what its key looks like; left out: it takes none. */
   readonly ticket?: { readonly need: 'required' | 'optional'; readonly pattern: string };
   /** What it asks of a reason: characters at least, and what a good one says. */
   readonly reason?: { readonly min?: number | undefined; readonly template?: string | undefined };
-  /** Existing namespaces that the profile covers, sorted. */
+  /** Existing namespaces that the profile covers, sorted; none where it is for what is in none. */
   readonly namespaces: readonly string[];
+  /** Existing nodes that the profile covers, sorted; left out: it is for no node. */
+  readonly nodes?: readonly string[];
   /** Seconds. */
   readonly defaultDuration: number;
   readonly maximumDuration: number;
@@ -83,6 +86,8 @@ export interface UseCases {
   offers(slackId: string): Promise<Offer[]>;
   /** Workloads of a namespace that one of the person's offers covers. */
   workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
+  /** What a request of a profile names; null: the policy has no such profile. */
+  scopeOf(profile: string): Scope | null;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
   preview(slackId: string, ask: Asked): Promise<Proposal>;
   /** Makes a request; it is pending, or approved by the policy itself. Where the same waits or is open, that one is answered. */

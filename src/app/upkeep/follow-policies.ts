@@ -1,6 +1,6 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { IsolatedDirection, Surroundings } from '../../domain/plan/plan.ts';
-import { describeTarget } from '../../domain/target.ts';
+import { describeTarget, inNamespace } from '../../domain/target.ts';
 import { once } from '../common/once.ts';
 import { alarm } from '../common/telling.ts';
 import { beginEnding } from '../grant/end.ts';
@@ -29,7 +29,7 @@ async function lookForForeign(world: World, grant: Grant, look: Look): Promise<v
   const [pods, pod] =
     network.mode === 'workspace'
       ? ['the workspace', workspacePod(workspacesNamespace, grant.id)]
-      : ['the pods', podLabelled(grant.target.namespace, workload.labels, grant.target.workload)];
+      : ['the pods', podLabelled(inNamespace(grant.target).namespace, workload.labels, grant.target.workload)];
   const policies = await look.foreignPolicies(pod.namespace);
   const fresh = allowances(network.mode, policies, pod).filter(({ rules }) =>
     rules.some((rule) => !network.foreign.includes(rule)),

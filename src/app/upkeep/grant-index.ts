@@ -2,6 +2,7 @@ import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { LabelSelector } from '../../domain/plan/confinement.ts';
 import type { Plan } from '../../domain/plan/plan.ts';
+import { isWide } from '../../domain/target.ts';
 import { matches } from '../../network/selector.ts';
 import type { PodChange } from '../ports/cluster-events.ts';
 
@@ -90,7 +91,7 @@ export function createGrantIndex(workspacesNamespace: string): GrantIndex {
   }
 
   function workloadOf({ id, target, plan }: Grant): Entry[] {
-    if (target.workload === undefined || plan.workload === null) return [];
+    if (isWide(target) || target.workload === undefined || plan.workload === null) return [];
     const { namespace, workload } = target;
     const { uid } = plan.workload;
     // Whoever takes the labels of a Pod is taken for it only by policies.
@@ -106,7 +107,7 @@ export function createGrantIndex(workspacesNamespace: string): GrantIndex {
 
   function policiesOf({ id, target, plan }: Grant): Entry[] {
     const { mode } = plan.network;
-    if (mode === 'none') return [];
+    if (mode === 'none' || isWide(target)) return [];
     const namespaces = mode === 'workspace' ? [target.namespace, workspacesNamespace] : [target.namespace];
     return namespaces.map((namespace) => {
       const key = keyOf.policies(namespace);
@@ -116,7 +117,7 @@ export function createGrantIndex(workspacesNamespace: string): GrantIndex {
 
   function rolesOf({ id, target, plan: { role, roleMayGrow } }: Grant): Entry[] {
     if (role === null || roleMayGrow) return [];
-    const namespace = role.kind === 'Role' ? target.namespace : null;
+    const namespace = role.kind === 'Role' ? (target.namespace ?? null) : null;
     const key = keyOf.role(role, namespace);
     return [join(id, at(key)[0], () => ({ on: 'role', keys: [key, keyOf.roleNamed(role)], role }))];
   }

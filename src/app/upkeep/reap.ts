@@ -1,4 +1,4 @@
-import type { Found } from '../ports/own-objects.ts';
+import { BINDINGS, type Found, ROLES } from '../ports/own-objects.ts';
 
 /** What the reaper needs of the cluster: to list and to delete. */
 export interface ReaperCluster {
@@ -38,8 +38,8 @@ export async function reap(cluster: Omit<ReaperCluster, 'found'>, objects: reado
   const rights = new Map<string, boolean>();
   await Promise.all(
     [...byGrant].map(async ([id, list]) => {
-      rights.set(id, await take(list.filter((object) => object.kind === 'RoleBinding')));
-      await take(list.filter((object) => object.kind === 'Role'));
+      rights.set(id, await take(list.filter(({ kind }) => BINDINGS.includes(kind))));
+      await take(list.filter(({ kind }) => ROLES.includes(kind)));
     }),
   );
   await Promise.all(

@@ -7,7 +7,7 @@ import { alarm, note, noting, tell } from '../common/telling.ts';
 import { approveByPolicy, isLeftToPolicy } from '../decide/approve-by-policy.ts';
 import { beginEnding, dismantle, endIfBroken } from '../grant/end.ts';
 import { carryOut } from '../grant/lengthen.ts';
-import type { Found, OwnObjects } from '../ports/own-objects.ts';
+import { BINDINGS, type Found, isBindingNamed, nameOfRef, type OwnObjects, ROLES } from '../ports/own-objects.ts';
 import type { World } from '../ports/world.ts';
 import { chaseForgottenReviews } from './chase-reviews.ts';
 import type { Follower } from './follower.ts';
@@ -114,7 +114,6 @@ async function unsettledOf(
   return open.filter(({ id, state }) => !settled.has(id) || (state === 'active' && !whole.has(id))).map(({ id }) => id);
 }
 
-const nameOf = ({ kind, namespace, name }: Found): string => `${kind} ${namespace}/${name}`;
 /** Proven by the seal. */
 const isOurs = ({ sealed, orphaned }: Found): boolean => sealed || orphaned;
 
@@ -130,7 +129,7 @@ async function lookAt(world: World, id: string, objects: readonly Found[]): Prom
   const known = id === '' ? null : await world.store.get(id);
   // What was ours once: a place of the grant holds something else now.
   const places = known === null ? [] : world.cluster.objectsOf(known);
-  const changed = objects.filter((o) => !o.sealed && !o.deleting && (o.orphaned || places.includes(nameOf(o))));
+  const changed = objects.filter((o) => !o.sealed && !o.deleting && (o.orphaned || places.includes(nameOfRef(o))));
   for (const object of objects)
     if (!isOurs(object) && !object.deleting && !changed.includes(object)) await tellOfImitation(world, object);
   if (known !== null && hasEnded(known.state)) {
@@ -168,16 +167,16 @@ async function tellOfImitation(world: World, object: Found): Promise<void> {
     world,
     object.uid,
     object.id,
-    `${nameOf(object)} carries Drawbridge's labels but no valid seal: it is no work of Drawbridge's, and is left alone. Look at who made it.`,
+    `${nameOfRef(object)} carries Drawbridge's labels but no valid seal: it is no work of Drawbridge's, and is left alone. Look at who made it.`,
     'tampering',
   );
 }
 
 /** An object of a grant was changed. Its rights go at once; what confines them goes in its turn, after them. */
 async function incident(world: World, object: Found, grant: Grant): Promise<void> {
-  const what = `${nameOf(object)} ${object.orphaned ? 'has lost its lease' : 'was changed'} behind Drawbridge's back`;
+  const what = `${nameOfRef(object)} ${object.orphaned ? 'has lost its lease' : 'was changed'} behind Drawbridge's back`;
   await alarm(world, object.uid, grant.id, `${what}: the rights of ${grant.id} are taken.`, 'tampering');
-  if (object.kind === 'RoleBinding' || object.kind === 'Role') await world.cluster.remove(object);
+  if (BINDINGS.includes(object.kind) || ROLES.includes(object.kind)) await world.cluster.remove(object);
   await beginEnding(world, grant.id, 'failed', null, `${what}.`);
 }
 
@@ -202,7 +201,7 @@ async function adopt(world: World, id: GrantId, ours: readonly Found[], behind: 
     extension: null,
     endedAt: null,
   };
-  const said = noting(world, 'adopted', null, { objects: ours.map(nameOf) });
+  const said = noting(world, 'adopted', null, { objects: ours.map(nameOfRef) });
   const mutate = (current: Grant) => (current.state === behind?.state ? adopted : null);
   const taken =
     behind === null
@@ -253,10 +252,9 @@ async function takeForgotten(world: World, id: GrantId, ours: readonly Found[]):
   const now = (await cluster.found()).filter((object) => object.id === id && isOurs(object));
   if (now.length === 0 || (expiresAt > world.clock.now() && now.some(isLease))) return;
   const { removed, kept } = await reap(cluster, now);
-  const objects = [...removed, ...kept.map(({ object }) => object)].map(nameOf);
+  const objects = [...removed, ...kept.map(({ object }) => object)].map(nameOfRef);
   const text = `Neither Redis nor a lease knows ${id} any more: what was left of it is taken down (${objects.join(', ')}).`;
-  if (objects.some((name) => name.startsWith('RoleBinding')))
-    await alarm(world, `forgotten ${id}`, id, text, 'tampering');
+  if (objects.some(isBindingNamed)) await alarm(world, `forgotten ${id}`, id, text, 'tampering');
   else if (removed.length > 0)
     await world.audit.record({ at: world.clock.now(), event: 'taken-away', id, actor: null, note: text, objects });
 }
@@ -303,6 +301,6 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
 }
 
 function isIncomplete(world: World, grant: Grant | GrantSummary, objects: readonly Found[]): boolean {
-  const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOf));
+  const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOfRef));
   return world.cluster.objectsOf(grant).some((name) => !there.has(name));
 }

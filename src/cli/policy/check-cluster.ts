@@ -1,4 +1,5 @@
 import type { Api } from '../../adapters/kubernetes/api.ts';
+import { ACCOUNTS_NAMESPACE } from '../../adapters/kubernetes/manifests.ts';
 import { type Access, accessesToGive, describeAccess, mayAccount } from '../../adapters/kubernetes/reviews.ts';
 import { inParallel } from '../../app/common/in-parallel.ts';
 import { nearest } from '../../domain/nearest.ts';
@@ -49,7 +50,7 @@ function missingNamespaces({ profiles }: Policy, known: readonly string[]): Find
     const near = nearest(name, known);
     return `there is no namespace '${name}' in the cluster${near === null ? '' : `, did you mean '${near}'?`}`;
   };
-  return Object.entries(profiles).flatMap(([name, { namespaces, network }]) => [
+  return Object.entries(profiles).flatMap(([name, { namespaces = [], network }]) => [
     ...namespaces.flatMap((pattern, index) => {
       const path = ['namespaces', index];
       if (isSystemNamespace(pattern)) return [];
@@ -86,7 +87,7 @@ async function missingRoles(api: Api, { profiles }: Policy, known: readonly stri
 async function missingRole(
   api: Api,
   name: string,
-  { role, namespaces }: Profile,
+  { role, namespaces = [] }: Profile,
   known: readonly string[],
 ): Promise<Finding[]> {
   if (role === undefined) return [];
@@ -114,7 +115,10 @@ async function missingOfBot(api: Api, { profiles }: Policy, bot: BotAccount): Pr
         message: `what the bot may give was not looked at: there is no service account ${account} (--bot names another)`,
       },
     ];
-  const wanted = Object.entries(profiles).map(([name, profile]) => ({ name, accesses: accessesToGive(profile) }));
+  const wanted = Object.entries(profiles).map(([name, profile]) => ({
+    name,
+    accesses: accessesToGive(profile, ACCOUNTS_NAMESPACE),
+  }));
   const asked = new Map<string, Access>();
   for (const { accesses } of wanted) for (const access of accesses) asked.set(JSON.stringify(access), access);
   const allowed = await inParallel([...asked], WIDTH, async ([key, access]) =>

@@ -6,6 +6,7 @@ import { describeConditions, describeOnCall, describePeople } from '../../domain
 import {
   approvalOf,
   automaticEntries,
+  describeCoverage,
   describeDurations,
   describeLimits,
   describeRights,
@@ -13,6 +14,7 @@ import {
   type Principals,
   type Profile,
   requestTimeout,
+  type Scope,
   type When,
 } from '../../domain/policy/policy.ts';
 import { describeRule } from '../../domain/rights/coverage.ts';
@@ -112,6 +114,14 @@ Example: npm run policy -- explain policy.example.yaml --person ada@example.test
   },
 };
 
+/** What a request of a profile names, by its scope. */
+const TARGETS: Readonly<Record<Scope, { readonly short: string; readonly named: string }>> = {
+  namespace: { short: 'a whole namespace', named: 'a namespace' },
+  workload: { short: 'one workload', named: 'one workload, by its name or a Service in front of it' },
+  cluster: { short: 'the whole cluster', named: 'none: the whole cluster' },
+  node: { short: 'one node', named: 'one node, by its name' },
+};
+
 /** What a profile gives, rule by rule, to whom, and who decides. */
 function describeProfile(policy: Policy, name: string, profile: Profile): string[] {
   const { deny, requesters, rights } = profile;
@@ -121,7 +131,7 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
   ]);
   const denied = describePeople(deny);
   return [
-    `${name}: ${describeRights(profile)}; ${profile.scope === 'workload' ? 'one workload' : 'a whole namespace'}; namespaces ${profile.namespaces.join(', ')}`,
+    `${name}: ${describeRights(profile)}; ${TARGETS[profile.scope].short}${profile.scope === 'cluster' ? '' : `; ${describeCoverage(profile)}`}`,
     ...kits,
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
@@ -246,15 +256,13 @@ function tell(
 ): { lines: string[]; something: boolean } {
   const deciding = deniedBy(`profiles.${name}.deny`, profile.deny, person, policy.identity);
   const denied = concluded(deciding, membersAmong(known, person));
-  const lines = [`${name}: ${describeRights(profile)}; namespaces ${profile.namespaces.join(', ')}`];
+  const lines = [`${name}: ${describeRights(profile)}; ${describeCoverage(profile)}`];
   if (denied.is === 'named') return { lines: [...lines, `  denied: ${ruleOf(denied.entry)}`], something: false };
   const asks = standing(profile.requesters, person, known);
   const approves = approving(profile, person, known);
   lines.push(`  may ask: ${asks.words}`);
   if (asks.verdict !== 'no') {
-    const target =
-      profile.scope === 'workload' ? 'one workload, by its name or a Service in front of it' : 'a namespace';
-    lines.push(`    target: ${target}`);
+    lines.push(`    target: ${TARGETS[profile.scope].named}`);
     lines.push(
       `    for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
     );

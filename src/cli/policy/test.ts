@@ -6,7 +6,7 @@ import { parseCommand } from '../../adapters/slack/surfaces/command/parse.ts';
 import { loadPolicy } from '../../config/policy-file.ts';
 import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';
-import { LONGEST_REASON, type Policy } from '../../domain/policy/policy.ts';
+import { LONGEST_REASON, type Policy, profileNamed } from '../../domain/policy/policy.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';
 import { MEMBERSHIP, membersAmong, personNamed, ticketThatCounts } from './person.ts';
@@ -120,7 +120,8 @@ function outcomeOf(policy: Policy, { person: who, memberOf, tickets, ask, at }: 
   const refused = (rule: string, why: string): Outcome => ({ outcome: 'refused', approvals: 0, rule, why });
   const person = personNamed(policy, who);
   if (person === null) return refused('identity', `${who} leads to no single Kubernetes user.`);
-  const command = parseCommand(`request ${ask} ${tickets.join(' ')} tried by npm run policy`);
+  const scopeOf = (name: string) => profileNamed(policy, name)?.scope ?? null;
+  const command = parseCommand(`request ${ask} ${tickets.join(' ')} tried by npm run policy`, scopeOf);
   if (command.kind !== 'request')
     return refused('line', 'problem' in command ? command.problem : 'That is no request.');
   const rules = { policy, closedNamespaces: [], now: Date.parse(at) };

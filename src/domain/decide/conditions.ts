@@ -6,7 +6,8 @@ import type { Kit } from '../rights/kits.ts';
 
 /** What conditions are held against, beside the people. */
 export interface Circumstances {
-  readonly namespace: string;
+  /** Null: the target is in none. */
+  readonly namespace: string | null;
   /** Seconds; of an extension: the whole window. */
   readonly duration: number;
   /** The rights in words that it gives; null: the profile gives a role or inline rules. */
@@ -27,7 +28,7 @@ const maximum: Condition = ({ maximum: most }, { duration }) =>
     : `${formatDuration(most)} would have been approved at once: you asked for ${formatDuration(duration)}.`;
 
 const namespaces: Condition = ({ namespaces: patterns }, { namespace }) =>
-  patterns === undefined || matchesNamespace(patterns, namespace)
+  patterns === undefined || (namespace !== null && matchesNamespace(patterns, namespace))
     ? null
     : `In ${patterns.join(', ')} it would have been approved at once.`;
 

@@ -13,10 +13,8 @@ import {
   automaticEntries,
   decidersOf,
   describeDurations,
-  isSystemNamespace,
   kitsGiven,
   LONGEST_REASON,
-  matchesNamespace,
   type Policy,
   type Profile,
   placeOf,
@@ -31,6 +29,7 @@ import { type Circumstances, dayOf, missedConditions, missedPerDay } from './con
 import { type Decided, denied, firstRefusal, type No, refuse, unread, verdictOf, type Why } from './decided.ts';
 import type { Daily } from './limits.ts';
 import { whyNotNote } from './notes.ts';
+import { whyNotThere } from './place.ts';
 import {
   approvalsOfSteps,
   decidableBy,
@@ -43,9 +42,6 @@ import {
   wouldCount,
 } from './steps.ts';
 import { isKeyOf, type JudgedTicket, keyInReason } from './ticket.ts';
-
-/** The names of namespaces and Services. https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names */
-const LABEL = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 /** What somebody asks for. `duration` null: the profile's default. */
 export interface Ask {
@@ -340,7 +336,7 @@ function* judgeTicketOf(
           `Profile '${ask.profile}' needs a ticket.`,
           `Name it in the reason; keys look like ${tickets.pattern}.`,
         );
-  const { namespace, workload } = ask.target;
+  const { namespace = null, node, workload } = ask.target;
   const verdict = yield {
     about: 'ticket',
     requester,
@@ -348,6 +344,7 @@ function* judgeTicketOf(
       key,
       profile: ask.profile,
       namespace,
+      ...(node !== undefined && { node }),
       workload: workload === undefined ? null : `${workload.kind}/${workload.name}`,
       duration,
       reason: ask.reason,
@@ -413,7 +410,7 @@ function* approvalsFor(
   requester: Person,
   at: Pick<Circumstances, 'now' | 'startsAt' | 'ticket'>,
 ): Asking<Approvals> {
-  const circumstances = { namespace: target.namespace, duration, rights: kitsGiven(profile, rights), ...at };
+  const circumstances = { namespace: target.namespace ?? null, duration, rights: kitsGiven(profile, rights), ...at };
   return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
 }
 
@@ -480,62 +477,11 @@ export function* mayAsk(policy: Policy, name: string, person: Person): Asking<De
   );
 }
 
-function whyNot({ closedNamespaces }: Rules, profile: Profile, ask: Ask, duration: number): Why {
-  const { target } = ask;
+function whyNot(rules: Rules, profile: Profile, ask: Ask, duration: number): Why {
   const path = `profiles.${ask.profile}`;
   return firstRefusal(
-    () =>
-      LABEL.test(target.namespace)
-        ? null
-        : refuse(
-            'target',
-            `'${target.namespace.slice(0, 63)}' is not the name of a namespace.`,
-            'Name one namespace; patterns are not taken.',
-          ),
-    () =>
-      isSystemNamespace(target.namespace) || closedNamespaces.includes(target.namespace)
-        ? refuse(
-            'namespaces',
-            `Namespace '${target.namespace}' is closed to every profile: it belongs to Kubernetes or to Drawbridge.`,
-          )
-        : null,
-    () =>
-      matchesNamespace(profile.namespaces, target.namespace)
-        ? null
-        : refuse(
-            `${path}.namespaces`,
-            `Profile '${ask.profile}' does not cover namespace '${target.namespace}'.`,
-            `It covers: ${profile.namespaces.join(', ')}.`,
-          ),
-    () =>
-      profile.scope === 'workload' && target.workload === undefined && target.service === undefined
-        ? refuse(
-            `${path}.scope`,
-            `Profile '${ask.profile}' is for one workload.`,
-            `Name it, or a Service in front of it: \`/jit request ${ask.profile} ${target.namespace}/deploy/NAME\`, or \`${target.namespace}/svc/NAME\`.`,
-          )
-        : null,
-    () =>
-      profile.scope === 'namespace' && (target.workload !== undefined || target.service !== undefined)
-        ? refuse(
-            `${path}.scope`,
-            `Profile '${ask.profile}' is for a whole namespace, not for one workload.`,
-            `Ask for \`${target.namespace}\` alone, or for a profile with scope workload.`,
-          )
-        : null,
+    () => whyNotThere(rules, profile, ask),
     () => whyNotRights(ask, profile, path),
-    () =>
-      target.workload === undefined || /^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?$/.test(target.workload.name)
-        ? null
-        : refuse(
-            'target',
-            'That is not the name of a workload.',
-            'Names have lower-case letters, digits, dashes and dots.',
-          ),
-    () =>
-      target.service === undefined || LABEL.test(target.service)
-        ? null
-        : refuse('target', 'That is not the name of a Service.', 'Names have lower-case letters, digits and dashes.'),
     () =>
       Number.isSafeInteger(duration) && duration > 0
         ? null
@@ -651,7 +597,7 @@ function* automaticRule(profile: Profile, ask: Ask, judged: Case): Asking<Automa
   const { duration, at } = judged;
   const { now } = at;
   const rights = kitsGiven(profile, ask.rights);
-  const circumstances = { namespace: ask.target.namespace, duration, rights, ...at };
+  const circumstances = { namespace: ask.target.namespace ?? null, duration, rights, ...at };
   const entries = automaticEntries(profile);
   const isCounted = entries.some(({ when }) => when.perDay !== undefined);
   let unknown: Extract<Listing, { readonly is: 'unknown' }> | null = null;
@@ -754,7 +700,7 @@ function* mayReview(
   // That its ticket still counts is judged with what the requester is given.
   const ticket = grant.ticket !== undefined;
   const rights = kitsGiven(profile, grant.rights);
-  const { namespace } = grant.target;
+  const { namespace = null } = grant.target;
   const circumstances: Circumstances = { namespace, duration, rights, now, startsAt: startIn(grant), ticket };
   const waived =
     kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);

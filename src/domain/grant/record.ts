@@ -23,14 +23,28 @@ const selector = z.looseObject({
     .exactOptional(),
 });
 const peer = z.union([z.looseObject({ namespace: text, pods: z.record(text, text) }), z.looseObject({ cidr: text })]);
+const NO_NAMESPACE = {
+  namespace: z.never().exactOptional(),
+  workload: z.never().exactOptional(),
+  service: z.never().exactOptional(),
+};
+const NOT_WIDE = { scope: z.never().exactOptional(), node: z.never().exactOptional() };
 const target = z.union([
   z.looseObject({
     namespace: text,
     workload: z.looseObject({ kind: z.enum(WORKLOAD_KINDS.map((k) => k.kind)), name: text }),
     service: text.exactOptional(),
+    ...NOT_WIDE,
   }),
   // Never a Service without its workload: what names no workload is a whole namespace.
-  z.looseObject({ namespace: text, workload: z.never().exactOptional(), service: z.never().exactOptional() }),
+  z.looseObject({
+    namespace: text,
+    workload: z.never().exactOptional(),
+    service: z.never().exactOptional(),
+    ...NOT_WIDE,
+  }),
+  z.looseObject({ scope: z.literal('cluster'), ...NO_NAMESPACE }),
+  z.looseObject({ scope: z.literal('node'), node: text, ...NO_NAMESPACE }),
 ]);
 const decision = z.looseObject({
   by: person.nullable(),
@@ -62,13 +76,20 @@ const plan = z.looseObject({
   profileDigest: text,
   cluster: text,
   target,
-  namespaceUid: text,
+  namespaceUid: text.nullable(),
+  nodeUid: text.exactOptional(),
   duration: z.number(),
   role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
   roleMayGrow: z.boolean(),
   rights: kits.nullable().default(null),
   rules: z.array(
-    z.looseObject({ apiGroups: texts, resources: texts, verbs: texts, resourceNames: texts.exactOptional() }),
+    z.looseObject({
+      apiGroups: texts,
+      resources: texts,
+      verbs: texts,
+      resourceNames: texts.exactOptional(),
+      nonResourceURLs: texts.exactOptional(),
+    }),
   ),
   workload: z.looseObject({ uid: text, selector, labels: z.record(text, text) }).nullable(),
   pods: texts,

@@ -11,7 +11,8 @@ export interface GrantSummary {
   readonly state: GrantState;
   readonly profile: string;
   readonly requester: { readonly slackId: string; readonly user: string };
-  readonly namespace: string;
+  /** Of the target; null: it is in none. */
+  readonly namespace: string | null;
   /** The target is one workload, whose pods the grant follows. */
   readonly workload: boolean;
   readonly createdAt: Instant;
@@ -39,7 +40,7 @@ export const grantSummary = z.looseObject({
   state: z.enum(GRANT_STATES),
   profile: z.string(),
   requester: z.looseObject({ slackId: z.string(), user: z.string() }),
-  namespace: z.string(),
+  namespace: z.string().nullable(),
   workload: z.boolean(),
   createdAt: z.number(),
   pendingUntil: z.number(),
@@ -58,7 +59,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     state,
     profile,
     requester: { slackId: requester.slackId, user: requester.user },
-    namespace: target.namespace,
+    namespace: target.namespace ?? null,
     workload: target.workload !== undefined,
     createdAt,
     pendingUntil,
@@ -105,7 +106,8 @@ export function askedFor({
       ...(breakGlass && { breakGlass: true }),
       // Nor is what begins tomorrow to somebody who asks for now.
       ...(startAt !== undefined && { startAt }),
-      namespace: target.namespace,
+      namespace: target.namespace ?? null,
+      node: target.node ?? null,
       workload: target.workload === undefined ? null : `${target.workload.kind}/${target.workload.name}`,
       rights: rights?.toSorted() ?? null,
       ports: ports.map(({ port, protocol }) => `${port}/${protocol}`).toSorted(),

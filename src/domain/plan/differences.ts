@@ -19,7 +19,7 @@ function changedList(what: string, old: readonly string[], now: readonly string[
   return gone.length + added.length === 0 ? [] : [`${what}: ${[...gone, ...added].join('; ')}`];
 }
 
-function madeAgain(what: string, old: string | undefined, now: string | undefined): string[] {
+function madeAgain(what: string, old: string | null | undefined, now: string | null | undefined): string[] {
   return old === now ? [] : [`${what} was deleted and made again (was uid ${old}, is ${now})`];
 }
 
@@ -28,6 +28,7 @@ function targets(old: Bound, now: Bound): string[] {
   if (moved.length > 0) return moved;
   return [
     ...madeAgain(`namespace ${now.target.namespace}`, old.namespaceUid, now.namespaceUid),
+    ...madeAgain(describeTarget(now.target), old.nodeUid, now.nodeUid),
     ...madeAgain(`target: ${describeTarget(now.target)}`, old.workload?.uid, now.workload?.uid),
     ...was('selector of the pods', canonical(old.workload?.selector), canonical(now.workload?.selector)),
   ];

@@ -122,8 +122,10 @@ export interface Plan {
   /** The uid of the cluster's `kube-system`. */
   readonly cluster: string;
   readonly target: Target;
-  /** The uid of the target's namespace. */
-  readonly namespaceUid: string;
+  /** The uid of the target's namespace; null: it is in none. */
+  readonly namespaceUid: string | null;
+  /** The uid of the node that is the target. */
+  readonly nodeUid?: string;
   /** Seconds. */
   readonly duration: number;
   /** The named role that is bound, or null when the rules below become a Role of the grant's own. */
@@ -174,7 +176,8 @@ export interface Bound {
   readonly groups: readonly string[];
   readonly cluster: string;
   readonly target: Target;
-  readonly namespaceUid: string;
+  readonly namespaceUid: string | null;
+  readonly nodeUid: string | null;
   readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
   readonly duration: number;
   readonly profile: { readonly name: string; readonly digest: string };
@@ -197,6 +200,7 @@ export function boundOf(plan: Plan): Bound {
     cluster,
     target,
     namespaceUid,
+    nodeUid: plan.nodeUid ?? null,
     workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
     duration,
     profile: { name: plan.profileName, digest: plan.profileDigest },

@@ -9,12 +9,14 @@ import {
   type ApprovalStep,
   approvalOf,
   automaticEntries,
+  describeCoverage,
   describeRights,
   matchesNamespace,
   ownRulesOf,
   type Policy,
   type Principals,
   type Profile,
+  type Scope,
   type When,
 } from './policy.ts';
 
@@ -55,8 +57,11 @@ export function changesOfPolicy(old: Policy, now: Policy): PolicyChange[] {
   ];
 }
 
+const whereOf = (profile: Profile): string =>
+  profile.namespaces === undefined ? `on ${describeCoverage(profile)}` : `in ${profile.namespaces.join(', ')}`;
+
 const describeWhole = (profile: Profile): string =>
-  `${describeRights(profile)} in ${profile.namespaces.join(', ')}, for ${membersOf(profile.requesters).join(', ')}`;
+  `${describeRights(profile)} ${whereOf(profile)}, for ${membersOf(profile.requesters).join(', ')}`;
 
 const UNDERSTOOD = [
   'description',
@@ -69,6 +74,7 @@ const UNDERSTOOD = [
   'ticket',
   'duration',
   'namespaces',
+  'nodes',
   'clusterRole',
   'role',
   'rules',
@@ -94,9 +100,10 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...ticketOf(`${where}.ticket`, old.ticket, now.ticket),
     ...compared(`${where}.duration.maximum`, old.duration.maximum, now.duration.maximum, 'weaker', formatDuration),
     ...compared(`${where}.duration.default`, old.duration.default, now.duration.default, 'weaker', formatDuration),
-    ...covered(`${where}.namespaces`, old.namespaces, now.namespaces),
+    ...covered(`${where}.namespaces`, old.namespaces ?? [], now.namespaces ?? []),
+    ...covered(`${where}.nodes`, old.nodes ?? [], now.nodes ?? []),
     ...rightsOf(where, old, now),
-    ...switched(`${where}.scope`, old.scope === 'namespace', now.scope === 'namespace', 'is for a whole namespace'),
+    ...scopeOf(`${where}.scope`, old.scope, now.scope),
     ...automaticOf(`${where}.automatic`, old, now),
     ...breakGlassOf(`${where}.breakGlass`, old.breakGlass, now.breakGlass),
     ...switched(`${where}.acknowledgePersistence`, old.acknowledgePersistence, now.acknowledgePersistence),
@@ -106,6 +113,23 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...others(`${where}.reason.`, old.reason ?? {}, now.reason ?? {}, ['min']),
     ...others(`${where}.`, old, now, UNDERSTOOD),
   ];
+}
+
+const WORDS: Readonly<Record<Scope, string>> = {
+  workload: 'one workload',
+  namespace: 'a whole namespace',
+  cluster: 'the whole cluster',
+  node: 'one node',
+};
+
+/** A workload is less than its namespace, and that is less than the cluster; a node is neither more nor less than these. */
+const WIDTH: readonly Scope[] = ['workload', 'namespace', 'cluster'];
+
+function scopeOf(where: string, old: Scope, now: Scope): PolicyChange[] {
+  if (old === now) return [];
+  const [was, is] = [WIDTH.indexOf(old), WIDTH.indexOf(now)];
+  const effect = was === -1 || is === -1 ? 'unclear' : is > was ? 'weaker' : 'stricter';
+  return [change(where, effect, `is for ${WORDS[now]}`)];
 }
 
 function ticketOf(where: string, old: Profile['ticket'], now: Profile['ticket']): PolicyChange[] {

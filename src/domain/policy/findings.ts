@@ -2,6 +2,7 @@ import { listsOfOnCallAlone } from './on-call-lists.ts';
 import {
   approvalOf,
   automaticEntries,
+  describeCoverage,
   isSystemNamespace,
   matchesNamespace,
   type Policy,
@@ -93,7 +94,7 @@ function peersAlone(path: Path, profile: Profile): Finding[] {
   return [note([...path, ...first.path], 'only those who may ask may approve: they decide about each other')];
 }
 
-function closedNamespaces(path: Path, { namespaces }: Profile): Finding[] {
+function closedNamespaces(path: Path, { namespaces = [] }: Profile): Finding[] {
   return namespaces.flatMap((pattern, index) =>
     isSystemNamespace(pattern)
       ? [
@@ -112,12 +113,19 @@ function automaticInVain(path: Path, profile: Profile): Finding[] {
   if (profile.acknowledgePersistence || profile.network.allowIsolation)
     return [note([...path, 'automatic'], 'never counts: acknowledgePersistence and allowIsolation need a person')];
   return automaticEntries(profile).flatMap(({ path: entry, when: { namespaces = [], rights } }) => {
-    const holds = namespaces.some((name) => name.includes('*') || matchesNamespace(profile.namespaces, name));
+    const covered = profile.namespaces ?? [];
+    const holds =
+      covered.length > 0 && namespaces.some((name) => name.includes('*') || matchesNamespace(covered, name));
     const at = (key: string): Path => [...path, ...entry, key];
     return [
       ...(holds || namespaces.length === 0
         ? []
-        : [note(at('namespaces'), `holds nowhere: the profile covers ${profile.namespaces.join(', ')}`)]),
+        : [
+            note(
+              at('namespaces'),
+              `holds nowhere: the profile covers ${profile.namespaces?.join(', ') ?? describeCoverage(profile)}`,
+            ),
+          ]),
       ...(rights !== undefined && profile.rights === undefined
         ? [note(at('rights'), 'is never met: the profile gives a role or rules, not rights in words')]
         : []),

@@ -101,6 +101,12 @@ const namespacePattern = z
   .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected a namespace or a pattern such as team-*')
   .meta({ title: 'namespace or pattern' });
 
+/** The names of nodes have dots. */
+const nodePattern = z
+  .string()
+  .regex(/^[a-z0-9*]([-a-z0-9.*]{0,251}[a-z0-9*])?$/, 'expected the name of a node or a pattern such as worker-*')
+  .meta({ title: 'node or pattern' });
+
 const word = z
   .string()
   .min(1)
@@ -523,16 +529,29 @@ const profile = z
       .describe('what it is for, in words that requesters and approvers see')
       .meta({ examples: ['Logs and a shell in the pods of one workload'] }),
     scope: z
-      .enum(['namespace', 'workload'])
-      .describe('what a request names: a whole namespace, or one workload, to whose pods the rights are narrowed'),
+      .enum(['namespace', 'workload', 'cluster', 'node'])
+      .describe(
+        'what a request names: a whole namespace; one workload, to whose pods the rights are narrowed; nothing, since the rights are for the whole cluster; or one node, to which they are narrowed. The last two need accounts.enabled of the chart',
+      ),
     namespaces: z
       .array(namespacePattern)
       .min(1)
-      .describe('where it may be asked for; * stands for any characters; kube-* is closed always')
+      .optional()
+      .describe(
+        'scopes namespace and workload: where it may be asked for; * stands for any characters; kube-* is closed always',
+      )
       .meta({ examples: [['staging', 'team-*']] }),
+    nodes: z
+      .array(nodePattern)
+      .min(1)
+      .optional()
+      .describe('scope node: for which nodes it may be asked; * stands for any characters')
+      .meta({ examples: [['worker-*']] }),
     clusterRole: objectName
       .optional()
-      .describe('what it gives: the rights of this ClusterRole, in the namespace of the target; scope namespace')
+      .describe(
+        'what it gives: the rights of this ClusterRole, in the namespace of the target, or with scope cluster everywhere; scopes namespace and cluster',
+      )
       .meta({ examples: ['view'] }),
     role: objectName
       .optional()
@@ -542,7 +561,9 @@ const profile = z
       .array(rule)
       .min(1)
       .optional()
-      .describe('what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name'),
+      .describe(
+        'what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name, scope node to the node by name',
+      ),
     rights: kitList()
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
@@ -624,9 +645,10 @@ const profile = z
     const isNamed = p.clusterRole !== undefined || p.role !== undefined;
     if (p.roleMayGrow && !isNamed)
       problem(['roleMayGrow'], 'is about a clusterRole or role: inline rules and rights in words do not grow');
+    for (const [path, message] of wrongForScope(p)) problem([path], message);
     if (p.scope === 'workload' && isNamed)
       problem(['scope'], 'scope workload takes rights or inline rules: they are narrowed to the pods of the target');
-    if (p.scope === 'namespace' && p.network.mode !== 'none')
+    if (p.scope !== 'workload' && p.network.mode !== 'none')
       problem(['network', 'mode'], `mode ${p.network.mode} has one target: it needs scope workload`);
     for (const [index, inline] of (p.rules ?? []).entries()) {
       const risks = (kind: RightClass) =>
@@ -641,6 +663,10 @@ const profile = z
           const why = notOfAWorkload(inline, resource);
           if (why !== null) problem(['rules', index, 'resources'], why);
         }
+      if (p.scope === 'node') {
+        const why = notOfANode(inline);
+        if (why !== null) problem(['rules', index], why);
+      }
     }
     if (p.clusterRole !== undefined && WIDE_ROLES.includes(p.clusterRole) && !p.acknowledgePersistence)
       problem(
@@ -648,6 +674,58 @@ const profile = z
         `'${p.clusterRole}' has rights by which access outlives the grant (secrets, service account tokens, new workloads): say acknowledgePersistence: true if that is meant`,
       );
   });
+
+/** What a profile says and its scope does not have, or the reverse: a key, and what is wrong with it. */
+function wrongForScope(p: {
+  readonly scope: 'namespace' | 'workload' | 'cluster' | 'node';
+  readonly namespaces?: unknown;
+  readonly nodes?: unknown;
+  readonly role?: unknown;
+  readonly clusterRole?: unknown;
+  readonly rights?: unknown;
+}): [string, string][] {
+  const { scope } = p;
+  const isNamespaced = scope === 'namespace' || scope === 'workload';
+  const has = (key: 'namespaces' | 'nodes' | 'role' | 'clusterRole' | 'rights') => p[key] !== undefined;
+  return [
+    ...(isNamespaced && !has('namespaces')
+      ? ([['namespaces', `is missing: scope ${scope} says where it may be asked for`]] as [string, string][])
+      : []),
+    ...(!isNamespaced && has('namespaces')
+      ? ([['namespaces', `belongs to scopes namespace and workload, and this is scope ${scope}`]] as [string, string][])
+      : []),
+    ...(scope === 'node' && !has('nodes')
+      ? ([['nodes', 'is missing: scope node says for which nodes it may be asked']] as [string, string][])
+      : []),
+    ...(scope !== 'node' && has('nodes')
+      ? ([['nodes', `belongs to scope node, and this is scope ${scope}`]] as [string, string][])
+      : []),
+    ...(!isNamespaced && has('role')
+      ? ([['role', `is a Role, which is in a namespace: scope ${scope} has none`]] as [string, string][])
+      : []),
+    ...(!isNamespaced && has('rights')
+      ? ([['rights', `are for pods of a namespace or workload, and this is scope ${scope}`]] as [string, string][])
+      : []),
+    ...(scope === 'node' && has('clusterRole')
+      ? ([['clusterRole', 'can not be narrowed to one node: scope node takes inline rules']] as [string, string][])
+      : []),
+  ];
+}
+
+/** Groups that have nodes by their names. */
+const NODE_GROUPS = ['', 'metrics.k8s.io'];
+
+/** Rules of scope `node` are narrowed by resourceNames; what can't be narrowed so is refused. Null: it can. */
+function notOfANode({ apiGroups, resources, verbs }: Rule): string | null {
+  const stranger = resources.find((resource) => resource.split('/')[0] !== 'nodes');
+  if (stranger !== undefined || apiGroups.some((group) => !NODE_GROUPS.includes(group)))
+    return `can not be narrowed to one node${stranger === undefined ? '' : ` ('${stranger}')`}: allowed are nodes and its subresources (apiGroups ["", "metrics.k8s.io"])`;
+  if (resources.includes('nodes/proxy'))
+    return 'nodes/proxy reaches every pod of the node past admission, and is never given';
+  return verbs.some((verb) => verb === 'create' || verb === 'deletecollection')
+    ? 'verbs create and deletecollection on nodes can not be narrowed to one node'
+    : null;
+}
 
 /** Rules of scope `workload` are narrowed by resourceNames; what can't be narrowed so is refused. Null: it can. */
 function notOfAWorkload(inline: Rule, resource: string): string | null {
@@ -761,6 +839,7 @@ export const policyFields = z.strictObject({
 });
 
 export type Policy = z.infer<typeof policyFields>;
+export type Scope = Profile['scope'];
 export type Profile = Policy['profiles'][string];
 export type Principals = Profile['requesters'];
 export type When = z.infer<typeof conditions>;
@@ -903,6 +982,17 @@ export function ownChannels(policy: Policy): ApprovalsChannel[] {
   return all.filter(
     ({ id }, index) => id !== policy.approvals.channel && all.findIndex((other) => other.id === id) === index,
   );
+}
+
+/** Where a profile may be asked for, as a phrase: `namespaces staging, team-*`. */
+export function describeCoverage({ scope, namespaces = [], nodes = [] }: Profile): string {
+  if (scope === 'cluster') return 'the whole cluster';
+  return scope === 'node' ? `nodes ${nodes.join(', ')}` : `namespaces ${namespaces.join(', ')}`;
+}
+
+/** True when the name of a node fits one of the patterns. */
+export function matchesNode(patterns: readonly string[], node: string): boolean {
+  return patterns.some((pattern) => matchesPattern(pattern, node));
 }
 
 /** True when a namespace fits one of the patterns (`*` stands for any characters). The chart's leash asks the same of RE2, which is linear too. */

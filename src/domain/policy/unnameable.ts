@@ -114,7 +114,7 @@ function problemsOfProfile(path: Path, profile: Profile, policy: Policy): Policy
         ]),
     ...listsThatNobodySatisfies(path, profile, identity),
     ...escalationsThatNeverCome(path, profile, requestTimeout(policy, profile)),
-    ...(profile.namespaces.every((pattern) => pattern.startsWith('kube-'))
+    ...(profile.namespaces?.every((pattern) => pattern.startsWith('kube-'))
       ? [{ path: [...path, 'namespaces'], message: 'covers nothing: namespaces of Kubernetes (kube-*) are closed' }]
       : []),
   ];

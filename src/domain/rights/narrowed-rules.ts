@@ -1,8 +1,8 @@
-import { describeTarget, type Target } from '../target.ts';
+import { describeTarget, type NamespacedTarget } from '../target.ts';
 import { type Rule, WORKLOAD_KINDS } from './rights.ts';
 
 /** Rules narrowed to one workload: pods by name, the workload's own kind by its name. A rule that would name no pod is left out: no names means all. */
-export function narrowedRules(rules: readonly Rule[], target: Target, pods: readonly string[]): Rule[] {
+export function narrowedRules(rules: readonly Rule[], target: NamespacedTarget, pods: readonly string[]): Rule[] {
   const kind = WORKLOAD_KINDS.find((k) => k.kind === target.workload?.kind);
   return rules.flatMap((rule) =>
     rule.resources.flatMap((resource) => {
@@ -12,6 +12,11 @@ export function narrowedRules(rules: readonly Rule[], target: Target, pods: read
       return [{ apiGroups: [...rule.apiGroups], resources: [resource], verbs: [...rule.verbs], resourceNames: names }];
     }),
   );
+}
+
+/** Rules on nodes narrowed to the one of this name. */
+export function rulesOnNode(rules: readonly Rule[], node: string): Rule[] {
+  return rules.map(({ apiGroups, resources, verbs }) => ({ apiGroups, resources, verbs, resourceNames: [node] }));
 }
 
 /** What can be done with a pod after it has ended. */
@@ -28,7 +33,7 @@ export interface PodsThere {
 /** Why these rules give nothing on a workload as it is, and what to do; null: they give something. */
 export function nothingGiven(
   rules: readonly Rule[],
-  target: Target,
+  target: NamespacedTarget,
   { running, ended, replicas }: PodsThere,
 ): { readonly reason: string; readonly remedy: string } | null {
   if (running.length > 0) return null;

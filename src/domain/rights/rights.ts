@@ -10,12 +10,14 @@ import {
   VERBS,
 } from './table.ts';
 
-/** A rule of RBAC, without non-resource URLs. `resourceNames` missing means all names. */
+/** A rule of RBAC. `resourceNames` missing means all names. */
 export interface Rule {
   readonly apiGroups: readonly string[];
   readonly resources: readonly string[];
   readonly verbs: readonly string[];
   readonly resourceNames?: readonly string[];
+  /** URLs that are no resources: only a ClusterRole that is bound in the whole cluster gives these. */
+  readonly nonResourceURLs?: readonly string[];
 }
 
 /** The kinds that a request may name as its target, with the short names that people type. */
@@ -51,8 +53,14 @@ const UNKNOWN = {
   read: { class: 'said', does: 'reads resources of others, which may hold credentials', named: true },
 } as const;
 
+/** What is no resource: metrics, health, discovery. A wildcard among them reaches what is added later. */
+const URLS = {
+  some: { class: 'said', does: 'reads what the API server tells at URLs of its own', named: true },
+  all: WILDCARDS,
+} as const;
+
 type Danger = Pick<DangerousRight, 'class' | 'does' | 'named'>;
-const ORDER: readonly Danger[] = [WILDCARDS, ...DANGEROUS_RIGHTS, ...Object.values(UNKNOWN)];
+const ORDER: readonly Danger[] = [WILDCARDS, ...DANGEROUS_RIGHTS, ...Object.values(UNKNOWN), URLS.some];
 const rank = (danger: Danger): number => CLASSES.indexOf(danger.class) * ORDER.length + ORDER.indexOf(danger);
 
 /** Equal, or one is a wildcard of the other: `*`, `pods/*`, `*\/scale`. */
@@ -111,6 +119,7 @@ function dangersOf(rule: Rule): [Danger, string][] {
   const verbs = rule.verbs.map(verbOf);
   const all = [...rule.apiGroups, ...rule.resources, ...rule.verbs];
   return [
+    ...(rule.nonResourceURLs ?? []).map((url): [Danger, string] => [url === '*' ? URLS.all : URLS.some, url]),
     ...(all.some((word) => word.includes('*')) ? [[WILDCARDS, ''] as [Danger, string]] : []),
     ...rule.resources.flatMap((resource) => [
       ...DANGEROUS_RIGHTS.filter((right) => isWithin(right, rule.apiGroups, resource) && some(right.verbs, verbs)).map(

@@ -209,7 +209,7 @@ test('whether a Service is there is learnt by nobody whom the policy does not le
   const asked: string[] = [];
   const { survey } = app.cluster.access;
   app.cluster.access.survey = (target, profile, purpose) => {
-    asked.push(target.namespace);
+    asked.push(target.namespace ?? '');
     return survey(target, profile, purpose);
   };
   const answers = async (by: string, namespace: string) => {

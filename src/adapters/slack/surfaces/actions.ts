@@ -73,6 +73,8 @@ const asked = z.strictObject({
   ask: z.strictObject({
     profile: name,
     target: z.union([
+      z.strictObject({ scope: z.literal('cluster') }),
+      z.strictObject({ scope: z.literal('node'), node: name }),
       z.strictObject({ namespace: name }),
       z.strictObject({ namespace: name, service: name }),
       z.strictObject({

@@ -1,6 +1,7 @@
 import { beforeEach, expect, test } from 'vitest';
 import { lookAround } from '../../../../src/app/upkeep/look-around.ts';
 import type { Rule } from '../../../../src/domain/rights/rights.ts';
+import { inNamespace } from '../../../../src/domain/target.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 let app: ReturnType<typeof appWorld>;
@@ -73,7 +74,7 @@ test('roles of one name are told apart by their namespaces, and by their kind', 
   const rules = [{ apiGroups: [''], resources: ['pods'], verbs: ['get'] }];
   const bind = (id: string, kind: 'Role' | 'ClusterRole', namespace: string) =>
     app.world.store.change(id, (grant) => {
-      const target = { ...grant.target, namespace };
+      const target = { ...inNamespace(grant.target), namespace };
       return { ...grant, target, plan: { ...grant.plan, target, role: { kind, name: 'view' } } };
     });
   await bind(first, 'Role', 'staging');

@@ -3,7 +3,7 @@ import { formatDuration } from '../../../../domain/duration.ts';
 import type { Grant } from '../../../../domain/grant/grant.ts';
 import type { Plan } from '../../../../domain/plan/plan.ts';
 import { describeKit } from '../../../../domain/rights/kits.ts';
-import { describeTarget } from '../../../../domain/target.ts';
+import { describeTarget, isWide } from '../../../../domain/target.ts';
 import { ACTIONS } from '../actions.ts';
 import { type Block, bullets, button, context, section, small, words } from '../text/blocks.ts';
 import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from '../text/text.ts';
@@ -13,9 +13,10 @@ import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
 
 /** What the rights are, a line each. */
 function rulesOf(plan: Plan): string[] {
-  return plan.rules.map(({ verbs, resources, apiGroups, resourceNames }) => {
+  return plan.rules.map(({ verbs, resources, apiGroups, resourceNames, nonResourceURLs = [] }) => {
     const groups = apiGroups.filter((group) => group !== '');
-    return `${verbs.join(', ')}: ${resources.join(', ')}${groups.length > 0 ? ` (${groups.join(', ')})` : ''}${resourceNames ? ` named ${resourceNames.join(', ')}` : ''}`;
+    const what = [...resources, ...nonResourceURLs].join(', ');
+    return `${verbs.join(', ')}: ${what}${groups.length > 0 ? ` (${groups.join(', ')})` : ''}${resourceNames ? ` named ${resourceNames.join(', ')}` : ''}`;
   });
 }
 
@@ -111,7 +112,11 @@ export function essentials(view: View): Block[] {
   const pods = plan.pods.length;
   const where =
     code(describeTarget(grant.target)) +
-    (grant.target.workload === undefined ? ' (whole namespace)' : ` (${pods} pod${pods === 1 ? '' : 's'} now)`);
+    (isWide(grant.target)
+      ? ''
+      : grant.target.workload === undefined
+        ? ' (whole namespace)'
+        : ` (${pods} pod${pods === 1 ? '' : 's'} now)`);
   const rights = fitting(rightsOf(plan), 1500, 8);
   return [
     {
@@ -159,8 +164,11 @@ export function details(view: View, wide = false): (Block | null)[] {
 
 /** `Job, Role, RoleBinding in staging`: a line a namespace; the whole names are in the status. */
 function byNamespace(objects: readonly string[]): string[] {
-  const parts = objects.map((object) => /^(\S+) ([^/]+)\/(.+)$/.exec(object)).filter((found) => found !== null);
+  const parts = objects
+    .map((object) => /^([A-Za-z]+) (?:([^/]+)\/)?(.+)$/.exec(object))
+    .filter((found) => found !== null);
   return [...Map.groupBy(parts, ([, , namespace]) => namespace ?? '')].map(
-    ([namespace, found]) => `${found.map(([, kind]) => kind).join(', ')} in ${code(namespace)}`,
+    ([namespace, found]) =>
+      `${found.map(([, kind]) => kind).join(', ')} ${namespace === '' ? 'in no namespace' : `in ${code(namespace)}`}`,
   );
 }

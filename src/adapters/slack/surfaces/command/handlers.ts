@@ -22,7 +22,7 @@ export function registerCommand(context: SurfaceContext): void {
         const where: Where = { user: command.user_id, channel: command.channel_id, respond };
         await answeringErrors(context, 'command', where, async () => {
           if (await isRepeated(context, 'command', command.trigger_id)) return;
-          const parsed = parseCommand(command.text ?? '');
+          const parsed = parseCommand(command.text ?? '', (profile) => context.useCases.scopeOf(profile));
           if (parsed.kind === 'modal') await openForm(context, command);
           else if (!(await isOpenedInForm(context, command, parsed)))
             await answer(context, where, await run(context, parsed, command.user_id));

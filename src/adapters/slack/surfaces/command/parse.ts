@@ -3,10 +3,11 @@ import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { GlassReview } from '../../../../domain/grant/grant.ts';
 import { type GrantId, isGrantId } from '../../../../domain/ids.ts';
 import { nearest } from '../../../../domain/nearest.ts';
+import type { Scope } from '../../../../domain/policy/policy.ts';
 import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../../../domain/rights/rights.ts';
 import { readStart, START_FORM, type TypedStart } from '../../../../domain/start.ts';
-import { SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
+import { describeTarget, isWide, NODE_WORDS, SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
 import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
 import { type Choice, NOTHING_CHOSEN } from '../form/choice.ts';
 import { clean, shorten, typed } from '../text/text.ts';
@@ -21,8 +22,9 @@ const DURATION_DEFAULTS = `${DEFAULT_DURATION} for the profile's default`;
 
 export const COMMANDS = {
   request: {
-    usage: 'request <profile>[:<rights>] <namespace>[/<kind>/<name>] [duration] [from <time>] [reason...]',
-    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. A later start: ${START_FORM}. Of a profile with rights in words, some: debug:logs,exec`,
+    usage:
+      'request <profile>[:<rights>] [<namespace>[/<kind>/<name>] or node/<name>] [duration] [from <time>] [reason...]',
+    does: `asks for access. Kinds: ${KINDS} (a Service stands for the workload behind it). Durations: ${DURATION_FORM}, or ${DURATION_DEFAULTS}. A later start: ${START_FORM}. Of a profile with rights in words, some: debug:logs,exec. A profile for the whole cluster takes no target`,
     example: 'request debug staging/deploy/checkout 45m checkout returns 502',
   },
   'break-glass': {
@@ -119,8 +121,11 @@ const unquoted = (word: string): string => word.replace(/^["'`“”„‘’«�
 /** A word of the person's as a refusal repeats it: short enough to leave room for what is wrong with it. */
 const quoted = (word: string): string => `'${shorten(word, 100)}'`;
 
-/** Reads the text of a `/jit` command as Slack sends it. Never throws; looks nothing up. */
-export function parseCommand(text: string): Command {
+/** What a request of a profile names; null: that is not known. */
+export type ScopeOf = (profile: string) => Scope | null;
+
+/** Reads the text of a `/jit` command as Slack sends it. Never throws; looks nothing up but what a profile is for. */
+export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Command {
   const [verb = '', ...words] = clean(typed(text)).split(' ');
   if (verb === '') return { kind: 'modal' };
   const name = commandNamed(verb);
@@ -128,7 +133,7 @@ export function parseCommand(text: string): Command {
   if (name === null) {
     const near = nearestCommand(verb);
     // A profile and a target, without the word request.
-    if (near === null && words.length > 1) return parseRequest([verb, ...words], wrong);
+    if (near === null && words.length > 1) return parseRequest([verb, ...words], scopeOf, wrong);
     return { kind: 'help', topic: null, unknown: verb, nearest: near };
   }
   if (name !== 'help' && commandNamed(words[0] ?? '') === 'help' && words.length === 1)
@@ -142,9 +147,9 @@ export function parseCommand(text: string): Command {
       return { kind: 'help', topic, unknown, nearest: unknown === null ? null : nearestCommand(unknown) };
     }
     case 'request':
-      return parseRequest(words, wrong);
+      return parseRequest(words, scopeOf, wrong);
     case 'break-glass': {
-      const parsed = parseRequest(words, wrong, name);
+      const parsed = parseRequest(words, scopeOf, wrong, name);
       if (parsed.kind === 'request') return { ...parsed, ask: { ...parsed.ask, breaksGlass: true } };
       if (parsed.kind !== 'wrong') return parsed;
       // The form asks people: nobody who needs access now is led there unawares.
@@ -184,10 +189,11 @@ export function parseCommand(text: string): Command {
 
 function parseRequest(
   words: readonly string[],
+  scopeOf: ScopeOf,
   wrong: (problem: string) => Wrong,
   verb: 'request' | 'break-glass' = 'request',
 ): Command {
-  const [what = '', where, ...rest] = words;
+  const [what = '', ...after] = words;
   const [profile = '', ...listed] = unquoted(what).split(':');
   const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
   if (typeof rights === 'string') return wrong(rights);
@@ -196,16 +202,21 @@ function parseRequest(
     begun: { ...NOTHING_CHOSEN, ...(profile !== '' && { profile }), ...(rights && { rights }), ...understood },
   });
   if (profile === '') return tooShort('The profile is missing. /jit alone shows what you may ask for.');
-  if (where === undefined) return tooShort('The namespace is missing.');
-  const target = parseTarget(unquoted(where));
+  const scope = scopeOf(profile);
+  const where = scope === 'cluster' ? undefined : after[0];
+  if (scope !== 'cluster' && where === undefined)
+    return tooShort(scope === 'node' ? 'The node is missing.' : 'The namespace is missing.');
+  const target = scope === 'cluster' ? noTarget(profile, after[0]) : whereOf(scope, unquoted(where ?? ''));
   if (typeof target === 'string') return wrong(target);
+  const asked = where === undefined ? what : `${what} ${where}`;
+  const rest = where === undefined ? after : after.slice(1);
   const window = readWindow(rest);
   if (typeof window === 'string') return wrong(window);
   const { duration, start, told } = window;
   const stray = duration === undefined ? strayDuration(told) : null;
   if (stray !== null) {
-    const asked = [verb, what, where, ...rest.slice(0, rest.length - told.length)].join(' ');
-    return { ...wrong(bothReadings(asked, told, stray)), readings: readingsOf(asked, told, stray) };
+    const line = [verb, asked, ...rest.slice(0, rest.length - told.length)].join(' ');
+    return { ...wrong(bothReadings(line, told, stray)), readings: readingsOf(line, told, stray) };
   }
   const reason = told.join(' ');
   // The form has no field for a start: nothing that was said is dropped silently.
@@ -222,7 +233,9 @@ function parseRequest(
 }
 
 /** A target as the form has it. */
-export function chosenTarget({ namespace, workload, service }: Wanted): Pick<Choice, 'namespace' | 'target'> {
+export function chosenTarget(target: Wanted): Pick<Choice, 'namespace' | 'target' | 'node'> {
+  if (isWide(target)) return { namespace: null, ...(target.scope === 'node' && { node: target.node }) };
+  const { namespace, workload, service } = target;
   const named = workload ?? (service === undefined ? null : { kind: 'Service', name: service });
   return { namespace, target: named && `${named.kind.toLowerCase()}/${named.name}` };
 }
@@ -273,6 +286,20 @@ function withStart(window: Window): Window | string {
   return read === null ? window : { ...window, start: read.start, told: told.slice(read.words) };
 }
 
+/** The target of a profile for the whole cluster, which none is named for; a sentence where somebody names one all the same. */
+function noTarget(profile: string, word = ''): Wanted | string {
+  const named = word.includes('/') ? parseTarget(unquoted(word)) : '';
+  return typeof named === 'string'
+    ? { scope: 'cluster' }
+    : `Profile '${shorten(profile, 63)}' is for the whole cluster, not for ${describeTarget(named)}: it takes no target.`;
+}
+
+/** What a word names, by what the profile is for; a sentence on what is wrong with it otherwise. */
+function whereOf(scope: Scope | null, where: string): Wanted | string {
+  const isNode = scope === 'node' && !where.includes('/');
+  return isNode ? { scope: 'node', node: where } : parseTarget(where);
+}
+
 /** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */
 function bothReadings(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): string {
   const meant = shorten(reason.slice(at, at + words).join(' '), 100);
@@ -288,11 +315,13 @@ function parseRights(text: string): Kit[] | string {
   return stranger === undefined ? KIT_NAMES.filter((kit) => words.includes(kit)) : `${notAKit(stranger)}.`;
 }
 
-/** `staging`, `staging/deploy/checkout` or `staging/svc/checkout` as a target; a sentence on what is wrong with it otherwise. */
+/** `staging`, `staging/deploy/checkout`, `staging/svc/checkout` or `node/worker-1` as a target; a sentence on what is wrong with it otherwise. */
 export function parseTarget(text: string): Wanted | string {
   const [namespace = '', kindWord, name, ...rest] = text.split('/');
   if (namespace === '') return `${quoted(text)} names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
   if (kindWord === undefined) return { namespace };
+  if (NODE_WORDS.includes(namespace.toLowerCase()) && name === undefined && kindWord !== '')
+    return { scope: 'node', node: kindWord };
   if (name === undefined || name === '' || rest.length > 0)
     return `${quoted(text)} is not a target: expected <namespace> or <namespace>/<kind>/<name>, such as staging/deploy/checkout.`;
   if (SERVICE_WORDS.includes(kindWord.toLowerCase())) return { namespace, service: name };

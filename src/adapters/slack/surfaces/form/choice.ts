@@ -6,6 +6,7 @@ export interface Choice {
   readonly namespace: string | null;
   /** `deployment/checkout`, in the namespace above. */
   readonly target?: string | null;
+  readonly node?: string | null;
   /** Fewer of the profile's rights in words. */
   readonly rights?: readonly Kit[];
   readonly duration?: string | null;

@@ -5,7 +5,7 @@ import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { Refusal } from '../../../../domain/errors.ts';
 import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
-import { describeTarget } from '../../../../domain/target.ts';
+import { describeTarget, type Wanted } from '../../../../domain/target.ts';
 import { wholeDuration } from '../../../../domain/typed-duration.ts';
 import { ACTIONS, carryAsked, carryForm, LONGEST_TYPED, MODALS } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
@@ -26,6 +26,7 @@ const FIELD = {
   profile: 'profile',
   namespace: 'namespace',
   target: 'target',
+  node: 'node',
   rights: 'rights',
   duration: 'duration',
   ticket: 'ticket',
@@ -191,20 +192,10 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
 function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[] {
   const { profile, defaultDuration, maximumDuration } = offer;
   const { min, template } = offer.reason ?? {};
-  if (offer.namespaces.length === 0)
+  if (offer.scope !== 'cluster' && offer.namespaces.length + (offer.nodes ?? []).length === 0)
     return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
-  const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
   return [
-    {
-      type: 'input',
-      block_id: blockId('namespace', profile),
-      dispatch_action: offer.scope === 'workload',
-      label: plain('Namespace'),
-      element: selectable(namespaces)
-        ? select(ACTIONS.namespace, 'Where?', namespaces, namespace)
-        : searchField(ACTIONS.namespace, 'Type a part of its name', optionOrNone(namespace)),
-    },
-    ...(offer.scope === 'workload' ? [targetField(profile, namespace, typed.target ?? null)] : []),
+    ...placeFields(offer, namespace, typed),
     ...rightsField(offer, typed.rights),
     {
       type: 'input',
@@ -234,6 +225,38 @@ function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[
       },
     },
   ];
+}
+
+/** Where the access is to be: a namespace, with a workload in it; a node; or nothing to choose, for the whole cluster. */
+function placeFields(offer: Offer, namespace: string | null, typed: Choice): Block[] {
+  const { profile, scope } = offer;
+  if (scope === 'cluster') return [];
+  if (scope === 'node') return [nodeField(offer, typed.node ?? null)];
+  const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
+  return [
+    {
+      type: 'input',
+      block_id: blockId('namespace', profile),
+      dispatch_action: scope === 'workload',
+      label: plain('Namespace'),
+      element: selectable(namespaces)
+        ? select(ACTIONS.namespace, 'Where?', namespaces, namespace)
+        : searchField(ACTIONS.namespace, 'Type a part of its name', optionOrNone(namespace)),
+    },
+    ...(scope === 'workload' ? [targetField(profile, namespace, typed.target ?? null)] : []),
+  ];
+}
+
+function nodeField({ profile, nodes = [] }: Offer, node: string | null): Block {
+  const options = nodes.map((name) => ({ text: name, value: name }));
+  return {
+    type: 'input',
+    block_id: blockId('node', profile),
+    label: plain('Node'),
+    element: selectable(options)
+      ? select(INPUT, 'Which node?', options, node ?? (nodes.length === 1 ? (nodes[0] ?? null) : null))
+      : typedField(INPUT, 'Its name', { value: node }),
+  };
 }
 
 /** The key of a ticket, where the profile takes one. */
@@ -339,6 +362,7 @@ export function choiceOf(values: StateValues): Choice {
   const profile = filled(values, 'profile')?.value || null;
   const namespace = filled(values, 'namespace');
   const target = filled(values, 'target');
+  const node = filled(values, 'node');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
   const ticket = filled(values, 'ticket');
@@ -347,6 +371,7 @@ export function choiceOf(values: StateValues): Choice {
   return {
     ...chosen,
     ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
+    ...(node?.dependsOn === profile && node.value !== '' && { node: node.value }),
     ...(rights?.dependsOn === profile && { rights: rights.values.filter(isKit) }),
     ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
     ...(ticket?.dependsOn === profile && ticket.value !== '' && { ticket: ticket.value }),
@@ -370,7 +395,8 @@ export function choiceToAsk({ profile, target, rights, duration, reason, ticketK
 export function inOneLine({ profile, target, rights, duration, reason, ticketKey }: Ask): string {
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
   const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
-  return `/jit request ${profile}${fewer} ${describeTarget(target)}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
+  const place = target.scope === 'cluster' ? '' : ` ${describeTarget(target)}`;
+  return `/jit request ${profile}${fewer}${place}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
@@ -381,31 +407,51 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const profile = filled(values, 'profile');
   const namespace = filled(values, 'namespace');
   const target = filled(values, 'target');
+  const node = filled(values, 'node');
   const rights = filled(values, 'rights');
   const duration = filled(values, 'duration');
   const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason');
   const errors: FieldErrors = {};
   if (profile === null || profile.value === '') return { errors: { [blockId('profile')]: 'Choose a profile.' } };
-  if (namespace === null || namespace.dependsOn !== profile.value)
+  // Each profile has the field of the duration, and that says which profile the form is drawn for.
+  if ((namespace ?? node ?? duration)?.dependsOn !== profile.value)
     return { errors: { [profile.blockId]: 'The form was still changing to this profile. Try again.' } };
-  if (namespace.value === '') errors[namespace.blockId] = 'Choose a namespace.';
-  const where = parseTarget(target === null ? namespace.value : `${namespace.value}/${target.value}`);
-  if (target !== null && target.value === '') errors[target.blockId] = 'Choose a target.';
-  else if (typeof where === 'string') errors[(target ?? namespace).blockId] = where;
-  else if (target !== null && !['', namespace.value].includes(target.dependsOn.split('|')[1] ?? ''))
-    errors[target.blockId] = 'The form was still changing to this namespace. Choose again.';
+  const where = placeIn(namespace, target, node, errors);
   const seconds = duration === null || duration.value === '' ? null : wholeDuration(duration.value);
   if (duration !== null && duration.value !== '' && seconds === null)
     errors[duration.blockId] = `'${duration.value}' is not a duration: expected ${DURATION_FORM}.`;
   if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';
   if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
-  if (Object.keys(errors).length > 0 || typeof where === 'string') return { errors };
+  if (Object.keys(errors).length > 0 || where === null) return { errors };
   const fewer = {
     ...(rights !== null && { rights: rights.values.filter(isKit) }),
     ...(ticket !== null && ticket.value !== '' && { ticketKey: ticket.value }),
   };
   return { ask: { profile: profile.value, target: where, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
+}
+
+/** The place that was chosen; null: what is wrong is among the errors. */
+function placeIn(
+  namespace: Filled | null,
+  target: Filled | null,
+  node: Filled | null,
+  errors: FieldErrors,
+): Wanted | null {
+  const wrong = ({ blockId }: Filled, error: string): null => {
+    errors[blockId] = error;
+    return null;
+  };
+  if (namespace === null && node === null) return { scope: 'cluster' };
+  if (namespace === null)
+    return node?.value ? { scope: 'node', node: node.value } : node && wrong(node, 'Choose a node.');
+  if (namespace.value === '') return wrong(namespace, 'Choose a namespace.');
+  const where = parseTarget(target === null ? namespace.value : `${namespace.value}/${target.value}`);
+  if (target !== null && target.value === '') return wrong(target, 'Choose a target.');
+  if (typeof where === 'string') return wrong(target ?? namespace, where);
+  if (target !== null && !['', namespace.value].includes(target.dependsOn.split('|')[1] ?? ''))
+    return wrong(target, 'The form was still changing to this namespace. Choose again.');
+  return where;
 }
 
 const FIELD_OF_RULE: readonly [RegExp, Field][] = [
@@ -415,6 +461,7 @@ const FIELD_OF_RULE: readonly [RegExp, Field][] = [
   [/\.duration(\.|$)/, 'duration'],
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],
+  [/\.nodes$/, 'node'],
 ];
 
 /** A refusal beside the field that it is about; beside the first one when it is about none that the form has. */
@@ -422,7 +469,9 @@ export function errorsOf(values: StateValues, text: string, refusal: Refusal | n
   const field = FIELD_OF_RULE.find(([rule]) => refusal !== null && rule.test(refusal.rule))?.[1];
   // A profile without a target has its refusals on the target beside the namespace.
   const wanted =
-    field === 'target' ? (filled(values, 'target') ?? filled(values, 'namespace')) : field && filled(values, field);
+    field === 'target'
+      ? (filled(values, 'target') ?? filled(values, 'namespace') ?? filled(values, 'node'))
+      : field && filled(values, field);
   const beside = wanted?.blockId ?? Object.keys(values)[0] ?? blockId('profile');
   return { [beside]: shorten(text, 2000) };
 }

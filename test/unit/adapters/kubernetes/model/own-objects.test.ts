@@ -1,5 +1,6 @@
 import { expect, onTestFinished, test, vi } from 'vitest';
 import { clusterKeys } from '../../../../../src/adapters/kubernetes/cluster-keys.ts';
+import { KINDS } from '../../../../../src/adapters/kubernetes/found.ts';
 import { watchOwnObjects } from '../../../../../src/adapters/kubernetes/model/own-objects.ts';
 import type { KubeObject } from '../../../../../src/adapters/kubernetes/object.ts';
 import { seal } from '../../../../../src/adapters/kubernetes/seal.ts';
@@ -133,7 +134,7 @@ test('before all of it is known nothing is concluded, and what can not be known 
   await eventually(() => expect(lists()).toBe(1));
   expect(started.of('g-2222aa')).toMatchObject([{ sealed: true }]);
   expect(started.isKnown()).toBe(true);
-  expect(started.ages()).toEqual(new Map(['Job', 'RoleBinding', 'Role', 'NetworkPolicy'].map((kind) => [kind, 0])));
+  expect(started.ages()).toEqual(new Map(KINDS.map((kind) => [kind, 0])));
 });
 
 test('while its watches are down for long nothing is concluded from what they told', async () => {

@@ -295,3 +295,39 @@ describe('nearestCommand', () => {
     expect(nearestCommand(word)).toBe(nearest);
   });
 });
+
+describe('a request of a profile that is for no namespace', () => {
+  const scopes: Record<string, 'cluster' | 'node' | 'workload'> = {
+    everywhere: 'cluster',
+    disk: 'node',
+    debug: 'workload',
+  };
+  const parse = (text: string) => parseCommand(text, (name) => scopes[name] ?? null);
+
+  it.each([
+    ['request everywhere 30m it is slow', { profile: 'everywhere', target: { scope: 'cluster' }, duration: 1800 }],
+    ['everywhere 30m it is slow', { profile: 'everywhere', target: { scope: 'cluster' }, duration: 1800 }],
+    ['request everywhere - it is slow', { profile: 'everywhere', target: { scope: 'cluster' }, duration: null }],
+    ['request everywhere it is slow', { profile: 'everywhere', target: { scope: 'cluster' }, duration: null }],
+    ['request disk worker-1.example.test 30m it is slow', { target: { scope: 'node', node: 'worker-1.example.test' } }],
+    ['request disk node/worker-1 30m it is slow', { target: { scope: 'node', node: 'worker-1' } }],
+    ['request disk no/worker-1 it is slow', { target: { scope: 'node', node: 'worker-1' }, duration: null }],
+    ['request debug staging/deploy/checkout 30m it is slow', { target: CHECKOUT }],
+    ['request unknown node/worker-1 it is slow', { target: { scope: 'node', node: 'worker-1' } }],
+  ])('reads %j', (text, ask) => {
+    expect(parse(text)).toMatchObject({ kind: 'request', ask: { ...ask, reason: 'it is slow' } });
+  });
+
+  it.each([
+    [
+      'request everywhere staging/deploy/checkout 30m it is slow',
+      'is for the whole cluster, not for staging/deployment/checkout',
+    ],
+    ['request everywhere 30m', 'A reason is needed'],
+    ['request everywhere', 'A reason is needed'],
+    ['request disk', 'The node is missing'],
+    ['request everywhere it was slow for 30m', 'Is '],
+  ])('asks back for %j', (text, problem) => {
+    expect(parse(text)).toMatchObject({ kind: 'wrong', problem: expect.stringContaining(problem) });
+  });
+});

@@ -497,3 +497,45 @@ describe('the field for a ticket', () => {
     expect(Object.keys(errorsOf(values, 'OPS-7 is closed.', refusal))[0]).toMatch(/^ticket/);
   });
 });
+
+describe('a profile that is for no namespace', () => {
+  const EVERYWHERE: Offer = { ...DEBUG, profile: 'everywhere', scope: 'cluster', namespaces: [] };
+  const NODE: Offer = { ...DEBUG, profile: 'disk', scope: 'node', namespaces: [], nodes: ['worker-1', 'worker-2'] };
+  const chosen = (profile: string) => ({ profile, namespace: null });
+
+  it('asks for no namespace, and for a node where it is for one', () => {
+    const offers = [DEBUG, EVERYWHERE, NODE];
+    expect(labels(requestModal(offers, chosen('everywhere')))).toEqual(['Profile', 'Duration', 'Reason']);
+    expect(labels(requestModal(offers, chosen('disk')))).toEqual(['Profile', 'Node', 'Duration', 'Reason']);
+  });
+
+  it('is asked for as it was filled in, and back', () => {
+    for (const [offer, values, target] of [
+      [EVERYWHERE, { Reason: 'why' }, { scope: 'cluster' }],
+      [NODE, { Node: 'worker-2', Reason: 'why' }, { scope: 'node', node: 'worker-2' }],
+    ] as const) {
+      const asked = askOf(filledIn(requestModal([DEBUG, offer], chosen(offer.profile)), values));
+      if (!('ask' in asked)) throw new Error(JSON.stringify(asked));
+      expect(asked.ask).toMatchObject({ profile: offer.profile, target, reason: 'why' });
+      const again = requestModal([DEBUG, offer], choiceToAsk(asked.ask));
+      expect(askOf(filledIn(again, {}))).toEqual(asked);
+    }
+    expect(inOneLine({ profile: 'everywhere', target: { scope: 'cluster' }, duration: 1800, reason: 'why' })).toBe(
+      '/jit request everywhere 30m why',
+    );
+  });
+
+  it('is not taken for the whole cluster while the form still changes to it', () => {
+    const modal = requestModal([DEBUG, EVERYWHERE], { profile: 'debug', namespace: 'staging' });
+    const values = filledIn(modal, { Profile: 'everywhere', Target: 'deployment/checkout', Reason: 'why' });
+    expect(askOf(values)).toHaveProperty('errors');
+    const nothing = filledIn(requestModal([DEBUG, EVERYWHERE], chosen('')), { Profile: 'everywhere' });
+    expect(askOf(nothing)).toHaveProperty('errors');
+  });
+
+  it('says beside the node what is wrong with it', () => {
+    const values = filledIn(requestModal([NODE, DEBUG], chosen('disk')), { Node: 'worker-1', Reason: 'why' });
+    const refusal = new Refusal('profiles.disk.nodes', 'no');
+    expect(Object.keys(errorsOf(values, 'no', refusal))).toEqual(['node|disk']);
+  });
+});

@@ -1,0 +1,60 @@
+import type { Instant } from '../../domain/clocks.ts';
+import type { NetworkPlan, Preview, Surroundings } from '../../domain/plan/plan.ts';
+import { letsIntoPods, type Rule, reachesOf } from '../../domain/rights/rights.ts';
+import type { WideTarget } from '../../domain/target.ts';
+import type { Survey } from '../ports/survey.ts';
+
+/** What a grant on what is in no namespace means: it changes nothing in the network, and what is at stake is told. Pure. */
+
+/** So many namespaces are told of that have pods on a node, and so many workloads of each. */
+const MOST_NAMESPACES = 12;
+const MOST_WORKLOADS = 8;
+
+export function wideConfinement(
+  target: WideTarget,
+  rules: readonly Rule[],
+  survey: Pick<Survey, 'asOf' | 'node'>,
+): { network: NetworkPlan; surroundings: Surroundings; preview: Preview } {
+  return {
+    network: { mode: 'none' },
+    surroundings: { policies: [], isolation: [] },
+    preview: previewOf(survey.asOf, [
+      ...(target.scope === 'cluster' ? stakesOfCluster(rules) : stakesOfNode(target.node, survey.node)),
+      'What is in no namespace no lease can own: while Drawbridge is away its reaper ends the access, within 70 s of the end of the window.',
+    ]),
+  };
+}
+
+const previewOf = (asOf: Instant, notes: readonly string[]): Preview => ({
+  asOf,
+  opens: [],
+  closes: [],
+  reaches: [],
+  isolates: [],
+  unlisted: { opens: 0, closes: 0, reaches: 0 },
+  notes,
+});
+
+function stakesOfCluster(rules: readonly Rule[]): string[] {
+  return [
+    'The access holds in every namespace, kube-system and those that are made later among them, and for what is in none.',
+    ...reachesOf(rules).map((words) => `In the whole cluster the access ${words}.`),
+    ...(letsIntoPods(rules)
+      ? ['It leads into pods of every namespace: what can be reached from inside them is not listed.']
+      : []),
+  ];
+}
+
+function stakesOfNode(node: string, there: Survey['node'] = null): string[] {
+  const byNamespace = [...Map.groupBy(there?.workloads ?? [], ({ namespace }) => namespace)];
+  if (byNamespace.length === 0) return [`No pod runs on ${node} now.`];
+  const rest = byNamespace.length - MOST_NAMESPACES;
+  return [
+    ...byNamespace.slice(0, MOST_NAMESPACES).map(([namespace, workloads]) => {
+      const named = workloads.slice(0, MOST_WORKLOADS).map(({ workload, count }) => `${workload} (${count})`);
+      const more = workloads.length - named.length;
+      return `Pods on ${node}, of ${namespace}: ${named.join(', ')}${more > 0 ? ` and ${more} more workloads` : ''}.`;
+    }),
+    ...(rest > 0 ? [`Pods on ${node}, of ${rest} more namespaces.`] : []),
+  ];
+}
