@@ -3,7 +3,15 @@ import { dirname, join, relative, resolve } from 'node:path';
 import { defineConfig, type Plugin, type RolldownOptions } from 'rolldown';
 
 /** The programs of the image: one file each, with all that it needs of node_modules. */
-const PROGRAMS = ['main', 'cli/audit', 'cli/check-installation', 'cli/policy', 'cli/reap', 'cli/revoke-all'];
+const PROGRAMS = [
+  'main',
+  'cli/audit',
+  'cli/check-installation',
+  'cli/keys',
+  'cli/policy',
+  'cli/reap',
+  'cli/revoke-all',
+];
 
 const PACKAGE = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/;
 

@@ -22,7 +22,7 @@ export function createUseCases(world: World): UseCases {
   const run = <T>(by: string, doing: string, about: Omit<Command, 'by' | 'doing'>, work: (w: World) => Promise<T>) =>
     runCommand(world, { by, doing, ...about }, work);
   const asking = ({ profile }: Asked) => ({ profile });
-  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.cluster, world.clock.now());
+  const viewed = (grant: Grant) => viewOf(grant, world.policies.current(), world.clusters.of(grant), world.clock.now());
   const proposed = (prepared: Prepared): Proposal => ({
     view: viewed(prepared.grant),
     rule: prepared.rule,
@@ -33,8 +33,8 @@ export function createUseCases(world: World): UseCases {
   const requested = ({ grant, missed, isAgain }: Requested) => ({ ...viewed(grant), missed, isAgain });
   return {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
-    workloads: (by, profile, namespace) =>
-      run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, namespace)),
+    workloads: (by, profile, cluster, namespace) =>
+      run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, cluster, namespace)),
     scopeOf: (profile) => scopeOf(world, profile),
     preview: async (by, ask) =>
       proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown', true))),
@@ -59,6 +59,6 @@ export function createUseCases(world: World): UseCases {
     status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),
     inspect: (by, id) => run(by, 'status', { id }, (w) => inspect(w, by, id)),
     turnAway: (by, doing, refusal) => auditRefusal(readingOnce(world), { by, doing }, refusal),
-    who: (by, namespace) => run(by, 'who', {}, (w) => who(w, by, namespace)),
+    who: (by, namespace, cluster) => run(by, 'who', {}, (w) => who(w, by, namespace, cluster)),
   };
 }

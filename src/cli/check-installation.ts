@@ -1,10 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { createClock } from '../adapters/clock/clock.ts';
-import { type Api, createApi } from '../adapters/kubernetes/api.ts';
-import { createClusterAccess } from '../adapters/kubernetes/cluster-access.ts';
-import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
-import { createClusterModel } from '../adapters/kubernetes/model/cluster-model.ts';
+import { readClusterUid } from '../adapters/kubernetes/cluster-keys.ts';
 import { createProber } from '../adapters/kubernetes/probe.ts';
 import { lackOfWatching } from '../adapters/kubernetes/reviews.ts';
 import { redisTime } from '../adapters/redis/checks.ts';
@@ -13,7 +9,8 @@ import { connectSlack } from '../adapters/slack/connection.ts';
 import { lackOfAppToken } from '../adapters/slack/needs.ts';
 import { createLog, scrubber } from '../adapters/telemetry/log.ts';
 import type { Lack, Need } from '../app/ports/conditions.ts';
-import { needsOfKubernetes, needsOfRedis, needsOfSlack } from '../composition/services/needs.ts';
+import { type ConnectedCluster, connectClusters } from '../composition/clusters.ts';
+import { needsOfCluster, needsOfRedis, needsOfSlack } from '../composition/services/needs.ts';
 import { openPolicyFile, type PolicyFile } from '../config/policy-file.ts';
 import { describeProblems, loadSettings, type Settings, secretTexts } from '../config/settings.ts';
 import { environment, type Output, runCommand, terminal, UsageError, usage } from './command.ts';
@@ -40,8 +37,24 @@ export async function runCheck(argv: readonly string[], out: Output, env: NodeJS
   });
 }
 
+const inCluster = (name: ConnectedCluster['name']): string => (name === null ? '' : ` of ${name}`);
+
+/** Nothing here goes by the time that most clocks agree on. */
+const MACHINE_CLOCK = {
+  now: Date.now,
+  heard() {},
+  fromKubernetes: (at: number) => at,
+};
+
+/** That it answers, and is no other of the clusters. */
+async function answers({ api, claim }: ConnectedCluster): Promise<true> {
+  await api.ready();
+  claim(await readClusterUid(api));
+  return true;
+}
+
 async function checkAll(settings: Settings, out: Output): Promise<number> {
-  const { instance, ownNamespace, workspacesNamespace, accountsNamespace, slack } = settings;
+  const { instance, workspacesNamespace, slack } = settings;
   const log = createLog({ level: 'silent', secrets: [] });
   const hide = scrubber(secretTexts(settings));
   let failures = 0;
@@ -68,40 +81,32 @@ async function checkAll(settings: Settings, out: Output): Promise<number> {
     for (const need of needs) await lacking(need.name, () => need.look());
   }
 
-  async function ofKubernetes(api: Api, policies: PolicyFile): Promise<void> {
-    const model = createClusterModel({ api, instance, now: Date.now, onFault: () => {} });
-    const probeImage = settings.probeImage ?? null;
-    const cluster = createClusterAccess({
-      api,
-      model,
-      instance,
-      workspacesNamespace,
-      accountsNamespace,
-      sealKeys: settings.sealKeys.reveal(),
-      probeImage,
-      pullSecrets: settings.workspacesPullSecrets,
-      mostResources: settings.workspacesMaximum,
-      ownNamespace,
-      now: Date.now,
-      sleep,
-    });
-    const needs = needsOfKubernetes({ api, cluster, policies, lackOfWatch: () => null, log });
+  async function ofKubernetes(
+    { name, api, access }: ConnectedCluster,
+    policies: PolicyFile,
+    clusters: readonly ConnectedCluster[],
+  ): Promise<void> {
+    const given = { clusters: clusters.map((one) => ({ ...one, lackOfWatch: () => null })), policies, log };
     // No watch is opened here: whether one may be is asked.
-    for (const need of needs)
-      await lacking(need.name, () => (need.name === 'kubernetes watch' ? lackOfWatching(api) : need.look()));
-    if (probeImage === null) return;
-    await lacking('canary', async () => {
-      const lacks = await createProber({ api, image: probeImage, workspacesNamespace }).missing();
+    for (const need of needsOfCluster({ name, api, access, lackOfWatch: () => null }, given))
+      await lacking(`${need.name}${inCluster(name)}`, () =>
+        need.name === 'kubernetes watch' ? lackOfWatching(api) : need.look(),
+      );
+    const image = settings.probeImage ?? null;
+    if (image === null) return;
+    await lacking(`canary${inCluster(name)}`, async () => {
+      const lacks = await createProber({ api, image, workspacesNamespace }).missing();
       const todo = 'Look at its Deployment: the image, the quota of the namespace, the node.';
       return lacks === null ? null : { lacks, todo };
     });
   }
 
-  async function ofClocks(redis: RedisClient, api: Api): Promise<void> {
-    const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
+  async function ofClocks(redis: RedisClient, clusters: readonly ConnectedCluster[]): Promise<void> {
+    const kubernetes = new Map(clusters.map(({ name, api }) => [name, () => api.time()]));
+    const clock = createClock({ redis: () => redisTime(redis), kubernetes });
     await clock.measure();
-    const doubt = clock.doubt();
-    if (doubt !== null) throw new Error(doubt);
+    const doubt = clusters.map(({ name }) => clock.doubt(name)).find((why) => why !== null);
+    if (doubt != null) throw new Error(doubt);
   }
 
   async function ofSlack(policies: PolicyFile): Promise<void> {
@@ -119,16 +124,19 @@ async function checkAll(settings: Settings, out: Output): Promise<number> {
   const redis = await check('redis', () =>
     connectRedis(settings.redis.reveal(), { role: 'requests', log, startTimeout: PATIENCE }),
   );
-  const api = await check('kubernetes', async () => {
-    const made = createApi(loadKubeConfig(settings.kubernetes));
-    await made.ready();
-    return made;
-  });
+  const clusters = connectClusters(
+    { settings, log, metrics: { apiError() {} }, clock: () => MACHINE_CLOCK },
+    policies?.current() ?? {},
+  );
+  const answering: ConnectedCluster[] = [];
+  for (const cluster of clusters)
+    if ((await check(`kubernetes${inCluster(cluster.name)}`, () => answers(cluster))) !== null) answering.push(cluster);
   if (redis !== null) await all(needsOfRedis({ redis, instance }));
-  if (redis !== null && api !== null) await check('clock', () => ofClocks(redis, api));
+  if (redis !== null && answering.length > 0) await check('clock', () => ofClocks(redis, answering));
   redis?.disconnect();
-  if (policies !== null && api !== null) await ofKubernetes(api, policies);
+  if (policies !== null) for (const cluster of answering) await ofKubernetes(cluster, policies, clusters);
   if (policies !== null) await ofSlack(policies);
+  for (const cluster of clusters) cluster.close();
   return failures === 0 ? 0 : 1;
 }
 

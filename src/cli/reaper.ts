@@ -1,6 +1,12 @@
 import { parseArgs } from 'node:util';
 import { type Api, ApiError, createApi } from '../adapters/kubernetes/api.ts';
-import { createClusterKeys, NO_KEYS } from '../adapters/kubernetes/cluster-keys.ts';
+import {
+  type ClusterKeys,
+  createClusterKeys,
+  keysForSeals,
+  NO_KEYS,
+  readClusterUid,
+} from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
 import { createReaperCluster, type OpenInstance, otherOpenInstances } from '../adapters/kubernetes/reaper.ts';
 import { BINDINGS, type Found, nameOfRef } from '../app/ports/own-objects.ts';
@@ -20,7 +26,8 @@ const REAP_HELP = `Usage: npm run reap
 Deletes what is past its end: once, by itself, without the bot, Redis or Slack. The chart runs it each minute as a CronJob of its own, with rights to
 list and delete. What carries the labels of this instance without a valid seal is told and left alone.
 
-Reads the settings INSTANCE, SEAL_KEY, WORKSPACES_NAMESPACE, KUBECONFIG and KUBE_CONTEXT from the environment or from .env.
+Reads the settings INSTANCE, SEAL_KEY (or CLUSTER_SEAL_KEY, which npm run keys prints), WORKSPACES_NAMESPACE, KUBECONFIG and KUBE_CONTEXT from the
+environment or from .env.
 Exit code: 0 nothing is left that is past its end, 1 something is (a finalizer keeps it, or it is no work of ours), 2 wrong arguments or
 settings, 3 the cluster does not answer or does not allow it.`;
 
@@ -50,10 +57,10 @@ export async function runReaper(
     const loaded = loadReaperSettings(env);
     if (!loaded.ok) throw new UsageError(describeProblems(loaded.problems));
     const { settings } = loaded;
-    if (!all && settings.sealKeys === null)
+    if (!all && settings.sealKeys === null && settings.clusterSealKeys === null)
       throw new UsageError(describeProblems(['SEAL_KEY is not set: it tells what is ours from imitations']));
     try {
-      const { api, cluster } = connect(settings, all ? [] : (settings.sealKeys?.reveal() ?? []));
+      const { api, cluster } = connect(settings, all);
       if (!all) return await reapOnce(api, cluster, out);
       const others = () => otherOpenInstances(api, settings.instance);
       return await revokeAll(cluster, others, values.yes === true, out);
@@ -65,17 +72,22 @@ export async function runReaper(
   });
 }
 
-function connect(
-  { kubernetes, instance, workspacesNamespace }: ReaperSettings,
-  sealKeys: readonly Buffer[],
-): { api: Api; cluster: ReaperCluster } {
+/** @param all whatever carries the labels is taken down, sealed or not */
+function connect(settings: ReaperSettings, all: boolean): { api: Api; cluster: ReaperCluster } {
+  const { kubernetes, instance, workspacesNamespace } = settings;
   try {
     const api = createApi(loadKubeConfig(kubernetes));
-    const keysOf = sealKeys.length === 0 ? async () => NO_KEYS : createClusterKeys(api, sealKeys);
+    const keysOf = all ? async () => NO_KEYS : keysFrom(settings, api);
     return { api, cluster: createReaperCluster({ api, instance, keysOf, workspacesNamespace }) };
   } catch (error) {
     throw new UsageError(error instanceof Error ? error.message : String(error));
   }
+}
+
+function keysFrom({ sealKeys, clusterSealKeys }: ReaperSettings, api: Api): () => Promise<ClusterKeys> {
+  if (sealKeys !== null) return createClusterKeys(api, sealKeys.reveal());
+  // Those of another cluster know nothing here.
+  return async () => keysForSeals(clusterSealKeys?.reveal() ?? [], await readClusterUid(api));
 }
 
 /** Deletes what is past its end by the API server's own clock. */

@@ -1,23 +1,17 @@
 import type { Logger } from 'pino';
-import { createClusterKeys } from '../adapters/kubernetes/cluster-keys.ts';
-import { watchNamedRoles } from '../adapters/kubernetes/model/named-roles.ts';
-import { watchOwnObjects } from '../adapters/kubernetes/model/own-objects.ts';
 import { type QueueName, startWorkers } from '../adapters/queue/scheduler.ts';
 import { createSlackApp } from '../adapters/slack/app.ts';
 import type { SlackSettings } from '../adapters/slack/connection.ts';
-import type { OwnObjectsListener } from '../app/ports/own-objects.ts';
 import type { Settings } from '../config/settings.ts';
 import { startInOrder } from './service.ts';
 import { auditService } from './services/audit.ts';
 import { clockService } from './services/clock.ts';
-import { clusterModelService } from './services/cluster-model.ts';
 import { dueRightsService } from './services/due-rights.ts';
-import { followersService } from './services/followers.ts';
 import { leaversService } from './services/leavers.ts';
 import { needsOf, needsService } from './services/needs.ts';
+import { servicesOfClusters } from './services/of-clusters.ts';
 import { opsService } from './services/ops.ts';
 import { policyFileService } from './services/policy-file.ts';
-import { reconcileService } from './services/reconcile.ts';
 import { slackService } from './services/slack.ts';
 import { webhookService } from './services/webhook.ts';
 import { workersService } from './services/workers.ts';
@@ -51,25 +45,12 @@ export async function startDrawbridge(
   const { instance } = settings;
   const common = { ...world, ...adapters, instance, settings, log };
 
+  const clusters = servicesOfClusters(adapters.clusters, common);
   const needs = needsService({
     ...common,
-    needs: needsOf({
-      ...common,
-      lackOfWatch: () => reconcile.lack() ?? followers.lack() ?? clusterModel.lack(),
-      lackOfConnection: () => slack.lack(),
-    }),
+    needs: needsOf({ ...common, clusters: clusters.needed, lackOfConnection: () => slack.lack() }),
   });
   const leavers = leaversService(common);
-  const watching = { api: adapters.api, instance, onFault: adapters.onWatchFault };
-  const followers = followersService({
-    ...common,
-    watchRoles: (listener) => watchNamedRoles({ ...watching, ...listener }),
-  });
-  const clusterModel = clusterModelService({
-    ...common,
-    listener: followers.follower,
-    onListed: () => followers.follower.lookAtAll(),
-  });
   const dueRights = dueRightsService(common);
   const workers = workersService({
     ...common,
@@ -80,13 +61,6 @@ export async function startDrawbridge(
       return startWorkers({ redis: adapters.workerRedis, instance, log, onFailure, onFailedJob, ...handlers });
     },
   });
-  const watchOwn = (listener: OwnObjectsListener) =>
-    watchOwnObjects({
-      ...watching,
-      keysOf: createClusterKeys(adapters.api, settings.sealKeys.reveal()),
-      ...listener,
-    });
-  const reconcile = reconcileService({ ...common, follower: followers.follower, watchOwn });
   const slack = slackService({
     ...common,
     leavers,
@@ -96,21 +70,14 @@ export async function startDrawbridge(
     port: settings.opsPort,
     checks: {
       redis: async () => ((await redis.ping()) === 'PONG' ? null : 'no answer'),
-      kubernetes: async () => {
-        await adapters.api.ready();
-        return null;
-      },
+      kubernetes: () => clusters.answers(),
       clock: () => world.clock.doubt(),
-      grants: () => reconcile.trouble(),
+      grants: () => clusters.trouble(),
       slack: () => slack.trouble(),
       needs: () => needs.trouble(),
     },
     conditions: () => adapters.conditions.list(),
-    metrics: (failing) =>
-      adapters.metrics.scrape({
-        failing,
-        ages: { grants: reconcile.ages(), cluster: adapters.model.ages(), roles: followers.ages() },
-      }),
+    metrics: (failing) => adapters.metrics.scrape({ failing, ages: clusters.ages() }),
   });
 
   const stop = await startInOrder(
@@ -120,14 +87,14 @@ export async function startDrawbridge(
       policyFileService(common),
       needs,
       auditService(common),
-      clockService(common),
+      clockService({ ...common, clusters: adapters.clusters }),
       leavers,
       webhookService(common),
-      followers,
-      clusterModel,
+      clusters.followers,
+      clusters.models,
       dueRights,
       workers,
-      reconcile,
+      clusters.reconciles,
       slack,
     ],
     STOP_WITHIN,

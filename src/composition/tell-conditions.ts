@@ -18,9 +18,10 @@ export function tellConditions({
 }): Tell {
   return {
     began(condition, before) {
-      const { name: lacking, lacks, todo, detail, severity } = condition;
-      log[severity === 'degraded' ? 'warn' : 'error']({ lacking, todo, detail, severity }, lacks);
-      void alarms.over(againKey(lacking));
+      const { name: lacking, lacks, todo, detail, severity, cluster } = condition;
+      const of = cluster === undefined ? {} : { cluster };
+      log[severity === 'degraded' ? 'warn' : 'error']({ lacking, ...of, todo, detail, severity }, lacks);
+      void alarms.over(againKey(condition));
       if (before !== null) void alarms.over(lackKey(before));
       void alarms.raise(lackKey(condition), null, `${[lacks, detail].filter(Boolean).join(':\n')}. ${todo}`);
     },
@@ -28,10 +29,11 @@ export function tellConditions({
       const { name: lacking, lacks, since } = condition;
       log.info({ lacking, seconds: Math.round((clock.now() - since) / 1000) }, 'nothing is missing any more');
       void alarms.over(lackKey(condition));
-      void alarms.raise(againKey(lacking), null, `Mended: it is no longer so that ${lacks}.`);
+      void alarms.raise(againKey(condition), null, `Mended: it is no longer so that ${lacks}.`);
     },
   };
 }
 
-const lackKey = ({ name, lacks, detail = '' }: Condition) => `lack ${name} ${lacks} ${detail}`;
-const againKey = (name: string) => `no lack ${name}`;
+const keyOf = ({ name, cluster }: Condition) => (cluster === undefined ? name : `${name} of ${cluster}`);
+const lackKey = (condition: Condition) => `lack ${keyOf(condition)} ${condition.lacks} ${condition.detail ?? ''}`;
+const againKey = (condition: Condition) => `no lack ${keyOf(condition)}`;

@@ -1,13 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { createClock, type ProcessClock } from '../adapters/clock/clock.ts';
-import { type Api, createApi } from '../adapters/kubernetes/api.ts';
-import { createClusterAccess } from '../adapters/kubernetes/cluster-access.ts';
-import { readClusterUid } from '../adapters/kubernetes/cluster-keys.ts';
-import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
-import { type ClusterModel, createClusterModel } from '../adapters/kubernetes/model/cluster-model.ts';
 import { createScheduler } from '../adapters/queue/scheduler.ts';
-import { sparingly } from '../adapters/queue/sparing.ts';
 import { type ChainedAudit, createAudit } from '../adapters/redis/audit.ts';
 import { type AuditFeed, createAuditFeed } from '../adapters/redis/audit-feed.ts';
 import { redisTime, redisWarnings } from '../adapters/redis/checks.ts';
@@ -28,9 +21,10 @@ import type { World } from '../app/ports/world.ts';
 import { openPolicyFile, type PolicyFile } from '../config/policy-file.ts';
 import type { Settings } from '../config/settings.ts';
 import { createAuditChain } from '../domain/audit/chain.ts';
-import { secondsAhead } from '../domain/clocks.ts';
-import { Unavailable } from '../domain/errors.ts';
+import type { Grant } from '../domain/grant/grant.ts';
 import { channelOf } from '../domain/policy/policy.ts';
+import { clocksAhead } from './clocks-ahead.ts';
+import { type ConnectedCluster, clustersPort, connectClusters, identifyClusters } from './clusters.ts';
 import { countAudit } from './count-audit.ts';
 import { tellConditions } from './tell-conditions.ts';
 
@@ -41,10 +35,7 @@ export interface Adapters {
   readonly redis: RedisClient;
   /** For the workers: its commands wait for Redis. */
   readonly workerRedis: RedisClient;
-  readonly api: Api;
-  readonly model: ClusterModel;
-  /** Tells of a watch on the cluster that broke off. */
-  readonly onWatchFault: (error: unknown) => void;
+  readonly clusters: readonly ConnectedCluster[];
   readonly clock: ProcessClock;
   readonly audit: ChainedAudit;
   /** What the webhook gets of the audit; null: there is no webhook. */
@@ -72,7 +63,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     queueDepth: () => scheduler.depth(),
     policyProblem: () => policies.problem(),
     conditions: () => conditions.list(),
-    clocksAhead: () => secondsAhead(clock.clocks()),
+    clocksAhead: () => clocksAhead(clock, clusters),
     auditWebhookLag: async () => (await feed?.lag()) ?? null,
     loopDelay: () => loop.delay(),
   });
@@ -86,19 +77,15 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
   const workerRedis = await connect('worker');
   for (const warning of await redisWarnings(redis).catch(() => [])) log.warn(warning);
 
-  const kube = loadKubeConfig(settings.kubernetes);
-  const clock = createClock({ redis: () => redisTime(redis), kubernetes: () => api.time() });
-  const api = createApi(
-    kube,
-    (status) => {
-      if (status === 0 || status === 429 || status >= 500) metrics.apiError('Kubernetes');
-    },
-    (said, took) => clock.heard(said, took),
-  );
-  await readClusterUid(api).catch((error: unknown) => {
-    if (!(error instanceof Unavailable)) throw error;
-    log.warn({ err: error }, 'which cluster this is can not be read yet: nothing can be sealed until then');
+  const policies = await openPolicyFile(settings.policyFile, log);
+  const policy = policies.current();
+  const clusters = connectClusters({ settings, log, metrics, clock: () => clock }, policy);
+  for (const cluster of clusters) made.defer(() => cluster.close());
+  const clock = createClock({
+    redis: () => redisTime(redis),
+    kubernetes: new Map(clusters.map(({ name, api }) => [name, () => api.time()])),
   });
+  await identifyClusters(clusters, log);
 
   await clock.measure();
   // Before whatever takes the time is made: all of it goes by the time that is believed.
@@ -126,40 +113,19 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
   const feed = settings.auditWebhook === null ? null : createAuditFeed({ redis, instance, chain, log });
   const store = createGrantStore({ redis, instance, log, audit });
   const scheduler = made.adopt(createScheduler({ redis, instance, log }), (queues) => queues.close());
-  const onWatchFault = sparingly((error, times) =>
-    log.warn({ err: error, times }, 'a watch on the cluster broke off: it is opened again'),
-  );
-  const model = createClusterModel({ api, instance, now: () => clock.now(), onFault: onWatchFault });
-  const cluster = createClusterAccess({
-    api,
-    model,
-    instance,
-    workspacesNamespace: settings.workspacesNamespace,
-    accountsNamespace: settings.accountsNamespace,
-    sealKeys: settings.sealKeys.reveal(),
-    probeImage: settings.probeImage ?? null,
-    pullSecrets: settings.workspacesPullSecrets,
-    mostResources: settings.workspacesMaximum,
-    ownNamespace: settings.ownNamespace,
-    now: () => clock.now(),
-    fromServer: (at) => clock.fromKubernetes(at),
-    sleep,
-  });
   const alarms = createAlarms({ scheduler, audit, clock });
   const conditions = createConditions({
     now: () => clock.now(),
     tell: tellConditions({ alarms, clock, log }),
     unknown: (need, error) => log.debug({ need, err: error }, 'what is needed could not be looked at'),
   });
-  const policies = await openPolicyFile(settings.policyFile, log);
-
   const { botToken, apiUrl } = settings.slack;
   const connection = connectSlack({ botToken: botToken.reveal(), apiUrl }, log, (method, error) =>
     metrics.slackError(method, error),
   );
   const directory = createDirectory(connection, log);
-  const channel = (profile: string | null) =>
-    profile === null ? policies.current().approvals.channel : channelOf(policies.current(), profile).id;
+  const channel = (of: Pick<Grant, 'profile' | 'cluster'> | null) =>
+    of === null ? policies.current().approvals.channel : channelOf(policies.current(), of.profile, of.cluster).id;
   const notifier = createNotifier({ connection, channel, directory, log });
 
   const { pagerDuty, jira } = settings;
@@ -177,7 +143,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     onCall,
     tickets,
     audit,
-    cluster,
+    clusters: clustersPort(settings, clusters, policy),
     alarms,
     conditions,
   };
@@ -187,9 +153,7 @@ export async function makeAdapters(settings: Settings, log: Logger, write: (line
     metrics,
     redis,
     workerRedis,
-    api,
-    model,
-    onWatchFault,
+    clusters,
     clock,
     audit,
     feed,

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { nearest } from '../domain/nearest.ts';
 import { type Policy } from '../domain/policy/policy.ts';
 import { policySchema } from '../domain/policy/schema.ts';
+import type { ClusterName } from '../domain/target.ts';
 
 /** The largest policy file that is read. */
 const LARGEST_BYTES = 1024 * 1024;
@@ -223,9 +224,9 @@ export interface PolicyLog {
 /** The policy in force: the last good file. `current` and `disabled` make it a `PolicySource`. */
 export interface PolicyFile {
   current(): Policy;
-  disabled(profile: string): string | null;
-  /** Names the profiles that are not offered now, each with the reason; replaces what was said before. */
-  setDisabled(reasons: ReadonlyMap<string, string>): void;
+  disabled(profile: string, cluster: ClusterName): string | null;
+  /** Names the profiles that are not offered now in this cluster, each with the reason; replaces what was said before. */
+  setDisabled(cluster: ClusterName, reasons: ReadonlyMap<string, string>): void;
   /** Why the file as it is now is not in force; null: it is. One line a problem. */
   problem(): string | null;
   /** Looks at the file now. */
@@ -260,7 +261,7 @@ export async function openPolicyFile(file: string, log: PolicyLog): Promise<Poli
   let policy = first.policy;
   let inForce = JSON.stringify(policy);
   let problem: string | null = null;
-  let reasons: ReadonlyMap<string, string> = new Map();
+  const reasons = new Map<ClusterName, ReadonlyMap<string, string>>();
   let heard: FollowOptions = {};
 
   const look = async () => {
@@ -323,10 +324,8 @@ export async function openPolicyFile(file: string, log: PolicyLog): Promise<Poli
 
   return {
     current: () => policy,
-    disabled: (profile) => reasons.get(profile) ?? null,
-    setDisabled: (next) => {
-      reasons = next;
-    },
+    disabled: (profile, cluster) => reasons.get(cluster)?.get(profile) ?? null,
+    setDisabled: (cluster, next) => void reasons.set(cluster, next),
     problem: () => problem,
     reload,
     follow,

@@ -332,7 +332,21 @@ export function loadAuditSettings(
 export interface ReaperSettings extends Pick<Settings, 'kubernetes' | 'instance' | 'workspacesNamespace'> {
   /** Null: not given. */
   readonly sealKeys: Secret<readonly Buffer[]> | null;
+  /** The keys of the seals of this cluster alone, as `npm run keys` prints them; null: not given. */
+  readonly clusterSealKeys: Secret<readonly Buffer[]> | null;
 }
+
+const CLUSTER_SEAL_KEY_ERROR = `expected what npm run keys prints: base64 keys of ${SEAL_KEY_BYTES} bytes, separated by commas`;
+/** Of the reaper of a satellite alone. */
+const clusterSealKey = z
+  .string()
+  .transform((value, context): Buffer[] => {
+    const keys = readSealKeys(value);
+    if (keys?.every((key) => key.length === SEAL_KEY_BYTES)) return keys;
+    context.addIssue({ code: 'custom', message: CLUSTER_SEAL_KEY_ERROR });
+    return z.NEVER;
+  })
+  .optional();
 
 /** Like {@link loadSettings}, for programs that take grants down. */
 export function loadReaperSettings(
@@ -342,7 +356,8 @@ export function loadReaperSettings(
   | { readonly ok: false; readonly problems: readonly string[] } {
   const schema = environmentSchema
     .pick({ KUBECONFIG: true, KUBE_CONTEXT: true, INSTANCE: true, SEAL_KEY: true, WORKSPACES_NAMESPACE: true })
-    .partial({ SEAL_KEY: true });
+    .partial({ SEAL_KEY: true })
+    .extend({ CLUSTER_SEAL_KEY: clusterSealKey });
   const { parsed, problems } = readEnvironment(schema, env);
   if (!parsed.success) return { ok: false, problems };
   const e = parsed.data;
@@ -353,6 +368,7 @@ export function loadReaperSettings(
       instance: e.INSTANCE,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       sealKeys: e.SEAL_KEY === undefined ? null : secret(e.SEAL_KEY),
+      clusterSealKeys: e.CLUSTER_SEAL_KEY === undefined ? null : secret(e.CLUSTER_SEAL_KEY),
     },
   };
 }
@@ -385,6 +401,7 @@ function notSet(name: string, { SECRET_NAME }: Record<string, string | undefined
 }
 
 function isSecret(name: string): boolean {
+  if (name === 'CLUSTER_SEAL_KEY') return true;
   const field = environmentSchema.shape[name as keyof typeof environmentSchema.shape];
   return field.meta()?.secret === true;
 }

@@ -8,7 +8,7 @@ export interface Clocks {
   /** Of the machine that this process runs on. */
   readonly own: Instant;
   readonly redis: Instant | null;
-  /** Of the API server, by which leases end. It tells whole seconds. */
+  /** Of the API server, by which leases end; of several clusters the {@link middleOf} them. It tells whole seconds. */
   readonly kubernetes: Instant | null;
 }
 
@@ -30,6 +30,25 @@ export function timeBelieved({ own, redis, kubernetes }: Clocks): Instant {
       : ([own, redis, kubernetes].toSorted((a, b) => a - b)[1] ?? own);
   if (isSame(own, believed)) return own;
   return redis !== null && isSame(redis, believed) ? redis : believed;
+}
+
+/**
+ * The clock of most clusters: the middle one; of two in the middle the one nearer to another clock, so that one cluster whose clock is off is not
+ * believed. Null: none is known.
+ */
+export function middleOf(clusters: readonly Instant[], another: Instant): Instant | null {
+  const sorted = clusters.toSorted((a, b) => a - b);
+  const [lower, upper] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  if (lower === undefined || upper === undefined) return null;
+  return Math.abs(lower - another) <= Math.abs(upper - another) ? lower : upper;
+}
+
+/** Why nothing may be granted in a cluster by its clock, as a phrase for people; null: it may, as far as that goes. */
+export function doubtOfCluster(name: string, at: Instant, believed: Instant): string | null {
+  const off = at - believed;
+  return Math.abs(off) > WRONG
+    ? `the clock of cluster ${name} is ${length(off)} ${off > 0 ? 'ahead' : 'behind'}`
+    : null;
 }
 
 /** Why nothing may be granted by these clocks, as a phrase for people; null: it may. */

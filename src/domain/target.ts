@@ -1,5 +1,8 @@
 import type { WorkloadKind } from './rights/rights.ts';
 
+/** The name of a cluster in the policy; null: the only one, whose name is said nowhere. */
+export type ClusterName = string | null;
+
 /** What nothing but the kinds of targets that have it may say. */
 interface Without {
   readonly namespace?: never;
@@ -58,4 +61,15 @@ export function describeTarget(target: Wanted): string {
   const name = workload === undefined ? null : `${workload.kind.toLowerCase()}/${workload.name}`;
   if (service === undefined) return name === null ? namespace : `${namespace}/${name}`;
   return `${namespace}/svc/${service}${name === null ? '' : ` → ${name}`}`;
+}
+
+/** The same with the cluster that it is in, where that has a name: `prod-eu:staging/deployment/checkout`. */
+export function describePlace({ cluster, target }: { readonly cluster: ClusterName; readonly target: Wanted }): string {
+  if (cluster !== null && target.scope === 'cluster') return `the whole cluster ${cluster}`;
+  return `${inCluster(cluster)}${describeTarget(target)}`;
+}
+
+/** What stands before a name of something in this cluster: `prod-eu:`, or nothing. */
+export function inCluster(cluster: ClusterName): string {
+  return cluster === null ? '' : `${cluster}:`;
 }

@@ -13,6 +13,8 @@ export interface Ticket {
 export interface TicketUse {
   readonly key: string;
   readonly profile: string;
+  /** Left out: there is one, without a name. */
+  readonly cluster?: string;
   /** Null: it is in none. */
   readonly namespace: string | null;
   /** Left out: it is no node. */

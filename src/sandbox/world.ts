@@ -11,7 +11,8 @@ import { type Installation, installationWith, installChart } from './chart.ts';
 import type { ChartValues } from './chart-values.ts';
 import { CONTROL_PLANE, ensureBinaries } from './cluster/binaries.ts';
 import type { Cluster } from './cluster/cluster.ts';
-import { startControlPlane } from './cluster/control-plane.ts';
+import { type ControlPlane, startControlPlane } from './cluster/control-plane.ts';
+import { joinKubeconfigs } from './cluster/kubeconfig.ts';
 import { loadImage } from './cluster/load-image.ts';
 import { enforceNetworkPolicies } from './cluster/network-policies.ts';
 import { type Node, startClusterWithNode } from './cluster/node.ts';
@@ -52,12 +53,31 @@ export interface WorldOptions {
   readonly installed?: 'pods' | 'none';
   /** What the probe of a workspace is played to say where there are no nodes, as its last words; default: that the cluster enforces NetworkPolicies. */
   readonly verdict?: string;
+  /**
+   * How many clusters there are, by their names in the policy ({@link CLUSTERS}). Those beside the first have a control plane of their own, without a
+   * node, with the same workloads in namespaces of the same names. Default: one, without a name.
+   */
+  readonly clusters?: 1 | 2;
   /** Changes the policy before chart and bot get it. */
   readonly policy?: (policy: PolicyInput) => void;
   readonly slack?: Partial<SlackOptions>;
   readonly redis?: Partial<RedisOptions>;
   /** Settings of all bots, beside or instead of those that the world makes. */
   readonly env?: Readonly<Record<string, string | undefined>>;
+}
+
+/** The names of clusters, where there are several. */
+export const CLUSTERS = ['eu', 'us'] as const;
+
+/** A cluster beside the first. */
+export interface OtherCluster {
+  readonly name: string;
+  readonly cluster: ControlPlane;
+  /** A new kubeconfig of the bot's own there. */
+  readonly credential: () => Promise<string>;
+  adminKubectl(args: readonly string[]): Promise<string>;
+  /** As of the world. */
+  grantObjects(): Promise<string[]>;
 }
 
 /** A node was wanted and did not start. */
@@ -90,6 +110,10 @@ export interface World {
   readonly redis: LocalRedis;
   readonly redisUrl: string;
   readonly cluster: WorldCluster;
+  /** The cluster beside the first, where there are two. */
+  readonly other: OtherCluster | undefined;
+  /** Writes the bot's kubeconfig anew, with these credentials (a kubeconfig each) by the names of the clusters. */
+  rotate(credentials: ReadonlyMap<string, string>): Promise<void>;
   /** The node of its own, if it has one. */
   readonly node: Node | undefined;
   readonly installation: Installation;
@@ -187,7 +211,8 @@ async function bringUp(
     ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE }),
     ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   });
-  await writeFile(policyFile, options.policy === undefined ? text : changed(text, options.policy));
+  const named = options.clusters === 2 ? changed(text, nameClusters) : text;
+  await writeFile(policyFile, options.policy === undefined ? named : changed(named, options.policy));
   const policy = parse(await readFile(policyFile, 'utf8')) as PolicyInput;
 
   const started = timed(log);
@@ -207,6 +232,8 @@ async function bringUp(
     closing.push(() => slack.stop());
     return slack;
   });
+  const startingOther = options.clusters === 2 ? startOther() : undefined;
+  startingOther?.catch(() => {});
   const [slack, redis, { cluster, node, installation, kubeconfigs }] = await all(
     startingSlack,
     started('Redis', async () => {
@@ -216,6 +243,44 @@ async function bringUp(
     }),
     prepareCluster(),
   );
+
+  /** The same once more, in a cluster without a node. */
+  async function startOther() {
+    const other = await started(`Kubernetes of cluster ${CLUSTERS[1]}`, async () => {
+      const made = await startControlPlane({ binaries: await ensureBinaries(CONTROL_PLANE, log), log });
+      closing.push(() => made.stop());
+      return made;
+    });
+    const names = [...Object.values(namespaces), release];
+    await other.apply(names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })));
+    const [{ namespace, serviceAccount }] = await all(
+      installChart({
+        kubeconfig: other.adminKubeconfig,
+        values: { ...valuesOf(), probe: { enabled: true } },
+        release,
+        namespace: release,
+      }),
+      (async () => {
+        await other.apply(shop(namespaces, AGNHOST));
+        await playNodes(other);
+        for (const name of Object.values(namespaces)) await mustRun(other, availableIn(name, '--timeout=60s'));
+      })(),
+      Promise.resolve(),
+    );
+    await mustRun(other, availableIn(workspacesOf(release), '--timeout=60s'));
+    const credential = () => other.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
+    return { cluster: other, credential };
+  }
+
+  function valuesOf(): ChartValues {
+    return {
+      policy,
+      existingSecret: SECRET,
+      // The bot runs here, as a process of its own, with the service account that the chart gives it.
+      replicas: 0,
+      workspaces: { namespace: workspacesOf(release) },
+    };
+  }
 
   async function startCluster(): Promise<{ cluster: WorldCluster; node?: Node }> {
     if (given !== undefined) return { cluster: given };
@@ -246,18 +311,13 @@ async function bringUp(
     const { cluster, node } = await startingCluster;
     await makeNamespaces(cluster);
     const values: ChartValues = {
-      policy,
-      existingSecret: SECRET,
-      // The bot runs here, as a process of its own, with the service account that the chart gives it.
-      replicas: 0,
-      workspaces: { namespace: workspacesOf(release) },
+      ...valuesOf(),
       probe: { enabled: probes },
       ...(ownNode === undefined ? {} : { image: DRAWBRIDGE_IMAGE }),
       ...(installed === 'pods' && node !== undefined ? await podValues(cluster, node) : {}),
     };
     const limit = hasNodes ? '--timeout=180s' : '--timeout=60s';
-    const available = (namespace: string) =>
-      mustRun(cluster, ['wait', 'deployment', '--all', '--for=condition=Available', '-n', namespace, limit]);
+    const available = (namespace: string) => mustRun(cluster, availableIn(namespace, limit));
     const [installation, , kubeconfigs] = await all(
       started('the Helm chart', async () => {
         const chart = { values, release, namespace: release };
@@ -300,7 +360,7 @@ async function bringUp(
   }
 
   /** Without a node somebody must say that pods run. */
-  async function playNodes(cluster: WorldCluster): Promise<void> {
+  async function playNodes(cluster: Pick<Cluster, 'kubeconfigFor'>): Promise<void> {
     const [block, rest] = randomBytes(2);
     const kubelet = await markRunning({
       kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
@@ -317,7 +377,13 @@ async function bringUp(
     const paths = await Promise.all(
       (Object.keys(PEOPLE) as PersonName[]).map(async (name) => {
         const path = join(dir, `${name}.kubeconfig`);
-        await copyFile(await cluster.kubeconfigFor(PEOPLE[name].user, GROUPS), path);
+        const mine = await cluster.kubeconfigFor(PEOPLE[name].user, GROUPS);
+        if (startingOther === undefined) await copyFile(mine, path);
+        else {
+          const { cluster: other } = await startingOther;
+          const files = [mine, await other.kubeconfigFor(PEOPLE[name].user, GROUPS)];
+          await joinKubeconfigs(path, new Map(CLUSTERS.map((cluster, index) => [cluster, files[index] ?? ''])));
+        }
         return [name, path] as const;
       }),
     );
@@ -325,15 +391,23 @@ async function bringUp(
   }
 
   const { namespace, serviceAccount, instance, workspacesNamespace, accountsNamespace, probeImage } = installation;
+  const credential = () => cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
+  const joined = join(dir, 'bot.kubeconfig');
+  const rotate = (credentials: ReadonlyMap<string, string>) => joinKubeconfigs(joined, credentials);
+  const beside = await startingOther;
+  if (beside !== undefined)
+    await rotate(
+      new Map([
+        [CLUSTERS[0], await credential()],
+        [CLUSTERS[1], await beside.credential()],
+      ]),
+    );
   const settings: Record<string, string | undefined> = {
     SLACK_BOT_TOKEN: slack.botToken,
     SLACK_APP_TOKEN: slack.appToken,
     SLACK_API_URL: slack.apiUrl,
     REDIS_URL: redis.url,
-    KUBECONFIG:
-      installed === undefined
-        ? await cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 })
-        : undefined,
+    KUBECONFIG: installed === undefined ? (beside === undefined ? await credential() : joined) : undefined,
     POLICY_FILE: policyFile,
     INSTANCE: instance,
     SEAL_KEY: randomBytes(32).toString('base64'),
@@ -346,13 +420,27 @@ async function bringUp(
 
   const bots = new Map<string, Bot>();
   const adminKubectl = (args: readonly string[]) => mustRun(cluster, args);
-  const listed = async (args: readonly string[]) => (await adminKubectl(args)).split(' ').filter((name) => name !== '');
+  const listed = async (args: readonly string[], of: Pick<Cluster, 'kubectl'> = cluster) =>
+    (await mustRun(of, args)).split(' ').filter((name) => name !== '');
+  const objectsIn = (of: Pick<Cluster, 'kubectl'>) => {
+    const selector = `drawbridge.internal/instance=${instance}`;
+    const format = '-o=jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {end}';
+    return listed(['get', KINDS, '-A', '-l', selector, format], of);
+  };
+  const other: OtherCluster | undefined = beside && {
+    name: CLUSTERS[1],
+    ...beside,
+    adminKubectl: (args) => mustRun(beside.cluster, args),
+    grantObjects: () => objectsIn(beside.cluster),
+  };
 
   return {
     slack,
     redis,
     redisUrl: redis.url,
     cluster,
+    other,
+    rotate,
     node,
     installation,
     namespaces,
@@ -368,11 +456,7 @@ async function bringUp(
       const running = ['--field-selector', 'status.phase=Running', '-o', 'jsonpath={.items[*].metadata.name}'];
       return (await listed(['get', 'pods', '-n', namespace, '-l', `app=${app}`, ...running])).toSorted();
     },
-    async grantObjects() {
-      const selector = `drawbridge.internal/instance=${instance}`;
-      const format = '-o=jsonpath={range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name} {end}';
-      return listed(['get', KINDS, '-A', '-l', selector, format]);
-    },
+    grantObjects: () => objectsIn(cluster),
     async changePolicy(change) {
       const temporary = `${policyFile}.new`;
       await writeFile(temporary, changed(await readFile(policyFile, 'utf8'), change));
@@ -406,6 +490,22 @@ async function bringUp(
     },
   };
 }
+
+/** Two clusters, and every profile for both. */
+function nameClusters(policy: PolicyInput): void {
+  policy.clusters = { [CLUSTERS[0]]: {}, [CLUSTERS[1]]: { context: CLUSTERS[1] } };
+  for (const profile of Object.values(policy.profiles)) profile.clusters = ['*'];
+}
+
+const availableIn = (namespace: string, limit: string): string[] => [
+  'wait',
+  'deployment',
+  '--all',
+  '--for=condition=Available',
+  '-n',
+  namespace,
+  limit,
+];
 
 /** What removes a world from a cluster: first the admission policies, which would guard the rest. */
 function removalOf(release: string, namespaces: readonly string[], wait: boolean): string[][] {
@@ -458,7 +558,7 @@ async function all<A, B, C>(a: Promise<A>, b: Promise<B>, c: Promise<C>): Promis
   return [await a, await b, await c];
 }
 
-async function mustRun(cluster: WorldCluster, args: readonly string[]): Promise<string> {
+async function mustRun(cluster: Pick<Cluster, 'kubectl'>, args: readonly string[]): Promise<string> {
   const { code, stdout, stderr } = await cluster.kubectl(args);
   if (code !== 0) throw new Error(`kubectl ${args.slice(0, 3).join(' ')}: ${stderr.trim()}`);
   return stdout;

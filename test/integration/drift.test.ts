@@ -217,7 +217,7 @@ describeWithCluster('what was done to a grant behind our back', (cluster) => {
     test('a Redis that is back as it was before the end was begun goes on with it', async () => {
       const id = await active('debug');
       const before = await live.grant(id);
-      await live.world.cluster.markEnding({
+      await live.world.clusters.of({ cluster: null }).markEnding({
         ...before,
         state: 'ending',
         ending: {

@@ -130,7 +130,7 @@ describeWithCluster('what is ours, watched', (cluster) => {
   test('what the bot does itself is no surprise: a grant is made, extended and ended, and nothing is told of it', async () => {
     const [alarms, faults] = [live.alarms.length, live.faults.length];
     const id = await live.active('debug', targets.staging, 'checkout');
-    const { length } = live.world.cluster.objectsOf(await live.grant(id));
+    const { length } = live.world.clusters.of({ cluster: null }).objectsOf(await live.grant(id));
     await vi.waitFor(() => expect(watch.own.of(id)).toHaveLength(length));
     await live.useCases.extend(PEOPLE.ada, id, 900);
     await live.run();

@@ -69,6 +69,7 @@ function stubUseCases(): Stub {
         description: 'Logs and a shell',
         scope: 'workload',
         rights: null,
+        cluster: null,
         namespaces: ['payments', 'staging'],
         defaultDuration: 1800,
         maximumDuration: 7200,
@@ -78,6 +79,7 @@ function stubUseCases(): Stub {
         description: 'Logs',
         scope: 'namespace',
         rights: null,
+        cluster: null,
         namespaces: ['staging'],
         defaultDuration: 900,
         maximumDuration: 3600,
@@ -232,6 +234,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
         description: '',
         scope: 'namespace',
         rights: null,
+        cluster: null,
         namespaces: ['staging'],
         defaultDuration: 900,
         maximumDuration: 3600,
@@ -280,9 +283,9 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
 
   it('shows who may not read all of a grant who has access where, and no button', async () => {
     const { slack, stub } = here;
-    const { id, state, requester, profile, target } = sampleView({ state: 'active' }).grant;
+    const { id, state, requester, profile, cluster, target } = sampleView({ state: 'active' }).grant;
     stub.does.inspect = async () => ({
-      access: { id, state, requester, profile, target, expiresAt: Date.now() + 60_000 },
+      access: { id, state, requester, profile, cluster, target, expiresAt: Date.now() + 60_000 },
     });
     await slack.control.command(ADA, ACCESS, '/jit', `status ${id}`);
     const message = await told(slack, ADA, 'Reason, notes and plan are shown to');
@@ -617,6 +620,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       scope: 'namespace',
       rights: null,
       reason: {},
+      cluster: null,
       namespaces: [`${profile}-here`, `${profile}-there`],
       defaultDuration: 900,
       maximumDuration: 3600,
@@ -1231,6 +1235,7 @@ const policyWith = (approvers: { groups?: string[]; channels?: string[] }) =>
     profiles: {
       view: {
         scope: 'namespace',
+        cluster: null,
         namespaces: ['staging'],
         clusterRole: 'view',
         requesters: { users: ['ada@example.test'] },
@@ -1461,7 +1466,7 @@ describe('the notifier', () => {
     try {
       const connection = connectSlack(settingsFor(slack, 'http'), log);
       let where = 'C0TEAM';
-      const channel = (profile: string | null) => (profile === 'debug' ? where : ACCESS);
+      const channel = (of: { profile: string } | null) => (of?.profile === 'debug' ? where : ACCESS);
       const notifier = createNotifier({ connection, channel, directory: createDirectory(connection, log), log });
       const { message } = await notifier.deliver(sampleView(), 'message');
       expect(message?.channel).toBe('C0TEAM');
@@ -1476,6 +1481,7 @@ describe('the notifier', () => {
       });
       const debug = {
         scope: 'namespace',
+        cluster: null,
         namespaces: ['staging'],
         clusterRole: 'view',
         requesters: { users: ['ada@example.test'] },
@@ -1597,6 +1603,7 @@ describe('the notifier', () => {
       profiles: {
         logs: {
           scope: 'namespace',
+          cluster: null,
           namespaces: ['staging'],
           clusterRole: 'view',
           requesters: { users: [ADA] },

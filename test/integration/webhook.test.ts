@@ -85,12 +85,12 @@ describeWithCluster('a mutating webhook', (cluster) => {
     const before = live.alarms.length;
     const id = await live.active(profile, workload === null ? targets.team : targets.staging, workload);
     const grant = await live.grant(id);
-    expect(await live.world.cluster.verify(grant)).toEqual([]);
+    expect(await live.world.clusters.of({ cluster: null }).verify(grant)).toEqual([]);
     await live.reconcile();
     await live.run();
     expect((await live.grant(id)).state).toBe('active');
     // An extension writes all of it again.
-    await live.world.cluster.extend({ ...grant, expiresAt: (grant.expiresAt ?? 0) + 60_000 });
+    await live.world.clusters.of({ cluster: null }).extend({ ...grant, expiresAt: (grant.expiresAt ?? 0) + 60_000 });
     const lease = await admin.read<{ metadata: { labels: object } }>({
       apiVersion: 'batch/v1',
       kind: 'Job',
@@ -114,8 +114,8 @@ describeWithCluster('a mutating webhook', (cluster) => {
 
   test('with such additions the leash holds, and what is written is taken', async () => {
     webhook.mutate(addsHarmlessThings);
-    expect(await live.world.cluster.tryLeash()).toBeNull();
-    expect(await live.world.cluster.tryWriting(profiles())).toEqual([]);
+    expect(await live.world.clusters.of({ cluster: null }).tryLeash()).toBeNull();
+    expect(await live.world.clusters.of({ cluster: null }).tryWriting(profiles())).toEqual([]);
   });
 
   const template = (object: Parameters<Mutation>[0]) => object.spec.template.spec;
@@ -263,7 +263,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
 
   test('at the start it is said what would not be taken, and where', async () => {
     webhook.mutate(on('Job', (job) => template(job).containers.push(sidecar)));
-    const why = (await live.world.cluster.tryWriting(profiles())).join('\n');
+    const why = (await live.world.clusters.of({ cluster: null }).tryWriting(profiles())).join('\n');
     expect(why).toMatch(new RegExp(`containers\\[mesh\\].*Job ${targets.staging}/.*webhook ${webhook.name}`));
     expect(why).toContain(`the namespace ${at.workspacesNamespace}`);
     expect(why).not.toContain(targets.shop);
@@ -275,17 +275,20 @@ describeWithCluster('a mutating webhook', (cluster) => {
     expect((await cluster.kubectl(['delete', 'pods', ...pods])).code).toBe(0);
     await vi.waitFor(
       async () => {
-        const why = await live.world.cluster.tryWriting(profiles());
+        const why = await live.world.clusters.of({ cluster: null }).tryWriting(profiles());
         expect(why.join()).toMatch(/spec\.containers\[mesh\] beside what the chart says/);
       },
       { timeout: 20_000, interval: 300 },
     );
     webhook.mutate(() => {});
     await cluster.kubectl(['delete', 'pods', ...pods]);
-    await vi.waitFor(async () => expect(await live.world.cluster.tryWriting(profiles())).toEqual([]), {
-      timeout: 20_000,
-      interval: 300,
-    });
+    await vi.waitFor(
+      async () => expect(await live.world.clusters.of({ cluster: null }).tryWriting(profiles())).toEqual([]),
+      {
+        timeout: 20_000,
+        interval: 300,
+      },
+    );
   });
 
   describe('that comes while a grant is open', () => {
@@ -315,8 +318,10 @@ describeWithCluster('a mutating webhook', (cluster) => {
   describe('that is away, where what it does not answer fails', () => {
     test('nothing is given, and it is named; the leash is said to be untried', async () => {
       webhook.fail(['CREATE', 'UPDATE']);
-      expect(await live.world.cluster.tryLeash()).toContain(`failed calling webhook "${webhook.name}"`);
-      expect((await live.world.cluster.tryWriting(profiles())).join()).toContain(
+      expect(await live.world.clusters.of({ cluster: null }).tryLeash()).toContain(
+        `failed calling webhook "${webhook.name}"`,
+      );
+      expect((await live.world.clusters.of({ cluster: null }).tryWriting(profiles())).join()).toContain(
         `failed calling webhook "${webhook.name}"`,
       );
       const id = await live.approved('observe', targets.team, null);

@@ -96,7 +96,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
     expect(await can('get', 'secrets', '-n', 'kube-system')).toBe('no');
     const { plan } = await live.grant(id);
     expect(plan.preview.notes.join(' ')).toMatch(/every namespace, kube-system .* among them/);
-    expect(live.world.cluster.objectsOf(await live.grant(id))).toEqual([
+    expect(live.world.clusters.of({ cluster: null }).objectsOf(await live.grant(id))).toEqual([
       `Job ${at.accountsNamespace}/${objectName(id)}`,
       `ClusterRoleBinding ${objectName(id)}`,
     ]);
@@ -111,8 +111,8 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
   test('it can be extended, survives a lost Redis, and somebody who else has it is told', async () => {
     const id = await live.activeOn('view-everywhere', everywhere);
     const before = await live.grant(id);
-    await live.world.cluster.extend({ ...before, expiresAt: (before.expiresAt ?? 0) + 60_000 });
-    await live.world.cluster.extend(before);
+    await live.world.clusters.of({ cluster: null }).extend({ ...before, expiresAt: (before.expiresAt ?? 0) + 60_000 });
+    await live.world.clusters.of({ cluster: null }).extend(before);
     await live.loseRedis();
     await live.reconcile();
     expect(await live.grant(id)).toMatchObject({ id, state: 'active', target: everywhere });
@@ -303,10 +303,10 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
     });
 
     test('the leash is tried with these too', async () => {
-      expect(await live.world.cluster.tryLeash()).toBeNull();
+      expect(await live.world.clusters.of({ cluster: null }).tryLeash()).toBeNull();
       const policies = live.world.policies.current().profiles;
       for (const name of ['view-everywhere', 'events-everywhere', 'node'])
-        expect(await live.world.cluster.missingRights(policies[name] as never)).toEqual([]);
+        expect(await live.world.clusters.of({ cluster: null }).missingRights(policies[name] as never)).toEqual([]);
     });
   });
 

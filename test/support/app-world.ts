@@ -21,9 +21,10 @@ import type { ProbeVerdict } from '../../src/domain/plan/probe.ts';
 import { type Policy } from '../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../src/domain/policy/schema.ts';
 import type { Rule } from '../../src/domain/rights/rights.ts';
-import { isWide } from '../../src/domain/target.ts';
+import { type ClusterName, isWide } from '../../src/domain/target.ts';
 import type { TicketVerdict } from '../../src/domain/ticket.ts';
 import type { Cluster, NetworkPolicy, Pod } from '../../src/network/types.ts';
+import { clustersOf } from './clusters.ts';
 import { manualClock, memoryLocks, memoryScheduler, memoryStore } from './memory.ts';
 
 /** The whole app over a world in memory: people, a cluster that knows only what matters, and time that the test passes. */
@@ -348,7 +349,7 @@ export const ownOf = (byGrant: ReadonlyMap<string, readonly Found[]>): Pick<OwnO
 });
 
 /** Only remembers which grants are to be followed. */
-export const followedIn = (ids: Set<string>): Parameters<typeof reconcile>[2] => ({
+export const followedIn = (ids: Set<string>): Parameters<typeof reconcile>[3] => ({
   ids: () => ids,
   follows: (id) => ids.has(id),
   follow: ({ id, state }) => void (state === 'active' ? ids.add(id) : ids.delete(id)),
@@ -358,9 +359,21 @@ export const followedIn = (ids: Set<string>): Parameters<typeof reconcile>[2] =>
   leave: (id) => void ids.delete(id),
 });
 
-export function appWorld(policyInput: PolicyInput = POLICY) {
+export function appWorld(policyInput: PolicyInput = POLICY, names: readonly [ClusterName, ...ClusterName[]] = [null]) {
   const clock = manualClock();
-  const cluster = memoryCluster(clock.now);
+  const clusters = new Map(
+    names.map((name, index) => {
+      const made = memoryCluster(clock.now);
+      made.target.clusterUid = `cluster-${index + 1}`;
+      return [name, made];
+    }),
+  );
+  const clusterNamed = (name: ClusterName) => {
+    const found = clusters.get(name);
+    if (found === undefined) throw new Error(`no cluster ${name}`);
+    return found;
+  };
+  const cluster = clusterNamed(names[0]);
   const accounts = new Map(Object.entries(PEOPLE).map(([name, id]) => [id as string, account(id, name)]));
   const members = new Map<string, readonly string[] | null>();
   const handles = new Map<string, string>();
@@ -467,13 +480,14 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
         audit.push(entry);
       },
     },
-    cluster: cluster.access,
+    clusters: clustersOf(new Map([...clusters].map(([name, { access }]) => [name, access]))),
     conditions,
   };
   const world: World = { ...parts, alarms: createAlarms(parts) };
   const useCases = createUseCases(world);
   /** What is in the cluster now. */
-  const byGrant = async (on: World = world) => Map.groupBy(await on.cluster.found(), ({ id }) => id ?? '');
+  const byGrant = async (on: World = world, name: ClusterName = names[0]) =>
+    Map.groupBy(await on.clusters.of({ cluster: name }).found(), ({ id }) => id ?? '');
   const asking = {
     grant: async (id: string): Promise<Grant> => {
       const grant = await redis.store.get(id);
@@ -507,6 +521,7 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     useCases,
     clock,
     cluster,
+    clusterNamed,
     accounts,
     members,
     handles,
@@ -529,15 +544,18 @@ export function appWorld(policyInput: PolicyInput = POLICY) {
     byGrant,
     /** Looks at everything once, and at the workloads of what is active. */
     async reconcile(on: World = world) {
-      const followed = new Set<string>();
-      await reconcile(on, ownOf(await byGrant(on)), followedIn(followed), () => {});
-      await lookAround(
-        on,
-        [...followed],
-        EVERYTHING,
-        () => {},
-        () => {},
-      );
+      for (const name of names) {
+        const followed = new Set<string>();
+        await reconcile(on, name, ownOf(await byGrant(on, name)), followedIn(followed), () => {});
+        await lookAround(
+          on,
+          on.clusters.of({ cluster: name }),
+          [...followed],
+          EVERYTHING,
+          () => {},
+          () => {},
+        );
+      }
     },
     loseRedis: () => {
       redis = fresh();

@@ -64,6 +64,7 @@ export function sampleGrant(change: Partial<Grant> = {}): Grant {
     state: 'pending',
     requester: ADA,
     profile: plan.profileName,
+    cluster: null,
     target: plan.target,
     duration: plan.duration,
     reason: 'checkout returns 502',

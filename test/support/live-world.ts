@@ -28,6 +28,7 @@ import { auditOn } from './audit.ts';
 import { exampleValues, type Targets } from './chart.ts';
 import type { TestCluster } from './cluster.ts';
 import { startedModel } from './cluster-model.ts';
+import { oneCluster } from './clusters.ts';
 import { KEY } from './made.ts';
 import { memoryScheduler } from './memory.ts';
 import { silentLog } from './silent-log.ts';
@@ -94,18 +95,20 @@ export async function liveWorld(options: {
     onCall: { addresses: async () => ({ retryIn: 20 }) },
     tickets: { judge: async () => ({ retryIn: 20 }) },
     audit,
-    cluster: createClusterAccess({
-      api,
-      model,
-      instance,
-      workspacesNamespace,
-      accountsNamespace,
-      sealKeys: [KEY],
-      probeImage: null,
-      ownNamespace: at.namespace,
-      now: clock.now,
-      sleep,
-    }),
+    clusters: oneCluster(
+      createClusterAccess({
+        api,
+        model,
+        instance,
+        workspacesNamespace,
+        accountsNamespace,
+        sealKeys: [KEY],
+        probeImage: null,
+        ownNamespace: at.namespace,
+        now: clock.now,
+        sleep,
+      }),
+    ),
     conditions: { hindrance: () => null, doubt: () => {} },
   };
   const world: World = { ...parts, alarms: createAlarms(parts) };
@@ -146,6 +149,7 @@ export async function liveWorld(options: {
       const onFault = (error: unknown) => faults.push(error);
       const judge = createChangeJudge(
         world,
+        null,
         (id) => own.of(id),
         () => {},
         onFault,
@@ -169,11 +173,12 @@ export async function liveWorld(options: {
     },
     async reconcile() {
       const onFault = (error: unknown) => faults.push(error);
-      const byGrant = Map.groupBy(await world.cluster.found(), ({ id }) => id ?? '');
+      const byGrant = Map.groupBy(await world.clusters.of({ cluster: null }).found(), ({ id }) => id ?? '');
       const followed = new Set<string>();
-      await reconcile(world, ownOf(byGrant), followedIn(followed), onFault);
+      await reconcile(world, null, ownOf(byGrant), followedIn(followed), onFault);
       await lookAround(
         world,
+        world.clusters.of({ cluster: null }),
         [...followed],
         EVERYTHING,
         () => {},

@@ -35,8 +35,8 @@ export async function startOps(options: {
           options
             .conditions()
             .filter((condition) => condition.severity === severity)
-            .map(({ name, lacks, todo, since }) => [
-              name,
+            .map(({ name, cluster, lacks, todo, since }) => [
+              cluster === undefined ? name : `${name} of ${cluster}`,
               `${lacks}. ${todo} (since ${new Date(since).toISOString()})`,
             ]),
         );

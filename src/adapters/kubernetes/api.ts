@@ -158,16 +158,20 @@ const selectionQuery = ({ selector, fieldSelector }: Selection): Record<string, 
 /**
  * @param onCall is told of the status of each answer; 0: there was none
  * @param onTime is told of the Date of each answer, and after how many milliseconds it came
+ * @param config a function where it may be another from one call to the next
+ * @param isSparing what has not answered is asked by one call at a time until it does, and the others fail at once
  * @throws Unavailable when the API server does not answer, is overloaded or fails; ApiError for every other "no"
  */
 export function createApi(
-  config: KubeConfig,
+  config: KubeConfig | (() => KubeConfig),
   onCall: (status: number) => void = () => {},
   onTime: (said: Instant, took: number) => void = () => {},
+  isSparing = false,
 ): Api {
   const http = new IsomorphicFetchHttpLibrary();
-  // Of its own accord client-node makes a new dispatcher, and with it a new TLS connection, for every call.
-  let dispatcher: ReturnType<RequestContext['getDispatcher']>;
+  const configNow = typeof config === 'function' ? config : () => config;
+  const connections = createConnections();
+  const patience = isSparing ? createPatience() : null;
 
   async function send(
     method: HttpMethod,
@@ -177,24 +181,35 @@ export function createApi(
     contentType = 'application/json',
     accept = 'application/json',
   ) {
-    const context = new RequestContext(`${config.getCurrentCluster()?.server ?? ''}${where}`, method);
+    const done = patience?.ask();
+    if (done === null)
+      throw new Unavailable(
+        'Kubernetes',
+        `${method} ${where.split('?')[0]}: it does not answer, and is tried now and then`,
+      );
+    const current = configNow();
+    const context = new RequestContext(`${current.getCurrentCluster()?.server ?? ''}${where}`, method);
     context.setHeaderParam('Accept', accept);
     if (body !== undefined) {
       context.setHeaderParam('Content-Type', contentType);
       context.setBody(JSON.stringify(body));
     }
     try {
-      await config.applySecurityAuthentication(context);
-      dispatcher ??= context.getDispatcher();
-      if (dispatcher !== undefined) context.setDispatcher(dispatcher);
+      await current.applySecurityAuthentication(context);
+      connections.use(context, current);
       context.setSignal(signal);
       const sent = performance.now();
       const answer = await http.send(context).toPromise();
+      done?.(true);
+      // It may know us by a certificate that has been replaced since.
+      if (answer.httpStatusCode === 401) connections.drop();
       const date = dateOf(answer);
       if (Number.isFinite(date)) onTime(date, performance.now() - sent);
       return answer;
     } catch (error) {
       onCall(0);
+      done?.(false);
+      connections.drop();
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: no answer`, { cause: error });
     }
   }
@@ -379,6 +394,61 @@ export function createApi(
       const date = dateOf(answer);
       if (!Number.isFinite(date)) throw new Unavailable('Kubernetes', 'its answer has no Date');
       return date;
+    },
+  };
+}
+
+/** Connections are made anew so seldom at most while calls fail: milliseconds. */
+const ANEW = 5000;
+
+/**
+ * The connections to one API server, kept from call to call: of its own accord client-node makes a new dispatcher, and with it a new TLS connection,
+ * for every call. They were made with the certificates of that moment, which rotate: where a call fails, the next one makes them anew.
+ */
+function createConnections() {
+  let dispatcher: ReturnType<RequestContext['getDispatcher']>;
+  let madeFor: KubeConfig | undefined;
+  let madeAt = Number.NEGATIVE_INFINITY;
+  function drop(): void {
+    // What is open on them goes on.
+    void dispatcher?.close().catch(() => {});
+    dispatcher = undefined;
+  }
+  return {
+    use(context: RequestContext, config: KubeConfig): void {
+      if (config !== madeFor) drop();
+      if (dispatcher === undefined)
+        [dispatcher, madeFor, madeAt] = [context.getDispatcher(), config, performance.now()];
+      if (dispatcher !== undefined) context.setDispatcher(dispatcher);
+    },
+    drop(): void {
+      if (performance.now() - madeAt >= ANEW) drop();
+    },
+  };
+}
+
+/** A call without an answer took so long that others should not wait likewise: milliseconds. */
+const LONG = 2000;
+/** So long after it the next one is tried: milliseconds. */
+const PAUSE = 3000;
+
+/** Keeps calls to what does not answer from waiting side by side: whoever asks would wait for what is somewhere else too. */
+function createPatience() {
+  let silentSince: number | null = null;
+  let isTried = false;
+  return {
+    /** Answers what to tell what became of the call; null: it is not to be made now. */
+    ask(): ((isAnswered: boolean) => void) | null {
+      const asked = performance.now();
+      if (silentSince !== null && (isTried || asked - silentSince < PAUSE)) return null;
+      const isTry = silentSince !== null;
+      isTried ||= isTry;
+      return (isAnswered) => {
+        if (isTry) isTried = false;
+        const now = performance.now();
+        if (isAnswered) silentSince = null;
+        else if (isTry || now - asked >= LONG) silentSince = now;
+      };
     },
   };
 }

@@ -11,7 +11,7 @@ import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { awaitPods, type WorkspacePod } from './await-pods.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
-import { createClusterKeys } from './cluster-keys.ts';
+import { type ClaimUid, createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import { tryLeash, tryWriting } from './leash.ts';
 import {
@@ -56,6 +56,7 @@ export interface ClusterOptions extends ManifestContext {
   readonly api: Api;
   readonly model: ClusterModel;
   readonly sealKeys: readonly Buffer[];
+  readonly claim?: ClaimUid;
   /** Image of the workspaces' probe, Drawbridge's own; null: they have none. */
   readonly probeImage: string | null;
   /** The most that a workspace may be given; left out: it is not limited. */
@@ -73,7 +74,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   const { api, model, now, fromServer = (at: number) => at, sleep, workspacesNamespace, instance } = options;
   const surveyor = createSurveyor(options);
   const prober = createProber({ api, image: options.probeImage, workspacesNamespace });
-  const keysOf = createClusterKeys(api, options.sealKeys);
+  const keysOf = createClusterKeys(api, options.sealKeys, options.claim);
 
   /** @throws ApiError also when what the API server keeps is not what was written */
   async function apply(object: KubeObject): Promise<KubeObject> {

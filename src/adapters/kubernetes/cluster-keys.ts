@@ -1,4 +1,4 @@
-import type { KeyObject } from 'node:crypto';
+import { createSecretKey, type KeyObject, randomBytes } from 'node:crypto';
 import { deriveKey } from '../../domain/keys.ts';
 import { type Api, ApiError } from './api.ts';
 
@@ -30,6 +30,20 @@ export function clusterKeys(sealKeys: readonly Buffer[], cluster: string): Clust
   return { cluster, keys };
 }
 
+/** The keys by which seals of one cluster are made and known, one for each key of SEAL_KEY. They are of no use in another, nor for records or the audit. */
+export function sealKeysOf(sealKeys: readonly Buffer[], cluster: string): Buffer[] {
+  return sealKeys.map((key) => deriveKey(key, 'seal', cluster).export());
+}
+
+/** Those alone: with them no record can be read. */
+export function keysForSeals(seals: readonly Buffer[], cluster: string): ClusterKeys {
+  const nobodys = () => createSecretKey(randomBytes(32));
+  return {
+    cluster,
+    keys: seals.map((key) => ({ seal: createSecretKey(key), record: nobodys(), nonce: nobodys() })),
+  };
+}
+
 /** @throws ApiError when the API server does not say it: then nothing can be sealed, and no seal be judged. */
 export async function readClusterUid(api: Api): Promise<string> {
   const unknown = (status: number, why: string) =>
@@ -42,17 +56,24 @@ export async function readClusterUid(api: Api): Promise<string> {
   return uid;
 }
 
+/** Takes the uid of a cluster once it is known. @throws when that can't be this cluster's */
+export type ClaimUid = (uid: string) => void;
+
 /** Answers how to get the keys of the cluster, whose uid is read once; where that fails, at the next call again. */
-export function createClusterKeys(api: Api, sealKeys: readonly Buffer[]): () => Promise<ClusterKeys> {
+export function createClusterKeys(
+  api: Api,
+  sealKeys: readonly Buffer[],
+  claim: ClaimUid = () => {},
+): () => Promise<ClusterKeys> {
   let known: Promise<ClusterKeys> | undefined;
   return function keys() {
-    known ??= readClusterUid(api).then(
-      (uid) => clusterKeys(sealKeys, uid),
-      (error: unknown) => {
-        known = undefined;
-        throw error;
-      },
-    );
+    known ??= readClusterUid(api).then((uid) => {
+      claim(uid);
+      return clusterKeys(sealKeys, uid);
+    });
+    known.catch(() => {
+      known = undefined;
+    });
     return known;
   };
 }

@@ -355,7 +355,7 @@ function roleBinding(
     kind: 'RoleBinding',
     metadata: metadata(grant, context, namespace, lease),
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...roleRef },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: grant.requester.user }],
+    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: grant.plan.user }],
   };
 }
 

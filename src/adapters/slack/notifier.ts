@@ -3,7 +3,7 @@ import type { Directory } from '../../app/ports/directory.ts';
 import type { Notifier } from '../../app/ports/notifier.ts';
 import type { View } from '../../app/ports/view.ts';
 import { Undeliverable } from '../../domain/errors.ts';
-import type { MessageRef } from '../../domain/grant/grant.ts';
+import type { Grant, MessageRef } from '../../domain/grant/grant.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/policy/identity.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import { directChannel, lastingError, postMessage, slackError } from './client.ts';
@@ -23,8 +23,8 @@ import type { Message } from './surfaces/text/blocks.ts';
 
 export interface NotifierOptions {
   readonly connection: SlackConnection;
-  /** Where the approval messages of a profile go, and (null) what concerns all: by the policy in force. */
-  readonly channel: (profile: string | null) => string;
+  /** Where the approval message of a grant goes, and (null) what concerns all: by the policy in force. */
+  readonly channel: (of: Pick<Grant, 'profile' | 'cluster'> | null) => string;
   readonly directory: Directory;
   readonly log: Logger;
 }
@@ -90,7 +90,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
   async function approval(view: View): Promise<MessageRef> {
     const rendered = approvalMessage(view);
     const { message } = view.grant;
-    const where = channel(view.grant.profile);
+    const where = channel(view.grant);
     try {
       return message !== null && (await edit(message, rendered)) ? message : await post(where, rendered);
     } catch (error) {

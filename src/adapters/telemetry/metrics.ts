@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { ALARM_SUBJECTS, type AlarmSubject } from '../../app/ports/alarms.ts';
 import type { Instant } from '../../domain/clocks.ts';
 import { type GrantSummary, overdueBy } from '../../domain/grant/summary.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import type { LoopDelay } from './event-loop.ts';
 
 /** What a scrape looks up. A source that fails leaves its metric out of that scrape. */
@@ -9,16 +10,21 @@ export interface MetricSources {
   now(): Instant;
   /** Grants that have not ended, in portions; one may come twice. */
   openGrants(): AsyncIterable<
-    readonly ({ readonly id: string } & Pick<GrantSummary, 'state' | 'profile' | 'expiresAt' | 'endingSince'>)[]
+    readonly ({ readonly id: string } & Pick<GrantSummary, 'state' | 'profile' | 'expiresAt' | 'endingSince'> &
+      Partial<Pick<GrantSummary, 'cluster'>>)[]
   >;
   /** Jobs by queue and state. */
   queueDepth(): Promise<Readonly<Record<string, Readonly<Record<string, number>>>>>;
   /** Why the policy file as it is now is not in force; null: it is. */
   policyProblem(): string | null;
   /** What Drawbridge lacks of what it needs. */
-  conditions(): readonly { readonly name: string; readonly severity: string }[];
+  conditions(): readonly { readonly name: string; readonly severity: string; readonly cluster?: string | undefined }[];
   /** Seconds by which the clock of this machine is ahead of each server's; null: not known. */
-  clocksAhead(): Readonly<Record<'redis' | 'kubernetes', number | null>>;
+  clocksAhead(): readonly {
+    readonly of: 'redis' | 'kubernetes';
+    readonly cluster: ClusterName;
+    readonly seconds: number | null;
+  }[];
   /** Seconds since the oldest audit entry that the webhook has not taken was stored; null: there is no webhook. */
   auditWebhookLag(): Promise<number | null>;
   loopDelay(): LoopDelay;
@@ -28,8 +34,11 @@ export interface MetricSources {
 export interface Observed {
   /** What must be so for it to be ready, and is not now. */
   readonly failing: readonly string[];
-  /** How old what is known of the cluster is, by what it is known for and by kind: seconds. */
-  readonly ages: Readonly<Record<'grants' | 'cluster' | 'roles', ReadonlyMap<string, number>>>;
+  /** How old what is known of each cluster is, by what it is known for and by kind: seconds. */
+  readonly ages: ReadonlyMap<
+    ClusterName,
+    Readonly<Record<'grants' | 'cluster' | 'roles', ReadonlyMap<string, number>>>
+  >;
 }
 
 export type Outcome = 'approved' | 'denied' | 'refused' | 'timed-out' | 'cancelled';
@@ -49,12 +58,15 @@ export interface Metrics {
   alarmUntold(): void;
   /** An attempt at a job of the queue failed. */
   jobFailed(queue: 'deeds' | 'words'): void;
-  apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack'): void;
+  apiError(dependency: 'Kubernetes' | 'Redis' | 'Slack', cluster?: ClusterName): void;
   /** A call of Slack that failed, by Slack's word for it. */
   slackError(method: string, error: string): void;
   /** The text of a scrape and its content type. */
   scrape(observed: Observed): Promise<{ readonly contentType: string; readonly body: string }>;
 }
+
+/** The label of what is in one of several clusters. */
+const inCluster = (cluster: ClusterName | undefined): { cluster?: string } => (cluster == null ? {} : { cluster });
 
 /** Prometheus metrics. Labels are words of the policy and of this code only: never ids, people, namespaces or reasons. */
 export function createMetrics(sources: MetricSources): Metrics {
@@ -86,12 +98,17 @@ export function createMetrics(sources: MetricSources): Metrics {
     });
 
   const look = shared(() => lookAtGrants(sources));
-  lookedUp('drawbridge_grants', 'Requests and grants that have not ended.', ['state', 'profile'], async (gauge) => {
-    const { open } = await look();
-    // In one go: another scrape may be looking, too.
-    gauge.reset();
-    for (const labels of open) gauge.inc(labels);
-  });
+  lookedUp(
+    'drawbridge_grants',
+    'Requests and grants that have not ended.',
+    ['state', 'profile', 'cluster'],
+    async (gauge) => {
+      const { open } = await look();
+      // In one go: another scrape may be looking, too.
+      gauge.reset();
+      for (const labels of open) gauge.inc(labels);
+    },
+  );
   lookedUp(
     'drawbridge_revocation_overdue_seconds',
     'Since access that has not ended yet was due to end, of the grant that waits the longest; 0: none is due.',
@@ -109,23 +126,25 @@ export function createMetrics(sources: MetricSources): Metrics {
     async (gauge) => gauge.set(sources.policyProblem() === null ? 0 : 1),
   );
 
-  let observed: Observed = { failing: [], ages: { grants: new Map(), cluster: new Map(), roles: new Map() } };
+  let observed: Observed = { failing: [], ages: new Map() };
   lookedUp(
     'drawbridge_condition',
     '1 for each thing that Drawbridge needs and lacks: /readyz says what, and what to do.',
-    ['condition', 'severity'],
+    ['condition', 'severity', 'cluster'],
     async (gauge) => {
-      for (const { name, severity } of sources.conditions()) gauge.set({ condition: name, severity }, 1);
+      for (const { name, severity, cluster } of sources.conditions())
+        gauge.set({ condition: name, severity, ...inCluster(cluster) }, 1);
       for (const condition of observed.failing) gauge.set({ condition, severity: 'not ready' }, 1);
     },
   );
   lookedUp(
     'drawbridge_model_age_seconds',
     'For how long changes in the cluster may have gone unheard: of grants, of the cluster around them, of the roles that they bind; 0: it is as of now.',
-    ['of', 'kind'],
+    ['of', 'kind', 'cluster'],
     async (gauge) => {
-      for (const [of, kinds] of Object.entries(observed.ages))
-        for (const [kind, seconds] of kinds) gauge.set({ of, kind }, seconds);
+      for (const [cluster, ages] of observed.ages)
+        for (const [of, kinds] of Object.entries(ages))
+          for (const [kind, seconds] of kinds) gauge.set({ of, kind, ...inCluster(cluster) }, seconds);
     },
   );
   lookedUp(
@@ -140,9 +159,10 @@ export function createMetrics(sources: MetricSources): Metrics {
   lookedUp(
     'drawbridge_clock_ahead_seconds',
     'By how much the clock of this machine is ahead of that of Redis and of the API server, negative: behind.',
-    ['of'],
+    ['of', 'cluster'],
     async (gauge) => {
-      for (const [of, ahead] of Object.entries(sources.clocksAhead())) if (ahead !== null) gauge.set({ of }, ahead);
+      for (const { of, cluster, seconds } of sources.clocksAhead())
+        if (seconds !== null) gauge.set({ of, ...inCluster(cluster) }, seconds);
     },
   );
 
@@ -204,7 +224,7 @@ export function createMetrics(sources: MetricSources): Metrics {
   const apiErrors = new Counter({
     name: 'drawbridge_api_errors_total',
     help: 'Calls to a dependency that failed.',
-    labelNames: ['dependency'] as const,
+    labelNames: ['dependency', 'cluster'] as const,
     registers,
   });
   for (const dependency of ['Kubernetes', 'Redis', 'Slack']) apiErrors.inc({ dependency }, 0);
@@ -224,7 +244,7 @@ export function createMetrics(sources: MetricSources): Metrics {
     alarmed: (about) => alarms.inc({ about }),
     alarmUntold: () => untoldAlarms.inc(),
     jobFailed: (queue) => jobFailures.inc({ queue }),
-    apiError: (dependency) => apiErrors.inc({ dependency }),
+    apiError: (dependency, cluster) => apiErrors.inc({ dependency, ...inCluster(cluster) }),
     slackError(method, error) {
       apiErrors.inc({ dependency: 'Slack' });
       slackErrors.inc({ method, error });
@@ -247,15 +267,21 @@ function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   };
 }
 
+interface OpenLabels {
+  readonly state: string;
+  readonly profile: string;
+  readonly cluster?: string;
+}
+
 async function lookAtGrants(
   sources: Pick<MetricSources, 'now' | 'openGrants'>,
-): Promise<{ readonly open: readonly { state: string; profile: string }[]; readonly overdue: number }> {
-  const open = new Map<string, { state: string; profile: string }>();
+): Promise<{ readonly open: readonly OpenLabels[]; readonly overdue: number }> {
+  const open = new Map<string, OpenLabels>();
   let overdue = 0;
   for await (const portion of sources.openGrants())
     for (const summary of portion) {
-      const { id, state, profile } = summary;
-      open.set(id, { state, profile });
+      const { id, state, profile, cluster } = summary;
+      open.set(id, { state, profile, ...inCluster(cluster) });
       overdue = Math.max(overdue, overdueBy(summary, sources.now()));
     }
   return { open: [...open.values()], overdue };

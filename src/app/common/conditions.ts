@@ -3,6 +3,8 @@ import type { Condition, Conditions, Kind, Lack, Need } from '../ports/condition
 
 const AGAIN = 10_000;
 
+const keyOf = ({ name, cluster = '' }: Kind): string => `${name} ${cluster}`;
+
 /**
  * What Drawbridge lacks of what it needs. Needs are looked at from time to time; what they lack is told when it is found, and when it is there
  * again.
@@ -22,17 +24,17 @@ export function createConditions(options: {
   const conditions = new Map<string, Condition>();
 
   function report(kind: Kind, lack: Lack | null): void {
-    const { name } = kind;
-    const before = conditions.get(name);
+    const key = keyOf(kind);
+    const before = conditions.get(key);
     if (lack === null) {
       if (before === undefined) return;
-      conditions.delete(name);
+      conditions.delete(key);
       tell.ended(before);
       return;
     }
-    const { severity, refuses } = kind;
-    const condition = { name, severity, refuses, ...lack, since: before?.since ?? now() };
-    conditions.set(name, condition);
+    const { name, severity, refuses, cluster } = kind;
+    const condition = { name, severity, refuses, cluster, ...lack, since: before?.since ?? now() };
+    conditions.set(key, condition);
     if (before?.lacks !== lack.lacks || before.detail !== lack.detail) tell.began(condition, before ?? null);
   }
 
@@ -56,15 +58,17 @@ export function createConditions(options: {
     add: (need) => void needs.push({ need, due: Number.NEGATIVE_INFINITY, looking: null, known: false }),
     report,
     doubt(name) {
-      if (conditions.has(name)) return;
-      for (const entry of needs) if (entry.need.name === name) entry.due = Number.NEGATIVE_INFINITY;
+      for (const entry of needs)
+        if (entry.need.name === name && !conditions.has(keyOf(entry.need))) entry.due = Number.NEGATIVE_INFINITY;
     },
     list: () => [...conditions.values()],
-    hindrance(to) {
+    hindrance(to, cluster = null) {
       const untried = needs.flatMap(({ need, known }) =>
         known || need.untilKnown === undefined ? [] : [{ ...need, ...need.untilKnown, since: now() }],
       );
-      const hinders = ({ refuses }: Kind) => refuses === 'giving' || (refuses === 'asking' && to === 'asking');
+      const hinders = ({ refuses, cluster: where }: Kind) =>
+        (where === undefined || where === cluster) &&
+        (refuses === 'giving' || (refuses === 'asking' && to === 'asking'));
       return [...conditions.values(), ...untried].find(hinders) ?? null;
     },
     async tend(all = false) {

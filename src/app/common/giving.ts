@@ -1,4 +1,5 @@
 import { Refusal } from '../../domain/errors.ts';
+import type { InCluster } from '../ports/clusters.ts';
 import type { World } from '../ports/world.ts';
 
 /**
@@ -7,12 +8,13 @@ import type { World } from '../ports/world.ts';
  */
 export function hindranceTo(
   world: World,
+  { cluster }: InCluster,
   to: 'asking' | 'giving',
 ): { rule: string; why: string; remedy: string } | null {
-  const doubt = world.clock.doubt();
+  const doubt = world.clock.doubt(cluster);
   if (doubt !== null)
     return { rule: 'clock', why: doubt, remedy: 'Try again in a minute; administrators have been told.' };
-  const hindrance = world.conditions.hindrance(to);
+  const hindrance = world.conditions.hindrance(to, cluster);
   return hindrance === null
     ? null
     : { rule: hindrance.name, why: hindrance.lacks, remedy: 'Administrators have been told what to do.' };
@@ -22,12 +24,12 @@ export function hindranceTo(
  * For whatever gives access, or more of it, and (`asking`) for what people are asked for.
  * @throws Refusal while the time is in doubt, or something that giving needs is missing
  */
-export function mustBeAbleToGive(world: World, to: 'asking' | 'giving' = 'giving'): void {
-  const hindrance = hindranceTo(world, to);
+export function mustBeAbleToGive(world: World, place: InCluster, to: 'asking' | 'giving' = 'giving'): void {
+  const hindrance = hindranceTo(world, place, to);
   if (hindrance !== null)
     throw new Refusal(
       hindrance.rule,
-      `Nothing is granted now, since ${hindrance.why}.`,
+      `Nothing is granted${place.cluster === null ? '' : ` in ${place.cluster}`} now, since ${hindrance.why}.`,
       `Nothing was requested or changed. ${hindrance.remedy}`,
     );
 }

@@ -1,9 +1,10 @@
 import { awaitsReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
-import { describeTarget } from '../../domain/target.ts';
+import { describePlace } from '../../domain/target.ts';
 import type { AlarmSubject } from '../ports/alarms.ts';
 import type { AuditEntry, Noting } from '../ports/audit.ts';
+import type { InCluster } from '../ports/clusters.ts';
 import type { News } from '../ports/notifier.ts';
 import type { World } from '../ports/world.ts';
 import { job } from './schedule.ts';
@@ -19,15 +20,15 @@ export async function tell(world: World, id: GrantId, ...news: News[]): Promise<
   for (const item of news) await world.scheduler.schedule({ v: LATER[item] ?? 1, kind: 'tell', id, news: item });
 }
 
-/** To administrators, once an hour for each `key`. Never throws: an alarm that can't be told yet keeps nothing from being done. */
+/** To administrators, of a grant, once an hour for each `key`. Never throws: an alarm that can't be told yet keeps nothing from being done. */
 export async function alarm(
   world: World,
   key: string,
-  id: GrantId | null,
+  { id, cluster }: InCluster & { readonly id: GrantId | null },
   text: string,
   about?: AlarmSubject,
 ): Promise<void> {
-  await world.alarms.raise(key, id, text, about);
+  await world.alarms.raise(key, id, cluster === null ? text : `In cluster ${cluster}: ${text}`, about);
 }
 
 /** The audit entry of a change, for the store to keep with it. */
@@ -44,7 +45,8 @@ export function noting(
     actor: actor === null ? null : { user: actor.user, slackId: actor.slackId },
     to: grant.state,
     profile: grant.profile,
-    target: describeTarget(grant.target),
+    ...(grant.cluster !== null && { cluster: grant.cluster }),
+    target: describePlace(grant),
     requester: grant.requester.user,
     digest: grant.digest,
     ...(grant.ticket && { ticket: grant.ticket.key }),

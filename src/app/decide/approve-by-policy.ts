@@ -27,7 +27,7 @@ export async function approveByPolicy(world: World, grant: Grant): Promise<void>
   try {
     const rule = await ruleThatApproves(world, grant);
     if (rule === null) return grant.breakGlass ? await giveUp(world, grant) : await askPeople(world, grant);
-    mustBeAbleToGive(world);
+    mustBeAbleToGive(world, grant);
     const judged = await askAgainIfDifferent(world, grant);
     if ('same' in judged) await approve(world, judged.same, { by: null, rule });
   } catch (error) {

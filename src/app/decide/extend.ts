@@ -27,7 +27,7 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
   const decided = await mustBeAllowed(world, { kind: 'extend', grant, seconds }, parties);
   const { duration, approvals, waived, rule, counts } = decided;
   await mustGiveTheSame(world, grant);
-  mustBeAbleToGive(world);
+  mustBeAbleToGive(world, grant);
   let isJudged = false;
   const result = await world.store.change(
     id,
@@ -64,7 +64,7 @@ export async function askExtension(world: World, slackId: string, id: GrantId, s
  * @throws Refusal when it would be another one now, or none
  */
 async function mustGiveTheSame(world: World, grant: Grant): Promise<void> {
-  const plan = await makePlanAnew(world, grant, 'bound');
+  const { plan } = await makePlanAnew(world, grant, 'bound');
   if (digestOfPlan(plan) !== grant.digest)
     throw new Refusal(
       'digest',
@@ -96,7 +96,7 @@ export async function reviewExtension(
   const decided = await mustBeAllowed(world, approval, parties);
   mustBeSeen(grant, seen, digest);
   await mustGiveTheSame(world, grant);
-  mustBeAbleToGive(world);
+  mustBeAbleToGive(world, grant);
   return (await lengthen(world, grant, { ...decided, by: parties.actor, words })) ?? grant;
 }
 

@@ -11,7 +11,7 @@ import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
 import { isSamePerson } from '../../domain/policy/identity.ts';
 import { requestTimeout } from '../../domain/policy/policy.ts';
 import { momentOf, START_FORM, type TypedStart } from '../../domain/start.ts';
-import { describeTarget } from '../../domain/target.ts';
+import { describePlace } from '../../domain/target.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
 import { job, scheduleEscalation } from '../common/schedule.ts';
 import { alarm, noting, tell } from '../common/telling.ts';
@@ -60,20 +60,21 @@ export async function prepareRequest(
   const startAt = wanted.start === undefined ? undefined : await startOf(world, slackId, wanted.start);
   const ask: Ask = { ...wanted, ...(startAt !== undefined && { startAt }) };
   const decision = await mustBeAllowed(world, { kind: 'request', ask, saysNear }, { requester, actor: requester });
-  const disabled = world.policies.disabled(ask.profile);
+  const disabled = world.policies.disabled(ask.profile, decision.cluster);
   if (disabled !== null)
     throw new Refusal(
       `profiles.${ask.profile}`,
       `Profile '${ask.profile}' is disabled: ${disabled}.`,
       'Ask an administrator: Drawbridge lacks the rights to give it.',
     );
-  mustBeAbleToGive(world, decision.approvals > 0 ? 'asking' : 'giving');
+  mustBeAbleToGive(world, decision, decision.approvals > 0 ? 'asking' : 'giving');
   const now = world.clock.now();
   const id = newGrantId();
+  const { cluster } = decision;
   const { target, rights, profile: profileName } = ask;
   const fewer = rights === undefined ? {} : { rights };
-  const wish = { id, requester, target, profileName, ...fewer, duration: decision.duration };
-  const survey = world.cluster.survey(ask.target, decision.profile, purpose);
+  const wish = { id, requester, cluster, target, profileName, ...fewer, duration: decision.duration };
+  const survey = world.clusters.of(decision).survey(ask.target, decision.profile, purpose);
   const plan = await makePlan(world, wish, decision.profile, survey);
   const unreviewed = await unreviewedOf(world, requester);
   const grant: Grant = {
@@ -83,6 +84,7 @@ export async function prepareRequest(
     state: 'pending',
     requester,
     profile: ask.profile,
+    cluster,
     target: plan.target,
     ...fewer,
     duration: decision.duration,
@@ -230,15 +232,13 @@ async function storeRequest(world: World, { grant, rule, missed, bounds }: Prepa
 }
 
 /** To administrators, at once: never in the way of the access, which does not wait for Slack. */
-async function tellOfBreakGlass(
-  world: World,
-  { id, profile, target, requester, duration, reason }: Grant,
-): Promise<void> {
-  const what = `${requester.user} has broken the glass: ${profile} on ${describeTarget(target)} for ${formatDuration(duration)}`;
+async function tellOfBreakGlass(world: World, grant: Grant): Promise<void> {
+  const { id, profile, requester, duration, reason } = grant;
+  const what = `${requester.user} has broken the glass: ${profile} on ${describePlace(grant)} for ${formatDuration(duration)}`;
   await alarm(
     world,
     `break-glass ${id}`,
-    id,
+    grant,
     `${what}. Nobody has decided on it; it is reviewed when it has ended. Reason: ${reason}`,
   );
 }

@@ -3,7 +3,7 @@ import { LONGEST_NOTE } from '../../domain/decide/notes.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { awaitsReview, type GlassReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
-import { describeTarget } from '../../domain/target.ts';
+import { describePlace } from '../../domain/target.ts';
 import { job } from '../common/schedule.ts';
 import { alarm, noting, tell } from '../common/telling.ts';
 import { answering, partiesTo } from '../people/who.ts';
@@ -39,8 +39,8 @@ export async function reviewBreakGlass(
     await alarm(
       world,
       `flagged ${id}`,
-      id,
-      `${actor.user} has flagged break-glass access of ${grant.requester.user} (${grant.profile} on ${describeTarget(grant.target)}): ${review.note}`,
+      grant,
+      `${actor.user} has flagged break-glass access of ${grant.requester.user} (${grant.profile} on ${describePlace(grant)}): ${review.note}`,
     );
   return result.grant;
 }

@@ -66,7 +66,7 @@ export async function reviewAccess(
   }
   const decided = await mustBeAllowed(world, { kind: verdict, of: 'request', grant, note: words }, parties);
   mustWait(world, grant, seen);
-  mustBeAbleToGive(world);
+  mustBeAbleToGive(world, grant);
   const judged = await askAgainIfDifferent(world, grant);
   return 'asked' in judged ? judged.asked : approve(world, judged.same, { ...decided, by, words });
 }

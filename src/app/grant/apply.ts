@@ -28,7 +28,7 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
     const { startAt = 0 } = approved;
     // It begins later; a job that comes early, such as one that a look around has scheduled, waits for that.
     if (world.clock.now() < startAt) return world.scheduler.schedule(job('apply', id), startAt);
-    leaveWhileHindered(world);
+    leaveWhileHindered(world, approved);
     same = await judgeAgain(world, approved);
     if (same === null) return;
   }
@@ -41,7 +41,10 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
       const startsAt = world.clock.now();
       return become(grant, 'applying', { plan, pods, startsAt, expiresAt: startsAt + grant.duration * 1000 });
     },
-    noting(world, 'applying', null, (grant) => ({ from: 'approved', objects: world.cluster.objectsOf(grant) })),
+    noting(world, 'applying', null, (grant) => ({
+      from: 'approved',
+      objects: world.clusters.of(grant).objectsOf(grant),
+    })),
   );
   if (started === null) return;
   if (started.grant.state === 'active') return announce(world, started.grant);
@@ -76,8 +79,8 @@ function reasonOf(error: unknown): string {
 class Hindered extends Unavailable {}
 
 /** @throws Hindered while the time is in doubt, or something that giving needs is missing */
-function leaveWhileHindered(world: World): void {
-  const hindrance = hindranceTo(world, 'giving');
+function leaveWhileHindered(world: World, grant: Grant): void {
+  const hindrance = hindranceTo(world, grant, 'giving');
   if (hindrance !== null)
     throw new Hindered(
       hindrance.rule === 'clock' ? 'Clock' : 'Kubernetes',
@@ -118,13 +121,14 @@ class Stopped extends Error {}
 
 /** Everything in the cluster, in its order; answers the active grant, or null when it is to be taken down instead. */
 async function put(world: World, grant: Grant): Promise<Grant | null> {
-  const { cluster, store } = world;
+  const { store } = world;
+  const cluster = world.clusters.of(grant);
   const stopIfOver = async () => {
     if ((await store.get(grant.id))?.state !== 'applying' || world.clock.now() >= (grant.expiresAt ?? 0))
       throw new Stopped();
   };
   const goOn = async () => {
-    leaveWhileHindered(world);
+    leaveWhileHindered(world, grant);
     await stopIfOver();
   };
   const { network } = grant.plan;
@@ -165,9 +169,9 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
 async function changesSince(world: World, grant: Grant): Promise<string[]> {
   const { network, surroundings } = grant.plan;
   const [around, role, gone] = await Promise.all([
-    network.mode === 'none' ? surroundings : surroundingsNow(world.cluster, grant),
-    grownRules(world.cluster, grant.plan),
-    grant.pods.length === 0 ? world.cluster.targetGone(grant) : null,
+    network.mode === 'none' ? surroundings : surroundingsNow(world.clusters.of(grant), grant),
+    grownRules(world.clusters.of(grant), grant.plan),
+    grant.pods.length === 0 ? world.clusters.of(grant).targetGone(grant) : null,
   ]);
   return [
     ...surroundingDifferences(surroundings, around),

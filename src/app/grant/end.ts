@@ -87,7 +87,7 @@ export async function beginEnding(
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
   // Before what may fail: whoever comes after finds it ending already, and tells nobody.
   if (result.changed && cause === 'failed')
-    await alarm(world, `failed ${id}`, id, `${id} is being taken down: ${words}`);
+    await alarm(world, `failed ${id}`, result.grant, `${id} is being taken down: ${words}`);
   if (result.grant.state === 'ending') await world.scheduler.schedule(job('revoke', id));
   if (result.changed && cause !== 'expired') await tell(world, id, 'message');
   return result.grant;
@@ -120,7 +120,10 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
   const dueAt = end === 'expired' ? due : (grant.ending?.since ?? due);
   const lateness = Math.max(0, confirmed - dueAt);
   const [other, left] = await Promise.all([
-    world.cluster.otherAccess(grant).catch(() => null),
+    world.clusters
+      .of(grant)
+      .otherAccess(grant)
+      .catch(() => null),
     stillAdmitted(world, grant).catch(() => null),
   ]);
   const remarks = [
@@ -138,7 +141,7 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
     await alarm(
       world,
       `admitted ${id}`,
-      id,
+      grant,
       `${id} has ended, but policies of others still go by its label: ${left.slice(0, 3).join('; ')}. Remove them.`,
     );
   const result = await world.store.change(
@@ -147,7 +150,7 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
     noting(world, end, grant.ending?.by ?? null, (ended) => ({
       from: 'ending',
       lateness,
-      objects: world.cluster.objectsOf(ended),
+      objects: world.clusters.of(ended).objectsOf(ended),
       note: ended.ending?.note ?? '',
     })),
   );
@@ -160,8 +163,8 @@ export async function revokeGrant(world: World, id: GrantId): Promise<void> {
 async function stillAdmitted(world: World, grant: Grant): Promise<string[]> {
   if (grant.plan.network.mode !== 'workspace') return [];
   // Its own policies, which are gone, may be heard of for a moment yet.
-  const now = withoutGrant(await world.cluster.snapshot(), grant.id);
-  const left = await inPortions(reachLeft(grant, now, world.cluster.workspacesNamespace));
+  const now = withoutGrant(await world.clusters.of(grant).snapshot(), grant.id);
+  const left = await inPortions(reachLeft(grant, now, world.clusters.of(grant).workspacesNamespace));
   return left.flatMap((connection) => [...connection.reasons]);
 }
 
@@ -251,7 +254,7 @@ export async function endIfBroken(
   grant: Grant,
   further: () => Promise<readonly string[]> = async () => [],
 ): Promise<boolean> {
-  const differences = (await Promise.all([world.cluster.verify(grant), further()])).flat();
+  const differences = (await Promise.all([world.clusters.of(grant).verify(grant), further()])).flat();
   if (differences.length === 0) return false;
   const what = `What is in the cluster is not what was approved: ${differences.join('; ')}.`;
   await beginEnding(world, grant.id, 'failed', null, what);
@@ -260,7 +263,7 @@ export async function endIfBroken(
 
 /** Takes everything down; answers when the API server had confirmed that the rights are gone. */
 async function takeDown(world: World, grant: Grant): Promise<number> {
-  const { cluster } = world;
+  const cluster = world.clusters.of(grant);
   try {
     return await world.locks.exclusively(grant.id, async () => {
       let confirmed = world.clock.now();
@@ -278,7 +281,7 @@ async function takeDown(world: World, grant: Grant): Promise<number> {
       await alarm(
         world,
         `late ${grant.id}`,
-        grant.id,
+        grant,
         `${grant.id} could not be taken down yet: ${words(error)}. It is tried again and again.`,
       );
     throw error;

@@ -6,5 +6,5 @@ import type { World } from '../ports/world.ts';
  * Whether the grant's rights are still in the cluster. Somebody who deleted them meant it: they are not written again, the grant is ended.
  */
 export async function hasRights(world: World, grant: Grant): Promise<boolean> {
-  return (await world.cluster.remains(grant)).some(isBindingNamed);
+  return (await world.clusters.of(grant).remains(grant)).some(isBindingNamed);
 }

@@ -18,10 +18,10 @@ export async function carryOut(world: World, { id }: Grant): Promise<boolean> {
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return true;
     if (!(await hasRights(world, current))) return true;
     try {
-      await world.cluster.extend(current);
+      await world.clusters.of(current).extend(current);
     } catch (error) {
       if (!(error instanceof Declined)) throw error;
-      await notTaken(world, id, error.words);
+      await notTaken(world, current, error.words);
       return false;
     }
     if (current.remarks.some(isNotTaken)) await takenAfterAll(world, id);
@@ -35,9 +35,10 @@ const isNotTaken = (remark: string): boolean => remark.startsWith(NOT_TAKEN);
  * It is tried again at each look around; until it is taken, the leases end as they would have. The cluster's words may differ each time (the id of
  * a request is in them), so that the remark of the last time is replaced, and the requester is told the first time only.
  */
-async function notTaken(world: World, id: GrantId, words: string): Promise<void> {
+async function notTaken(world: World, of: Grant, words: string): Promise<void> {
+  const { id } = of;
   const text = `${NOT_TAKEN}${words.slice(0, MOST_WORDS)}`;
-  await alarm(world, `not extended ${id}`, id, `${id}: ${text}`);
+  await alarm(world, `not extended ${id}`, of, `${id}: ${text}`);
   let isFirst = false;
   const result = await world.store.change(id, (grant) => {
     const before = grant.remarks.findIndex(isNotTaken);

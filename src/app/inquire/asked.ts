@@ -179,9 +179,9 @@ async function personNamed(world: World, policy: Policy, user: string): Promise<
   return id === null ? null : personOf(world, policy, id);
 }
 
-async function personOf(world: World, { identity }: Policy, slackId: string): Promise<Person | Refusal | null> {
+async function personOf(world: World, policy: Policy, slackId: string): Promise<Person | Refusal | null> {
   const account = await world.directory.account(slackId, 'recently').catch(() => null);
-  return account === null ? null : identify(account, identity);
+  return account === null ? null : identify(account, policy);
 }
 
 /** As what somebody is asked, as far as that can be read; null: they are not. */

@@ -1,4 +1,5 @@
 import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
+import { clustersFor } from '../../domain/decide/in-cluster.ts';
 import { type NoteRule, noteRule, type Verdict, whyNotNote } from '../../domain/decide/notes.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
 import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
@@ -11,14 +12,16 @@ import {
   isSystemNamespace,
   matchesNamespace,
   matchesNode,
+  type Policy,
   type Profile,
   profileNamed,
   type Scope,
 } from '../../domain/policy/policy.ts';
-import { isWide } from '../../domain/target.ts';
+import { type ClusterName, inCluster, isWide } from '../../domain/target.ts';
 import { seenBy } from '../people/seen-by.ts';
 import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
+import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { Anew, Inspected, Offer } from '../ports/use-cases.ts';
 import { type View } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
@@ -29,39 +32,71 @@ import { viewOf } from './view.ts';
 /** How many records are read at once. */
 const PAGE = 50;
 
-/** What this person may ask for, in the policy's order. */
+/** What this person may ask for, in the policy's order, of each profile once for each cluster. A cluster that is away offers nothing now. */
 export async function offers(world: World, slackId: string): Promise<Offer[]> {
   const policy = world.policies.current();
   const person = await personBehind(world, slackId);
-  const existing = (await world.cluster.namespaces()).filter(
-    (ns) => !isSystemNamespace(ns) && !world.cluster.closedNamespaces.includes(ns),
-  );
+  const existing = await namespacesOfAll(world);
   const all = await Promise.all(
-    Object.entries(policy.profiles).map(async ([profile, p]): Promise<Offer | null> => {
-      if (world.policies.disabled(profile) !== null) return null;
-      const may = await answering(world, mayAsk(policy, profile, person), 'recently');
-      if (!may.allowed) return null;
-      const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces ?? [], ns)).toSorted();
-      const nodes = p.scope === 'node' ? await nodesOf(world, p) : [];
-      if (p.scope !== 'cluster' && namespaces.length + nodes.length === 0) return null;
-      return {
-        profile,
-        description: p.description,
-        scope: p.scope,
-        rights: p.rights ?? null,
-        ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
-        ...(p.reason !== undefined && { reason: p.reason }),
-        namespaces,
-        ...(p.scope === 'node' && { nodes }),
-        defaultDuration: p.duration.default,
-        maximumDuration: p.duration.maximum,
-      };
+    Object.entries(policy.profiles).map(async ([name, profile]): Promise<Offer[]> => {
+      const clusters = clustersFor(policy, profile, person).filter(
+        (cluster) => world.policies.disabled(name, cluster) === null,
+      );
+      if (clusters.length === 0 || !(await answering(world, mayAsk(policy, name, person), 'recently')).allowed)
+        return [];
+      const offered = clusters.map((cluster) => offerOf(world, policy, name, cluster, existing.get(cluster)));
+      return (await Promise.all(offered)).filter((offer) => offer !== null);
     }),
   );
-  return all.filter((offer) => offer !== null);
+  return all.flat();
 }
 
-const nodesOf = async ({ cluster }: World, { nodes = [] }: Profile): Promise<string[]> =>
+/** The namespaces of each cluster that answers. @throws what the clusters say when none of them does */
+async function namespacesOfAll({ clusters }: World): Promise<ReadonlyMap<ClusterName, readonly string[]>> {
+  const { names, closedNamespaces } = clusters;
+  const isOpen = (ns: string) => !isSystemNamespace(ns) && !closedNamespaces.includes(ns);
+  const asked = await Promise.allSettled(names.map((cluster) => clusters.of({ cluster }).namespaces()));
+  const known = new Map<ClusterName, readonly string[]>();
+  for (const [index, answer] of asked.entries())
+    if (answer.status === 'fulfilled') known.set(names[index] ?? null, answer.value.filter(isOpen).toSorted());
+    else if (!(answer.reason instanceof Unavailable)) throw answer.reason;
+  const [first] = asked;
+  if (known.size === 0 && first?.status === 'rejected') throw first.reason;
+  return known;
+}
+
+/**
+ * Null: the profile covers nothing there.
+ * @param existing the namespaces there; left out: the cluster does not answer
+ */
+async function offerOf(
+  { clusters }: World,
+  policy: Policy,
+  profile: string,
+  cluster: ClusterName,
+  existing: readonly string[] | undefined,
+): Promise<Offer | null> {
+  const p = policy.profiles[profile] as Profile;
+  if (existing === undefined) return null;
+  const namespaces = existing.filter((ns) => matchesNamespace(p.namespaces ?? [], ns));
+  const nodes = p.scope === 'node' ? await nodesOf(clusters.of({ cluster }), p) : [];
+  if (p.scope !== 'cluster' && namespaces.length + nodes.length === 0) return null;
+  return {
+    profile,
+    cluster,
+    description: p.description,
+    scope: p.scope,
+    rights: p.rights ?? null,
+    ...(p.ticket !== 'none' && policy.tickets && { ticket: { need: p.ticket, pattern: policy.tickets.pattern } }),
+    ...(p.reason !== undefined && { reason: p.reason }),
+    namespaces,
+    ...(p.scope === 'node' && { nodes }),
+    defaultDuration: p.duration.default,
+    maximumDuration: p.duration.maximum,
+  };
+}
+
+const nodesOf = async (cluster: ClusterAccess, { nodes = [] }: Profile): Promise<string[]> =>
   (await cluster.nodes()).filter((node) => matchesNode(nodes, node));
 
 /** What a request of this profile names; null: there is no such profile. */
@@ -74,18 +109,23 @@ export async function workloads(
   world: World,
   slackId: string,
   profile: string,
+  cluster: ClusterName,
   namespace: string,
 ): Promise<{ kind: string; name: string }[]> {
-  const offer = (await offers(world, slackId)).find((o) => o.profile === profile && o.namespaces.includes(namespace));
-  if (offer === undefined)
-    throw new Refusal(`profiles.${profile}`, `Profile '${profile}' offers you no namespace '${namespace}'.`);
-  return world.cluster.workloads(namespace);
+  const isIt = (o: Offer) => o.profile === profile && o.cluster === cluster && o.namespaces.includes(namespace);
+  if (!(await offers(world, slackId)).some(isIt))
+    throw new Refusal(
+      `profiles.${profile}`,
+      `Profile '${profile}' offers you no namespace '${inCluster(cluster)}${namespace}'.`,
+    );
+  return world.clusters.of({ cluster }).workloads(namespace);
 }
 
 /** Everything about one, as it is on record. @throws Refusal for who may not read it */
 export async function status(world: World, slackId: string, id: GrantId): Promise<View> {
   const seen = await seenBy(world, slackId, id);
-  if ('grant' in seen) return viewOf(seen.grant, world.policies.current(), world.cluster, world.clock.now());
+  if ('grant' in seen)
+    return viewOf(seen.grant, world.policies.current(), world.clusters.of(seen.grant), world.clock.now());
   throw new Refusal(
     'readers',
     `${id} is shown to its requester, to those who may decide on it or end it, and in the channel of its message.`,
@@ -117,15 +157,14 @@ export async function inspect(world: World, slackId: string, id: GrantId): Promi
   const read = await seenBy(world, slackId, id);
   if ('access' in read) return read;
   const { grant } = read;
-  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.cluster, world.clock.now());
+  const seen = (shown: Grant) => viewOf(shown, world.policies.current(), world.clusters.of(shown), world.clock.now());
   return { view: seen(grant), anew: grant.state === 'pending' ? await madeAnew(world, grant, seen) : null };
 }
 
 async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View): Promise<Anew> {
   try {
-    const plan = await makePlanAnew(world, grant, 'shown');
+    const { plan, requester } = await makePlanAnew(world, grant, 'shown');
     if (digestOfPlan(plan) === grant.digest) return { kind: 'same' };
-    const requester = { ...grant.requester, user: plan.user, groups: plan.groups };
     return { kind: 'changed', view: seen({ ...grant, plan, requester, target: plan.target, pods: plan.pods }) };
   } catch (error) {
     if (error instanceof Refusal) return { kind: 'refused', refusal: error };
@@ -144,7 +183,7 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
   const person = await personBehind(world, slackId);
   const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
   const waiting = await waitingFor(world, person);
-  const view = (grant: Grant) => viewOf(grant, policy, world.cluster, world.clock.now());
+  const view = (grant: Grant) => viewOf(grant, policy, world.clusters.of(grant), world.clock.now());
   return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
 }
 
@@ -164,12 +203,24 @@ async function waitingFor(world: World, person: Person): Promise<{ grants: Grant
   return { grants, more: read < ids.length };
 }
 
-/** Who has access to a namespace now, by the whole cluster too; soonest end first. */
-export async function who(world: World, slackId: string, namespace: string): Promise<OpenAccess[]> {
+/**
+ * Who has access to a namespace now, by the whole cluster too; soonest end first.
+ * @param cluster left out: in the namespace of that name of whichever cluster
+ * @throws Refusal when there is no such cluster
+ */
+export async function who(world: World, slackId: string, namespace: string, cluster?: string): Promise<OpenAccess[]> {
   await personBehind(world, slackId);
-  const open = await world.store.open(
-    (s) => (s.namespace === namespace || s.namespace === null) && holdsAccess(s.state),
-  );
+  const { clusters } = world;
+  if (cluster !== undefined && !clusters.names.includes(cluster))
+    throw new Refusal('clusters', `There is no cluster '${cluster.slice(0, 63)}'.`, knownClusters(clusters.names));
+  const isThere = (s: GrantSummary) =>
+    (s.namespace === namespace || s.namespace === null) && (cluster === undefined || clusters.isIn(cluster, s));
+  const open = await world.store.open((s) => isThere(s) && holdsAccess(s.state));
   const there = open.filter(({ target }) => target.scope !== 'node');
   return there.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
 }
+
+const knownClusters = (names: readonly ClusterName[]): string =>
+  names.some((name) => name !== null)
+    ? `Clusters are: ${names.join(', ')}.`
+    : 'There is one, without a name: leave the word before the colon out.';

@@ -46,7 +46,9 @@ export function viewOf(
     selfApproval: profile?.selfApproval ?? false,
     objects: cluster.objectsOf(grant),
     commands:
-      holdsAccess(grant.state) && grant.state !== 'ending' ? commandsFor(grant, cluster.workspacesNamespace) : [],
+      holdsAccess(grant.state) && grant.state !== 'ending'
+        ? commandsFor(grant, cluster.workspacesNamespace).map((line) => inContextOf(grant, line))
+        : [],
     closing: closingOf(grant),
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
     glass: grant.breakGlass
@@ -100,6 +102,11 @@ function commandsForWide(target: WideTarget, { rules }: Pick<Plan, 'rules'>): st
     ...(isGiven('') ? [`kubectl get node ${target.node} -o wide`, `kubectl describe node ${target.node}`] : []),
     ...(isGiven('metrics.k8s.io') ? [`kubectl top node ${target.node}`] : []),
   ];
+}
+
+/** With the context of the grant's cluster, by the name that everybody calls it. */
+function inContextOf({ cluster }: Grant, line: string): string {
+  return cluster === null ? line : line.replace(/^kubectl /, `kubectl --context ${cluster} `);
 }
 
 /** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */

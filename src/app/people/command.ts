@@ -74,7 +74,7 @@ export function readingOnce(world: World): World {
   };
   return {
     ...world,
-    policies: { current: () => policy, disabled: (profile) => world.policies.disabled(profile) },
+    policies: { current: () => policy, disabled: (...of) => world.policies.disabled(...of) },
     directory: remembered,
     tickets: {
       judge: once(

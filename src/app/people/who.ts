@@ -25,7 +25,7 @@ async function personOrRefusal(world: World, slackId: string): Promise<Person | 
   const account = await world.directory.account(slackId);
   return account === null
     ? new Refusal('identity', 'Slack knows no such account.')
-    : identify(account, world.policies.current().identity);
+    : identify(account, world.policies.current());
 }
 
 /** @throws Refusal when the account may not act */
@@ -70,7 +70,7 @@ type Allowed<T> = Extract<Decided<T>, { readonly allowed: true }>;
 export function rulesNow(world: World): Rules {
   return {
     policy: world.policies.current(),
-    closedNamespaces: world.cluster.closedNamespaces,
+    closedNamespaces: world.clusters.closedNamespaces,
     now: world.clock.now(),
   };
 }

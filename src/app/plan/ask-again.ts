@@ -18,7 +18,7 @@ export async function askAgainIfDifferent(
   world: World,
   grant: Grant,
 ): Promise<{ readonly asked: Grant } | { readonly same: Grant }> {
-  const plan = await makePlanAnew(world, grant, 'bound');
+  const { plan, requester } = await makePlanAnew(world, grant, 'bound');
   const digest = digestOfPlan(plan);
   if (digest === grant.digest) return { same: { ...grant, plan, pods: plan.pods } };
   const differences = differencesOf(boundOf(grant.plan), boundOf(plan));
@@ -28,7 +28,7 @@ export async function askAgainIfDifferent(
     if (current.digest !== grant.digest) return null;
     const changed = {
       // Who that account is may have changed too: whoever is shown is the one who gets it, and may not decide on it.
-      requester: { ...current.requester, user: plan.user, groups: plan.groups },
+      requester,
       // A Service may lead to another workload now.
       target: plan.target,
       plan,

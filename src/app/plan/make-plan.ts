@@ -1,5 +1,6 @@
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
+import { identityIn, type Person } from '../../domain/people/people.ts';
 import { digestOfProfile, type Plan } from '../../domain/plan/plan.ts';
 import { kitsGiven, type Profile, profileNamed, roleOf } from '../../domain/policy/policy.ts';
 import { areTooMany, MOST_RIGHTS } from '../../domain/rights/coverage.ts';
@@ -11,6 +12,7 @@ import { atOnce, type Steps } from '../../network/steps.ts';
 import { begun } from '../common/begun.ts';
 import { inPortions } from '../common/in-portions.ts';
 import { mustBeAllowed, requesterOf } from '../people/who.ts';
+import type { InCluster } from '../ports/clusters.ts';
 import type { Survey, SurveyPurpose } from '../ports/survey.ts';
 import type { World } from '../ports/world.ts';
 import { confineAffordably } from './affordable.ts';
@@ -19,9 +21,9 @@ import { withoutGrant } from './reach.ts';
 import { wideConfinement } from './wide.ts';
 
 /** As somebody asks: the target may be a Service still. */
-type Asked = Omit<Wish, 'target'> & { readonly target: Wanted };
+type Asked = Omit<Wish, 'target'> & Partial<InCluster> & { readonly target: Wanted };
 /** What is asked for once that is known. */
-type Settled = Omit<Wish, 'target'> & { readonly target: Target };
+type Settled = Omit<Wish, 'target'> & Partial<InCluster> & { readonly target: Target };
 
 /**
  * The plan of a grant, from a profile of the policy and what the cluster was found to be.
@@ -31,33 +33,47 @@ export async function makePlan(world: World, asked: Asked, profile: Profile, sur
   const found = await survey;
   // The plan of one that is active is made anew when it is to last longer.
   const around = { ...found, cluster: found.cluster && withoutGrant(found.cluster, asked.id) };
-  return inPortions(planInSteps(asked, profile, around, world.cluster.workspacesNamespace));
+  return inPortions(
+    planInSteps(asked, profile, around, world.clusters.of({ cluster: asked.cluster ?? null }).workspacesNamespace),
+  );
+}
+
+/** A plan, and whoever benefits by it, as they are now. */
+export interface MadeAnew {
+  readonly plan: Plan;
+  readonly requester: Person;
 }
 
 /**
  * The plan of a grant that waits, made anew: the person, the policy and the cluster as they are now.
  * @throws Refusal also when the policy would not take this request any more
  */
-export async function makePlanAnew(world: World, grant: Grant, purpose: SurveyPurpose): Promise<Plan> {
+export async function makePlanAnew(world: World, grant: Grant, purpose: SurveyPurpose): Promise<MadeAnew> {
   const known = profileNamed(world.policies.current(), grant.profile);
   // The cluster and the people are looked at side by side.
-  const survey = known && begun(world.cluster.survey(grant.target, known, purpose));
+  const survey = known && begun(world.clusters.of(grant).survey(grant.target, known, purpose));
   const requester = await requesterOf(world, grant);
-  const { profile, duration } = await mustBeAllowed(world, { kind: 'apply', grant }, { requester, actor: null });
+  const { profile, cluster, duration } = await mustBeAllowed(
+    world,
+    { kind: 'apply', grant },
+    { requester, actor: null },
+  );
   if (requester instanceof Refusal) throw requester;
-  const disabled = world.policies.disabled(grant.profile);
+  const disabled = world.policies.disabled(grant.profile, grant.cluster);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
   const asked: Asked = {
     id: grant.id,
     requester,
+    cluster,
     target: grant.target,
     profileName: grant.profile,
     ...(grant.rights && { rights: grant.rights }),
     duration,
   };
   const isKnown = profile === known && survey !== undefined;
-  return makePlan(world, asked, profile, isKnown ? survey : world.cluster.survey(grant.target, profile, purpose));
+  const found = isKnown ? survey : world.clusters.of(grant).survey(grant.target, profile, purpose);
+  return { plan: await makePlan(world, asked, profile, found), requester };
 }
 
 /** The pure half of {@link makePlan}, in one go. */
@@ -81,6 +97,13 @@ function rightsOn({ rights, target }: Settled, profile: Profile, path: string): 
     `${useless.join(', ')}: that is nothing for a ${kind}.`,
     here.length > 0 ? `Ask for ${here.join(', ')}.` : 'Ask for another target, or for another profile.',
   );
+}
+
+/** As whom the cluster knows whoever asks. */
+function identityOf({ requester, cluster = null }: Asked): Pick<Plan, 'user' | 'groups'> {
+  const there = identityIn(requester, cluster);
+  if (there !== null) return there;
+  throw new Refusal(`clusters.${cluster}.identity`, `The requester is nobody in cluster '${cluster}'.`);
 }
 
 function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces: string): Steps<Plan> {
@@ -119,8 +142,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
     ...(running.length === 0 && pods.length > 0 ? ['All its pods have ended: what is left are their logs.'] : []),
   ];
   return {
-    user: wish.requester.user,
-    groups: wish.requester.groups,
+    ...identityOf(asked),
     profileName: wish.profileName,
     profileDigest: digestOfProfile(profile),
     cluster: survey.clusterUid,

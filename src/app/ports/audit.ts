@@ -18,6 +18,8 @@ export interface AuditEntry {
   readonly digest?: string;
   readonly note?: string;
   readonly profile?: string;
+  /** Where it has a name. */
+  readonly cluster?: string;
   readonly target?: string;
   readonly requester?: string;
   /** The key of the ticket that it was asked for with. */

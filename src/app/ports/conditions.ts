@@ -1,4 +1,5 @@
 import type { Instant } from '../../domain/clocks.ts';
+import type { ClusterName } from '../../domain/target.ts';
 
 /** Something that Drawbridge needs and does not have, in words for those who run it: no secrets, and but for `detail` no names of people. */
 export interface Lack {
@@ -17,6 +18,8 @@ export interface Kind {
   /** A few plain words, the same for ever: it is a label of a metric. */
   readonly name: string;
   readonly severity: Severity;
+  /** The cluster in which it is missing, where that has a name; left out: it is no matter of one such cluster. */
+  readonly cluster?: string | undefined;
   /** What is refused with its words while it is missing: only what people must be asked for, or everything that gives access. */
   readonly refuses?: 'asking' | 'giving' | undefined;
 }
@@ -47,8 +50,8 @@ export interface Conditions {
   doubt(name: string): void;
   /** What is missing now, the oldest first. */
   list(): readonly Condition[];
-  /** Why nothing can be granted now or, for `asking`, nobody be asked for it; null: it can. */
-  hindrance(to: 'asking' | 'giving'): Condition | null;
+  /** Why nothing can be granted in this cluster now or, for `asking`, nobody be asked for it; null: it can. */
+  hindrance(to: 'asking' | 'giving', cluster?: ClusterName): Condition | null;
   /** Looks at what is due for it; `all`: at everything, now. Never throws. */
   tend(all?: boolean): Promise<void>;
 }

@@ -7,6 +7,7 @@ import type { GrantId } from '../../domain/ids.ts';
 import type { Scope } from '../../domain/policy/policy.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import type { TypedStart } from '../../domain/start.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import type { View } from './view.ts';
 
 /** What a person asks for, as it was typed: the start by the person's own clocks. */
@@ -17,6 +18,7 @@ export interface Asked extends Omit<Ask, 'startAt'> {
 /** A profile that a person may ask for, for the request modal. */
 export interface Offer {
   readonly profile: string;
+  readonly cluster: ClusterName;
   readonly description: string;
   readonly scope: Scope;
   /** Its rights in words, of which a person may ask for fewer; null: it has none. */
@@ -85,7 +87,12 @@ export interface Seen {
 export interface UseCases {
   offers(slackId: string): Promise<Offer[]>;
   /** Workloads of a namespace that one of the person's offers covers. */
-  workloads(slackId: string, profile: string, namespace: string): Promise<{ kind: string; name: string }[]>;
+  workloads(
+    slackId: string,
+    profile: string,
+    cluster: ClusterName,
+    namespace: string,
+  ): Promise<{ kind: string; name: string }[]>;
   /** What a request of a profile names; null: the policy has no such profile. */
   scopeOf(profile: string): Scope | null;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
@@ -127,8 +134,8 @@ export interface UseCases {
   inspect(slackId: string, id: GrantId): Promise<Inspected>;
   /** Puts into the audit that somebody was refused before it could be known what they wanted. */
   turnAway(slackId: string, doing: string, refusal: Refusal): Promise<void>;
-  /** Who has access to a namespace now. */
-  who(slackId: string, namespace: string): Promise<OpenAccess[]>;
+  /** Who has access to a namespace now, in this cluster; left out: in the one of that name of whichever cluster. */
+  who(slackId: string, namespace: string, cluster?: string): Promise<OpenAccess[]>;
 }
 
 export type { Ask, Grant };

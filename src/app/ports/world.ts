@@ -1,7 +1,7 @@
 import type { Alarms } from './alarms.ts';
 import type { Audit } from './audit.ts';
 import type { Clock } from './clock.ts';
-import type { ClusterAccess } from './cluster-access.ts';
+import type { Clusters } from './clusters.ts';
 import type { Conditions } from './conditions.ts';
 import type { Directory } from './directory.ts';
 import type { GrantStore } from './grant-store.ts';
@@ -24,7 +24,7 @@ export interface World {
   readonly onCall: OnCall;
   readonly tickets: Tickets;
   readonly audit: Audit;
-  readonly cluster: ClusterAccess;
+  readonly clusters: Clusters;
   readonly alarms: Alarms;
   readonly conditions: Pick<Conditions, 'hindrance' | 'doubt'>;
 }

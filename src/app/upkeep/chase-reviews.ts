@@ -1,7 +1,7 @@
 import { awaitsReview } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { profileNamed } from '../../domain/policy/policy.ts';
-import { describeTarget } from '../../domain/target.ts';
+import { describePlace } from '../../domain/target.ts';
 import { chaseAt, job } from '../common/schedule.ts';
 import { alarm, tell } from '../common/telling.ts';
 import type { World } from '../ports/world.ts';
@@ -20,8 +20,8 @@ export async function chaseReview(world: World, id: GrantId): Promise<void> {
     await alarm(
       world,
       `unreviewed ${id}`,
-      id,
-      `Nobody has reviewed break-glass access ${id} of ${grant.requester.user} (${grant.profile} on ${describeTarget(grant.target)}) yet. Its message has the buttons; \`/jit review ${id} accept\` does the same.`,
+      grant,
+      `Nobody has reviewed break-glass access ${id} of ${grant.requester.user} (${grant.profile} on ${describePlace(grant)}) yet. Its message has the buttons; \`/jit review ${id} accept\` does the same.`,
     );
   await world.scheduler.schedule(job('review', id), chaseAt(grant, now));
 }

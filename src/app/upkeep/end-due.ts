@@ -1,15 +1,24 @@
 import type { Instant } from '../../domain/clocks.ts';
+import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { expire } from '../grant/end.ts';
+import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { World } from '../ports/world.ts';
 
 /** How many grants are claimed at once: replicas share what is due in the same moment. */
 const PORTION = 500;
 /** Bindings that went last, by which the API server is asked: as many as may have gone in another order than they were answered. */
 const WITNESSES = 64;
+/** For so long a cluster is waited for while there are others: milliseconds. */
+const PATIENCE = 1000;
 /** How many records are written at once. */
 const MARKS_AT_ONCE = 16;
+
+const patience = (): Promise<boolean> =>
+  new Promise((resolve) => {
+    setTimeout(() => resolve(true), PATIENCE).unref();
+  });
 
 export interface DueRights {
   /** Takes the rights of every grant whose window has ended. Never throws; false: something failed, and what is due may still be. */
@@ -27,13 +36,47 @@ export function createDueRights(world: World, onFault: (error: unknown) => void)
   let ending: Promise<boolean> | null = null;
   const marking = new Set<Promise<void>>();
 
-  async function endAll(): Promise<void> {
-    const gone: GrantId[] = [];
+  /** What is being ended in each cluster. */
+  const busy = new Map<ClusterAccess, Promise<boolean>>();
+
+  /** Answers whether everything went well. */
+  async function endAll(): Promise<boolean> {
+    const hands: Promise<boolean>[] = [];
     for (let taken = PORTION; taken === PORTION; ) {
       const due = await world.store.takeDue(world.clock.now(), PORTION);
-      gone.push(...(await world.cluster.cutRights(due)));
+      const places = Map.groupBy(due, (one) => world.clusters.of(one));
+      hands.push(...[...places].flatMap(([cluster, grants]) => endIn(cluster, grants)));
+      await Promise.all(hands);
       taken = due.length;
     }
+    return (await Promise.all(hands)).every(Boolean);
+  }
+
+  /**
+   * Ends these after what is being ended in this cluster already. Answers what to wait for: where there are several clusters, not for one that does not
+   * answer, since the windows in the others end meanwhile.
+   */
+  function endIn(cluster: ClusterAccess, grants: readonly GrantSummary[]): Promise<boolean>[] {
+    const before = busy.get(cluster);
+    const work = (before ?? Promise.resolve(true))
+      .then(() => cutAndMark(cluster, grants))
+      .then(
+        () => true,
+        (error: unknown) => {
+          onFault(error);
+          return false;
+        },
+      )
+      .finally(() => {
+        if (busy.get(cluster) === work) busy.delete(cluster);
+      });
+    busy.set(cluster, work);
+    if (world.clusters.names.length === 1) return [work];
+    return before === undefined ? [Promise.race([work, patience()])] : [];
+  }
+
+  async function cutAndMark(cluster: ClusterAccess, grants: readonly GrantSummary[]): Promise<void> {
+    const gone = await cluster.cutRights(grants);
     if (gone.length === 0) return;
     const at = await confirm(gone);
     const mark = markAll(gone, at).finally(() => marking.delete(mark));
@@ -47,7 +90,7 @@ export function createDueRights(world: World, onFault: (error: unknown) => void)
   async function confirm(gone: readonly GrantId[]): Promise<Instant> {
     const last = await Promise.all(gone.slice(-WITNESSES).map((id) => world.store.get(id)));
     const there = last.filter((grant) => grant !== null);
-    await Promise.all(there.map((grant) => world.cluster.confirmRefused(grant)));
+    await Promise.all(there.map((grant) => world.clusters.of(grant).confirmRefused(grant)));
     return world.clock.now();
   }
 
@@ -58,13 +101,10 @@ export function createDueRights(world: World, onFault: (error: unknown) => void)
   return {
     end() {
       ending ??= endAll()
-        .then(
-          () => true,
-          (error: unknown) => {
-            onFault(error);
-            return false;
-          },
-        )
+        .catch((error: unknown) => {
+          onFault(error);
+          return false;
+        })
         .finally(() => {
           ending = null;
         });

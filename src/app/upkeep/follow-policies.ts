@@ -10,11 +10,13 @@ import { allowances, podLabelled, rulesOf } from '../plan/surroundings.ts';
 import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { World } from '../ports/world.ts';
 
-type Look = Pick<ClusterAccess, 'foreignPolicies'>;
+type Look = Pick<ClusterAccess, 'foreignPolicies' | 'workspacesNamespace'>;
 
 /** Looks at what policies of others say of the pods of grants. The policies of a namespace are read once. */
-export function policiesLook(world: World): (grant: Grant) => Promise<void> {
-  const look: Look = { foreignPolicies: once((namespace) => world.cluster.foreignPolicies(namespace), String) };
+export function policiesLook(world: World, cluster: ClusterAccess): (grant: Grant) => Promise<void> {
+  const { workspacesNamespace } = cluster;
+  const foreignPolicies = once((namespace: string) => cluster.foreignPolicies(namespace), String);
+  const look: Look = { workspacesNamespace, foreignPolicies };
   return async (grant) => {
     await lookForForeign(world, grant, look);
     await lookForIsolation(world, grant, look);
@@ -25,7 +27,7 @@ export function policiesLook(world: World): (grant: Grant) => Promise<void> {
 async function lookForForeign(world: World, grant: Grant, look: Look): Promise<void> {
   const { network, workload } = grant.plan;
   if ((network.mode !== 'workspace' && network.mode !== 'contain') || workload === null) return;
-  const { workspacesNamespace } = world.cluster;
+  const { workspacesNamespace } = look;
   const [pods, pod] =
     network.mode === 'workspace'
       ? ['the workspace', workspacePod(workspacesNamespace, grant.id)]
@@ -37,7 +39,7 @@ async function lookForForeign(world: World, grant: Grant, look: Look): Promise<v
   if (fresh.length === 0) return;
   const names = fresh.map(({ name }) => name);
   const what = `NetworkPolicy ${names.slice(0, 5).join(', ')} in ${pod.namespace} has begun to select ${pods} of ${grant.id}, or was changed, and lets it do more than was approved`;
-  await alarm(world, `foreign ${grant.id} ${rulesOf(fresh).join()}`, grant.id, `${what}.`);
+  await alarm(world, `foreign ${grant.id} ${rulesOf(fresh).join()}`, grant, `${what}.`);
   if (network.strict) await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
@@ -49,9 +51,7 @@ async function lookForForeign(world: World, grant: Grant, look: Look): Promise<v
 async function lookForIsolation(world: World, grant: Grant, look: Look): Promise<void> {
   const { network, surroundings } = grant.plan;
   if (network.mode === 'none') return;
-  const { workspacesNamespace } = world.cluster;
-  const { foreignPolicies } = look;
-  const now = await surroundingsNow({ foreignPolicies, workspacesNamespace }, grant);
+  const now = await surroundingsNow(look, grant);
   const planned = newlyIsolated(surroundings);
   const surprises = newlyIsolated(now).filter((direction) => !planned.includes(direction));
   const name = describeTarget(grant.target);

@@ -15,14 +15,14 @@ const ROLLOUT = 10_000;
 type Look = Pick<ClusterAccess, 'podsOf' | 'targetGone' | 'strangers'>;
 
 /** Looks at the pods of the workloads of grants, and at pods that took their labels. A workload is looked up once, however many grants there are on it. */
-export function workloadsLook(world: World): (grant: Grant) => Promise<void> {
+export function workloadsLook(world: World, cluster: ClusterAccess): (grant: Grant) => Promise<void> {
   const look: Look = {
-    podsOf: once((grant) => world.cluster.podsOf(grant), workloadOf),
-    targetGone: once((grant) => world.cluster.targetGone(grant), workloadOf),
-    strangers: once((grant) => world.cluster.strangers(grant), workloadOf),
+    podsOf: once((grant) => cluster.podsOf(grant), workloadOf),
+    targetGone: once((grant) => cluster.targetGone(grant), workloadOf),
+    strangers: once((grant) => cluster.strangers(grant), workloadOf),
   };
   return async (grant) => {
-    if (grant.target.workload !== undefined) await followWorkload(world, grant, look);
+    if (grant.target.workload !== undefined) await followWorkload(world, cluster, grant, look);
   };
 }
 
@@ -36,13 +36,13 @@ async function lookForStrangers(world: World, grant: Grant, look: Look): Promise
   if (strangers.length === 0) return;
   const { target, plan } = grant;
   const what = `In ${target.namespace} ${strangers.slice(0, 5).join(', ')} has taken the labels of the target of ${grant.id}, whose network policies hold for it too`;
-  await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant.id, `${what}.`);
+  await alarm(world, `strangers ${grant.id} ${strangers.join()}`, grant, `${what}.`);
   if ('strict' in plan.network && plan.network.strict)
     await beginEnding(world, grant.id, 'failed', null, `${what}; the profile is strict.`);
 }
 
 /** Keeps a workload's Role true to the pods that the workload has now, and tells the requester their new names, once they stay. */
-async function followWorkload(world: World, grant: Grant, look: Look): Promise<void> {
+async function followWorkload(world: World, cluster: ClusterAccess, grant: Grant, look: Look): Promise<void> {
   if ((grant.expiresAt ?? 0) <= world.clock.now()) return;
   const same = (a: readonly string[], b: readonly string[]) =>
     a.length === b.length && a.every((name, index) => name === b[index]);
@@ -58,10 +58,10 @@ async function followWorkload(world: World, grant: Grant, look: Look): Promise<v
   const changed = await world.locks.exclusively(grant.id, async () => {
     const current = await world.store.get(grant.id);
     if (current?.state !== 'active' || (current.expiresAt ?? 0) <= world.clock.now()) return null;
-    const pods = await world.cluster.podsOf(current);
+    const pods = await cluster.podsOf(current);
     if (same(pods, current.pods)) return null;
     if (!(await hasRights(world, current))) return null;
-    await world.cluster.narrowRights(current, pods);
+    await cluster.narrowRights(current, pods);
     return world.store.change(
       grant.id,
       (g) => (g.state === 'active' ? { ...g, pods } : null),

@@ -1,5 +1,6 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { ClusterListener } from '../ports/cluster-events.ts';
 import type { World } from '../ports/world.ts';
 import { createAgenda } from './agenda.ts';
@@ -20,7 +21,7 @@ export interface RoleWatch {
   unwatch(role: NamedRole): void;
 }
 
-/** Follows what active grants depend on, as it changes in the cluster: workloads, policies of others, named roles. */
+/** Follows what active grants of one cluster depend on, as it changes there: workloads, policies of others, named roles. */
 export interface Follower extends ClusterListener {
   /** A record as it is, or was a moment ago: an active grant is followed from now on, and looked at once; another no more. */
   follow(grant: Grant): void;
@@ -39,8 +40,13 @@ export interface Follower extends ClusterListener {
 }
 
 /** @param onFault what fails is tried again */
-export function createFollower(world: World, roles: RoleWatch, onFault: (error: unknown) => void): Follower {
-  const index = createGrantIndex(world.cluster.workspacesNamespace);
+export function createFollower(
+  world: World,
+  cluster: ClusterAccess,
+  roles: RoleWatch,
+  onFault: (error: unknown) => void,
+): Follower {
+  const index = createGrantIndex(cluster.workspacesNamespace);
   /** Grants of which everything is to be looked at, by the pause before that. */
   const waiting = new Map<number, Set<GrantId>>();
   const agenda = createAgenda<Dependency | number>(HANDS, look, onFault);
@@ -50,7 +56,7 @@ export function createFollower(world: World, roles: RoleWatch, onFault: (error: 
       typeof at === 'number' ? [at, [...(waiting.get(at) ?? [])], EVERYTHING] : [SETTLE, [...at.ids], [at.on]];
     if (typeof at === 'number') waiting.delete(at);
     try {
-      const failed = await lookAround(world, ids, what, onRecord, onFault);
+      const failed = await lookAround(world, cluster, ids, what, onRecord, onFault);
       lookAgain(failed, Math.min(AGAIN[1], Math.max(AGAIN[0], 2 * pause)));
     } catch (error) {
       // No fault of one grant.

@@ -1,4 +1,5 @@
 import type { Grant } from '../../domain/grant/grant.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import type { Found } from '../ports/own-objects.ts';
 import type { World } from '../ports/world.ts';
 import { createAgenda } from './agenda.ts';
@@ -23,13 +24,14 @@ export interface ChangeJudge {
  */
 export function createChangeJudge(
   world: World,
+  cluster: ClusterName,
   objectsOf: (id: string) => readonly Found[],
   onRecord: (grant: Grant) => void,
   onFault: (error: unknown) => void,
 ): ChangeJudge {
   async function judge(id: string): Promise<void> {
     // The objects first: a record that is read after them is no older.
-    const grant = await reconcileGrant(world, id, objectsOf(id));
+    const grant = await reconcileGrant(world, cluster, id, objectsOf(id));
     if (grant === null) return;
     onRecord(grant);
     // While it is being applied, nothing can be said of it.

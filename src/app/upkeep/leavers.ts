@@ -124,5 +124,5 @@ async function endForLeaver(world: World, grant: Grant, why: Refusal): Promise<v
       ? `The Slack account of ${user} is deactivated.`
       : `The policy denies profile '${grant.profile}' to ${user} now (${why.rule}).`;
   await endNow(world, grant, null, why.rule, words);
-  await alarm(world, `left ${grant.id}`, grant.id, `${grant.id} is ended: ${words}`);
+  await alarm(world, `left ${grant.id}`, grant, `${grant.id} is ended: ${words}`);
 }

@@ -2,6 +2,7 @@ import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { inParallel } from '../common/in-parallel.ts';
 import { portionsOf } from '../common/records.ts';
+import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { World } from '../ports/world.ts';
 import { policiesLook } from './follow-policies.ts';
 import { rolesLook } from './follow-roles.ts';
@@ -11,7 +12,7 @@ import type { Dependency } from './grant-index.ts';
 /** How many grants are looked at at once. */
 const AT_ONCE = 8;
 
-const LOOKS: Record<Dependency['on'], (world: World) => (grant: Grant) => Promise<void>> = {
+const LOOKS: Record<Dependency['on'], (world: World, cluster: ClusterAccess) => (grant: Grant) => Promise<void>> = {
   policies: policiesLook,
   workload: workloadsLook,
   role: rolesLook,
@@ -19,13 +20,14 @@ const LOOKS: Record<Dependency['on'], (world: World) => (grant: Grant) => Promis
 export const EVERYTHING: readonly Dependency['on'][] = ['policies', 'workload', 'role'];
 
 /**
- * Looks at what active grants depend on, as it is in the cluster now: one that may not stay is ended or told, pods are followed. What several
+ * Looks at what active grants of one cluster depend on, as it is there now: one that may not stay is ended or told, pods are followed. What several
  * grants of a portion depend on is read once. Answers those of which something could not be looked at.
  * @param onRecord is told the record before it is looked at; null: it is not active any more
  * @param onFault the fault of one grant keeps no other from being looked at
  */
 export async function lookAround(
   world: World,
+  cluster: ClusterAccess,
   ids: readonly GrantId[],
   at: readonly Dependency['on'][],
   onRecord: (id: GrantId, grant: Grant | null) => void,
@@ -37,7 +39,7 @@ export async function lookAround(
     // At once: one that Redis has lost may be adopted while the others are looked at.
     for (const id of portion) onRecord(id, grants.find((grant) => grant.id === id) ?? null);
     // Only now: a change of what was read before could not be told of these.
-    const looks = at.map((on) => LOOKS[on](world));
+    const looks = at.map((on) => LOOKS[on](world, cluster));
     await inParallel(grants, AT_ONCE, async (grant) => {
       // Where all of it was read for others, nothing else would be waited for.
       await new Promise<void>((resolve) => setImmediate(resolve));

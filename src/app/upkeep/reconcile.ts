@@ -1,6 +1,7 @@
 import { type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import { isolatingFaults } from '../common/faults.ts';
 import { job, scheduleEnd, scheduleEscalation, warningAt } from '../common/schedule.ts';
 import { alarm, note, noting, tell } from '../common/telling.ts';
@@ -14,12 +15,13 @@ import type { Follower } from './follower.ts';
 import { reap } from './reap.ts';
 
 /**
- * Holds all that is recorded against what is in the cluster: schedules what a crash or a lost Redis left out, adopts what only the seal proves,
+ * Holds all that is recorded of one cluster against what is in it: schedules what a crash or a lost Redis left out, adopts what only the seal proves,
  * takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
  * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
  */
 export async function reconcile(
   world: World,
+  cluster: ClusterName,
   own: Pick<OwnObjects, 'ids' | 'of'>,
   follower: Pick<Follower, 'ids' | 'follows' | 'follow' | 'followAll' | 'leave'>,
   onFault: (error: unknown) => void,
@@ -45,8 +47,10 @@ export async function reconcile(
   let fault: unknown;
   for await (const portion of world.store.summaries()) {
     const whole = new Set<GrantId>();
-    for (const summary of portion) {
+    const here = portion.filter((summary) => isSettledIn(world, cluster, summary));
+    for (const summary of here) {
       const { id } = summary;
+      if (!world.clusters.isIn(cluster, summary)) continue;
       const objects = known(() => own.of(id));
       if (isWhole(world, summary, objects)) whole.add(id);
       if (summary.state !== 'active') continue;
@@ -55,7 +59,7 @@ export async function reconcile(
     }
     for (const id of whole) odd.delete(id);
     try {
-      for (const id of await unsettledOf(world, portion, whole)) unsettled.add(id);
+      for (const id of await unsettledOf(world, here, whole)) unsettled.add(id);
     } catch (error) {
       // What was changed or forgotten in the cluster is looked at all the same.
       fault ??= error;
@@ -66,7 +70,7 @@ export async function reconcile(
   if (unknown !== undefined) throw unknown;
   for (const id of odd)
     await isolated(async () => {
-      const { record, adopted } = await lookAt(world, id, own.of(id));
+      const { record, adopted } = await lookAt(world, cluster, id, own.of(id));
       if (record === null) return;
       if (adopted) unsettled.add(record.id);
       follower.follow(record);
@@ -80,11 +84,22 @@ export async function reconcile(
  * Holds one grant against its objects, some of which have just changed. What was found before its record is read is no newer than that. Answers
  * the record, as it was found or adopted; null: there is none, or it is left to another version.
  */
-export async function reconcileGrant(world: World, id: string, objects: readonly Found[]): Promise<Grant | null> {
-  const { record, adopted } = await lookAt(world, id, objects);
+export async function reconcileGrant(
+  world: World,
+  cluster: ClusterName,
+  id: string,
+  objects: readonly Found[],
+): Promise<Grant | null> {
+  const { record, adopted } = await lookAt(world, cluster, id, objects);
   if (record !== null && (adopted || (record.state === 'active' && isIncomplete(world, record, objects))))
     await pushOn(world, record.id, objects);
   return record;
+}
+
+/** Whether it is settled with this cluster: what is in it, and with the first one also what is in none that is connected. */
+function isSettledIn({ clusters }: World, cluster: ClusterName, summary: GrantSummary): boolean {
+  if (clusters.isIn(cluster, summary)) return true;
+  return cluster === clusters.names[0] && !clusters.names.some((name) => clusters.isIn(name, summary));
 }
 
 /** It is on a workload, or its role is not its own: what others do may concern it. */
@@ -123,15 +138,17 @@ interface Looked {
 }
 
 /** The objects of one id, sealed and not. Answers its record as it was found, or adopted; null: there is none, or it is left to another version. */
-async function lookAt(world: World, id: string, objects: readonly Found[]): Promise<Looked> {
+async function lookAt(world: World, cluster: ClusterName, id: string, objects: readonly Found[]): Promise<Looked> {
   // Whether it is whole only the version that wrote it can tell. What has no id no version wrote.
   if (id !== '' && objects.some(({ otherVersion }) => otherVersion)) return { record: null, adopted: false };
-  const known = id === '' ? null : await world.store.get(id);
+  const stored = id === '' ? null : await world.store.get(id);
+  // What carries here the id of a grant in another cluster does not concern that one: whoever can write here must not end what is there.
+  const known = stored !== null && world.clusters.isIn(cluster, stored) ? stored : null;
   // What was ours once: a place of the grant holds something else now.
-  const places = known === null ? [] : world.cluster.objectsOf(known);
+  const places = known === null ? [] : world.clusters.of(known).objectsOf(known);
   const changed = objects.filter((o) => !o.sealed && !o.deleting && (o.orphaned || places.includes(nameOfRef(o))));
   for (const object of objects)
-    if (!isOurs(object) && !object.deleting && !changed.includes(object)) await tellOfImitation(world, object);
+    if (!isOurs(object) && !object.deleting && !changed.includes(object)) await tellOfImitation(world, cluster, object);
   if (known !== null && hasEnded(known.state)) {
     // Written again by a hand that was slow to die, or put back from a backup.
     if (objects.some(isOurs) || changed.length > 0) await takeAway(world, known);
@@ -140,7 +157,7 @@ async function lookAt(world: World, id: string, objects: readonly Found[]): Prom
   const ours = objects.filter(isOurs);
   const behind = known?.state === 'pending' || known?.state === 'approved';
   if (known === null || behind) {
-    const adopted = ours.length > 0 ? await adopt(world, id, ours, known) : null;
+    const adopted = ours.length > 0 ? await adopt(world, cluster, id, ours, known) : null;
     return { record: adopted ?? known, adopted: adopted !== null };
   }
   for (const object of tamperedWith(known, changed)) await incident(world, object, known);
@@ -162,11 +179,11 @@ function tamperedWith({ state }: Grant, changed: readonly Found[]): readonly Fou
 }
 
 /** Carries our instance, but no seal of ours, and stands where nothing of ours belongs: never trusted, and not ours to touch. */
-async function tellOfImitation(world: World, object: Found): Promise<void> {
+async function tellOfImitation(world: World, cluster: ClusterName, object: Found): Promise<void> {
   await alarm(
     world,
     object.uid,
-    object.id,
+    { cluster, id: object.id },
     `${nameOfRef(object)} carries Drawbridge's labels but no valid seal: it is no work of Drawbridge's, and is left alone. Look at who made it.`,
     'tampering',
   );
@@ -175,8 +192,8 @@ async function tellOfImitation(world: World, object: Found): Promise<void> {
 /** An object of a grant was changed. Its rights go at once; what confines them goes in its turn, after them. */
 async function incident(world: World, object: Found, grant: Grant): Promise<void> {
   const what = `${nameOfRef(object)} ${object.orphaned ? 'has lost its lease' : 'was changed'} behind Drawbridge's back`;
-  await alarm(world, object.uid, grant.id, `${what}: the rights of ${grant.id} are taken.`, 'tampering');
-  if (BINDINGS.includes(object.kind) || ROLES.includes(object.kind)) await world.cluster.remove(object);
+  await alarm(world, object.uid, grant, `${what}: the rights of ${grant.id} are taken.`, 'tampering');
+  if (BINDINGS.includes(object.kind) || ROLES.includes(object.kind)) await world.clusters.of(grant).remove(object);
   await beginEnding(world, grant.id, 'failed', null, `${what}.`);
 }
 
@@ -184,10 +201,16 @@ async function incident(world: World, object: Found, grant: Grant): Promise<void
  * Redis lost the grant, or went back to before it was applied (`behind`): its sealed lease holds all that must be known to carry it to its
  * end, and what the seal proves is newer. Answers the grant, where it is followed from now on; null: another replica has adopted it, or it goes.
  */
-async function adopt(world: World, id: GrantId, ours: readonly Found[], behind: Grant | null): Promise<Grant | null> {
+async function adopt(
+  world: World,
+  cluster: ClusterName,
+  id: GrantId,
+  ours: readonly Found[],
+  behind: Grant | null,
+): Promise<Grant | null> {
   const record = await firstRecord(ours);
   if (record === null) {
-    await takeForgotten(world, id, ours);
+    await takeForgotten(world, cluster, id, ours);
     return null;
   }
   const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
@@ -195,6 +218,8 @@ async function adopt(world: World, id: GrantId, ours: readonly Found[], behind: 
   const { ending } = record;
   const adopted: Grant = {
     ...record,
+    // Its clusters may have other names by now.
+    cluster,
     revision: 0,
     state: ending === null ? 'active' : 'ending',
     expiresAt,
@@ -213,7 +238,7 @@ async function adopt(world: World, id: GrantId, ours: readonly Found[], behind: 
     await world.scheduler.schedule(job('revoke', adopted.id));
   } else if (expiresAt > world.clock.now()) {
     // Past its window it is not active any more: its revocation is due, and tells of the end.
-    const differences = await world.cluster.verify(adopted);
+    const differences = await world.clusters.of(adopted).verify(adopted);
     if (differences.length > 0) {
       await beginEnding(
         world,
@@ -242,8 +267,8 @@ async function firstRecord(objects: readonly Found[]): Promise<Grant | null> {
  * What nobody knows any more: Redis lost it, and so did the cluster with the lease that held its record. Nobody could end or extend it, so it
  * is taken at once, rights first. While that lease is there, only its record can't be read (a newer version wrote it), it has its time.
  */
-async function takeForgotten(world: World, id: GrantId, ours: readonly Found[]): Promise<void> {
-  const { cluster } = world;
+async function takeForgotten(world: World, name: ClusterName, id: GrantId, ours: readonly Found[]): Promise<void> {
+  const cluster = world.clusters.of({ cluster: name });
   const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
   const isLease = ({ kind, namespace, name, sealed }: Found) =>
     sealed && kind === 'Job' && namespace !== cluster.workspacesNamespace && !name.endsWith('-workspace');
@@ -254,14 +279,14 @@ async function takeForgotten(world: World, id: GrantId, ours: readonly Found[]):
   const { removed, kept } = await reap(cluster, now);
   const objects = [...removed, ...kept.map(({ object }) => object)].map(nameOfRef);
   const text = `Neither Redis nor a lease knows ${id} any more: what was left of it is taken down (${objects.join(', ')}).`;
-  if (objects.some(isBindingNamed)) await alarm(world, `forgotten ${id}`, id, text, 'tampering');
+  if (objects.some(isBindingNamed)) await alarm(world, `forgotten ${id}`, { cluster: name, id }, text, 'tampering');
   else if (removed.length > 0)
     await world.audit.record({ at: world.clock.now(), event: 'taken-away', id, actor: null, note: text, objects });
 }
 
 async function takeAway(world: World, ended: Grant): Promise<void> {
-  if ((await world.cluster.remains(ended)).length === 0) return;
-  await world.locks.exclusively(ended.id, () => dismantle(world.cluster, ended));
+  if ((await world.clusters.of(ended).remains(ended)).length === 0) return;
+  await world.locks.exclusively(ended.id, () => dismantle(world.clusters.of(ended), ended));
   await note(world, ended, 'taken-away', null, { note: 'objects of a grant that has ended' });
 }
 
@@ -302,5 +327,8 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
 
 function isIncomplete(world: World, grant: Grant | GrantSummary, objects: readonly Found[]): boolean {
   const there = new Set(objects.filter(({ sealed, deleting }) => sealed && !deleting).map(nameOfRef));
-  return world.cluster.objectsOf(grant).some((name) => !there.has(name));
+  return world.clusters
+    .of(grant)
+    .objectsOf(grant)
+    .some((name) => !there.has(name));
 }

@@ -114,11 +114,11 @@ async function undelivered(world: World, grant: Grant, error: unknown): Promise<
   // Somebody has archived the channel, or removed the bot from it.
   world.conditions.doubt(APPROVALS_CHANNEL);
   world.conditions.doubt(OWN_CHANNELS);
-  const { path } = channelOf(world.policies.current(), grant.profile);
+  const { path } = channelOf(world.policies.current(), grant.profile, grant.cluster);
   await alarm(
     world,
     `undeliverable ${error.channel} ${error.word}`,
-    grant.id,
+    grant,
     `The message of request ${grant.id} can't be posted in ${error.channel}: Slack says ${error.word}. Mend that, or name another channel in ${path} of the policy; until then approvers are not asked.`,
   );
   // The message is tried again with each look at what waits.
@@ -139,7 +139,7 @@ const isWaiting = ({ state, extension }: Grant): boolean =>
 /** What is told, with those who may decide looked up where it names them. */
 async function viewed(world: World, grant: Grant, news: News): Promise<View> {
   const naming = isWaiting(grant) && NAMES_APPROVERS.has(news) ? await namingOf(world, grant) : undefined;
-  return viewOf(grant, world.policies.current(), world.cluster, world.clock.now(), naming);
+  return viewOf(grant, world.policies.current(), world.clusters.of(grant), world.clock.now(), naming);
 }
 
 /** News by which more people may come to be asked. */
@@ -163,7 +163,7 @@ async function ask(world: World, id: GrantId, slackId: string): Promise<void> {
   const asked = grant === null ? null : await stillAsked(world, grant, slackId);
   if (grant === null || asked === null) return;
   await world.notifier.ask(
-    viewOf(grant, world.policies.current(), world.cluster, world.clock.now()),
+    viewOf(grant, world.policies.current(), world.clusters.of(grant), world.clock.now()),
     slackId,
     asked.entry,
   );

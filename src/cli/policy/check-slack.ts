@@ -98,17 +98,18 @@ interface Workspace {
 }
 
 function workspaceOf(
-  { identity }: Policy,
+  policy: Policy,
   accounts: readonly Account[],
   members: ReadonlyMap<string, ReadonlySet<string>>,
 ): Workspace {
+  const { identity } = policy;
   const userOf = new Map<string, string>();
   const acting = new Set<string>();
   for (const account of accounts) {
     const user = kubernetesUser(account, identity)?.toLowerCase();
     if (user === undefined) continue;
     userOf.set(account.slackId, user);
-    if (!(identify(account, identity) instanceof Refusal)) acting.add(user);
+    if (!(identify(account, policy) instanceof Refusal)) acting.add(user);
   }
   return { userOf, acting, members };
 }

@@ -4,6 +4,7 @@ import { sparingly } from '../../adapters/queue/sparing.ts';
 import type { Lack } from '../../app/ports/conditions.ts';
 import type { World } from '../../app/ports/world.ts';
 import { createFollower, type Follower, type RoleWatch } from '../../app/upkeep/follower.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks at everything while a watch is down. */
@@ -16,11 +17,13 @@ export type NamedRoles = RoleWatch & { isKnown(): boolean; ages(): Ages; stop():
 /** Follows what active grants depend on, as it changes in the cluster. What a watch that is down would tell is looked for from time to time. */
 export function followersService({
   world,
+  cluster = null,
   model,
   watchRoles,
   log,
 }: {
   readonly world: World;
+  readonly cluster?: ClusterName;
   readonly model: Pick<ClusterModel, 'staleKinds'>;
   readonly watchRoles: (listener: NamedRolesListener) => NamedRoles;
   readonly log: ServiceLog;
@@ -32,7 +35,7 @@ export function followersService({
     onRole: (role, namespace) => follower.onRole(role, namespace),
     onRoleListed: (role) => follower.onRoleListed(role),
   });
-  const follower = createFollower(world, roles, tell);
+  const follower = createFollower(world, world.clusters.of({ cluster }), roles, tell);
   const turns = every(
     LOOK_EVERY,
     async () => {

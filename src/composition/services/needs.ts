@@ -1,4 +1,5 @@
-import type { Api } from '../../adapters/kubernetes/api.ts';
+import { type Api, ApiError } from '../../adapters/kubernetes/api.ts';
+import { readClusterUid } from '../../adapters/kubernetes/cluster-keys.ts';
 import { lackOfEnding, missingToWatch } from '../../adapters/kubernetes/reviews.ts';
 import type { RedisClient } from '../../adapters/redis/connection.ts';
 import { lackOfRedis } from '../../adapters/redis/needs.ts';
@@ -8,6 +9,8 @@ import type { Alarms } from '../../app/ports/alarms.ts';
 import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
 import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need, OWN_CHANNELS } from '../../app/ports/conditions.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
+import { clustersOf, type Policy, type Profile } from '../../domain/policy/policy.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 /** Milliseconds between two looks at which needs are due to be looked at, and between two tries of an alarm that the queue did not take. */
@@ -15,14 +18,20 @@ const TEND_EVERY = 5000;
 /** Milliseconds between two looks at what seldom goes away while nothing is missing. */
 const RARELY = 600_000;
 
+/** A cluster, as far as it is looked at what is needed there. */
+export interface NeededCluster {
+  readonly name: ClusterName;
+  readonly api: Api;
+  readonly access: Pick<ClusterAccess, 'tryLeash' | 'tryWriting' | 'missingRights'>;
+  readonly lackOfWatch: () => Lack | null;
+}
+
 interface Needing {
   readonly redis: RedisClient;
   readonly instance: string;
-  readonly api: Api;
-  readonly cluster: Pick<ClusterAccess, 'tryLeash' | 'tryWriting' | 'missingRights'>;
+  readonly clusters: readonly NeededCluster[];
   readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
   readonly connection: SlackConnection;
-  readonly lackOfWatch: () => Lack | null;
   readonly lackOfConnection: () => Lack | null | Promise<Lack | null>;
   readonly log: Pick<ServiceLog, 'error'>;
 }
@@ -62,7 +71,7 @@ export function needsService({
 
 export const needsOf = (given: Needing): Need[] => [
   ...needsOfRedis(given),
-  ...needsOfKubernetes(given),
+  ...given.clusters.flatMap((cluster) => needsOfCluster(cluster, given)),
   ...needsOfSlack(given),
 ];
 
@@ -70,9 +79,61 @@ export function needsOfRedis({ redis, instance }: Pick<Needing, 'redis' | 'insta
   return [{ name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) }];
 }
 
-type OfKubernetes = Pick<Needing, 'api' | 'cluster' | 'policies' | 'lackOfWatch' | 'log'>;
+type OfCluster = Pick<Needing, 'clusters' | 'policies' | 'log'>;
 
-export function needsOfKubernetes({ api, cluster, policies, lackOfWatch, log }: OfKubernetes): Need[] {
+/**
+ * What is needed of one cluster. Where there are others, what is missing in one keeps nothing from being done in them: it refuses there alone, and the
+ * process stays ready.
+ */
+export function needsOfCluster(cluster: NeededCluster, given: OfCluster): Need[] {
+  const { name } = cluster;
+  if (name === null) return needsOfKubernetes(cluster, given);
+  const isAlone = given.clusters.length === 1;
+  return [...(isAlone ? [] : [needOfAnswers(cluster)]), ...needsOfKubernetes(cluster, given)].map((need) => ({
+    ...need,
+    cluster: name,
+    ...(!isAlone && need.severity === 'not ready' && { severity: 'degraded' as const, refuses: 'giving' as const }),
+    ...(need.untilKnown !== undefined && { untilKnown: naming(name, need.untilKnown) }),
+    look: async () => {
+      const lack = await need.look();
+      return lack === null ? null : naming(name, lack);
+    },
+  }));
+}
+
+const naming = (cluster: string, lack: Lack): Lack => ({ ...lack, lacks: `in cluster ${cluster} ${lack.lacks}` });
+
+/** That it answers, as the cluster that it was. */
+function needOfAnswers({ api }: NeededCluster): Need {
+  let known: string | null = null;
+  return {
+    name: 'cluster',
+    severity: 'degraded',
+    refuses: 'asking',
+    every: 10_000,
+    async look() {
+      try {
+        const uid = await readClusterUid(api);
+        known ??= uid;
+        if (uid === known) return null;
+        const todo = 'Nothing is given there. Mend the kubeconfig, or start Drawbridge again if that is meant.';
+        return { lacks: 'another cluster answers than at the start', todo };
+      } catch (error) {
+        if (error instanceof ApiError)
+          return { lacks: 'the API server refuses Drawbridge', todo: 'Look at its credential in the kubeconfig.' };
+        return {
+          lacks: 'the API server does not answer',
+          todo: 'Requests for it are refused; what is open there ends by its leases, and is told when it is back.',
+        };
+      }
+    },
+  };
+}
+
+export function needsOfKubernetes(
+  { name: cluster, api, access, lackOfWatch }: NeededCluster,
+  { policies, log }: Pick<OfCluster, 'policies' | 'log'>,
+): Need[] {
   return [
     { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
     { name: 'kubernetes watch', severity: 'degraded', every: 30_000, look: () => explained(api, lackOfWatch()) },
@@ -84,7 +145,7 @@ export function needsOfKubernetes({ api, cluster, policies, lackOfWatch, log }: 
       again: 30_000,
       untilKnown: lackOfLeash('it has not been tried yet'),
       look: async () => {
-        const doubt = await cluster.tryLeash();
+        const doubt = await access.tryLeash();
         return doubt === null ? null : lackOfLeash(doubt);
       },
     },
@@ -93,9 +154,15 @@ export function needsOfKubernetes({ api, cluster, policies, lackOfWatch, log }: 
       severity: 'degraded',
       every: RARELY,
       again: 60_000,
-      look: async () => lackOfWriting(await cluster.tryWriting(Object.values(policies.current().profiles))),
+      look: async () =>
+        lackOfWriting(await access.tryWriting(profilesFor(policies.current(), cluster).map(([, one]) => one))),
     },
-    { name: 'profiles', severity: 'degraded', every: RARELY, look: () => lackOfProfiles(cluster, policies, log) },
+    {
+      name: 'profiles',
+      severity: 'degraded',
+      every: RARELY,
+      look: () => lackOfProfiles(cluster, access, policies, log),
+    },
   ];
 }
 
@@ -150,25 +217,33 @@ async function explained(api: Api, lack: Lack | null): Promise<Lack | null> {
   return missing.length === 0 ? lack : { ...lack, lacks: `${lack.lacks}; Drawbridge may not ${missing.join(', ')}` };
 }
 
+/** The profiles that may be asked for in a cluster. */
+const profilesFor = (policy: Policy, cluster: ClusterName): [string, Profile][] =>
+  Object.entries(policy.profiles).filter(([, profile]) => clustersOf(policy, profile).includes(cluster));
+
 /** Profiles that need more than the bot may give are switched off, by name, until it may; the others stay. */
 async function lackOfProfiles(
-  cluster: Needing['cluster'],
+  name: ClusterName,
+  cluster: NeededCluster['access'],
   policies: Needing['policies'],
   log: Needing['log'],
 ): Promise<Lack | null> {
   const reasons = new Map<string, string>();
-  for (const [name, profile] of Object.entries(policies.current().profiles)) {
+  for (const [profileName, profile] of profilesFor(policies.current(), name)) {
     const missing = await cluster.missingRights(profile);
     if (missing.length === 0) continue;
     const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
-    reasons.set(name, reason);
-    if (policies.disabled(name) !== reason)
-      log.error({ profile: name, missing }, 'a profile is disabled: the bot lacks the rights to give it');
+    reasons.set(profileName, reason);
+    if (policies.disabled(profileName, name) !== reason)
+      log.error(
+        { profile: profileName, ...(name !== null && { cluster: name }), missing },
+        'a profile is disabled: the bot lacks the rights to give it',
+      );
   }
-  policies.setDisabled(reasons);
+  policies.setDisabled(name, reasons);
   if (reasons.size === 0) return null;
   return {
-    lacks: `profiles are disabled: ${[...reasons].map(([name, reason]) => `${name} (${reason})`).join('; ')}`,
+    lacks: `profiles are disabled: ${[...reasons].map(([profile, reason]) => `${profile} (${reason})`).join('; ')}`,
     todo: 'Bring the chart up to the policy: helm upgrade with the same one.',
   };
 }

@@ -9,6 +9,7 @@ import { createChangeJudge } from '../../app/upkeep/judge-changes.ts';
 import { createLookout } from '../../app/upkeep/lookout.ts';
 import { reconcile } from '../../app/upkeep/reconcile.ts';
 import { Refusal } from '../../domain/errors.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
 export type WatchedObjects = OwnObjects & { ages(): Ages };
@@ -24,11 +25,13 @@ const LISTED_WITHIN = 10_000;
  */
 export function reconcileService({
   world,
+  cluster = null,
   watchOwn,
   follower,
   log,
 }: {
   readonly world: World;
+  readonly cluster?: ClusterName;
   readonly watchOwn: (listener: OwnObjectsListener) => WatchedObjects;
   readonly follower: Pick<Follower, 'ids' | 'follows' | 'follow' | 'followAll' | 'leave'>;
   readonly log: ServiceLog;
@@ -49,14 +52,19 @@ export function reconcileService({
 
   const judge = createChangeJudge(
     world,
+    cluster,
     (id) => known().of(id),
     (grant) => follower.follow(grant),
     notReconciled,
   );
   const lookout = createLookout({
     // One replica looks in each span of time.
-    claim: () => world.store.firstTime(`reconcile ${Math.floor(Date.now() / LOOK_EVERY)}`, 60),
-    work: () => reconcile(world, known(), follower, notReconciled),
+    claim: () =>
+      world.store.firstTime(
+        `reconcile ${cluster === null ? '' : `${cluster} `}${Math.floor(Date.now() / LOOK_EVERY)}`,
+        60,
+      ),
+    work: () => reconcile(world, cluster, known(), follower, notReconciled),
   });
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);
   return {

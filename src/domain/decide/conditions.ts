@@ -1,11 +1,13 @@
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
 import { isWithin, parseHours, startOfDay } from '../policy/hours.ts';
-import { matchesNamespace, type When } from '../policy/policy.ts';
+import { matchesCluster, matchesNamespace, type When } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
+import type { ClusterName } from '../target.ts';
 
 /** What conditions are held against, beside the people. */
 export interface Circumstances {
+  readonly cluster: ClusterName;
   /** Null: the target is in none. */
   readonly namespace: string | null;
   /** Seconds; of an extension: the whole window. */
@@ -32,6 +34,11 @@ const namespaces: Condition = ({ namespaces: patterns }, { namespace }) =>
     ? null
     : `In ${patterns.join(', ')} it would have been approved at once.`;
 
+const clusters: Condition = ({ clusters: patterns }, { cluster }) =>
+  patterns === undefined || matchesCluster(patterns, cluster)
+    ? null
+    : `In a cluster of ${patterns.join(', ')} it would have been approved at once.`;
+
 /** What is decided within the hours, to begin outside of them, would be access outside of them. */
 const hours: Condition = ({ hours: text }, { now, startsAt }) => {
   if (text === undefined) return null;
@@ -53,7 +60,7 @@ const rights: Condition = ({ rights: most }, { rights: given }) =>
     ? null
     : `With no more than ${most.join(', ')} it would have been approved at once.`;
 
-const CONDITIONS = [oncall, maximum, namespaces, rights, ticket, hours];
+const CONDITIONS = [oncall, maximum, clusters, namespaces, rights, ticket, hours];
 
 /** Why the entry does not hold, one sentence a condition; `members` and `perDay` are left out, since they take a look-up. Empty: all hold. */
 export function missedConditions(when: When, circumstances: Circumstances): string[] {

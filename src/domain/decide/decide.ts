@@ -4,7 +4,7 @@ import { formatDuration } from '../duration.ts';
 import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import type { GrantId } from '../ids.ts';
-import { type Asking, allowedBy, type Listing, type Person, ruleOf } from '../people/people.ts';
+import { type Asking, allowedBy, identityIn, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { startOfDay } from '../policy/hours.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
@@ -23,10 +23,11 @@ import {
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import { FURTHEST_START, START_FORM } from '../start.ts';
-import type { Wanted } from '../target.ts';
+import type { ClusterName, Wanted } from '../target.ts';
 import { LONGEST_KEY, type Ticket } from '../ticket.ts';
 import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
 import { type Decided, denied, firstRefusal, type No, refuse, unread, verdictOf, type Why } from './decided.ts';
+import { type PlacedAsk, placeOfAsk } from './in-cluster.ts';
 import type { Daily } from './limits.ts';
 import { whyNotNote } from './notes.ts';
 import { whyNotThere } from './place.ts';
@@ -46,6 +47,8 @@ import { isKeyOf, type JudgedTicket, keyInReason } from './ticket.ts';
 /** What somebody asks for. `duration` null: the profile's default. */
 export interface Ask {
   readonly profile: string;
+  /** Left out: it was not said, which does where there is one to choose. */
+  readonly cluster?: ClusterName;
   readonly target: Wanted;
   /** Fewer of the profile's rights in words; left out: all of them. */
   readonly rights?: readonly Kit[];
@@ -95,6 +98,7 @@ export interface Parties {
 /** What the requester gets by the policy as it is now. */
 export interface Terms {
   readonly profile: Profile;
+  readonly cluster: ClusterName;
   /** Seconds; of an extension: how much more. */
   readonly duration: number;
   /** How many people must approve; 0: a condition of the policy is met. */
@@ -171,10 +175,13 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   if (requester instanceof Refusal) return { allowed: false, refusal: requester };
   if (act.kind === 'request' ? act.ask.breaksGlass : act.grant.breakGlass)
     return yield* decideBreakGlass(rules, act, requester);
-  const ask = askOf(act);
-  const asking = yield* mayAsk(rules.policy, ask.profile, requester);
+  const wanted = askOf(act);
+  const asking = yield* mayAsk(rules.policy, wanted.profile, requester);
   if (!asking.allowed) return asking;
-  const profile = rules.policy.profiles[ask.profile] as Profile;
+  const profile = rules.policy.profiles[wanted.profile] as Profile;
+  const placed = placeOfAsk(rules.policy, profile, wanted, requester);
+  if (!placed.allowed) return placed;
+  const ask: PlacedAsk = { ...wanted, cluster: placed.cluster };
   const duration = ask.duration ?? profile.duration.default;
   const why =
     whyNot(rules, profile, ask, duration) ??
@@ -183,7 +190,7 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
   const judged = yield* judgeTicketOf(rules.policy, profile, act, ask, duration, requester);
   if (!judged.allowed) return judged;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
-    return yield* decideExtension(rules, profile, act, requester, asking.rule, judged.by);
+    return yield* decideExtension(rules, profile, ask.cluster, act, requester, asking.rule, judged.by);
   const tooLong = whyNotSoLong(
     `profiles.${ask.profile}`,
     judged.by,
@@ -196,9 +203,10 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
 /** What is given, as it was asked for. */
 function askOf(act: Giving): Ask {
   if (act.kind === 'request') return act.ask;
-  const { profile, target, rights, reason, plan, startAt } = act.grant;
+  const { profile, cluster, target, rights, reason, plan, startAt } = act.grant;
   return {
     profile,
+    cluster,
     target,
     ...(rights && { rights }),
     duration: plan.duration,
@@ -212,21 +220,29 @@ function askOf(act: Giving): Ask {
  * profile covers, its namespaces and its reason are as for a request.
  */
 function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking<Decided<Terms>> {
-  const ask = askOf(act);
-  const profile = rules.policy.profiles[ask.profile] as Profile;
+  const wanted = askOf(act);
+  const profile = rules.policy.profiles[wanted.profile] as Profile;
   const { breakGlass: glass } = profile;
-  const path = `profiles.${ask.profile}.breakGlass`;
+  const path = `profiles.${wanted.profile}.breakGlass`;
   if (glass === undefined)
-    return refuse(path, `Profile '${ask.profile}' has no break-glass access.`, 'Ask for it as usual: people decide.');
-  const denial = yield* denied(rules.policy, ask.profile, requester);
+    return refuse(
+      path,
+      `Profile '${wanted.profile}' has no break-glass access.`,
+      'Ask for it as usual: people decide.',
+    );
+  const denial = yield* denied(rules.policy, wanted.profile, requester);
   if (denial !== null) return denial;
   const listing = yield* allowedBy({ [`${path}.from`]: glass.from }, requester);
-  const may = verdictOf(listing, `Whether you may break the glass for profile '${ask.profile}' is not known.`, () =>
-    refuse(`${path}.from`, `You may not break the glass for profile '${ask.profile}'.`, 'Ask for it as usual.'),
+  const may = verdictOf(listing, `Whether you may break the glass for profile '${wanted.profile}' is not known.`, () =>
+    refuse(`${path}.from`, `You may not break the glass for profile '${wanted.profile}'.`, 'Ask for it as usual.'),
   );
   if (!may.allowed) return may;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
     return refuse(path, 'Break-glass access is never extended.', 'Ask for what you still need as usual.');
+  const placed = placeOfAsk(rules.policy, profile, wanted, requester);
+  if (!placed.allowed) return placed;
+  const { cluster } = placed;
+  const ask: PlacedAsk = { ...wanted, cluster };
   const duration = ask.duration ?? Math.min(profile.duration.default, glass.maximum);
   const why =
     whyNot(rules, profile, ask, duration) ??
@@ -254,7 +270,7 @@ function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking
       'Ask for it as usual: people decide.',
     );
   const counts = { since, at: rules.now, most: glass.perDay };
-  return { ...termsByPeople(may.rule, profile, duration, null), approvals: 0, counts };
+  return { ...termsByPeople(may.rule, profile, cluster, duration, null), approvals: 0, counts };
 }
 
 /** How many count against one: those before it, where it is counted already. */
@@ -310,7 +326,7 @@ function* judgeTicketOf(
   { tickets }: Policy,
   profile: Profile,
   act: Giving,
-  ask: Ask,
+  ask: PlacedAsk,
   duration: number,
   requester: Person,
 ): Asking<Decided<{ readonly by: JudgedTicket | null }>> {
@@ -337,12 +353,14 @@ function* judgeTicketOf(
           `Name it in the reason; keys look like ${tickets.pattern}.`,
         );
   const { namespace = null, node, workload } = ask.target;
+  const { cluster } = ask;
   const verdict = yield {
     about: 'ticket',
     requester,
     use: {
       key,
       profile: ask.profile,
+      ...(cluster !== null && { cluster }),
       namespace,
       ...(node !== undefined && { node }),
       workload: workload === undefined ? null : `${workload.kind}/${workload.name}`,
@@ -362,7 +380,7 @@ function* termsOfRequest(
   { now }: Rules,
   profile: Profile,
   act: Giving,
-  ask: Ask,
+  ask: PlacedAsk,
   duration: number,
   requester: Person,
   rule: string,
@@ -370,7 +388,7 @@ function* termsOfRequest(
 ): Asking<Decided<Terms>> {
   const ticket = by?.ticket ?? null;
   const at = { now, startsAt: startIn(ask), ticket: ticket !== null };
-  const byPeople = termsByPeople(rule, profile, duration, ticket);
+  const byPeople = termsByPeople(rule, profile, ask.cluster, duration, ticket);
   const isByPolicy = act.kind === 'apply' && act.grant.approvalsNeeded === 0 && !holdsAccess(act.grant.state);
   // Who approves, or has approved, needs no condition of the policy.
   if (act.kind !== 'request' && !isByPolicy) return byPeople;
@@ -405,12 +423,18 @@ const approvalsWithout = (profile: Profile, waived: readonly WaivedStep[]): Appr
 /** How many people must approve what is asked for now. */
 function* approvalsFor(
   profile: Profile,
-  { profile: name, target, rights }: Pick<Ask, 'profile' | 'target' | 'rights'>,
+  { profile: name, cluster, target, rights }: Pick<PlacedAsk, 'profile' | 'cluster' | 'target' | 'rights'>,
   duration: number,
   requester: Person,
   at: Pick<Circumstances, 'now' | 'startsAt' | 'ticket'>,
 ): Asking<Approvals> {
-  const circumstances = { namespace: target.namespace ?? null, duration, rights: kitsGiven(profile, rights), ...at };
+  const circumstances = {
+    cluster,
+    namespace: target.namespace ?? null,
+    duration,
+    rights: kitsGiven(profile, rights),
+    ...at,
+  };
   return approvalsWithout(profile, yield* waivedSteps(name, approvalOf(profile).steps, circumstances, requester));
 }
 
@@ -427,9 +451,15 @@ export function* approvalsAgain(
   return yield* approvalsFor(profile, grant, grant.duration, requester, at);
 }
 
-const termsByPeople = (rule: string, profile: Profile, duration: number, ticket: Ticket | null) => {
+const termsByPeople = (
+  rule: string,
+  profile: Profile,
+  cluster: ClusterName,
+  duration: number,
+  ticket: Ticket | null,
+) => {
   const needed = approvalsWithout(profile, []);
-  return { allowed: true, rule, profile, duration, ...needed, ticket, missed: null, counts: null } as const;
+  return { allowed: true, rule, profile, cluster, duration, ...needed, ticket, missed: null, counts: null } as const;
 };
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
@@ -592,12 +622,12 @@ interface Case {
 }
 
 /** The first entry by which the policy itself approves. It never acknowledges what a person would have to. */
-function* automaticRule(profile: Profile, ask: Ask, judged: Case): Asking<Automatic> {
+function* automaticRule(profile: Profile, ask: PlacedAsk, judged: Case): Asking<Automatic> {
   if (profile.acknowledgePersistence || profile.network.allowIsolation) return { is: 'unmet', missed: null };
   const { duration, at } = judged;
   const { now } = at;
   const rights = kitsGiven(profile, ask.rights);
-  const circumstances = { namespace: ask.target.namespace ?? null, duration, rights, ...at };
+  const circumstances = { cluster: ask.cluster, namespace: ask.target.namespace ?? null, duration, rights, ...at };
   const entries = automaticEntries(profile);
   const isCounted = entries.some(({ when }) => when.perDay !== undefined);
   let unknown: Extract<Listing, { readonly is: 'unknown' }> | null = null;
@@ -700,8 +730,16 @@ function* mayReview(
   // That its ticket still counts is judged with what the requester is given.
   const ticket = grant.ticket !== undefined;
   const rights = kitsGiven(profile, grant.rights);
-  const { namespace = null } = grant.target;
-  const circumstances: Circumstances = { namespace, duration, rights, now, startsAt: startIn(grant), ticket };
+  const { cluster, target } = grant;
+  const circumstances: Circumstances = {
+    cluster,
+    namespace: target.namespace ?? null,
+    duration,
+    rights,
+    now,
+    startsAt: startIn(grant),
+    ticket,
+  };
   const waived =
     kind === 'deny' ? waiting.waived : yield* stillWaived(grant.profile, approval, waiting, circumstances, requester);
   const stands: Waiting = { ...waiting, waived };
@@ -814,6 +852,7 @@ export function roomToExtend(grant: Grant, profile: Profile): number {
 function* decideExtension(
   { now }: Rules,
   profile: Profile,
+  cluster: ClusterName,
   act: Extract<Giving, { readonly kind: 'extend' | 'approve' }>,
   requester: Person,
   rule: string,
@@ -828,7 +867,7 @@ function* decideExtension(
       'Make a new request.',
     );
   // What would be prolonged is bound to the user of the plan; the account leads to another one now.
-  if (requester.user !== grant.plan.user)
+  if (identityIn(requester, cluster)?.user !== grant.plan.user)
     return refuse(
       'identity.user',
       `The Slack account of the requester is another Kubernetes user now; ${grant.id} is ${grant.plan.user}'s.`,
@@ -852,14 +891,14 @@ function* decideExtension(
   const tooLong = whyNotSoLong(path, by, grant.expiresAt + duration * 1000, now);
   if (tooLong !== null) return tooLong;
   const ticket = by?.ticket ?? null;
-  const byPeople = termsByPeople(rule, profile, duration, ticket);
+  const byPeople = termsByPeople(rule, profile, cluster, duration, ticket);
   if (act.kind !== 'extend') return byPeople;
   const whole = profile.duration.maximum - room + duration;
   const at = { now, startsAt: null, ticket: ticket !== null };
   const judged = { duration: whole, person: requester, at, grant: grant.id, saysNear: false };
-  const automatic = yield* automaticRule(profile, grant, judged);
+  const automatic = yield* automaticRule(profile, { ...grant, cluster }, judged);
   if (automatic.is === 'met') return { ...byPeople, rule: automatic.rule, approvals: 0, counts: automatic.counts };
-  return { ...byPeople, ...(yield* approvalsFor(profile, grant, whole, requester, at)) };
+  return { ...byPeople, ...(yield* approvalsFor(profile, { ...grant, cluster }, whole, requester, at)) };
 }
 
 /** What approvers of an extension agree to: the grant as it was approved, its end, and so much more. */

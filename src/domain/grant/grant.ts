@@ -4,7 +4,7 @@ import type { Person } from '../people/people.ts';
 import type { Plan } from '../plan/plan.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import type { Kit } from '../rights/kits.ts';
-import type { Target } from '../target.ts';
+import type { ClusterName, Target } from '../target.ts';
 import type { Ticket } from '../ticket.ts';
 
 export type OpenState = 'pending' | 'approved' | 'applying' | 'active' | 'ending';
@@ -122,6 +122,8 @@ export interface Grant {
   readonly state: GrantState;
   readonly requester: Person;
   readonly profile: string;
+  /** The cluster that it is in, by its name in the policy. */
+  readonly cluster: ClusterName;
   readonly target: Target;
   /** The rights in words that were asked for; left out: all of the profile. */
   readonly rights?: readonly Kit[];

@@ -6,16 +6,16 @@ import { type Grant, holdsAccess } from './grant.ts';
 /** Who may read what of a grant: all of it whom it concerns, and everybody who has access where, and until when. */
 
 /** What everybody may know. */
-export type OpenAccess = Pick<Grant, 'id' | 'state' | 'requester' | 'profile' | 'target' | 'expiresAt'>;
+export type OpenAccess = Pick<Grant, 'id' | 'state' | 'requester' | 'profile' | 'cluster' | 'target' | 'expiresAt'>;
 
 /** What everybody may know of this grant; null: nothing, since it gives no access now. */
-export function openAccess({ id, state, requester, profile, target, expiresAt }: Grant): OpenAccess | null {
-  return holdsAccess(state) ? { id, state, requester, profile, target, expiresAt } : null;
+export function openAccess({ id, state, requester, profile, cluster, target, expiresAt }: Grant): OpenAccess | null {
+  return holdsAccess(state) ? { id, state, requester, profile, cluster, target, expiresAt } : null;
 }
 
 /** Where its message is, or where it would be posted. */
-const channelOfMessage = (policy: Policy, { message, profile }: Grant): string =>
-  message?.channel ?? channelOf(policy, profile).id;
+const channelOfMessage = (policy: Policy, { message, profile, cluster }: Grant): string =>
+  message?.channel ?? channelOf(policy, profile, cluster).id;
 
 /**
  * May this person read all of it: reason, notes, commands, plan? The requester may, those who may decide on it or end it, and the members of the

@@ -14,7 +14,13 @@ const texts = z.array(text);
 const instant = z.number();
 const kits = z.array(z.enum(KIT_NAMES));
 const port = z.looseObject({ port: z.int(), protocol: z.enum(['TCP', 'UDP', 'SCTP']) });
-const person = z.looseObject({ slackId: text, name: text, user: text, groups: texts });
+const person = z.looseObject({
+  slackId: text,
+  name: text,
+  user: text,
+  groups: texts,
+  elsewhere: z.record(text, z.looseObject({ user: text, groups: texts }).nullable()).exactOptional(),
+});
 const messageRef = z.looseObject({ channel: text, ts: text });
 const selector = z.looseObject({
   matchLabels: z.record(text, text).exactOptional(),
@@ -150,6 +156,7 @@ export const grantRecord = z.looseObject({
   state: z.enum(GRANT_STATES),
   requester: person,
   profile: text,
+  cluster: text.nullable().default(null),
   target,
   rights: kits.exactOptional(),
   duration: z.number(),

@@ -3,6 +3,7 @@ import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { type GrantId, isGrantId } from '../ids.ts';
 import { hasAdmission, hasGuard, shortDigest } from '../plan/plan.ts';
+import type { ClusterName } from '../target.ts';
 import { GRANT_STATES, type Grant, type GrantState } from './grant.ts';
 
 /** What is looked at of every open grant at once: little enough to be read of a hundred thousand. The record has the rest. */
@@ -11,6 +12,7 @@ export interface GrantSummary {
   readonly state: GrantState;
   readonly profile: string;
   readonly requester: { readonly slackId: string; readonly user: string };
+  readonly cluster: ClusterName;
   /** Of the target; null: it is in none. */
   readonly namespace: string | null;
   /** The target is one workload, whose pods the grant follows. */
@@ -40,6 +42,7 @@ export const grantSummary = z.looseObject({
   state: z.enum(GRANT_STATES),
   profile: z.string(),
   requester: z.looseObject({ slackId: z.string(), user: z.string() }),
+  cluster: z.string().nullable().default(null),
   namespace: z.string().nullable(),
   workload: z.boolean(),
   createdAt: z.number(),
@@ -53,12 +56,14 @@ export const grantSummary = z.looseObject({
 }) satisfies z.ZodType<GrantSummary>;
 
 export function summaryOf(grant: Grant): GrantSummary {
-  const { id, state, profile, requester, target, createdAt, pendingUntil, expiresAt, ending, message, plan } = grant;
+  const { id, state, profile, requester, cluster, target, createdAt, pendingUntil, expiresAt, ending, message, plan } =
+    grant;
   return {
     id,
     state,
     profile,
     requester: { slackId: requester.slackId, user: requester.user },
+    cluster,
     namespace: target.namespace ?? null,
     workload: target.workload !== undefined,
     createdAt,
@@ -87,15 +92,16 @@ export function overdueBy(
 }
 
 /**
- * Short digest of what is asked for: of two requests with the same one is enough. The Kubernetes user, the profile, the workload by whatever
+ * Short digest of what is asked for: of two requests with the same one is enough. The Kubernetes user, the profile, the cluster, the workload by whatever
  * name it was found, or the namespace, the rights in words, and the ports that are opened; not how long, nor why.
  */
 export function askedFor({
   profile,
+  cluster,
   plan,
   breakGlass,
   startAt,
-}: Pick<Grant, 'profile' | 'plan' | 'breakGlass' | 'startAt'>): string {
+}: Pick<Grant, 'profile' | 'cluster' | 'plan' | 'breakGlass' | 'startAt'>): string {
   const { user, target, rights, network } = plan;
   const ports = network.mode === 'workspace' || network.mode === 'bastion' ? network.ports : [];
   return shortDigest(
@@ -106,6 +112,7 @@ export function askedFor({
       ...(breakGlass && { breakGlass: true }),
       // Nor is what begins tomorrow to somebody who asks for now.
       ...(startAt !== undefined && { startAt }),
+      cluster,
       namespace: target.namespace ?? null,
       node: target.node ?? null,
       workload: target.workload === undefined ? null : `${target.workload.kind}/${target.workload.name}`,

@@ -1,7 +1,8 @@
 import type { Instant } from '../clocks.ts';
 import { Refusal } from '../errors.ts';
 import { addressOfUser, isSameUser, isSlackId, plainAddress, userOfAddress } from '../policy/identity.ts';
-import type { Policy, Principals } from '../policy/policy.ts';
+import type { ClusterEntry, Policy, Principals } from '../policy/policy.ts';
+import type { ClusterName } from '../target.ts';
 import type { TicketUse, TicketVerdict } from '../ticket.ts';
 
 /** A Slack account as Slack tells of it (users.info), in our words. */
@@ -28,6 +29,17 @@ export interface Person {
   readonly user: string;
   /** The Kubernetes groups that the policy says this user has. */
   readonly groups: readonly string[];
+  /** Who they are in clusters that name people in a way of their own, by the cluster's name; null: nobody there. Left out: there is none. */
+  readonly elsewhere?: Readonly<Record<string, KubernetesIdentity | null>>;
+}
+
+/** As whom Kubernetes knows somebody. */
+export type KubernetesIdentity = Pick<Person, 'user' | 'groups'>;
+
+/** As whom this cluster knows a person; null: as nobody, since nothing in the policy leads there. */
+export function identityIn(person: Person, cluster: ClusterName): KubernetesIdentity | null {
+  const { user, groups, elsewhere = {} } = person;
+  return cluster !== null && Object.hasOwn(elsewhere, cluster) ? (elsewhere[cluster] ?? null) : { user, groups };
 }
 
 /**
@@ -78,8 +90,32 @@ function withoutUser(account: Account, identity: Policy['identity']): Refusal {
   );
 }
 
+/** The policy's identity as a cluster has it. */
+const identityOf = (general: Policy['identity'], own: NonNullable<ClusterEntry['identity']>): Policy['identity'] => ({
+  ...general,
+  user: own.user ?? general.user,
+  emailDomains: own.emailDomains ?? general.emailDomains,
+  groups: own.groups ?? general.groups,
+  overrides: own.overrides ?? (own.user === undefined ? general.overrides : []),
+});
+
+/** Who an account is in each cluster that names people in a way of its own. */
+function elsewhereOf(
+  account: Account,
+  { identity, clusters = {} }: Pick<Policy, 'identity' | 'clusters'>,
+): Pick<Person, 'elsewhere'> {
+  const known = Object.entries(clusters).flatMap(([name, { identity: own }]): [string, KubernetesIdentity | null][] => {
+    if (own === undefined) return [];
+    const there = identityOf(identity, own);
+    const user = kubernetesUser(account, there);
+    return [[name, user === null ? null : { user, groups: groupsOf(user, there) }]];
+  });
+  return known.length === 0 ? {} : { elsewhere: Object.fromEntries(known) };
+}
+
 /** The person who acts through a Slack account, or why it may not act at all: a bot, guest, deactivated or another workspace's, or no single Kubernetes user. */
-export function identify(account: Account, identity: Policy['identity']): Person | Refusal {
+export function identify(account: Account, policy: Pick<Policy, 'identity' | 'clusters'>): Person | Refusal {
+  const { identity } = policy;
   const barred: [boolean, string, string][] = [
     [account.deactivated, 'identity.deactivated', 'is deactivated'],
     [account.bot && !identity.admit.includes('bots'), 'identity.admit.bots', 'is a bot'],
@@ -99,7 +135,8 @@ export function identify(account: Account, identity: Policy['identity']): Person
       );
   const user = kubernetesUser(account, identity);
   if (user === null) return withoutUser(account, identity);
-  return { slackId: account.slackId, name: account.name, user, groups: groupsOf(user, identity) };
+  const { slackId, name } = account;
+  return { slackId, name, user, groups: groupsOf(user, identity), ...elsewhereOf(account, policy) };
 }
 
 /** The Kubernetes groups that the policy says a user has, sorted. */

@@ -13,6 +13,7 @@ export const describeOnCall = (source: string): string => `those on call for ${s
 const WORDS: { readonly [K in keyof When]?: (value: NonNullable<When[K]>) => string } = {
   maximum: (seconds) => `up to ${formatDuration(seconds)}`,
   namespaces: (patterns) => `in ${patterns.join(', ')}`,
+  clusters: (patterns) => `in a cluster of ${patterns.join(', ')}`,
   rights: (kits) => `no more than ${kits.join(', ')}`,
   perDay: (count) => `${count} a day`,
   hours: (hours) => `during ${hours}`,

@@ -4,8 +4,9 @@ import { formatQuantity, formOf, parseQuantity, patternOf, type ResourceName } f
 import { KIT_NAMES, type Kit, notAKit, rulesOfKits } from '../rights/kits.ts';
 import { type Rule, risksOf, WORKLOAD_KINDS } from '../rights/rights.ts';
 import { type RightClass, WIDE_ROLES } from '../rights/table.ts';
+import type { ClusterName } from '../target.ts';
 import { HOURS_FORM, parseHours } from './hours.ts';
-import { isPersonName } from './identity.ts';
+import { isPersonName, whyAmbiguous, whyNoTemplate } from './identity.ts';
 import { onCallSources, sourceName, ticketSource } from './sources.ts';
 
 /**
@@ -106,6 +107,11 @@ const nodePattern = z
   .string()
   .regex(/^[a-z0-9*]([-a-z0-9.*]{0,251}[a-z0-9*])?$/, 'expected the name of a node or a pattern such as worker-*')
   .meta({ title: 'node or pattern' });
+
+const clusterPattern = z
+  .string()
+  .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected the name of a cluster or a pattern such as prod-*')
+  .meta({ title: 'cluster or pattern' });
 
 const word = z
   .string()
@@ -331,6 +337,12 @@ const conditions = z
       .optional()
       .describe('the target is in one of these')
       .meta({ examples: [['staging', 'team-*']] }),
+    clusters: z
+      .array(clusterPattern)
+      .min(1)
+      .optional()
+      .describe('the target is in one of these clusters')
+      .meta({ examples: [['staging', 'dev-*']] }),
     rights: kitList()
       .optional()
       .describe('no more rights in words than these are asked for; a profile without rights in words never meets it')
@@ -533,6 +545,12 @@ const profile = z
       .describe(
         'what a request names: a whole namespace; one workload, to whose pods the rights are narrowed; nothing, since the rights are for the whole cluster; or one node, to which they are narrowed. The last two need accounts.enabled of the chart',
       ),
+    clusters: z
+      .array(clusterPattern)
+      .min(1)
+      .optional()
+      .describe('the clusters in which it may be asked for; must be said as soon as there is more than one')
+      .meta({ examples: [['staging', 'prod-*']] }),
     namespaces: z
       .array(namespacePattern)
       .min(1)
@@ -746,25 +764,87 @@ function notOfAWorkload(inline: Rule, resource: string): string | null {
     .join(', ')}`;
 }
 
+const userTemplate = z
+  .string()
+  .superRefine((text, context) => {
+    const why = whyNoTemplate(text);
+    if (why !== null) context.addIssue({ code: 'custom', message: why, input: text });
+  })
+  .describe(
+    'the user by a template: {email} is the confirmed address in lower case ({email:lower} is the same), {email:eks} has - for its @, {local} is what stands before its @',
+  )
+  .meta({ examples: ['oidc:{email}'] });
+const emailDomains = z
+  .array(z.string().regex(/^[a-z0-9.-]+$/))
+  .min(1)
+  .describe('only addresses of these domains; left out: of any')
+  .meta({ examples: [['example.test']] });
+const overrides = z.array(
+  z.strictObject({
+    slack: z
+      .string()
+      .regex(SLACK_USER)
+      .describe('a Slack member id')
+      .meta({ examples: ['U024BE7LH'] }),
+    user: kubernetesUser.describe('the Kubernetes user of that account').meta({ examples: ['cy@example.test'] }),
+  }),
+);
+const groups = z
+  .record(z.string(), z.array(kubernetesGroup))
+  .describe(
+    'the Kubernetes groups that the cluster gives to a user ("*": to everybody), for the check after a revocation; they give nothing',
+  )
+  .meta({ examples: [{ '*': ['developers'] }] });
+
+/** Two people must never be one user. */
+function refuseAmbiguous(
+  identity: { user: string; emailDomains?: string[] | undefined },
+  context: z.RefinementCtx,
+): void {
+  const why = whyAmbiguous(identity);
+  if (why !== null) context.addIssue({ code: 'custom', path: ['emailDomains'], message: why, input: identity });
+}
+
+const cluster = z
+  .strictObject({
+    context: z
+      .string()
+      .min(1)
+      .max(253)
+      .optional()
+      .describe(
+        'the context of the kubeconfig that leads there; left out, of one cluster at most: the one that Drawbridge runs in, or that KUBE_CONTEXT names',
+      )
+      .meta({ examples: ['prod-eu'] }),
+    identity: z
+      .strictObject({
+        user: userTemplate.optional(),
+        emailDomains: emailDomains.optional(),
+        overrides: overrides
+          .optional()
+          .describe(
+            'accounts whose user there is another than the template makes; left out: those of identity, but none where user is given here',
+          ),
+        groups: groups.optional(),
+      })
+      .optional()
+      .describe('how this cluster names people, where that is in another way; what is left out is as in identity'),
+    channel: channelId
+      .optional()
+      .describe(
+        'where requests for this cluster are posted; left out: approvals.channel; a channel of the profile comes first',
+      )
+      .meta({ examples: ['C0PRODEU01'] }),
+  })
+  .describe('one cluster');
+
 /** Without what only holds of the whole: {@link policySchema} in schema.ts judges that too. */
 export const policyFields = z.strictObject({
   version: z.literal(1).describe('the form of this file'),
   identity: z
     .strictObject({
-      user: z
-        .string()
-        .refine((t) => t.includes('{email}') || t.includes('{local}'), 'expected a template with {email} or {local}')
-        // A user is turned back into an address: with a part that stands often that takes for ever.
-        .refine((t) => !/(\{email\}|\{local\}).*\1/.test(t), 'expected {email} and {local} once at most')
-        .default('{email}')
-        .describe('the user by a template: {email} is the confirmed address, {local} what stands before its @')
-        .meta({ examples: ['oidc:{email}'] }),
-      emailDomains: z
-        .array(z.string().regex(/^[a-z0-9.-]+$/))
-        .min(1)
-        .optional()
-        .describe('only addresses of these domains; left out: of any')
-        .meta({ examples: [['example.test']] }),
+      user: userTemplate.default('{email}'),
+      emailDomains: emailDomains.optional(),
       // Slack says nothing of the addresses of those who joined by single sign-on: then `workspace`, where that gives every address.
       // https://docs.slack.dev/reference/objects/user-object
       confirmedBy: z
@@ -773,39 +853,23 @@ export const policyFields = z.strictObject({
         .describe(
           "who says that an address is its owner's: slack says it of each account; workspace, where single sign-on gives every member's address",
         ),
-      overrides: z
-        .array(
-          z.strictObject({
-            slack: z
-              .string()
-              .regex(SLACK_USER)
-              .describe('a Slack member id')
-              .meta({ examples: ['U024BE7LH'] }),
-            user: kubernetesUser
-              .describe('the Kubernetes user of that account')
-              .meta({ examples: ['cy@example.test'] }),
-          }),
-        )
-        .default([])
-        .describe('accounts whose Kubernetes user is another than the template makes'),
-      groups: z
-        .record(z.string(), z.array(kubernetesGroup))
-        .default({})
-        .describe(
-          'the Kubernetes groups that the cluster gives to a user ("*": to everybody), for the check after a revocation; they give nothing',
-        )
-        .meta({ examples: [{ '*': ['developers'] }] }),
+      overrides: overrides.default([]).describe('accounts whose Kubernetes user is another than the template makes'),
+      groups: groups.default({}),
       admit: z
         .array(z.enum(['guests', 'external', 'bots']))
         .default([])
         .describe('guests, people of another workspace, or bots, who else may neither ask nor decide')
         .meta({ examples: [['guests']] }),
     })
-    .refine((i) => i.user.includes('{email}') || i.emailDomains?.length === 1, {
-      path: ['emailDomains'],
-      message: 'a template with {local} needs exactly one domain: else people of two domains would be one user',
-    })
+    .superRefine(refuseAmbiguous)
     .describe('how a Slack account becomes a Kubernetes user; none, or several, is a refusal'),
+  clusters: z
+    .record(dnsLabel('a cluster name'), cluster)
+    .refine((c) => Object.keys(c).length > 0, 'has no cluster: leave it out where there is one without a name')
+    .optional()
+    .describe(
+      'the clusters in which access is given, by the names that people see and type; left out: the one that Drawbridge runs in (or that KUBE_CONTEXT names), whose name is said nowhere',
+    ),
   administrators: somebodyInSlack.describe('who is told what a person must mend, and may end any grant'),
   approvals: z
     .strictObject({
@@ -841,6 +905,7 @@ export const policyFields = z.strictObject({
 export type Policy = z.infer<typeof policyFields>;
 export type Scope = Profile['scope'];
 export type Profile = Policy['profiles'][string];
+export type ClusterEntry = NonNullable<Policy['clusters']>[string];
 export type Principals = Profile['requesters'];
 export type When = z.infer<typeof conditions>;
 
@@ -856,6 +921,11 @@ export function automaticEntries({ automatic }: Profile): AutomaticEntry[] {
   return Array.isArray(automatic)
     ? automatic.map((entry, index) => ({ path: ['automatic', index, 'when'], when: withMembers(entry.when) }))
     : [{ path: ['automatic'], when: withMembers(automatic) }];
+}
+
+/** All conditions of a profile, and where they stand in it. */
+export function conditionsOf(profile: Profile): AutomaticEntry[] {
+  return [...automaticEntries(profile), ...approvalOf(profile).steps.flatMap(({ unless }) => unless ?? [])];
 }
 
 /** The same conditions with who is on call as members, so that whoever judges them finds all people in one place. */
@@ -968,17 +1038,22 @@ export interface ApprovalsChannel {
   readonly path: string;
 }
 
-/** Where requests of this profile are posted; of one that the policy does not have: where all others are. */
-export function channelOf(policy: Policy, name: string): ApprovalsChannel {
+/** Where requests of this profile in this cluster are posted; of a profile that the policy does not have: where all others are. */
+export function channelOf(policy: Policy, name: string, cluster: ClusterName): ApprovalsChannel {
   const own = profileNamed(policy, name)?.approval.notify.channel;
-  return own === undefined
+  if (own !== undefined) return { id: own, path: `profiles.${name}.approval.notify.channel` };
+  const there = cluster === null ? undefined : clusterNamed(policy, cluster)?.channel;
+  return there === undefined
     ? { id: policy.approvals.channel, path: 'approvals.channel' }
-    : { id: own, path: `profiles.${name}.approval.notify.channel` };
+    : { id: there, path: `clusters.${cluster}.channel` };
 }
 
-/** The channels of profiles that have one of their own, each once. */
+/** The channels that profiles and clusters have of their own, each once. */
 export function ownChannels(policy: Policy): ApprovalsChannel[] {
-  const all = Object.keys(policy.profiles).map((name) => channelOf(policy, name));
+  const clusters: ClusterName[] = policy.clusters === undefined ? [null] : Object.keys(policy.clusters);
+  const all = Object.keys(policy.profiles).flatMap((name) =>
+    clusters.map((cluster) => channelOf(policy, name, cluster)),
+  );
   return all.filter(
     ({ id }, index) => id !== policy.approvals.channel && all.findIndex((other) => other.id === id) === index,
   );
@@ -993,6 +1068,27 @@ export function describeCoverage({ scope, namespaces = [], nodes = [] }: Profile
 /** True when the name of a node fits one of the patterns. */
 export function matchesNode(patterns: readonly string[], node: string): boolean {
   return patterns.some((pattern) => matchesPattern(pattern, node));
+}
+
+/** The cluster of that name, if the policy has it. Names come from people: `constructor` is none. */
+export function clusterNamed({ clusters = {} }: Policy, name: string): ClusterEntry | undefined {
+  return Object.hasOwn(clusters, name) ? clusters[name] : undefined;
+}
+
+/** The names of all clusters, in the policy's order; [null]: there is one, without a name. */
+export function clusterNames({ clusters }: Pick<Policy, 'clusters'>): readonly ClusterName[] {
+  return clusters === undefined ? [null] : Object.keys(clusters);
+}
+
+/** The clusters in which a profile may be asked for, in the policy's order. */
+export function clustersOf(policy: Pick<Policy, 'clusters'>, profile: Profile): readonly ClusterName[] {
+  const patterns = profile.clusters ?? ['*'];
+  return clusterNames(policy).filter((name) => name === null || matchesCluster(patterns, name));
+}
+
+/** True when the name of a cluster fits one of the patterns. */
+export function matchesCluster(patterns: readonly string[], name: ClusterName): boolean {
+  return name !== null && patterns.some((pattern) => matchesPattern(pattern, name));
 }
 
 /** True when a namespace fits one of the patterns (`*` stands for any characters). The chart's leash asks the same of RE2, which is linear too. */

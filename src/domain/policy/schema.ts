@@ -1,11 +1,12 @@
 import type { z } from 'zod';
 import { policyFields } from './policy.ts';
 import { entriesThatNameNobody } from './unnameable.ts';
+import { wrongClusters } from './wrong-clusters.ts';
 import { wrongTickets } from './wrong-tickets.ts';
 
 /** The policy file, judged whole. */
 export const policySchema = policyFields.superRefine((policy, context) => {
-  for (const { path, message } of [...entriesThatNameNobody(policy), ...wrongTickets(policy)])
+  for (const { path, message } of [...entriesThatNameNobody(policy), ...wrongTickets(policy), ...wrongClusters(policy)])
     context.addIssue({ code: 'custom', path: [...path], message, input: policy });
 });
 

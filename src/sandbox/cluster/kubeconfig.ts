@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile, rename, writeFile } from 'node:fs/promises';
 import type { KeyPair } from './pki.ts';
 
 /** Where an API server is and by what to know it. */
@@ -30,6 +30,24 @@ export async function writeKubeconfig(path: string, server: Server, credentials:
     contexts: [{ name: 'drawbridge', context: { cluster: 'drawbridge', user: 'user' } }],
   };
   await writeFile(path, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+}
+
+/** Writes one kubeconfig (as `writeKubeconfig` writes them) with a context for each of these files; the first is the current one. */
+export async function joinKubeconfigs(path: string, files: ReadonlyMap<string, string>): Promise<void> {
+  const all = await Promise.all(
+    [...files].map(async ([name, file]) => ({ name, ...JSON.parse(await readFile(file, 'utf8')) })),
+  );
+  const config = {
+    apiVersion: 'v1',
+    kind: 'Config',
+    'current-context': all[0]?.name,
+    clusters: all.map(({ name, clusters: [{ cluster }] }) => ({ name, cluster })),
+    users: all.map(({ name, users: [{ user }] }) => ({ name, user })),
+    contexts: all.map(({ name }) => ({ name, context: { cluster: name, user: name } })),
+  };
+  const temporary = `${path}.new`;
+  await writeFile(temporary, `${JSON.stringify(config, null, 2)}\n`, { mode: 0o600 });
+  await rename(temporary, path);
 }
 
 /** Reads back what `writeKubeconfig` wrote (only that: one cluster, one user, no files, no plugins). */

@@ -6,6 +6,7 @@ import type { World } from '../../../src/app/ports/world.ts';
 import { createDueRights } from '../../../src/app/upkeep/end-due.ts';
 import { hasEnded } from '../../../src/domain/grant/grant.ts';
 import { appWorld, PEOPLE } from '../../support/app-world.ts';
+import { oneCluster } from '../../support/clusters.ts';
 
 /** The same world, in a process that dies at its n-th call to the outside, before or after that call took effect. Nothing runs after that. */
 function mortal(world: World, diesAt: number, after: boolean): { world: World; dead: () => boolean } {
@@ -45,7 +46,7 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
       ...world,
       store: wrap(world.store),
       scheduler,
-      cluster: wrap(world.cluster),
+      clusters: oneCluster(wrap(world.clusters.of({ cluster: null }))),
       audit,
       notifier: wrap(world.notifier),
       alarms: createAlarms({ ...world, scheduler, audit }),

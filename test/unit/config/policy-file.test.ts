@@ -310,10 +310,10 @@ describe('the policy in force', () => {
     const file = join(await directory(), 'policy.yaml');
     await writeFile(file, GOOD);
     const { policies } = await watching(file);
-    expect(policies.disabled('debug')).toBeNull();
-    policies.setDisabled(new Map([['debug', 'needs bind on ClusterRole view']]));
-    expect(policies.disabled('debug')).toBe('needs bind on ClusterRole view');
-    policies.setDisabled(new Map());
-    expect(policies.disabled('debug')).toBeNull();
+    expect(policies.disabled('debug', null)).toBeNull();
+    policies.setDisabled(null, new Map([['debug', 'needs bind on ClusterRole view']]));
+    expect(policies.disabled('debug', null)).toBe('needs bind on ClusterRole view');
+    policies.setDisabled(null, new Map());
+    expect(policies.disabled('debug', null)).toBeNull();
   });
 });

@@ -12,23 +12,29 @@ async function exported(): Promise<Exported> {
   const metrics = createMetrics({
     now: () => 0,
     async *openGrants() {
-      yield [{ id: 'g-7k3fq2', state: 'active', profile: 'debug', expiresAt: 1, endingSince: null }];
+      yield [{ id: 'g-7k3fq2', state: 'active', profile: 'debug', cluster: 'prod', expiresAt: 1, endingSince: null }];
     },
     queueDepth: async () => ({
       deeds: { waiting: 1, active: 1, delayed: 1, failed: 1 },
       words: { waiting: 1, active: 1, delayed: 1, failed: 1 },
     }),
     policyProblem: () => null,
-    conditions: () => [{ name: 'leash', severity: 'degraded' }],
+    conditions: () => [{ name: 'leash', severity: 'degraded', cluster: 'prod' }],
     auditWebhookLag: async () => 1,
-    clocksAhead: () => ({ redis: 1, kubernetes: 1 }),
+    clocksAhead: () => [
+      { of: 'redis', cluster: null, seconds: 1 },
+      { of: 'kubernetes', cluster: 'prod', seconds: 1 },
+    ],
     loopDelay: () => ({ p90: 1, p99: 1, longest: 1 }),
   });
   metrics.decided('debug', 'approved', 'person');
   metrics.revoked('debug', 'expired', 1);
   metrics.slackError('chat.postMessage', 'is_archived');
   const ages = new Map([['Pod', 0]]);
-  const { body } = await metrics.scrape({ failing: ['redis'], ages: { grants: ages, cluster: ages, roles: ages } });
+  const { body } = await metrics.scrape({
+    failing: ['redis'],
+    ages: new Map([['prod', { grants: ages, cluster: ages, roles: ages }]]),
+  });
   const known = new Map<string, Map<string, Set<string>>>();
   for (const [, name = '', labels = ''] of body.matchAll(/^(\w+)(?:\{(.*)\})? \S+$/gm)) {
     const metric = known.get(name) ?? new Map<string, Set<string>>();

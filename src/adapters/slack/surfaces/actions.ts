@@ -24,6 +24,7 @@ export const ACTIONS = {
   /** Shows all connections of a plan to one person; `page` turns to another page of them. */
   showAll: 'drawbridge.network',
   page: 'drawbridge.network.page',
+  cluster: 'drawbridge.modal.cluster',
   profile: 'drawbridge.modal.profile',
   namespace: 'drawbridge.modal.namespace',
   /** Fields that suggest what fits to what is typed. */
@@ -72,6 +73,7 @@ const name = z.string().min(1).max(LONGEST_TYPED);
 const asked = z.strictObject({
   ask: z.strictObject({
     profile: name,
+    cluster: name.nullable().exactOptional(),
     target: z.union([
       z.strictObject({ scope: z.literal('cluster') }),
       z.strictObject({ scope: z.literal('node'), node: name }),
@@ -91,7 +93,9 @@ const asked = z.strictObject({
   digest: digest.nullable(),
 });
 
-const form = z.strictObject({ form: z.strictObject({ profile: name.nullable(), namespace: name.nullable() }) });
+const form = z.strictObject({
+  form: z.strictObject({ cluster: name.exactOptional(), profile: name.nullable(), namespace: name.nullable() }),
+});
 
 const line = z.strictObject({
   line: z.string().min(1).max(LIMITS.value),

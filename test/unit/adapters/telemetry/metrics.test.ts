@@ -11,10 +11,10 @@ const quiet = {
   policyProblem: () => null,
   conditions: () => [],
   auditWebhookLag: async () => null,
-  clocksAhead: () => ({ redis: null, kubernetes: null }),
+  clocksAhead: () => [],
   loopDelay: () => ({ p90: 0.001, p99: 0.02, longest: 0.3 }),
 };
-const nothing = { failing: [], ages: { grants: new Map(), cluster: new Map(), roles: new Map() } };
+const nothing = { failing: [], ages: new Map() };
 const grant = (id: string, state: GrantState, profile: string, more: Partial<GrantSummary> = {}) => ({
   id,
   state,
@@ -42,7 +42,10 @@ describe('the metrics', () => {
       policyProblem: () => 'policy.yaml:1:1 bad',
       conditions: () => [{ name: 'slack channel', severity: 'degraded' }],
       auditWebhookLag: async () => 61.5,
-      clocksAhead: () => ({ redis: -300.25, kubernetes: null }),
+      clocksAhead: () => [
+        { of: 'redis', cluster: null, seconds: -300.25 },
+        { of: 'kubernetes', cluster: null, seconds: null },
+      ],
       loopDelay: quiet.loopDelay,
     });
     metrics.decided('debug', 'approved', 'person');
@@ -111,7 +114,7 @@ describe('the metrics', () => {
       cluster: new Map([['Job', 71.5]]),
       roles: new Map([['ClusterRole', 3]]),
     };
-    expect(ours((await metrics.scrape({ failing: ['redis'], ages })).body)).toEqual(
+    expect(ours((await metrics.scrape({ failing: ['redis'], ages: new Map([[null, ages]]) })).body)).toEqual(
       expect.arrayContaining([
         'drawbridge_condition{condition="leash",severity="degraded"} 1',
         'drawbridge_condition{condition="redis",severity="not ready"} 1',
@@ -139,7 +142,7 @@ describe('the metrics', () => {
       policyProblem: () => null,
       conditions: () => [],
       auditWebhookLag: away,
-      clocksAhead: () => ({ redis: null, kubernetes: null }),
+      clocksAhead: () => [],
       loopDelay: quiet.loopDelay,
     });
     const lines = ours((await metrics.scrape(nothing)).body);

@@ -3,6 +3,7 @@ import { createAlarms } from '../../../../src/app/common/alarms.ts';
 import type { AuditEntry } from '../../../../src/app/ports/audit.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
+import { oneCluster } from '../../../support/clusters.ts';
 import { manualClock, memoryScheduler } from '../../../support/memory.ts';
 
 /** Alarms over a queue that fails when the test says so. */
@@ -128,9 +129,12 @@ describe('while the queue takes nothing', () => {
       return w.scheduler.scheduleOnce(...args);
     };
     const alarms = createAlarms({ ...w, scheduler: failing });
-    const found = await w.cluster.found();
-    const changed = { ...w.cluster, found: async () => found.map((o) => ({ ...o, sealed: o.kind !== 'RoleBinding' })) };
-    await at.reconcile({ ...w, cluster: changed, alarms });
+    const found = await at.cluster.access.found();
+    const changed = {
+      ...at.cluster.access,
+      found: async () => found.map((o) => ({ ...o, sealed: o.kind !== 'RoleBinding' })),
+    };
+    await at.reconcile({ ...w, clusters: oneCluster(changed), alarms });
     expect(at.cluster.hasRights(grant.id)).toBe(false);
     await at.run();
     expect((await at.grant(grant.id)).state).toBe('failed');

@@ -32,7 +32,7 @@ describe('access that begins later', () => {
     await app.reconcile();
     await app.run();
     expect((await app.grant(id)).state).toBe('approved');
-    expect(await app.world.cluster.found()).toEqual([]);
+    expect(await app.cluster.access.found()).toEqual([]);
     app.clock.pass(1);
     await app.run();
     expect(await app.grant(id)).toMatchObject({ state: 'active', startsAt: startAt, expiresAt: startAt + 1800_000 });
@@ -48,7 +48,7 @@ describe('access that begins later', () => {
     await app.run();
     expect((await app.grant(id)).state).toBe('pending');
     expect(app.told.map(({ news }) => news)).toContain('asked-again');
-    expect(await app.world.cluster.found()).toEqual([]);
+    expect(await app.cluster.access.found()).toEqual([]);
     await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
     await app.run();
     expect((await app.grant(id)).state).toBe('active');
@@ -68,7 +68,7 @@ describe('access that begins later', () => {
     app.clock.pass(3 * HOUR);
     await app.run();
     expect((await app.grant(id)).state).toBe('cancelled');
-    expect(await app.world.cluster.found()).toEqual([]);
+    expect(await app.cluster.access.found()).toEqual([]);
   });
 
   it('begins when all that was scheduled is lost, too', async () => {

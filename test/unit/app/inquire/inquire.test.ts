@@ -14,7 +14,7 @@ test('offers are what this person may ask for, in namespaces that are there', as
     'team-a',
     'shop',
     'kube-system',
-    app.world.cluster.workspacesNamespace,
+    app.cluster.access.workspacesNamespace,
   ];
   const names = async (who: string) =>
     (await app.useCases.offers(who)).map(({ profile, namespaces }) => [profile, ...namespaces]);

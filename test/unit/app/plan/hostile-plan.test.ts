@@ -88,7 +88,8 @@ function crowded(): Survey {
 
 test('a plan in a crowded cluster leaves everything else its turn', async () => {
   const survey = crowded();
-  const world = { cluster: { survey: async () => survey, workspacesNamespace: 'workspaces' } } as unknown as World;
+  const cluster = { survey: async () => survey, workspacesNamespace: 'workspaces' };
+  const world = { clusters: { of: () => cluster } } as unknown as World;
   const asked = { id: 'g-aaaaaa', requester: ADA, target: survey.target, profileName: 'debug', duration: 60 };
   const ownTime = (): number => process.threadCpuUsage().user / 1000;
   async function longestTurn(): Promise<number> {

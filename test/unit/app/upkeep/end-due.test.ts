@@ -59,8 +59,8 @@ test('rights that were given again meanwhile count until they are gone', async (
 test('what the API server did not confirm is left to the revocation of each grant', async () => {
   const id = await active(10);
   app.clock.pass(10 * 60);
-  const { confirmRefused } = app.world.cluster;
-  app.world.cluster.confirmRefused = async () => {
+  const { confirmRefused } = app.world.clusters.of({ cluster: null });
+  app.world.clusters.of({ cluster: null }).confirmRefused = async () => {
     throw new Unavailable('Kubernetes', 'no answer');
   };
   const due = dueRights();
@@ -68,7 +68,7 @@ test('what the API server did not confirm is left to the revocation of each gran
   await due.settled();
   expect(faults).toHaveLength(1);
   expect((await app.grant(id)).state).toBe('active');
-  app.world.cluster.confirmRefused = confirmRefused;
+  app.world.clusters.of({ cluster: null }).confirmRefused = confirmRefused;
   await app.run();
   expect((await app.grant(id)).state).toBe('expired');
 });

@@ -13,7 +13,10 @@ const active = (by: string = PEOPLE.ada, name = 'checkout') => app.active(by, on
 async function look(...ids: string[]): Promise<{ over: string[]; failed: readonly string[] }> {
   const over: string[] = [];
   const onRecord = (id: string, grant: unknown) => void (grant === null && over.push(id));
-  return { over, failed: await lookAround(app.world, ids, EVERYTHING, onRecord, (error) => faults.push(error)) };
+  return {
+    over,
+    failed: await lookAround(app.world, app.cluster.access, ids, EVERYTHING, onRecord, (error) => faults.push(error)),
+  };
 }
 const podsOf = async (id: string) => (await app.grant(id)).pods;
 
@@ -52,6 +55,7 @@ test('what was not asked for is not looked at', async () => {
   app.cluster.target.pods = ['checkout-7'];
   await lookAround(
     app.world,
+    app.cluster.access,
     [id],
     ['policies', 'role'],
     () => {},
@@ -60,6 +64,7 @@ test('what was not asked for is not looked at', async () => {
   expect(await podsOf(id)).not.toEqual(['checkout-7']);
   await lookAround(
     app.world,
+    app.cluster.access,
     [id],
     ['workload'],
     () => {},

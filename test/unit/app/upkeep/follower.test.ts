@@ -39,6 +39,7 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
   follower = createFollower(
     app.world,
+    app.cluster.access,
     {
       watch: ({ name }) => roles.push(`watch ${name}`),
       unwatch: ({ name }) => roles.push(`unwatch ${name}`),

@@ -22,6 +22,7 @@ beforeEach(async () => {
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
   judge = createChangeJudge(
     app.world,
+    null,
     (of) => objects(of),
     (record) => records.push(`${record.id} ${record.state}`),
     (error) => faults.push(error),

@@ -20,6 +20,7 @@ beforeEach(async () => {
 const lookAtRoles = (of: readonly string[]) =>
   lookAround(
     app.world,
+    app.cluster.access,
     of,
     ['role'],
     () => {},

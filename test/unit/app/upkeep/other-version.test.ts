@@ -2,11 +2,13 @@ import { expect, test } from 'vitest';
 import type { Found } from '../../../../src/app/ports/own-objects.ts';
 import type { World } from '../../../../src/app/ports/world.ts';
 import { appWorld, PEOPLE } from '../../../support/app-world.ts';
+import { oneCluster } from '../../../support/clusters.ts';
 
 /** What is in the cluster was sealed by a version that this replica does not know, or by nobody. */
 function seenAs(world: World, change: Partial<Found>): World {
-  const found = async () => (await world.cluster.found()).map((object) => ({ ...object, ...change }));
-  return { ...world, cluster: { ...world.cluster, found } };
+  const cluster = world.clusters.of({ cluster: null });
+  const found = async () => (await cluster.found()).map((object) => ({ ...object, ...change }));
+  return { ...world, clusters: oneCluster({ ...cluster, found }) };
 }
 const NOT_OURS = { sealed: false, expiresAt: null, record: async () => null };
 

@@ -36,7 +36,7 @@ async function look(): Promise<void> {
 /** What is followed after a look; these are before it. */
 async function followed(...before: string[]): Promise<string[]> {
   const ids = new Set(before);
-  await reconcile(app.world, ownOf(await app.byGrant()), followedIn(ids), () => {});
+  await reconcile(app.world, null, ownOf(await app.byGrant()), followedIn(ids), () => {});
   return [...ids];
 }
 const isBinding = ({ kind }: Found) => kind === 'RoleBinding';
@@ -77,7 +77,7 @@ describe('an active grant that is whole', () => {
       yield* summaries();
       ids.add('g-zzzzzz');
     };
-    await reconcile(app.world, ownOf(await app.byGrant()), followedIn(ids), () => {});
+    await reconcile(app.world, null, ownOf(await app.byGrant()), followedIn(ids), () => {});
     expect([...ids]).toEqual(['g-zzzzzz', id]);
   });
 
@@ -93,7 +93,7 @@ describe('an active grant that is whole', () => {
       { ids: unknown, of: unknown },
       { ...whole, of: unknown },
     ]) {
-      await expect(reconcile(app.world, own, followedIn(ids), (error) => faults.push(error))).rejects.toBe(fault);
+      await expect(reconcile(app.world, null, own, followedIn(ids), (error) => faults.push(error))).rejects.toBe(fault);
       expect([...ids]).toEqual([id]);
       ids.clear();
       ids.add('g-zzzzzz');
@@ -184,7 +184,7 @@ describe('what was changed', () => {
   const lookOnce = async (change: Partial<Found>) => {
     const objects = (await app.byGrant()).get(id) ?? [];
     const seen = objects.map((found) => ({ ...found, ...(isBinding(found) ? { sealed: false, ...change } : {}) }));
-    return reconcileGrant(app.world, id, seen);
+    return reconcileGrant(app.world, null, id, seen);
   };
   const alarms = () => app.jobs().filter(({ job }) => job.kind === 'alarm');
   const subjects = () => app.audit.filter(({ event }) => event === 'alarm').map(({ rule }) => rule);

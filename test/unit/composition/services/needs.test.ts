@@ -2,6 +2,7 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createConditions } from '../../../../src/app/common/conditions.ts';
 import { type Lack, type Need } from '../../../../src/app/ports/conditions.ts';
 import { needsOf, needsService } from '../../../../src/composition/services/needs.ts';
+import { Unavailable } from '../../../../src/domain/errors.ts';
 import { POLICY } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
@@ -67,7 +68,9 @@ test('watches that are down are told with the rights that are missing, and while
       return { status: { allowed: !refused.has(what) } };
     },
   };
-  const need = needsOf({ lackOfWatch: () => lack.now, api } as never).find(({ name }) => name === 'kubernetes watch');
+  const need = needsOf({ clusters: [{ name: null, lackOfWatch: () => lack.now, api }] } as never).find(
+    ({ name }) => name === 'kubernetes watch',
+  );
   expect(await need?.look()).toBeNull();
   expect(asked).toEqual([]);
   lack.now = { lacks: 'the watches on Service are down', todo: 'Look.' };
@@ -87,7 +90,9 @@ test('watches that are down are told with the rights that are missing, and while
 
 test('without a connection that Slack gives it the bot is not ready', async () => {
   let lack: Lack | null = { lacks: 'Slack refuses SLACK_APP_TOKEN: invalid_auth', todo: 'Make another.' };
-  const need = needsOf({ lackOfConnection: () => lack } as never).find(({ name }) => name === 'slack connection');
+  const need = needsOf({ clusters: [], lackOfConnection: () => lack } as never).find(
+    ({ name }) => name === 'slack connection',
+  );
   expect(need).toMatchObject({ severity: 'not ready' });
   expect(await need?.look()).toEqual(lack);
   lack = null;
@@ -97,9 +102,10 @@ test('without a connection that Slack gives it the bot is not ready', async () =
 test('what somebody’s webhook changes is told, with no more texts than anybody reads, and hinders nothing by itself', async () => {
   let why: string[] = [];
   const tryWriting = vi.fn(async () => why);
-  const need = needsOf({ cluster: { tryWriting }, policies: { current: () => POLICY } } as never).find(
-    ({ name }) => name === 'admission webhooks',
-  );
+  const need = needsOf({
+    clusters: [{ name: null, access: { tryWriting } }],
+    policies: { current: () => POLICY },
+  } as never).find(({ name }) => name === 'admission webhooks');
   expect(need).toMatchObject({ severity: 'degraded' });
   expect(need?.refuses).toBeUndefined();
   expect(await need?.look()).toBeNull();
@@ -108,4 +114,48 @@ test('what somebody’s webhook changes is told, with no more texts than anybody
   expect(await need?.look()).toMatchObject({ detail: 'a\nb\nc\nd\ne' });
   why = [...why, 'f', 'g'];
   expect(await need?.look()).toMatchObject({ detail: 'a\nb\nc\nd\ne\nand 2 more' });
+});
+
+const fakeCluster = (name: string, uid: () => string) => ({
+  name,
+  api: { read: async () => ({ metadata: { uid: uid() } }) },
+  access: { tryLeash: async () => null, tryWriting: async () => [], missingRights: async () => [] },
+  lackOfWatch: () => null,
+});
+const needsOfTwo = (...clusters: ReturnType<typeof fakeCluster>[]) =>
+  needsOf({ clusters, policies: { current: () => POLICY }, log: silentLog() } as never).filter(
+    ({ cluster }) => cluster !== undefined,
+  );
+
+test('of several clusters none makes the process unready, and what is missing in one is said of that one alone', async () => {
+  let uid = 'uid-1';
+  const needs = needsOfTwo(
+    fakeCluster('prod', () => uid),
+    fakeCluster('staging', () => 'uid-2'),
+  );
+  expect(new Set(needs.map(({ severity }) => severity))).toEqual(new Set(['degraded']));
+  const of = (cluster: string) => needs.find((need) => need.name === 'cluster' && need.cluster === cluster);
+  expect(await of('prod')?.look()).toBeNull();
+  // Somebody has changed where its context leads.
+  uid = 'uid-3';
+  expect(await of('prod')?.look()).toMatchObject({
+    lacks: 'in cluster prod another cluster answers than at the start',
+  });
+  expect(await of('staging')?.look()).toBeNull();
+});
+
+test('a cluster that does not answer refuses what is asked for there, and hinders nothing elsewhere', async () => {
+  const conditions = createConditions({ now: Date.now, tell: { began() {}, ended() {} }, unknown() {} });
+  const away = fakeCluster('prod', () => {
+    throw new Unavailable('Kubernetes', 'no answer');
+  });
+  for (const need of needsOfTwo(
+    away,
+    fakeCluster('staging', () => 'uid-2'),
+  ).filter(({ name }) => name === 'cluster' || name === 'leash'))
+    conditions.add(need);
+  await conditions.tend(true);
+  expect(conditions.hindrance('asking', 'prod')?.lacks).toBe('in cluster prod the API server does not answer');
+  expect(conditions.hindrance('asking', 'staging')).toBeNull();
+  expect(conditions.list()).toMatchObject([{ name: 'cluster', cluster: 'prod', severity: 'degraded' }]);
 });

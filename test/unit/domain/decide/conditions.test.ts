@@ -5,6 +5,7 @@ import type { When } from '../../../../src/domain/policy/policy.ts';
 const MINUTE = 60;
 const missed = (when: When, change: Partial<Circumstances> = {}) =>
   missedConditions(when, {
+    cluster: null,
     namespace: 'staging',
     duration: 30 * MINUTE,
     rights: ['read', 'logs'],

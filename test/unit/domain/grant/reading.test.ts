@@ -79,7 +79,7 @@ test('everybody may know who has access where, until when, and nothing of what g
     else {
       expect(seen).toMatchObject({ state, requester: ADA, profile: 'debug', expiresAt: 1 });
       expect(Object.keys(seen ?? {}).toSorted()).toEqual(
-        ['expiresAt', 'id', 'profile', 'requester', 'state', 'target'].toSorted(),
+        ['cluster', 'expiresAt', 'id', 'profile', 'requester', 'state', 'target'].toSorted(),
       );
     }
   }

@@ -121,7 +121,7 @@ describe('the Kubernetes user behind a Slack account', () => {
 
 describe('who may act', () => {
   const refused = (who: Account, how = identity()) => {
-    const found = identify(who, how);
+    const found = identify(who, { identity: how });
     return found instanceof Refusal ? found : null;
   };
 
@@ -148,7 +148,7 @@ describe('who may act', () => {
 
   it('has the groups that the policy gives to all and to this user, each once', () => {
     const groups = { '*': ['developers'], 'ada@example.test': ['sre', 'developers'], 'ben@example.test': ['dba'] };
-    expect(identify(account(), identity({ groups }))).toEqual({ ...ada, groups: ['developers', 'sre'] });
+    expect(identify(account(), { identity: identity({ groups }) })).toEqual({ ...ada, groups: ['developers', 'sre'] });
   });
 
   it('and groups are given to a user however the policy writes it', () => {
@@ -159,7 +159,7 @@ describe('who may act', () => {
 
   it('has no groups by a name that every object knows', () => {
     const how = identity({ user: '{local}' });
-    expect(identify(account({ email: 'constructor@example.test' }), how)).toHaveProperty('groups', []);
+    expect(identify(account({ email: 'constructor@example.test' }), { identity: how })).toHaveProperty('groups', []);
   });
 });
 

@@ -67,10 +67,10 @@ describe('how people are asked', () => {
       d: { notify: { channel: 'C0ACCESS' } },
     });
     const own = { id: 'C0OWN', path: 'profiles.b.approval.notify.channel' };
-    expect(channelOf(policy, 'a')).toEqual({ id: 'C0ACCESS', path: 'approvals.channel' });
-    expect(channelOf(policy, 'b')).toEqual(own);
+    expect(channelOf(policy, 'a', null)).toEqual({ id: 'C0ACCESS', path: 'approvals.channel' });
+    expect(channelOf(policy, 'b', null)).toEqual(own);
     for (const none of ['gone', 'constructor', '__proto__'])
-      expect(channelOf(policy, none).path).toBe('approvals.channel');
+      expect(channelOf(policy, none, null).path).toBe('approvals.channel');
     expect(ownChannels(policy)).toEqual([own]);
   });
 

@@ -3,7 +3,7 @@ import { formatDuration } from '../../../../domain/duration.ts';
 import type { Grant } from '../../../../domain/grant/grant.ts';
 import type { Plan } from '../../../../domain/plan/plan.ts';
 import { describeKit } from '../../../../domain/rights/kits.ts';
-import { describeTarget, isWide } from '../../../../domain/target.ts';
+import { describePlace, isWide } from '../../../../domain/target.ts';
 import { ACTIONS } from '../actions.ts';
 import { type Block, bullets, button, context, section, small, words } from '../text/blocks.ts';
 import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from '../text/text.ts';
@@ -111,7 +111,7 @@ export function essentials(view: View): Block[] {
   const { plan } = grant;
   const pods = plan.pods.length;
   const where =
-    code(describeTarget(grant.target)) +
+    code(describePlace(grant)) +
     (isWide(grant.target)
       ? ''
       : grant.target.workload === undefined

@@ -84,7 +84,7 @@ async function run(
     case 'revoke':
       return ended(await useCases.revoke(user, command.id, command.note.slice(0, LONGEST_NOTE)));
     case 'who':
-      return whoMessage(command.namespace, await useCases.who(user, command.namespace));
+      return whoMessage(command, await useCases.who(user, command.namespace, command.cluster));
     case 'help': {
       const { topic, unknown, nearest } = command;
       if (unknown === null) return helpMessage(topic);

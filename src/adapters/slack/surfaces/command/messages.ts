@@ -6,6 +6,7 @@ import { type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
 import type { OpenAccess } from '../../../../domain/grant/reading.ts';
 import { differencesOf } from '../../../../domain/plan/differences.ts';
 import { boundOf } from '../../../../domain/plan/plan.ts';
+import { type ClusterName, inCluster } from '../../../../domain/target.ts';
 import { ACTIONS, carryLine } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
 import {
@@ -157,8 +158,11 @@ export function listMessage({
   ]);
 }
 
-export function whoMessage(namespace: string, found: readonly OpenAccess[]): Message {
-  const title = `Access to ${shorten(clean(namespace), 63)}`;
+export function whoMessage(
+  { cluster = null, namespace }: { readonly cluster?: ClusterName; readonly namespace: string },
+  found: readonly OpenAccess[],
+): Message {
+  const title = `Access to ${shorten(clean(`${inCluster(cluster)}${namespace}`), 130)}`;
   return message(`${title}: ${found.length}`, [
     header(title),
     ...(found.length === 0

@@ -80,7 +80,7 @@ export type Command =
   | { readonly kind: 'status'; readonly id: GrantId }
   | { readonly kind: 'approve' | 'deny' | 'revoke'; readonly id: GrantId; readonly note: string }
   | { readonly kind: 'extend'; readonly id: GrantId; readonly seconds: number }
-  | { readonly kind: 'who'; readonly namespace: string }
+  | { readonly kind: 'who'; readonly cluster?: string; readonly namespace: string }
   /** `unknown`: the word that is no command; `nearest`: the one that was probably meant. */
   | {
       readonly kind: 'help';
@@ -158,7 +158,7 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
     }
     case 'who':
       if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
-      return { kind: 'who', namespace: unquoted(words[0]) };
+      return parseWho(unquoted(words[0]));
     case 'status':
     case 'approve':
     case 'deny':
@@ -203,10 +203,13 @@ function parseRequest(
   });
   if (profile === '') return tooShort('The profile is missing. /jit alone shows what you may ask for.');
   const scope = scopeOf(profile);
-  const where = scope === 'cluster' ? undefined : after[0];
+  // Of a profile for the whole cluster a word that ends in a colon is the name of one, where there are several.
+  const isNamed = /^[a-z0-9][-a-z0-9]*:$/i.test(unquoted(after[0] ?? ''));
+  const where = scope === 'cluster' && !isNamed ? undefined : after[0];
   if (scope !== 'cluster' && where === undefined)
     return tooShort(scope === 'node' ? 'The node is missing.' : 'The namespace is missing.');
-  const target = scope === 'cluster' ? noTarget(profile, after[0]) : whereOf(scope, unquoted(where ?? ''));
+  const { cluster, rest: named } = placed(unquoted(where ?? ''));
+  const target = scope === 'cluster' ? noTarget(profile, isNamed ? undefined : after[0]) : whereOf(scope, named);
   if (typeof target === 'string') return wrong(target);
   const asked = where === undefined ? what : `${what} ${where}`;
   const rest = where === undefined ? after : after.slice(1);
@@ -223,12 +226,21 @@ function parseRequest(
   if (reason === '' && start !== undefined) return wrong('A reason is needed: approvers decide by it.');
   if (reason === '')
     return tooShort('A reason is needed: approvers decide by it.', {
+      ...cluster,
       ...chosenTarget(target),
       duration: duration === undefined || duration === null ? null : formatDuration(duration),
     });
   return {
     kind: 'request',
-    ask: { profile, target, ...(rights && { rights }), duration: duration ?? null, reason, ...(start && { start }) },
+    ask: {
+      profile,
+      ...cluster,
+      target,
+      ...(rights && { rights }),
+      duration: duration ?? null,
+      reason,
+      ...(start && { start }),
+    },
   };
 }
 
@@ -313,6 +325,18 @@ function parseRights(text: string): Kit[] | string {
   const words = text.toLowerCase().split(',');
   const stranger = words.find((word) => !isKit(word));
   return stranger === undefined ? KIT_NAMES.filter((kit) => words.includes(kit)) : `${notAKit(stranger)}.`;
+}
+
+function parseWho(text: string): Command {
+  const { cluster, rest } = placed(text);
+  return { kind: 'who', ...cluster, namespace: rest };
+}
+
+/** What stands before a colon is the name of a cluster: `prod-eu:staging/deploy/checkout`. */
+export function placed(text: string): { readonly cluster: { readonly cluster?: string }; readonly rest: string } {
+  const colon = text.indexOf(':');
+  if (colon === -1) return { cluster: {}, rest: text };
+  return { cluster: { cluster: text.slice(0, colon).toLowerCase() }, rest: text.slice(colon + 1) };
 }
 
 /** `staging`, `staging/deploy/checkout`, `staging/svc/checkout` or `node/worker-1` as a target; a sentence on what is wrong with it otherwise. */

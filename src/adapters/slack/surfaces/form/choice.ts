@@ -2,6 +2,8 @@ import type { Kit } from '../../../../domain/rights/kits.ts';
 
 /** What has been chosen and typed so far. */
 export interface Choice {
+  /** Left out: there is no choice, or none was made. */
+  readonly cluster?: string;
   readonly profile: string | null;
   readonly namespace: string | null;
   /** `deployment/checkout`, in the namespace above. */

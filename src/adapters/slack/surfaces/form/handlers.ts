@@ -26,6 +26,7 @@ import { registerSuggestions } from './suggest.ts';
 
 /** The request modal: the form, and the preview of what would be granted. */
 export function registerForm(context: SurfaceContext): void {
+  onForm(context, ACTIONS.cluster, (view) => choiceOf(valuesOf(view)));
   onForm(context, ACTIONS.profile, (view) => choiceOf(valuesOf(view)));
   onForm(context, ACTIONS.namespace, (view) => choiceOf(valuesOf(view)));
   onForm(context, ACTIONS.back, ({ private_metadata }) =>

@@ -5,7 +5,7 @@ import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { Refusal } from '../../../../domain/errors.ts';
 import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
-import { describeTarget, type Wanted } from '../../../../domain/target.ts';
+import { type ClusterName, describePlace, inCluster, type Wanted } from '../../../../domain/target.ts';
 import { wholeDuration } from '../../../../domain/typed-duration.ts';
 import { ACTIONS, carryAsked, carryForm, LONGEST_TYPED, MODALS } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
@@ -23,6 +23,7 @@ type Modal = types.ModalView;
 type Block = types.KnownBlock;
 
 const FIELD = {
+  cluster: 'cluster',
   profile: 'profile',
   namespace: 'namespace',
   target: 'target',
@@ -150,37 +151,76 @@ function typedField(
 }
 
 /** What the form shows for a choice: a single profile or namespace is chosen by itself; what is no longer offered is dropped. */
-export function settle(offers: readonly Offer[], choice: Choice): { offer: Offer | null; namespace: string | null } {
-  const only = offers.length === 1 ? offers[0] : undefined;
-  const offer = offers.find((o) => o.profile === choice.profile) ?? only ?? null;
-  if (offer === null) return { offer: null, namespace: null };
+export function settle(offers: readonly Offer[], choice: Choice): Settled {
+  const clusters = clustersOf(offers);
+  const isChosen = clusters.length === 1 || clusters.some((name) => name !== null && name === choice.cluster);
+  if (!isChosen) return { offers: [], offer: null, namespace: null };
+  const cluster = clusters.length === 1 ? (clusters[0] ?? null) : (choice.cluster ?? null);
+  const there = offers.filter((o) => o.cluster === cluster);
+  const only = there.length === 1 ? there[0] : undefined;
+  const offer = there.find((o) => o.profile === choice.profile) ?? only ?? null;
+  if (offer === null) return { offers: there, offer: null, namespace: null };
   const single = offer.namespaces.length === 1 ? (offer.namespaces[0] ?? null) : null;
   const namespace = offer.namespaces.find((n) => n === choice.namespace) ?? single;
-  return { offer, namespace };
+  return { offers: there, offer, namespace };
 }
+
+interface Settled {
+  /** Those of the cluster that was chosen; none: there are several clusters, and none was. */
+  readonly offers: readonly Offer[];
+  readonly offer: Offer | null;
+  readonly namespace: string | null;
+}
+
+const clustersOf = (offers: readonly Offer[]): ClusterName[] => [...new Set(offers.map(({ cluster }) => cluster))];
+
+/** What the fields below the profile depend on: the same profile in another cluster is another choice. */
+const scopeOf = (profile: string, cluster: string): string => (cluster === '' ? profile : `${cluster}/${profile}`);
 
 /** The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made. */
 export function requestModal(offers: readonly Offer[], choice: Choice): Modal {
   if (offers.length === 0)
     return noticeModal('The policy has no profile that you may ask for. Ask an administrator of Drawbridge.');
-  const { offer, namespace } = settle(offers, choice);
+  const { offers: there, offer, namespace } = settle(offers, choice);
+  const cluster = there[0]?.cluster ?? null;
   return frame(
     'Ask for access',
-    [profileField(offers, offer), ...(offer === null ? [] : fieldsOf(offer, namespace, choice))],
+    [
+      ...clusterField(offers, cluster),
+      ...(there.length === 0 ? [] : [profileField(there, offer)]),
+      ...(offer === null ? [] : fieldsOf(offer, namespace, choice)),
+    ],
     {
       callback_id: MODALS.request,
       submit: plain('Preview', LIMITS.modalTitle),
       // What is suggested for a field comes without what the others hold.
-      private_metadata: carryForm({ profile: offer?.profile ?? null, namespace }),
+      private_metadata: carryForm({ ...(cluster !== null && { cluster }), profile: offer?.profile ?? null, namespace }),
     },
   );
 }
 
+/** Only where there is a choice. */
+function clusterField(offers: readonly Offer[], chosen: ClusterName): Block[] {
+  const names = clustersOf(offers).filter((name) => name !== null);
+  if (names.length < 2) return [];
+  const options = names.slice(0, LIMITS.options).map((name) => ({ text: name, value: name }));
+  return [
+    {
+      type: 'input',
+      block_id: blockId('cluster'),
+      dispatch_action: true,
+      label: plain('Cluster'),
+      element: select(ACTIONS.cluster, 'In which cluster?', options, chosen),
+    },
+  ];
+}
+
 function profileField(offers: readonly Offer[], offer: Offer | null): Block {
+  const cluster = offers[0]?.cluster ?? null;
   const options = offers.map(({ profile, description }) => ({ text: profile, value: profile, description }));
   return {
     type: 'input',
-    block_id: blockId('profile'),
+    block_id: blockId('profile', ...(cluster === null ? [] : [cluster])),
     dispatch_action: true,
     label: plain('Profile'),
     element: selectable(options)
@@ -190,7 +230,8 @@ function profileField(offers: readonly Offer[], offer: Offer | null): Block {
 }
 
 function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[] {
-  const { profile, defaultDuration, maximumDuration } = offer;
+  const { defaultDuration, maximumDuration } = offer;
+  const profile = scopeOf(offer.profile, offer.cluster ?? '');
   const { min, template } = offer.reason ?? {};
   if (offer.scope !== 'cluster' && offer.namespaces.length + (offer.nodes ?? []).length === 0)
     return [{ type: 'section', text: plain('No namespace that exists is covered by this profile.') }];
@@ -229,7 +270,8 @@ function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[
 
 /** Where the access is to be: a namespace, with a workload in it; a node; or nothing to choose, for the whole cluster. */
 function placeFields(offer: Offer, namespace: string | null, typed: Choice): Block[] {
-  const { profile, scope } = offer;
+  const { scope } = offer;
+  const profile = scopeOf(offer.profile, offer.cluster ?? '');
   if (scope === 'cluster') return [];
   if (scope === 'node') return [nodeField(offer, typed.node ?? null)];
   const namespaces = offer.namespaces.map((name) => ({ text: name, value: name }));
@@ -247,11 +289,11 @@ function placeFields(offer: Offer, namespace: string | null, typed: Choice): Blo
   ];
 }
 
-function nodeField({ profile, nodes = [] }: Offer, node: string | null): Block {
+function nodeField({ profile, cluster, nodes = [] }: Offer, node: string | null): Block {
   const options = nodes.map((name) => ({ text: name, value: name }));
   return {
     type: 'input',
-    block_id: blockId('node', profile),
+    block_id: blockId('node', scopeOf(profile, cluster ?? '')),
     label: plain('Node'),
     element: selectable(options)
       ? select(INPUT, 'Which node?', options, node ?? (nodes.length === 1 ? (nodes[0] ?? null) : null))
@@ -260,12 +302,12 @@ function nodeField({ profile, nodes = [] }: Offer, node: string | null): Block {
 }
 
 /** The key of a ticket, where the profile takes one. */
-function ticketField({ profile, ticket }: Offer, value: string | null | undefined): Block[] {
+function ticketField({ profile, cluster, ticket }: Offer, value: string | null | undefined): Block[] {
   if (ticket === undefined) return [];
   return [
     {
       type: 'input',
-      block_id: blockId('ticket', profile),
+      block_id: blockId('ticket', scopeOf(profile, cluster ?? '')),
       optional: true,
       label: plain('Ticket'),
       hint: plain(
@@ -277,7 +319,7 @@ function ticketField({ profile, ticket }: Offer, value: string | null | undefine
 }
 
 /** Which of its rights somebody wants, where there are several: all of them, unless some were chosen. */
-function rightsField({ profile, rights }: Offer, chosen: readonly Kit[] | undefined): Block[] {
+function rightsField({ profile, cluster, rights }: Offer, chosen: readonly Kit[] | undefined): Block[] {
   if (rights === null || rights.length < 2) return [];
   const options = rights.map((kit) => ({
     text: plain(kit, LIMITS.label),
@@ -288,7 +330,7 @@ function rightsField({ profile, rights }: Offer, chosen: readonly Kit[] | undefi
   return [
     {
       type: 'input',
-      block_id: blockId('rights', profile),
+      block_id: blockId('rights', scopeOf(profile, cluster ?? '')),
       label: plain('Rights'),
       hint: plain('Take away what you do not need.'),
       element: {
@@ -359,7 +401,9 @@ function filled(values: StateValues, field: Field): Filled | null {
 
 /** What has been chosen and typed in a form that is being filled in; without what belongs to a choice that is another now. */
 export function choiceOf(values: StateValues): Choice {
+  const cluster = filled(values, 'cluster')?.value || filled(values, 'profile')?.dependsOn || undefined;
   const profile = filled(values, 'profile')?.value || null;
+  const scope = scopeOf(profile ?? '', cluster ?? '');
   const namespace = filled(values, 'namespace');
   const target = filled(values, 'target');
   const node = filled(values, 'node');
@@ -367,21 +411,22 @@ export function choiceOf(values: StateValues): Choice {
   const duration = filled(values, 'duration');
   const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason')?.value;
-  const chosen = { profile, namespace: namespace?.value || null };
+  const chosen = { ...(cluster !== undefined && { cluster }), profile, namespace: namespace?.value || null };
   return {
     ...chosen,
-    ...(target?.dependsOn === `${profile}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
-    ...(node?.dependsOn === profile && node.value !== '' && { node: node.value }),
-    ...(rights?.dependsOn === profile && { rights: rights.values.filter(isKit) }),
-    ...(duration?.dependsOn === profile && duration.value !== '' && { duration: duration.value }),
-    ...(ticket?.dependsOn === profile && ticket.value !== '' && { ticket: ticket.value }),
+    ...(target?.dependsOn === `${scope}|${chosen.namespace}` && target.value !== '' && { target: target.value }),
+    ...(node?.dependsOn === scope && node.value !== '' && { node: node.value }),
+    ...(rights?.dependsOn === scope && { rights: rights.values.filter(isKit) }),
+    ...(duration?.dependsOn === scope && duration.value !== '' && { duration: duration.value }),
+    ...(ticket?.dependsOn === scope && ticket.value !== '' && { ticket: ticket.value }),
     ...(reason && { reason }),
   };
 }
 
 /** The form as it was filled in to ask for this. */
-export function choiceToAsk({ profile, target, rights, duration, reason, ticketKey }: Ask): Choice {
+export function choiceToAsk({ profile, cluster, target, rights, duration, reason, ticketKey }: Ask): Choice {
   return {
+    ...(cluster != null && { cluster }),
     profile,
     ...chosenTarget(target),
     ...(rights && { rights }),
@@ -392,11 +437,11 @@ export function choiceToAsk({ profile, target, rights, duration, reason, ticketK
 }
 
 /** The same in one line, to type again when the form is gone. */
-export function inOneLine({ profile, target, rights, duration, reason, ticketKey }: Ask): string {
+export function inOneLine({ profile, cluster = null, target, rights, duration, reason, ticketKey }: Ask): string {
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
   const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
-  const place = target.scope === 'cluster' ? '' : ` ${describeTarget(target)}`;
-  return `/jit request ${profile}${fewer}${place}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
+  const place = target.scope === 'cluster' ? inCluster(cluster) : describePlace({ cluster, target });
+  return `/jit request ${profile}${fewer}${place && ` ${place}`}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
@@ -413,9 +458,15 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const ticket = filled(values, 'ticket');
   const reason = filled(values, 'reason');
   const errors: FieldErrors = {};
-  if (profile === null || profile.value === '') return { errors: { [blockId('profile')]: 'Choose a profile.' } };
+  const chosen = filled(values, 'cluster');
+  if (profile === null && chosen !== null) return { errors: { [chosen.blockId]: 'Choose a cluster.' } };
+  if (profile === null || profile.value === '')
+    return { errors: { [profile?.blockId ?? blockId('profile')]: 'Choose a profile.' } };
+  const cluster = profile.dependsOn;
+  if (chosen !== null && chosen.value !== cluster)
+    return { errors: { [chosen.blockId]: 'The form was still changing to this cluster. Try again.' } };
   // Each profile has the field of the duration, and that says which profile the form is drawn for.
-  if ((namespace ?? node ?? duration)?.dependsOn !== profile.value)
+  if ((namespace ?? node ?? duration)?.dependsOn !== scopeOf(profile.value, cluster))
     return { errors: { [profile.blockId]: 'The form was still changing to this profile. Try again.' } };
   const where = placeIn(namespace, target, node, errors);
   const seconds = duration === null || duration.value === '' ? null : wholeDuration(duration.value);
@@ -428,7 +479,8 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
     ...(rights !== null && { rights: rights.values.filter(isKit) }),
     ...(ticket !== null && ticket.value !== '' && { ticketKey: ticket.value }),
   };
-  return { ask: { profile: profile.value, target: where, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
+  const place = { ...(cluster !== '' && { cluster }), target: where };
+  return { ask: { profile: profile.value, ...place, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
 }
 
 /** The place that was chosen; null: what is wrong is among the errors. */
@@ -462,6 +514,7 @@ const FIELD_OF_RULE: readonly [RegExp, Field][] = [
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],
   [/\.nodes$/, 'node'],
+  [/^clusters|\.clusters$/, 'cluster'],
 ];
 
 /** A refusal beside the field that it is about; beside the first one when it is about none that the form has. */

@@ -53,20 +53,22 @@ function onSuggest(context: SurfaceContext, actionId: string, suggest: Suggest):
 
 async function suggestions(context: SurfaceContext, body: BlockSuggestion, suggest: Suggest): Promise<Suggestions> {
   const shown = carriedForm(body.view?.private_metadata);
-  const offer = (await context.useCases.offers(body.user.id)).find(({ profile }) => profile === shown.profile);
+  const offer = (await context.useCases.offers(body.user.id)).find(
+    ({ profile, cluster }) => profile === shown.profile && cluster === (shown.cluster ?? null),
+  );
   return offer === undefined ? NOTHING : suggest(context, body.user.id, offer, shown, body.value);
 }
 
 async function targets(
   { useCases, log }: SurfaceContext,
   user: string,
-  { profile, scope, namespaces }: Offer,
+  { profile, cluster, scope, namespaces }: Offer,
   { namespace }: FormShown,
   typed: string,
 ): Promise<Suggestions> {
   if (scope !== 'workload' || namespace === null || !namespaces.includes(namespace)) return NOTHING;
   try {
-    return suggestedTargets(await useCases.workloads(user, profile, namespace), typed);
+    return suggestedTargets(await useCases.workloads(user, profile, cluster, namespace), typed);
   } catch (error) {
     if (error instanceof Refusal) throw error;
     log.warn({ err: error, namespace }, 'workloads can not be listed');

@@ -12,15 +12,15 @@ import {
 import { shortDigest } from '../../../../domain/plan/plan.ts';
 import { isSameUser, isSlackId } from '../../../../domain/policy/identity.ts';
 import { ONLY_STEP, type Principals } from '../../../../domain/policy/policy.ts';
-import { describeTarget } from '../../../../domain/target.ts';
+import { describePlace } from '../../../../domain/target.ts';
 import { type Block, bullets, context, section } from './blocks.ts';
 import { code, fitting, LIMITS, mentionOfList, mentionOfPerson, moment, person } from './text.ts';
 
 /** Where a grant stands. It says only what the state says: "revoked" is said when the API server has confirmed it. */
 
 /** `debug on staging/deployment/checkout`. */
-export const subject = ({ profile, target }: Pick<Grant, 'profile' | 'target'>): string =>
-  `${profile} on ${describeTarget(target)}`;
+export const subject = (grant: Pick<Grant, 'profile' | 'cluster' | 'target'>): string =>
+  `${grant.profile} on ${describePlace(grant)}`;
 
 /**
  * Those who may decide, without whoever asks. In a new message Slack notifies the groups and accounts that are mentioned; an edit notifies nobody.
@@ -92,7 +92,7 @@ export function heading({
   state,
   breakGlass,
   ...grant
-}: Pick<Grant, 'state' | 'breakGlass' | 'profile' | 'target'>): string {
+}: Pick<Grant, 'state' | 'breakGlass' | 'profile' | 'cluster' | 'target'>): string {
   const isOpen = breakGlass !== undefined && !hasEnded(state);
   return `${isOpen ? '🚨 Break-glass · ' : ''}${EMBLEM[state]} ${TITLE[state]}: ${subject(grant)}`;
 }

@@ -74,7 +74,7 @@ function everything(view: View, words = ''): Message[] {
     requestedMessage({ ...view, missed: null, isAgain: true }, words),
     outcomeMessage(view, 'Done.'),
     listMessage({ mine: [view], waiting: [view], more: false }),
-    whoMessage(words || 'staging', [view.grant]),
+    whoMessage({ namespace: words || 'staging' }, [view.grant]),
     accessMessage(view.grant),
     grantedMessage(view),
     ...(['reminder', 'asked-again', 'extension', 'extension-answer'] as const).map((news) => threadMessage(view, news)),
@@ -469,7 +469,7 @@ describe('lists', () => {
     expect(
       textOf(
         whoMessage(
-          'staging',
+          { namespace: 'staging' },
           many.map(({ grant }) => grant),
         ),
       ),
@@ -480,7 +480,7 @@ describe('lists', () => {
 describe('what everybody may know', () => {
   it('is who has access where, and until when: nothing that was typed, planned or decided', () => {
     const { grant } = sampleView({ state: 'active', ...ended, reason: 'TYPED reason', remarks: ['TYPED remark'] });
-    for (const message of [accessMessage(grant), whoMessage('staging', [grant])]) {
+    for (const message of [accessMessage(grant), whoMessage({ namespace: 'staging' }, [grant])]) {
       const text = textOf(message);
       expect(text).toContain(grant.id);
       expect(text).toContain(grant.requester.user);

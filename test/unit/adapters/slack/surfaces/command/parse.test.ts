@@ -22,6 +22,7 @@ describe('parseCommand', () => {
     ['revoke g-7k3fq2 done', { kind: 'revoke', id: 'g-7k3fq2', note: 'done' }],
     ['extend g-7k3fq2 1h30m', { kind: 'extend', id: 'g-7k3fq2', seconds: 5400 }],
     ['who staging', { kind: 'who', namespace: 'staging' }],
+    ['who prod-eu:staging', { kind: 'who', cluster: 'prod-eu', namespace: 'staging' }],
     ['help', { kind: 'help', topic: null, unknown: null, nearest: null }],
     ['help request', { kind: 'help', topic: 'request', unknown: null, nearest: null }],
     ['help exted', { kind: 'help', topic: null, unknown: 'exted', nearest: 'extend' }],

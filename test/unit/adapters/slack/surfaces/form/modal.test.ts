@@ -44,6 +44,7 @@ const DEBUG: Offer = {
   description: 'Logs and a shell',
   scope: 'workload',
   rights: null,
+  cluster: null,
   namespaces: ['payments', 'staging'],
   defaultDuration: 1800,
   maximumDuration: 7200,
@@ -89,12 +90,12 @@ describe('the request modal', () => {
   });
 
   it('chooses what leaves no choice, and drops what is not offered', () => {
-    expect(settle([LOGS], { profile: null, namespace: null })).toEqual({ offer: LOGS, namespace: 'staging' });
-    expect(settle([DEBUG, LOGS], { profile: 'admin', namespace: 'kube-system' })).toEqual({
+    expect(settle([LOGS], { profile: null, namespace: null })).toMatchObject({ offer: LOGS, namespace: 'staging' });
+    expect(settle([DEBUG, LOGS], { profile: 'admin', namespace: 'kube-system' })).toMatchObject({
       offer: null,
       namespace: null,
     });
-    expect(settle([DEBUG, LOGS], { profile: 'debug', namespace: 'kube-system' })).toEqual({
+    expect(settle([DEBUG, LOGS], { profile: 'debug', namespace: 'kube-system' })).toMatchObject({
       offer: DEBUG,
       namespace: null,
     });
@@ -187,9 +188,55 @@ describe('the request modal', () => {
       ...DEBUG,
       profile: 'x'.repeat(63),
       description: '<!channel> '.repeat(30),
+      cluster: null,
       namespaces: ['y'.repeat(63)],
     };
     expect(viewErrors(requestModal([odd, DEBUG], { profile: odd.profile, namespace: null }))).toEqual([]);
+  });
+});
+
+describe('a form with clusters', () => {
+  const [EU, US]: Offer[] = [
+    { ...DEBUG, cluster: 'eu' },
+    { ...DEBUG, cluster: 'us', namespaces: ['staging'] },
+  ];
+  const both = [EU, US, { ...LOGS, cluster: 'us' }] as Offer[];
+  const filledWith = { Target: 'deployment/checkout', Duration: '45m', Reason: 'it returns 502' };
+
+  it('asks for the cluster first, and only where there is a choice', () => {
+    expect(labels(requestModal(both, { profile: null, namespace: null }))).toEqual(['Cluster']);
+    expect(labels(requestModal(both, { cluster: 'us', profile: null, namespace: null }))).toEqual([
+      'Cluster',
+      'Profile',
+    ]);
+    expect(labels(requestModal([EU as Offer], { profile: null, namespace: null }))[0]).toBe('Profile');
+    // Of a cluster that is not offered nothing is shown.
+    expect(labels(requestModal(both, { cluster: 'constructor', profile: 'debug', namespace: null }))).toEqual([
+      'Cluster',
+    ]);
+  });
+
+  it('asks in the cluster that it shows, also where that is the only one', () => {
+    const chosen = { cluster: 'us', profile: 'debug', namespace: 'staging' };
+    const modal = requestModal(both, chosen);
+    expect(viewErrors(modal)).toEqual([]);
+    const values = filledIn(modal, filledWith);
+    expect(askOf(values)).toMatchObject({ ask: { cluster: 'us', profile: 'debug', target: { namespace: 'staging' } } });
+    expect(choiceOf(values)).toMatchObject({ ...chosen, target: 'deployment/checkout', duration: '45m' });
+    const alone = requestModal([US as Offer], { profile: null, namespace: null });
+    expect(askOf(filledIn(alone, filledWith))).toMatchObject({ ask: { cluster: 'us' } });
+  });
+
+  it('does not take for one cluster what was filled in for the other', () => {
+    const modal = requestModal(both, { cluster: 'us', profile: 'debug', namespace: 'staging' });
+    const values = filledIn(modal, { ...filledWith, Cluster: 'eu' });
+    expect(askOf(values)).toEqual({ errors: { cluster: expect.stringContaining('still changing to this cluster') } });
+    expect(choiceOf(values)).not.toHaveProperty('target');
+  });
+
+  it('names the cluster in the line to type again', () => {
+    const ask = { profile: 'debug', cluster: 'us', target: { namespace: 'staging' }, duration: null, reason: 'why' };
+    expect(inOneLine(ask)).toBe('/jit request debug us:staging why');
   });
 });
 

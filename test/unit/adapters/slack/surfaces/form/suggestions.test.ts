@@ -17,6 +17,7 @@ const OFFER: Offer = {
   description: '',
   scope: 'workload',
   rights: null,
+  cluster: null,
   namespaces: ['payments', 'pre-payments', 'staging'],
   defaultDuration: 2700,
   maximumDuration: 5400,

@@ -1,0 +1,174 @@
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import type { Bot } from '../../src/sandbox/bot.ts';
+import { joinKubeconfigs } from '../../src/sandbox/cluster/kubeconfig.ts';
+import type { OtherCluster } from '../../src/sandbox/world.ts';
+import { describeWithCluster } from '../support/cluster.ts';
+import { type Stage, useStage } from '../support/e2e.ts';
+
+/** One bot and two real control planes, with namespaces and workloads of the same names. */
+
+interface Readiness {
+  readonly ready: boolean;
+  readonly degraded: Readonly<Record<string, string>>;
+}
+const readiness = async (bot: Bot): Promise<Readiness> =>
+  (await fetch(`${bot.opsUrl}/readyz`)).json() as Promise<Readiness>;
+
+describeWithCluster('of two clusters', (kube) => {
+  const stage = useStage(kube, { clusters: 2 });
+  const here = () => {
+    const s = stage();
+    const { other } = s;
+    const bot = s.bots.get('bot');
+    if (other === undefined || bot === undefined) throw new Error('there is no second cluster, or no bot');
+    return { s, other, bot, target: `${s.namespaces.staging}/deploy/checkout` };
+  };
+  const active = async (s: Stage, line: string): Promise<string> => {
+    const id = await s.request(line);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until', 40_000);
+    return id;
+  };
+  const canReadPods = (s: Stage, cluster: string) =>
+    s.can('ada', 'get', `pods/checkout-none`, '-n', s.namespaces.staging, '--context', cluster);
+  const namesIn = async (s: Stage, other: OtherCluster, id: string) => ({
+    eu: (await s.grantObjects()).filter((name) => name.includes(id)).length > 0,
+    us: (await other.grantObjects()).filter((name) => name.includes(id)).length > 0,
+  });
+  const untilDegraded = (s: Stage, bot: Bot, name: string, isThere: boolean) =>
+    s.slack.control.waitFor(async () => name in (await readiness(bot)).degraded === isThere, {
+      timeout: 40_000,
+      what: `${name} is ${isThere ? '' : 'not '}missing`,
+    });
+
+  describe('both there', () => {
+    test('a grant is in the one that it names, from the request to its end, and the same in the other is another', async () => {
+      const { s, other, target } = here();
+      await s.type('ada', `request debug ${target} 5m where`);
+      await s.toldTo('ada', `Say in which one: eu:${s.namespaces.staging}`);
+      await s.type('ada', `request debug asia:${target} 5m where`);
+      await s.toldTo('ada', "There is no cluster 'asia'");
+
+      const us = await active(s, `debug us:${target} 5m over there`);
+      expect(await s.words(us)).toContain(`us:${s.namespaces.staging}/deployment/checkout`);
+      await s.dm('ada', `kubectl --context us -n ${s.namespaces.staging}`);
+      expect(await namesIn(s, other, us)).toEqual({ eu: false, us: true });
+      const eu = await active(s, `debug eu:${target} 5m over here`);
+      expect(await namesIn(s, other, eu)).toEqual({ eu: true, us: false });
+      const pod = async (cluster: string, kubectl: (args: readonly string[]) => Promise<string>) => {
+        const role = JSON.parse(
+          await kubectl([
+            'get',
+            'role',
+            `drawbridge-${cluster === 'us' ? us : eu}`,
+            '-n',
+            s.namespaces.staging,
+            '-ojson',
+          ]),
+        ) as { rules: { resourceNames?: string[] }[] };
+        return role.rules.flatMap(({ resourceNames = [] }) => resourceNames)[0] ?? '';
+      };
+      const pods = { us: await pod('us', other.adminKubectl), eu: await pod('eu', s.adminKubectl) };
+      const use = (cluster: 'eu' | 'us') =>
+        s.kubectlAs('ada', ['--context', cluster, 'get', 'pod', pods[cluster], '-n', s.namespaces.staging]);
+      expect([(await use('us')).code, (await use('eu')).code]).toEqual([0, 0]);
+
+      await s.type('ada', `revoke ${us}`);
+      await s.until(us, 'access was confirmed gone', 40_000);
+      expect((await use('us')).stderr).toContain('Forbidden');
+      expect((await use('eu')).code).toBe(0);
+      expect(await namesIn(s, other, us)).toEqual({ eu: false, us: false });
+
+      // What was sealed for one is a forgery in the other, and ends nothing.
+      const name = `drawbridge-${eu}`;
+      const copy = JSON.parse(
+        await s.adminKubectl(['get', 'rolebinding', name, '-n', s.namespaces.staging, '-ojson']),
+      ) as {
+        metadata: Record<string, unknown>;
+      };
+      for (const field of ['uid', 'resourceVersion', 'ownerReferences', 'creationTimestamp', 'managedFields'])
+        delete copy.metadata[field];
+      await other.cluster.apply([copy]);
+      await s.dm(
+        'dee',
+        new RegExp(`In cluster us: RoleBinding \\S+/${name} carries Drawbridge's labels but no valid seal`),
+        40_000,
+      );
+      expect((await use('eu')).code).toBe(0);
+      expect(await s.words(eu)).toContain('Active until');
+      await other.adminKubectl(['delete', 'rolebinding', name, '-n', s.namespaces.staging]);
+
+      await s.type('ada', `revoke ${eu}`);
+      await s.until(eu, 'access was confirmed gone', 40_000);
+    });
+
+    test('a kubeconfig whose token rotates is read again', async () => {
+      const { s, other, bot, target } = here();
+      const eu = await kube.serviceAccountKubeconfig(s.installation.namespace, s.installation.serviceAccount);
+      // Nobody's.
+      await s.rotate(
+        new Map([
+          ['eu', eu],
+          ['us', await other.cluster.kubeconfigFor('nobody@example.test')],
+        ]),
+      );
+      await untilDegraded(s, bot, 'cluster of us', true);
+      expect(await readiness(bot)).toMatchObject({ ready: true });
+      await s.rotate(
+        new Map([
+          ['eu', eu],
+          ['us', await other.credential()],
+        ]),
+      );
+      await untilDegraded(s, bot, 'cluster of us', false);
+      const id = await active(s, `debug us:${target} 5m with another token`);
+      await s.type('ada', `revoke ${id}`);
+      await s.until(id, 'access was confirmed gone', 40_000);
+    });
+
+    test('one by two names is refused at the start', async () => {
+      const { s } = here();
+      const file = join(s.dir, 'double.kubeconfig');
+      const own = await kube.serviceAccountKubeconfig(s.installation.namespace, s.installation.serviceAccount);
+      await joinKubeconfigs(
+        file,
+        new Map([
+          ['eu', own],
+          ['us', own],
+        ]),
+      );
+      await expect(s.startBot({ name: 'double', env: { KUBECONFIG: file } })).rejects.toThrow(
+        /clusters\.\w+ and clusters\.\w+ of the policy lead to one cluster: name it once/,
+      );
+    });
+  });
+
+  test('killed while grants are open in both, one hurts the other in nothing, and is told right when it is back', async () => {
+    const { s, other, bot, target } = here();
+    const us = await active(s, `debug us:${target} 30s to be cut off`);
+    const eu = await active(s, `debug eu:${target} 25s goes on`);
+    await other.cluster.apiServer.stop();
+    await untilDegraded(s, bot, 'cluster of us', true);
+    expect(await readiness(bot)).toMatchObject({ ready: true });
+    expect(await (await fetch(`${bot.opsUrl}/metrics`)).text()).toContain(
+      'drawbridge_condition{condition="cluster",severity="degraded",cluster="us"} 1',
+    );
+    await s.dm('dee', 'in cluster us the API server does not answer', 40_000);
+    await s.type('ada', `request debug us:${target} 5m not now`);
+    await s.toldTo('ada', 'Nothing is granted in us now');
+
+    // The other ends in time, and gives again.
+    const words = await s.until(eu, 'access was confirmed gone', 60_000);
+    expect(words).not.toContain('late');
+    const again = await active(s, `debug eu:${target} 5m while the other is away`);
+
+    await other.cluster.apiServer.start();
+    await s.until(us, 'access was confirmed gone', 60_000);
+    expect(await namesIn(s, other, us)).toEqual({ eu: false, us: false });
+    expect(await canReadPods(s, 'us')).toBe('no');
+    await untilDegraded(s, bot, 'cluster of us', false);
+    await s.type('ada', `revoke ${again}`);
+    await s.until(again, 'access was confirmed gone', 40_000);
+  });
+});
