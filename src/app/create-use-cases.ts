@@ -11,6 +11,7 @@ import {
 import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { reviewBreakGlass } from './decide/review-break-glass.ts';
 import { endAccess } from './grant/end.ts';
+import { again, everything, home } from './inquire/home.ts';
 import { consider, inspect, list, noteOn, offers, scopeOf, status, who, workloads } from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
@@ -54,6 +55,9 @@ export function createUseCases(world: World): UseCases {
       viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
+    home: (by, page) => run(by, 'look at Home', {}, (w) => home(w, by, page)),
+    everything: (by, page) => run(by, 'list all', {}, (w) => everything(w, by, page)),
+    again: (by, id) => run(by, 'ask again', { id }, (w) => again(w, by, id)),
     noteOn: (id, verdict) => noteOn(world, id, verdict),
     consider: (by, id, note) => run(by, 'approve', { id }, (w) => consider(w, by, id, note)),
     status: (by, id) => run(by, 'status', { id }, (w) => status(w, by, id)),

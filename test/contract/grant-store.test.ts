@@ -201,6 +201,24 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
       expect(await other.requestedBy(moved)).toHaveLength(7);
     });
 
+    it('what has ended is found again by account and by user, the last first, ten at most', async () => {
+      const requester = somebody();
+      const ended: string[] = [];
+      for (let i = 0; i < 12; i++) {
+        const grant = another(requester);
+        await store.request(grant, requested, { ...bounds, once: false, pending: 100 });
+        if (i === 0) expect(await other.endedOf(requester)).toEqual([]);
+        await store.change(grant.id, (g) => become(g, 'denied', { endedAt: 1_700_000_000_000 + i }));
+        ended.unshift(grant.id);
+      }
+      const found = async (who: Grant['requester']) => (await other.endedOf(who)).map(({ id }) => id);
+      expect(await found(requester)).toEqual(ended.slice(0, 10));
+      expect(await found({ ...requester, slackId: 'U0ELSE', user: requester.user.toUpperCase() })).toEqual(
+        ended.slice(0, 10),
+      );
+      expect(await found(somebody())).toEqual([]);
+    });
+
     it('a limit that is reached stores nothing, and says nothing', async () => {
       const requester = somebody();
       for (let i = 0; i < 10; i++) await ask(requester, store);

@@ -264,7 +264,7 @@ describeWithCluster('hostile input', (kube) => {
       [
         'the profile of others',
         'request payments-edit {payments} 5m look',
-        ['not yours to ask for', '(Rule: profiles.payments-edit.requesters)'],
+        ["You can't request 'payments-edit'", '(Rule: profiles.payments-edit.requesters)'],
       ],
 
       [

@@ -21,8 +21,14 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
 
     const id = await s.request(`debug ${staging}/deploy/checkout 12s checkout returns 502`);
     const words = await s.words(id);
-    for (const word of ['U0ADA', 'checkout', '12s', 'checkout returns 502', `Job, Role, RoleBinding in \`${staging}\``])
-      expect(words).toContain(word);
+    for (const word of ['U0ADA', 'checkout', '12s', 'checkout returns 502']) expect(words).toContain(word);
+    // What the message leaves out is behind a button, for whoever may read it.
+    await s.press('ben', id, 'details');
+    const { control } = s.slack;
+    const details = await control.waitFor(() => control.modal(PEOPLE.ben.id), { timeout: 10_000 });
+    expect(JSON.stringify(details)).toContain(`Job, Role, RoleBinding in \`${staging}\``);
+    expect(JSON.stringify(details)).toContain(`RoleBinding ${staging}/drawbridge-${id}`);
+    await control.close(PEOPLE.ben.id);
 
     await s.press('cy', id, 'approve');
     await s.toldTo('cy', 'not an approver');

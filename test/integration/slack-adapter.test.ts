@@ -12,7 +12,7 @@ import {
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
-import { ACTIONS, MODALS } from '../../src/adapters/slack/surfaces/actions.ts';
+import { ACTIONS, MODALS, SHORTCUT } from '../../src/adapters/slack/surfaces/actions.ts';
 import type { Turns } from '../../src/adapters/slack/surfaces/context.ts';
 import { requestModal } from '../../src/adapters/slack/surfaces/form/modal.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
@@ -100,6 +100,17 @@ function stubUseCases(): Stub {
     consider: async () => stub.view,
     status: async () => stub.view,
     inspect: async () => ({ view: stub.view, anew: { kind: 'same' } }),
+    home: async () => ({
+      mine: [stub.view],
+      waiting: [stub.view],
+      more: false,
+      offers: await ordinary.offers(ADA),
+      ended: [sampleView({ state: 'denied', endedAt: 0 }).grant],
+      everything: null,
+      asOf: Date.now(),
+    }),
+    everything: async (_user, page) => ({ entries: [stub.view.grant], page, pages: 3 }),
+    again: async () => ({ profile: 'logs', target: { namespace: 'staging' }, duration: 900, reason: 'as before' }),
     mustBeReviewable: async () => {},
     turnAway: async () => {},
     who: async () => [sampleView({ state: 'active', expiresAt: Date.now() + 60_000 }).grant],
@@ -398,6 +409,114 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       stub.calls.some(([name, , , verdict]) => name === 'review' && verdict === 'deny'),
     );
     expect(slack.control.modal(BEN)).toBeFalsy();
+  });
+
+  it('has a Home, whose buttons answer there or in a modal', async () => {
+    const { slack, stub } = here;
+    const { control } = slack;
+    const shownAtHome = () => blocksText(control.home(ADA)?.blocks ?? []);
+    await control.openHome(ADA);
+    await control.waitFor(() => shownAtHome().includes('What you may ask for'));
+    expect(stub.calls).toEqual([['home', ADA, 0]]);
+    await control.pressHome(ADA, { action_id: ACTIONS.revoke });
+    await control.waitFor(() => shownAtHome().includes('Revoking'));
+    expect(stub.calls.at(-2)).toEqual(['revoke', ADA, ID, '']);
+    stub.does.extend = async () => {
+      throw new Refusal('state', 'It has ended.');
+    };
+    stub.view = sampleView({ state: 'active', expiresAt: Date.now() + 60_000 });
+    await control.openHome(ADA);
+    await control.waitFor(() => shownAtHome().includes('left'));
+    await control.pressHome(ADA, ACTIONS.extend);
+    await control.waitFor(() => shownAtHome().includes('It has ended.'));
+    await control.pressHome(ADA, ACTIONS.status);
+    await control.waitFor(() => shownTo(ADA).includes(ID));
+    await control.close(ADA);
+    // What was asked for before fills in the form, which asks again as ever.
+    await control.pressHome(ADA, ACTIONS.again);
+    await control.waitFor(() => control.modal(ADA)?.callback_id === MODALS.request);
+    expect(await control.submit(ADA)).toMatchObject({ kind: 'updated' });
+    expect(stub.calls.at(-1)).toEqual([
+      'preview',
+      ADA,
+      { profile: 'logs', target: { namespace: 'staging' }, duration: 900, reason: 'as before' },
+    ]);
+    await control.close(ADA);
+    await control.pressHome(ADA, { action_id: ACTIONS.ask, value: JSON.stringify({ profile: 'logs' }) });
+    await control.waitFor(() => JSON.stringify(control.modal(ADA)).includes('reason'));
+    await control.close(ADA);
+    await control.shortcut(ADA, SHORTCUT);
+    await control.waitFor(() => control.modal(ADA)?.callback_id === MODALS.request);
+    await control.close(ADA);
+    stub.does.home = async () => {
+      throw new Unavailable('Redis', 'away');
+    };
+    await control.openHome(ADA);
+    await control.waitFor(() => shownAtHome().includes('Redis does not answer'));
+  });
+
+  it('decides in a modal from Home by what was shown there', async () => {
+    const { slack, stub } = here;
+    await slack.control.openHome(BEN);
+    await slack.control.waitFor(() => slack.control.home(BEN));
+    await slack.control.pressHome(BEN, ACTIONS.look);
+    await slack.control.waitFor(() => shownTo(BEN).includes('Nothing is decided until'));
+    await slack.control.press(BEN, ACTIONS.approve);
+    await slack.control.waitFor(() => shownTo(BEN).includes('Your approval counts'));
+    expect(stub.calls.find(([name]) => name === 'review')).toEqual([
+      'review',
+      BEN,
+      ID,
+      'approve',
+      '',
+      { digest: stub.view.digest, message: null },
+    ]);
+  });
+
+  it('asks again by /jit again, lists everything by page, and keeps a list in which a button was pressed', async () => {
+    const { slack, stub } = here;
+    const answered = async (act: () => Promise<unknown>) => {
+      const before = (await slack.control.ephemerals(ADA)).length;
+      await act();
+      return slack.control.waitFor(async () => (await slack.control.ephemerals(ADA))[before]);
+    };
+    await slack.control.command(ADA, ACCESS, '/jit', `again ${ID}`);
+    await slack.control.waitFor(() => slack.control.modal(ADA)?.callback_id === MODALS.request);
+    await slack.control.close(ADA);
+    const all = await answered(() => slack.control.command(ADA, ACCESS, '/jit', 'list all 2'));
+    expect(blocksText(all.blocks ?? [])).toContain('Everything (page 2 of 3)');
+    await slack.control.click(ADA, ACCESS, all.ts, ACTIONS.listPage);
+    await slack.control.waitFor(async () =>
+      JSON.stringify(await slack.control.ephemerals(ADA)).includes('page 3 of 3'),
+    );
+    const mine = await answered(() => slack.control.command(ADA, ACCESS, '/jit', 'list'));
+    stub.calls.length = 0;
+    await slack.control.click(ADA, ACCESS, mine.ts, { action_id: ACTIONS.revoke });
+    const redrawn = await slack.control.waitFor(async () =>
+      (await slack.control.ephemerals(ADA)).find(
+        ({ ts, blocks }) => ts === mine.ts && blocksText(blocks ?? []).includes('Revoking'),
+      ),
+    );
+    expect(blocksText(redrawn.blocks ?? [])).toContain('Your requests and grants');
+    // Foreign and forged values of the buttons of Home are nothing.
+    for (const [action_id, value] of [
+      [ACTIONS.ask, '{"profile":1}'],
+      [ACTIONS.again, '{"profile":"debug"}'],
+      [ACTIONS.listPage, '{"all":-1}'],
+      [ACTIONS.homePage, '{"all":0,"user":"U0BEN"}'],
+    ]) {
+      stub.calls.length = 0;
+      const pressed = slack.control.deliveries().findLast((one) => one.payload['type'] === 'block_actions');
+      if (pressed === undefined) throw new Error('nothing was pressed');
+      await slack.control.redeliver({
+        ...pressed,
+        id: randomUUID(),
+        payload: { ...pressed.payload, trigger_id: randomUUID(), actions: [{ type: 'button', action_id, value }] },
+        answers: [],
+      });
+      await slack.control.waitFor(() => stub.calls.length > 0);
+      expect(stub.calls.map(([name]) => name)).toEqual(['turnAway']);
+    }
   });
 
   it('asks nobody for a note who may not decide', async () => {

@@ -408,6 +408,7 @@ export function appWorld(policyInput: PolicyInput = POLICY, names: readonly [Clu
     store: {
       create: (...args) => redis.store.create(...args),
       requestedBy: (person) => redis.store.requestedBy(person),
+      endedOf: (person) => redis.store.endedOf(person),
       get: (id) => redis.store.get(id),
       request: (...args) => redis.store.request(...args),
       approvedSince: (...args) => redis.store.approvedSince(...args),

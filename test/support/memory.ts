@@ -123,6 +123,14 @@ export function memoryStore(
       await turn();
       return ofPerson(person).map(summaryOf);
     },
+    async endedOf(person) {
+      await turn();
+      return [...records.keys()]
+        .flatMap((id) => read(id) ?? [])
+        .filter(({ state, requester }) => hasEnded(state) && isSamePerson(requester, person))
+        .toSorted((one, other) => (other.endedAt ?? 0) - (one.endedAt ?? 0))
+        .slice(0, 10);
+    },
     async get(id) {
       await turn();
       return read(id);

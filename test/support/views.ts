@@ -38,6 +38,7 @@ export function sampleView(change: Partial<Grant> = {}, rest: Partial<View> = {}
   const grant = sampleGrant({ id: 'g-7k3fq2', plan: WORKSPACE_PLAN, decisions: [], ...change });
   return {
     grant,
+    description: 'Logs and a shell',
     approvers: { users: ['cy@example.test'], groups: ['S0SRE'], channels: ['C0ACCESS'] },
     naming: new Map(),
     selfApproval: false,

@@ -14,6 +14,8 @@ import { keyPrefix, type RedisClient, type RedisLog, reaching } from './connecti
 
 /** Ended grants are kept this long, for `/jit status`. */
 export const KEEP_ENDED_SECONDS = 30 * 86_400;
+/** So many of a person's ended grants are found again. */
+const KEEP_ENDED = 10;
 /** A mutator that loses this often against others meets a fault, not a crowd. */
 const MOST_TRIES = 100;
 /** How many summaries, and how many whole records, are read in one go. More at once take more memory, and no less time. */
@@ -102,9 +104,10 @@ if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
 return 'made'`;
 
 /**
- * KEYS: the first five of the above, what the policy itself has approved for the person, and what waits for its review. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
- * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, how it is counted as JSON (empty: not), and whether it waits for its review, which keeps it
- * (empty: not). Answers 1, 0 when somebody
+ * KEYS: the first five of the above, what the policy itself has approved for the person, what waits for its review, and what the person had that has ended, by Slack id and by
+ * Kubernetes user. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, how it is counted as JSON (empty: not), whether it waits for its review, which keeps it
+ * (empty: not), and when it has ended. Answers 1, 0 when somebody
  * was faster, -1 when its end was claimed and it can't be moved any more, -2 when the policy itself has approved as many today as it does.
  */
 const REPLACE = `${DAYS}
@@ -128,6 +131,11 @@ else
   end
   redis.call('HDEL', KEYS[2], ARGV[1])
   redis.call('SREM', KEYS[5], ARGV[1])
+  for at = 9, 10 do
+    redis.call('ZADD', KEYS[at], ARGV[11], ARGV[1])
+    redis.call('ZREMRANGEBYRANK', KEYS[at], 0, -${KEEP_ENDED + 1})
+    redis.call('EXPIRE', KEYS[at], ${KEEP_ENDED_SECONDS})
+  end
 end
 if ARGV[5] == 'leave' then redis.call('ZREM', KEYS[3], ARGV[1])
 elseif ARGV[5] ~= 'stay' then redis.call('ZADD', KEYS[3], ARGV[6], ARGV[1]) end
@@ -226,6 +234,11 @@ export function createGrantStore(options: {
   const askedKeys = ({ slackId, user }: Pick<Person, 'slackId' | 'user'>) => [
     `${prefix}:asked:account:${slackId}`,
     `${prefix}:asked:user:${user.toLowerCase()}`,
+  ];
+
+  const endedKeys = ({ slackId, user }: Pick<Person, 'slackId' | 'user'>) => [
+    `${prefix}:ended:account:${slackId}`,
+    `${prefix}:ended:user:${user.toLowerCase()}`,
   ];
 
   /** Profiles have the form of labels: the last part is whoever it is, whatever characters the name has. */
@@ -370,7 +383,8 @@ export function createGrantStore(options: {
         if (next === null) return { grant, changed: false };
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
         const entry = noting === undefined ? null : audit.prepare(noting(written));
-        const keys = [...keysOf(grant), ...approvedKeys(grant.requester, grant.profile), reviewsKey];
+        const { requester, profile } = grant;
+        const keys = [...keysOf(grant), ...approvedKeys(requester, profile), reviewsKey, ...endedKeys(requester)];
         const due = dueOf(written);
         const values = [
           id,
@@ -383,6 +397,7 @@ export function createGrantStore(options: {
           entry?.value ?? '',
           automatic == null ? '' : plainJson(automatic),
           awaitsReview(written) ? 'awaits' : '',
+          String(written.endedAt ?? 0),
         ];
         const done = await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values));
         if (done === -1) throw new Refusal('state', `${id} has reached its end.`);
@@ -400,6 +415,18 @@ export function createGrantStore(options: {
       if (ids.length === 0) return [];
       const stored = await reaching(() => redis.hmget(indexKey, ...ids));
       return ids.flatMap((id, at) => readSummary(id, stored[at] ?? '') ?? []);
+    },
+
+    async endedOf(person) {
+      const ids = await reaching(() => Promise.all(endedKeys(person).map((key) => redis.zrange(key, '0', '-1'))));
+      const unique = [...new Set(ids.flat())];
+      if (unique.length === 0) return [];
+      const stored = await reaching(() => redis.mget(unique.map(recordKey)));
+      const grants = unique.flatMap((id, at) => readable(id, stored[at] ?? null) ?? []);
+      return grants
+        .filter(({ state }) => hasEnded(state))
+        .toSorted((one, other) => (other.endedAt ?? 0) - (one.endedAt ?? 0))
+        .slice(0, KEEP_ENDED);
     },
 
     summaries,

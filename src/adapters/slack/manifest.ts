@@ -60,3 +60,6 @@ export const EVENTS = [
   { name: 'member_joined_channel', scope: 'channels:read' },
   { name: 'member_left_channel', scope: 'channels:read' },
 ] as const;
+
+/** Somebody looks at the Home of the bot. It needs no scope: https://docs.slack.dev/reference/events/app_home_opened */
+export const HOME_OPENED = 'app_home_opened';

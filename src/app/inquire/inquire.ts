@@ -177,14 +177,17 @@ async function madeAnew(world: World, grant: Grant, seen: (grant: Grant) => View
 const newestFirst = (one: { readonly createdAt: number }, other: { readonly createdAt: number }): number =>
   other.createdAt - one.createdAt;
 
-/** The person's own, and those that wait for this person's decision: of these the newest, `more` where there may be others. */
+/** The person's own, what is open before what waits, and those that wait for this person's decision: of these the newest, `more` where there may be others. */
 export async function list(world: World, slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }> {
   const policy = world.policies.current();
   const person = await personBehind(world, slackId);
   const own = await world.store.records((await world.store.requestedBy(person)).map(({ id }) => id));
   const waiting = await waitingFor(world, person);
   const view = (grant: Grant) => viewOf(grant, policy, world.clusters.of(grant), world.clock.now());
-  return { mine: own.toSorted(newestFirst).map(view), waiting: waiting.grants.map(view), more: waiting.more };
+  const openFirst = own.toSorted(
+    (one, other) => Number(holdsAccess(other.state)) - Number(holdsAccess(one.state)) || newestFirst(one, other),
+  );
+  return { mine: openFirst.map(view), waiting: waiting.grants.map(view), more: waiting.more };
 }
 
 /** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */

@@ -35,6 +35,7 @@ export function viewOf(
   const needsNobody = grant.approvalsNeeded === 0 && grant.extension === null;
   return {
     grant,
+    description: profile?.description ?? '',
     approvers:
       profile === undefined
         ? null

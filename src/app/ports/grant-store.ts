@@ -34,6 +34,8 @@ export interface GrantStore {
   ): Promise<GrantId[]>;
   /** Those of a person, by Slack id or by Kubernetes user, that have not ended; in no particular order. */
   requestedBy(person: Pick<Person, 'slackId' | 'user'>): Promise<GrantSummary[]>;
+  /** Those of a person, by Slack id or by Kubernetes user, that have ended within the last weeks: the last ones first, ten at most. */
+  endedOf(person: Pick<Person, 'slackId' | 'user'>): Promise<Grant[]>;
   get(id: GrantId): Promise<Grant | null>;
   /**
    * Compare-and-set: `mutate` gets the grant as it is and returns its next value, or null to leave it; it may run again when somebody else

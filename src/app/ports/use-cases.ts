@@ -1,3 +1,4 @@
+import type { Instant } from '../../domain/clocks.ts';
 import type { Ask } from '../../domain/decide/decide.ts';
 import type { NoteRule, Verdict } from '../../domain/decide/notes.ts';
 import type { Refusal } from '../../domain/errors.ts';
@@ -72,6 +73,32 @@ export type Anew =
 /** A grant as this person may see it: whole (`anew`: the plan of a request that waits made anew, null for others), or what everybody may know of it. */
 export type Inspected = { readonly view: View; readonly anew: Anew | null } | { readonly access: OpenAccess };
 
+/** What a list says of a grant. */
+export type Listed = OpenAccess & Pick<Grant, 'endedAt' | 'digest'>;
+
+/** Everything that is open or waits, a page at a time: what gives access first, the soonest end before the others. Pages count from 0. */
+export interface Everything {
+  readonly entries: readonly Listed[];
+  readonly page: number;
+  readonly pages: number;
+}
+
+/** What a person finds on the Home of the bot. */
+export interface Home {
+  /** What is open before what waits. */
+  readonly mine: readonly View[];
+  readonly waiting: readonly View[];
+  /** Others may wait than were looked at. */
+  readonly more: boolean;
+  readonly offers: readonly Offer[];
+  /** What has ended, each request once: it can be asked for again. */
+  readonly ended: readonly Listed[];
+  /** Null: this is no administrator. */
+  readonly everything: Everything | null;
+  /** When this was so, and what time left is counted from. */
+  readonly asOf: Instant;
+}
+
 /** What a decision was made on: the digest that the button carried, and the message that the button was in. */
 export interface Seen {
   /** The first characters of the plan's digest (`shortDigest`). */
@@ -124,6 +151,11 @@ export interface UseCases {
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
+  home(slackId: string, page: number): Promise<Home>;
+  /** For administrators. */
+  everything(slackId: string, page: number): Promise<Everything>;
+  /** What was asked for with this request of the person's own, to ask for it again. */
+  again(slackId: string, id: GrantId): Promise<Ask>;
   /** How a note goes with this decision by the policy as it is now; `none` also where there is nothing to decide on. */
   noteOn(id: GrantId, verdict: Verdict): Promise<NoteRule>;
   /** What somebody is about to approve with this note: see `status`. A note that is not taken is refused. */

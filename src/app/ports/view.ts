@@ -26,6 +26,8 @@ export interface StepView {
 /** A grant with all that a message about it says: what the Slack adapter renders, and nothing that it has to look up. */
 export interface View {
   readonly grant: Grant;
+  /** What the profile gives, in the policy's words; empty: they say nothing of it. */
+  readonly description: string;
   /** Who may decide now on the steps that are asked and not complete; null when the policy has no such profile any more. */
   readonly approvers: Principals | null;
   /** How entries of `approvers` are named, where that was looked up; the others are named as they stand in the policy. */

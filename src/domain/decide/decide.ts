@@ -5,6 +5,7 @@ import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import type { GrantId } from '../ids.ts';
 import { type Asking, allowedBy, identityIn, type Listing, type Person, ruleOf } from '../people/people.ts';
+import { describeLists } from '../policy/conditions-in-words.ts';
 import { startOfDay } from '../policy/hours.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import {
@@ -501,9 +502,15 @@ export function* mayAsk(policy: Policy, name: string, person: Person): Asking<De
   const why = yield* denied(policy, name, person);
   if (why !== null) return why;
   const path = `profiles.${name}.requesters`;
-  const listing = yield* allowedBy({ [path]: (policy.profiles[name] as Profile).requesters }, person);
+  const { requesters } = policy.profiles[name] as Profile;
+  const listing = yield* allowedBy({ [path]: requesters }, person);
+  const needed = describeLists(requesters);
   return verdictOf(listing, `Whether profile '${name}' is yours to ask for is not known.`, () =>
-    refuse(path, `Profile '${name}' is not yours to ask for.`, '`/jit` shows what you may ask for.'),
+    refuse(
+      path,
+      `You can't request '${name}'${needed === '' ? '' : ` (it needs ${needed})`}.`,
+      '`/jit` shows what you may ask for.',
+    ),
   );
 }
 

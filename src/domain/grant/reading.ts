@@ -13,6 +13,11 @@ export function openAccess({ id, state, requester, profile, cluster, target, exp
   return holdsAccess(state) ? { id, state, requester, profile, cluster, target, expiresAt } : null;
 }
 
+/** Administrators see all that is open or waits. */
+export function* isAdministrator({ administrators }: Policy, person: Person): Asking<boolean> {
+  return (yield* allowedBy({ administrators }, person)).is === 'named';
+}
+
 /** Where its message is, or where it would be posted. */
 const channelOfMessage = (policy: Policy, { message, profile, cluster }: Grant): string =>
   message?.channel ?? channelOf(policy, profile, cluster).id;

@@ -8,6 +8,12 @@ export function describePeople({ users, groups, channels, oncall = [] }: Princip
   return [...users, ...lists, ...oncall.map(describeOnCall)].join(', ');
 }
 
+/** The lists of these, three at most, as who is in none of them is told; nobody by name. Empty: there are none. */
+export function describeLists({ groups, channels, oncall = [] }: Principals): string {
+  const all = describePeople({ users: [], groups, channels, oncall }).split(', ').filter(Boolean);
+  return all.length <= 3 ? all.join(' or ') : `${all.slice(0, 3).join(', ')} or ${all.length - 3} more`;
+}
+
 export const describeOnCall = (source: string): string => `those on call for ${source}`;
 
 const WORDS: { readonly [K in keyof When]?: (value: NonNullable<When[K]>) => string } = {

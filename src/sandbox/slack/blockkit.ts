@@ -376,6 +376,18 @@ export function isTooLarge(view: unknown): boolean {
   return Buffer.byteLength(JSON.stringify(view) ?? '') > LARGEST_VIEW;
 }
 
+/** Why Slack would refuse this Home; empty when it would not. */
+export function homeErrors(view: unknown): string[] {
+  const { type, blocks, private_metadata = '' } = (view ?? {}) as Partial<ViewDefinition>;
+  return [
+    ...(type === 'home' ? [] : ['[ERROR] must be home [json-pointer:/view/type]']),
+    ...(private_metadata.length > 3000
+      ? ['[ERROR] must be less than 3001 characters [json-pointer:/view/private_metadata]']
+      : []),
+    ...blockErrors(blocks, 100, '/view/blocks'),
+  ];
+}
+
 /** Why Slack would refuse this modal; empty when it would not. */
 export function viewErrors(view: unknown): string[] {
   const errors: string[] = [];

@@ -40,6 +40,10 @@ export interface Modals {
    */
   update(which: { view_id?: string; external_id?: string; hash?: string }, definition: ViewDefinition): ViewResult;
   enter(user: string, blockId: string, actionId: string, value: StateValue): void;
+  /** Shows this person a Home. https://docs.slack.dev/reference/methods/views.publish */
+  publish(user: string, definition: ViewDefinition, hash?: string): ViewResult;
+  /** The Home that this person was shown last. */
+  home(user: string): View | undefined;
   /** Closes the view on top, or all; returns those that were closed. */
   close(user: string, all: boolean): View[];
 }
@@ -48,6 +52,7 @@ const DEEPEST = 3;
 
 export function createModals(ids: { teamId: string; appId: string; botId: string }, onChange: () => void): Modals {
   const stacks = new Map<string, View[]>();
+  const homes = new Map<string, View>();
   const stackOf = (user: string): View[] => stacks.get(user) ?? [];
   const shortId = (): string => randomBytes(4).toString('base64url');
 
@@ -126,6 +131,16 @@ export function createModals(ids: { teamId: string; appId: string; botId: string
       view.state.values[blockId] = { ...view.state.values[blockId], [actionId]: value };
       onChange();
     },
+    publish(user, definition, hash) {
+      const old = homes.get(user);
+      if (hash !== undefined && old !== undefined && hash !== old.hash) return { ok: false, error: 'hash_conflict' };
+      const id = old?.id ?? newId();
+      const view = build(definition, id, id, null);
+      homes.set(user, view);
+      onChange();
+      return { ok: true, view };
+    },
+    home: (user) => homes.get(user),
     close(user, all) {
       const stack = stackOf(user);
       const closed = all ? [...stack].reverse() : stack.slice(-1);

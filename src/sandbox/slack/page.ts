@@ -41,6 +41,9 @@ type Act =
   | { type: 'enter'; view: Shown; control: Control; input: string | string[]; values: Entered[] }
   | { type: 'suggest'; view: Shown; control: Control; typed: string }
   | { type: 'press'; view: Shown; control: Control; values: Entered[] }
+  | { type: 'home' }
+  | { type: 'press-home'; control: Control }
+  | { type: 'shortcut'; callback_id: string }
   | { type: 'submit'; view: Shown; values: Entered[] }
   | { type: 'close'; view: Shown };
 
@@ -106,6 +109,7 @@ export function createPage(options: {
       groups: directory.groups().map(({ id, handle }) => ({ id, handle })),
       places,
       newest: newest.ts || '0',
+      home: modals.home(me.id) ?? null,
       modal: modals.top(me.id) ?? null,
       depth: modals.stack(me.id).length,
       errors: people.errors(me.id),
@@ -143,6 +147,12 @@ export function createPage(options: {
       case 'press':
         fill(user, what.view, what.values);
         return people.press(user, what.control, what.view);
+      case 'home':
+        return people.openHome(user);
+      case 'press-home':
+        return people.pressHome(user, what.control);
+      case 'shortcut':
+        return people.shortcut(user, what.callback_id);
       case 'submit':
         fill(user, what.view, what.values);
         return people.submit(user, what.view);

@@ -67,6 +67,14 @@ export interface People {
   suggest(user: string, which: string | Which | Control, typed: string, shown?: Shown): Promise<Suggested>;
   /** Presses a button in the modal on top. */
   press(user: string, which: string | Which | Control, shown?: Shown): Promise<Answer>;
+  /** Opens the Home of the app: the app is told, and may draw it. */
+  openHome(user: string): Promise<Answer>;
+  /** The Home as this person was shown it last. */
+  home(user: string): View | undefined;
+  /** Presses a button on Home. */
+  pressHome(user: string, which: string | Which | Control): Promise<Answer>;
+  /** Uses a global shortcut of the app. */
+  shortcut(user: string, callbackId: string): Promise<Answer>;
   /** Submits the modal on top; nothing but the step that was shown. */
   submit(user: string, shown?: Shown): Promise<Submitted>;
   close(user: string, shown?: Shown): Promise<void>;
@@ -172,9 +180,13 @@ export function createPeople(options: PeopleOptions): People {
     return id;
   };
 
-  /** block_actions of a modal: with the view and what it holds; no channel, no message, no response_url. */
-  const tellAboutView = (user: string, control: Control, held: StateValue | undefined): Promise<Answer> => {
-    const view = topOf(user);
+  /** block_actions of a view: with the view and what it holds; no channel, no message, no response_url. */
+  const tellAboutView = (
+    user: string,
+    control: Control,
+    held: StateValue | undefined,
+    view = topOf(user),
+  ): Promise<Answer> => {
     const { element, block } = control;
     const { value, text } = element;
     return delivery.deliver('interactive', {
@@ -276,6 +288,50 @@ export function createPeople(options: PeopleOptions): People {
       const control = find(view.blocks, which, `modal "${view.title.text}"`);
       if (control.element.type !== 'button') throw new Error(`"${control.element.action_id}" is not a button`);
       return tellAboutView(user, control, undefined);
+    },
+
+    async openHome(user) {
+      const opened = await upstream.api('conversations.open', { users: user });
+      const event_ts = String(Date.now() / 1000);
+      const view = modals.home(user);
+      const answer = await delivery.deliver('events_api', {
+        token: 'verification-token',
+        team_id: team.teamId,
+        api_app_id: app.appId,
+        type: 'event_callback',
+        event_id: `Ev${randomUUID()}`,
+        event_time: Math.floor(Date.now() / 1000),
+        authorizations: [{ enterprise_id: null, team_id: team.teamId, user_id: app.botUserId, is_bot: true }],
+        event: {
+          type: 'app_home_opened',
+          user,
+          channel: (opened.channel as { id: string }).id,
+          tab: 'home',
+          event_ts,
+          ...(view && { view }),
+        },
+      });
+      options.onChange();
+      return answer;
+    },
+
+    home: (user) => modals.home(user),
+
+    async pressHome(user, which) {
+      const view = modals.home(user);
+      if (!view) throw new Error(`${user} has no Home`);
+      const control = find(view.blocks, which, 'Home');
+      return tellAboutView(user, control, undefined, view);
+    },
+
+    async shortcut(user, callbackId) {
+      return delivery.deliver('interactive', {
+        type: 'shortcut',
+        ...base(user),
+        action_ts: String(Date.now() / 1000),
+        callback_id: callbackId,
+        trigger_id: newTrigger(user),
+      });
     },
 
     async submit(user, shown) {

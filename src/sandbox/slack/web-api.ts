@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import {
   type Block,
   blockErrors,
+  homeErrors,
   isTooLarge,
   LONGEST_BLOCKS,
   type ViewDefinition,
@@ -294,6 +295,14 @@ export function createWebApi(options: WebApiOptions): WebApi {
 
     'views.open': (args) => withTrigger(args, (user, view) => modals.open(user, view)),
     'views.push': (args) => withTrigger(args, (user, view) => modals.push(user, view)),
+    'views.publish': (args) => {
+      const user = text(args.user_id);
+      if (isTooLarge(args.view)) return fail('view_too_large');
+      const errors = homeErrors(args.view);
+      if (errors.length > 0) return fail('invalid_arguments', { response_metadata: { messages: errors } });
+      if (!person(user)) return fail('user_not_found');
+      return viewAnswer(modals.publish(user, args.view as ViewDefinition, args.hash ? text(args.hash) : undefined));
+    },
     'views.update': (args) => {
       const wrong = viewError(args.view);
       if (wrong) return wrong;

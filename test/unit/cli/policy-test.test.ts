@@ -42,7 +42,7 @@ describe('npm run policy -- test', () => {
     [
       'refused, and why',
       { memberOf: [], expect: 'people' },
-      "it: expected people, is refused Profile 'debug' is not yours to ask for. (Rule: profiles.debug.requesters)",
+      "it: expected people, is refused You can't request 'debug' (it needs channel C0ENGINEER1). (Rule: profiles.debug.requesters)",
     ],
     ['other approvals', { expect: 'people', approvals: 2 }, 'it: expected 2 approvals, is 1'],
     [

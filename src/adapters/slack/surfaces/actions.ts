@@ -18,7 +18,12 @@ export const ACTIONS = {
   flag: 'drawbridge.glass.flag',
   revoke: 'drawbridge.revoke',
   extend: 'drawbridge.extend',
+  /** The same by other lengths, beside it. */
+  extendMore: 'drawbridge.extend.more',
+  extendMost: 'drawbridge.extend.most',
   status: 'drawbridge.status',
+  /** Opens all that the message of a request leaves out. */
+  details: 'drawbridge.details',
   /** Shows the plan to one person, as `/jit approve` does. */
   look: 'drawbridge.look',
   /** Shows all connections of a plan to one person; `page` turns to another page of them. */
@@ -30,12 +35,22 @@ export const ACTIONS = {
   /** Fields that suggest what fits to what is typed. */
   target: 'drawbridge.modal.target',
   duration: 'drawbridge.modal.duration',
+  /** Opens the form, for a profile or from the start; fills it with what was asked for before. */
+  ask: 'drawbridge.ask',
+  again: 'drawbridge.again',
+  /** Turns to another page of everything in a list. */
+  listPage: 'drawbridge.list.page',
+  /** Draws Home anew, with a page of everything. */
+  homePage: 'drawbridge.home.page',
   /** Which of two readings of a line was meant. */
   reading: 'drawbridge.reading',
   otherReading: 'drawbridge.reading.other',
   /** From the preview of a request back to the form. */
   back: 'drawbridge.modal.back',
 } as const;
+
+/** The global shortcut that opens the form. */
+export const SHORTCUT = 'drawbridge.request';
 
 /** The request modal has two steps: the form, and what would be granted. */
 export const MODALS = {
@@ -56,6 +71,10 @@ const button = z.strictObject({
   digest,
   note: z.string().max(LONGEST_NOTE).default(''),
   page: z.int().min(0).max(10_000).optional(),
+  /** It stands in a list, which is drawn anew. */
+  list: z.literal(true).optional(),
+  /** Of a longer window: how much is asked for. */
+  seconds: z.int().positive().max(31_536_000).optional(),
 });
 const message = z.strictObject({
   channel: z.string().regex(/^[CDG][A-Z0-9]{2,20}$/),
@@ -122,13 +141,15 @@ export class StrangeControl extends Refusal {
 export function carry(
   grantId: GrantId,
   shownDigest: string,
-  { note = '', page }: { readonly note?: string; readonly page?: number } = {},
+  { note = '', page, list, seconds }: Partial<Pick<Carried, 'note' | 'page' | 'list' | 'seconds'>> = {},
 ): string {
   return JSON.stringify({
     id: grantId,
     digest: shownDigest,
     ...(note && { note: clean(note).slice(0, LONGEST_NOTE) }),
     ...(page !== undefined && { page }),
+    ...(list && { list }),
+    ...(seconds !== undefined && { seconds }),
   });
 }
 
@@ -155,6 +176,20 @@ export function carriedLine(value: unknown, user: string): string {
   if (carriedBy.by !== user) throw new StrangeControl('It is for whoever typed that line.');
   return carriedBy.line;
 }
+
+const profileToAsk = z.strictObject({ profile: name.nullable(), cluster: name.exactOptional() });
+const pageOfAll = z.strictObject({ all: z.int().min(0).max(100_000) });
+
+export const carryProfile = (profile: string | null, cluster: string | null = null): string =>
+  JSON.stringify({ profile, ...(cluster !== null && { cluster }) });
+
+/** Profile null: the form begins with nothing chosen. @throws StrangeControl when it is none of ours */
+export const carriedProfile = (value: unknown): z.infer<typeof profileToAsk> => parsed(profileToAsk, value);
+
+export const carryPage = (page: number): string => JSON.stringify({ all: page });
+
+/** @throws StrangeControl when it is none of ours */
+export const carriedPage = (value: unknown): number => parsed(pageOfAll, value).all;
 
 /** Empty when it is more than Slack takes: the form is then begun anew. */
 export function carryAsked(what: Asked): string {
@@ -193,13 +228,14 @@ const container = z.object({
 });
 
 /**
- * The message that a clicked button was in, from what Slack says of it; null when only the one person saw it.
+ * The message that a clicked button was in, from what Slack says of it; null when only the one person saw it, as a message or in a modal.
  * @throws StrangeControl when Slack says nothing of it: a decision must be tied to what was seen
  */
 export function messageOf(payload: unknown): z.infer<typeof message> | null {
   const where = container.safeParse(payload);
   if (!where.success) throw new StrangeControl();
-  if (where.data.is_ephemeral === true) return null;
+  // A message that only this person saw, or a modal of this person.
+  if (where.data.is_ephemeral === true || where.data.type === 'view') return null;
   return parsed(message, JSON.stringify({ channel: where.data.channel_id, ts: where.data.message_ts }));
 }
 

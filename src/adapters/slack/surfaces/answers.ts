@@ -68,17 +68,18 @@ export async function answer(
   }
 }
 
-/** Runs what a person asked for; an error becomes words for that person alone. */
+/** Runs what a person asked for; an error becomes words for that person alone, which `tell` tells. */
 export async function answeringErrors(
   context: SurfaceContext,
   doing: string,
-  where: Where,
+  user: string,
+  tell: (words: Message) => Promise<void>,
   work: () => Promise<void>,
 ): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (error instanceof StrangeControl) await context.useCases.turnAway(where.user, doing, error);
-    await answer(context, where, saidMessage(sayError(error, doing, context.log)));
+    if (error instanceof StrangeControl) await context.useCases.turnAway(user, doing, error);
+    await tell(saidMessage(sayError(error, doing, context.log)));
   }
 }

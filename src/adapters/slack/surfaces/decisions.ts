@@ -7,6 +7,7 @@ import { accessMessage, outcomeMessage, requestedMessage, statusMessage } from '
 import type { SurfaceContext } from './context.ts';
 import type { Message } from './text/blocks.ts';
 import { instead } from './text/standing.ts';
+import { utc } from './text/text.ts';
 
 /** What a person did, carried out, and what that person is told of it: the same from a command, a button or a modal. */
 
@@ -86,11 +87,12 @@ function decided(view: View, verdict: Verdict, seen: Seen): Message {
 }
 
 export function extended(view: View): Message {
-  const { extension } = view.grant;
+  const { extension, expiresAt } = view.grant;
   if (extension === null) return outcomeMessage(view, 'Extended.');
+  const until = expiresAt === null ? '' : `, until ${utc(expiresAt + extension.duration * 1000)}`;
   return outcomeMessage(
     view,
-    `Asked for ${formatDuration(extension.duration)} more${instead(extension)}: the approvers decide.`,
+    `Extension requested: ${formatDuration(extension.duration)} more${until}${instead(extension)}. The approvers decide.`,
   );
 }
 

@@ -65,12 +65,15 @@ export async function openWhenKnown(
   context: SurfaceContext,
   triggerId: string,
   view: Promise<types.ModalView>,
+  from: 'message' | 'modal' | 'home',
 ): Promise<void> {
   const { quick } = context.connection;
   // It may fail while something else is waited for.
   view.catch(() => {});
+  // On top of the modal that it was asked for in.
+  const how = from === 'modal' ? 'push' : 'open';
   const open = (shown: types.ModalView) =>
-    quick.call('views.open', (web) => web.views.open({ trigger_id: triggerId, view: shown }));
+    quick.call(`views.${how}`, (web) => web.views[how]({ trigger_id: triggerId, view: shown }));
   const timely = await Promise.race([view, sleep(TRIGGER_PATIENCE, null)]);
   if (timely !== null) {
     await open(timely);

@@ -536,6 +536,29 @@ function drawSide() {
     ...state.places.filter((one) => one.kind !== 'direct').map(item),
     h('h2', {}, 'Apps'),
     ...state.places.filter((one) => one.kind === 'direct').map(item),
+    h(
+      'button',
+      {
+        key: HOME,
+        type: 'button',
+        className: `place ${place === HOME ? 'here' : ''}`,
+        onclick: () => {
+          go(HOME);
+          act({ type: 'home' });
+        },
+      },
+      h('span', {}, `${state.bot.name} Home`),
+    ),
+    h(
+      'button',
+      {
+        key: 'shortcut',
+        type: 'button',
+        className: 'place',
+        onclick: ({ currentTarget }) => act({ type: 'shortcut', callback_id: 'drawbridge.request' }, currentTarget),
+      },
+      h('span', {}, '⚡ Request access'),
+    ),
     h('div', { className: 'spring' }),
     h('label', { className: 'actor' }, 'Acting as', actors),
   );
@@ -603,7 +626,29 @@ const initials = (name) =>
     .toUpperCase();
 const hue = (name) => [...name].reduce((sum, letter) => (sum * 31 + letter.charCodeAt(0)) % 360, 7);
 
+/** The Home of the app, in the place of a channel. */
+const HOME = '@home';
+
+function drawHome() {
+  const use = (block, element, input, button) => act({ type: 'press-home', control: { block, element } }, button);
+  render($('title'), h('h2', {}, `${state.bot.name} Home`));
+  render(
+    $('messages'),
+    h(
+      'article',
+      { key: HOME },
+      h('div', { className: 'grow' }, state.home ? drawBlocks(state.home.blocks, use) : 'Nothing here yet.'),
+    ),
+  );
+  $('thread').hidden = true;
+}
+
 function drawMain() {
+  $('composer').hidden = place === HOME;
+  if (place === HOME) {
+    drawHome();
+    return;
+  }
   const channel = state.places.find((one) => one.id === place);
   const isReply = (message) => message.thread_ts && message.thread_ts !== message.ts;
   const isBroadcast = (message) => message.subtype === 'thread_broadcast';
@@ -779,7 +824,7 @@ async function lookOnce() {
   if (!response.ok) return choose();
   state = await response.json();
   since ||= state.newest;
-  if (!state.places.some((one) => one.id === place)) {
+  if (place !== HOME && !state.places.some((one) => one.id === place)) {
     const [, wanted] = /^\/archives\/([^/]+)/.exec(location.pathname) ?? [];
     place = (state.places.find((one) => one.id === wanted) ?? state.places[0]).id;
     for (const one of state.places) seen.set(one.id, one.messages.at(-1)?.ts ?? '');

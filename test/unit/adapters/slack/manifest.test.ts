@@ -1,13 +1,21 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { describeMissing, EVENTS, missingScopes, SCOPES } from '../../../../src/adapters/slack/manifest.ts';
+import {
+  describeMissing,
+  EVENTS,
+  HOME_OPENED,
+  missingScopes,
+  SCOPES,
+} from '../../../../src/adapters/slack/manifest.ts';
+import { SHORTCUT } from '../../../../src/adapters/slack/surfaces/actions.ts';
 
 const source = readFileSync(new URL('../../../../slack-app-manifest.yaml', import.meta.url), 'utf8');
 const manifest = parse(source) as {
   display_information: { name: string; description: string };
   features: {
-    app_home: { messages_tab_enabled: boolean; messages_tab_read_only_enabled: boolean };
+    shortcuts: { name: string; type: string; callback_id: string; description: string }[];
+    app_home: { home_tab_enabled: boolean; messages_tab_enabled: boolean; messages_tab_read_only_enabled: boolean };
     slash_commands: { command: string; description: string; usage_hint: string; should_escape: boolean }[];
   };
   oauth_config: { scopes: { bot: string[] } };
@@ -30,7 +38,9 @@ describe('slack-app-manifest.yaml', () => {
   });
 
   it('hears the events that the code handles, no others, and asks for no scope for their sake alone', () => {
-    expect(manifest.settings.event_subscriptions).toEqual({ bot_events: EVENTS.map(({ name }) => name) });
+    expect(manifest.settings.event_subscriptions).toEqual({
+      bot_events: [...EVENTS.map(({ name }) => name), HOME_OPENED],
+    });
     for (const { name, scope } of EVENTS) {
       expect(manifest.oauth_config.scopes.bot).toContain(scope);
       expect(source).toContain(`- ${name} # ${scope}`);
@@ -50,10 +60,19 @@ describe('slack-app-manifest.yaml', () => {
     });
   });
 
+  it('has a Home, and a shortcut that opens the form from anywhere', () => {
+    expect(manifest.features.app_home.home_tab_enabled).toBe(true);
+    expect(manifest.features.shortcuts).toMatchObject([{ type: 'global', callback_id: SHORTCUT }]);
+  });
+
   it('stays within the limits of Slack', () => {
     // https://docs.slack.dev/reference/app-manifest
     expect(manifest.display_information.name.length).toBeLessThanOrEqual(35);
     expect(manifest.display_information.description.length).toBeLessThanOrEqual(140);
+    for (const { name, description } of manifest.features.shortcuts) {
+      expect(name.length).toBeLessThanOrEqual(24);
+      expect(description.length).toBeLessThanOrEqual(150);
+    }
     for (const command of manifest.features.slash_commands) {
       expect(command.description.length).toBeLessThanOrEqual(2000);
       expect(command.usage_hint.length).toBeLessThanOrEqual(1000);

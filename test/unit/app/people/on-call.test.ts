@@ -95,7 +95,7 @@ describe('a requester by on-call', () => {
   beforeEach(() => start({ requesters: { oncall: ['payments'] } }));
 
   test('asks while they are on call, and is not given it when that is over before it is approved', async () => {
-    expect((await refusal(app.request(ada))).message).toMatch(/not yours to ask for/);
+    expect((await refusal(app.request(ada))).message).toMatch(/You can't request/);
     onCall('ada');
     const id = await app.pending(ada);
     onCall('ben');

@@ -1,9 +1,13 @@
-import { ACTIONS, carried, carriedNoted, MODALS, StrangeControl } from '../actions.ts';
-import { onButton } from '../buttons.ts';
+import { ACTIONS, carried, carriedNoted, carriedPage, MODALS, StrangeControl } from '../actions.ts';
+import { type Click, onButton } from '../buttons.ts';
+import { everythingMessage, listMessage } from '../command/messages.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, ended, extended, inspected, reviewed } from '../decisions.ts';
 import { onSubmit, openWhenKnown, valuesOf } from '../modals.ts';
-import { networkMessage, reviewMessage } from './message.ts';
+import type { Message } from '../text/blocks.ts';
+import { messageModal } from '../text/modals.ts';
+import { unescape } from '../text/text.ts';
+import { detailsModal, networkMessage, reviewMessage } from './message.ts';
 import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
 
 /** The buttons of a request's message, which stand under other messages about it, too; and the modal for a note. */
@@ -12,12 +16,21 @@ export function registerApprovalMessage(context: SurfaceContext): void {
   registerLooks(context);
   registerGlassReviews(context);
   const { useCases } = context;
-  onButton(context, ACTIONS.revoke, async ({ user, value }) =>
-    ended(await useCases.revoke(user, carried(value).id, '')),
-  );
-  onButton(context, ACTIONS.extend, async ({ user, value }) =>
-    extended(await useCases.extend(user, carried(value).id, null)),
-  );
+  onButton(context, ACTIONS.revoke, async (click) => {
+    const { id } = carried(click.value);
+    return inItsList(context, click, ended(await useCases.revoke(click.user, id, '')));
+  });
+  for (const actionId of [ACTIONS.extend, ACTIONS.extendMore, ACTIONS.extendMost])
+    onButton(context, actionId, async (click) => {
+      const { id, seconds = null } = carried(click.value);
+      return inItsList(context, click, extended(await useCases.extend(click.user, id, seconds)));
+    });
+}
+
+/** What came of a button that stands in a list: the list as it is now, under it. */
+async function inItsList({ useCases }: SurfaceContext, { user, value, on }: Click, told: Message): Promise<Message> {
+  if (on !== 'message' || carried(value).list === undefined) return told;
+  return listMessage(await useCases.list(user), unescape(told.text));
 }
 
 function registerDecisions(context: SurfaceContext): void {
@@ -28,7 +41,7 @@ function registerDecisions(context: SurfaceContext): void {
     [ACTIONS.deny, 'deny', 'request'],
     [ACTIONS.denyExtension, 'deny', 'extension'],
   ] as const)
-    onButton(context, actionId, async ({ user, value, seen, body }) => {
+    onButton(context, actionId, async ({ user, value, seen, on, body }) => {
       const { id, note: words } = carried(value);
       const { digest, message } = seen();
       const rule = words === '' ? await useCases.noteOn(id, verdict) : 'none';
@@ -37,7 +50,7 @@ function registerDecisions(context: SurfaceContext): void {
       const form = noteModal(verdict, { id, digest, message, of }, rule === 'required');
       // Nobody writes a note in vain.
       const may = useCases.mustBeReviewable(user, id, verdict, of, { digest, message }).then(() => form);
-      await openWhenKnown(context, body.trigger_id, may);
+      await openWhenKnown(context, body.trigger_id, may, on);
       return null;
     });
 
@@ -71,9 +84,17 @@ function registerGlassReviews(context: SurfaceContext): void {
 /** Buttons that only show something. */
 function registerLooks(context: SurfaceContext): void {
   const { useCases } = context;
-  onButton(context, ACTIONS.status, ({ user, value }) => inspected(context, user, carried(value).id));
-  onButton(context, ACTIONS.look, async ({ user, value }) =>
+  onLook(context, ACTIONS.status, 'Details', ({ user, value }) => inspected(context, user, carried(value).id));
+  onLook(context, ACTIONS.look, 'Your decision', async ({ user, value }) =>
     reviewMessage(await useCases.status(user, carried(value).id), ''),
+  );
+  onButton(context, ACTIONS.details, async ({ user, value, on, body }) => {
+    const shown = useCases.status(user, carried(value).id).then(detailsModal);
+    await openWhenKnown(context, body.trigger_id, shown, on);
+    return null;
+  });
+  onButton(context, ACTIONS.listPage, async ({ user, value }) =>
+    everythingMessage(await useCases.everything(user, carriedPage(value))),
   );
   for (const [actionId, stays] of [
     [ACTIONS.showAll, true],
@@ -82,10 +103,33 @@ function registerLooks(context: SurfaceContext): void {
     onButton(
       context,
       actionId,
-      async ({ user, value }) => {
+      async ({ user, value, on, body }) => {
         const { id, page } = carried(value);
-        return networkMessage(await useCases.status(user, id), page ?? 0);
+        const told = networkMessage(await useCases.status(user, id), page ?? 0);
+        if (on === 'message' || !stays) return told;
+        await openWhenKnown(context, body.trigger_id, Promise.resolve(messageModal('Network', told)), on);
+        return null;
       },
-      stays,
+      () => stays,
     );
+}
+
+/** A button that shows something: in a modal from Home, which has no place for it; where it is in a list, beside the list. */
+function onLook(
+  context: SurfaceContext,
+  actionId: string,
+  title: string,
+  look: (click: Click) => Promise<Message>,
+): void {
+  onButton(
+    context,
+    actionId,
+    async (click) => {
+      if (click.on === 'message') return look(click);
+      const shown = look(click).then((told) => messageModal(title, told));
+      await openWhenKnown(context, click.body.trigger_id, shown, click.on);
+      return null;
+    },
+    (value) => carried(value).list === true,
+  );
 }

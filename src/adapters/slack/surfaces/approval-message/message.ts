@@ -17,6 +17,7 @@ import {
   words,
 } from '../text/blocks.ts';
 import { canBeEnded, revokeButton } from '../text/buttons.ts';
+import { frame } from '../text/modals.ts';
 import {
   askedAgain,
   extensionLine,
@@ -32,8 +33,8 @@ import {
   TITLE,
   unreviewedLine,
 } from '../text/standing.ts';
-import { clean, codeBlock, LIMITS, markup, person, plain, shorten } from '../text/text.ts';
-import { acknowledgements, details, essentials, rulesBehind } from './plan-blocks.ts';
+import { clean, code, codeBlock, LIMITS, markup, person, plain, shorten } from '../text/text.ts';
+import { acknowledgedInShort, details, essentials, rulesBehind, rulesOfPlan, warnings } from './plan-blocks.ts';
 import { pagesOf, sectionsOf } from './reach-lines.ts';
 
 /** The message of a request, through its whole life, and what its buttons show to one person. */
@@ -49,7 +50,7 @@ export function approvalMessage(view: View): Message {
     reviewNote(grant),
     askedAgain(grant),
     ...(open ? essentials(view) : [summary(grant)]),
-    ...(grant.state === 'pending' || waitsForMore(grant) ? details(view) : []),
+    ...(isDecidedOn(grant) ? warnings(view) : []),
     remarks(grant),
     notes(grant),
     section(standing(view)),
@@ -57,10 +58,37 @@ export function approvalMessage(view: View): Message {
     stepLines(view),
     grant.state === 'pending' && unreviewedLine(grant),
     idLine(grant),
-    actions(...decisionButtons(view), ...reviewButtons(view), canBeEnded(grant) && revokeButton(view)),
+    actions(
+      ...decisionButtons(view),
+      ...reviewButtons(view),
+      canBeEnded(grant) && revokeButton(view),
+      button(ACTIONS.details, 'Details', view),
+    ),
   ]);
   return postable(whole);
 }
+
+const isDecidedOn = (grant: Grant): boolean => grant.state === 'pending' || waitsForMore(grant);
+
+/** All that the message leaves out: rules, reach, objects, policy and plan. */
+export function detailsModal(view: View): types.ModalView {
+  const { grant, objects } = view;
+  const { plan } = grant;
+  const blocks = [
+    section(`${code(grant.id)} ${code(subject(grant))}`),
+    rulesOfPlan(plan),
+    ...details(view, true).slice(1),
+    sectionsOf(plan.preview).length === 0 ? null : actions(button(ACTIONS.showAll, 'Show all connections', view)),
+    objects.length === 0 ? null : section(`*Objects*\n${codeBlock(objects, LIMITS.section - 100)}`),
+    section(standing(view)),
+    stepLines(view),
+    idLine(grant),
+  ].filter((block) => block !== null);
+  return frame('Details', blocks.slice(0, MOST_BLOCKS));
+}
+
+/** A modal takes a hundred: https://docs.slack.dev/surfaces/modals */
+const MOST_BLOCKS = 100;
 
 /** After its end a message needs less: who, what, why, in two lines. */
 function summary(grant: Grant): Block {
@@ -88,7 +116,7 @@ function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
       button(ACTIONS.denyExtension, 'Deny extension', view),
     ];
   if (grant.state !== 'pending') return [];
-  const acknowledged = acknowledgements(grant.plan);
+  const acknowledged = acknowledgedInShort(grant.plan);
   const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
   return [
     button(ACTIONS.approve, 'Approve', view, { ...approving, ...confirm }),
@@ -114,7 +142,7 @@ export function reviewMessage(view: View, noteOfDecision: string): Message {
     ...approvalMessage(view).blocks.filter((block) => block.type !== 'actions'),
     noteOfDecision === '' ? null : words(`Your note: “${noteOfDecision}”`),
     context('Only you see this. Nothing is decided until you press a button.'),
-    actions(...buttons),
+    actions(...buttons, button(ACTIONS.details, 'Details', view)),
   ]);
 }
 

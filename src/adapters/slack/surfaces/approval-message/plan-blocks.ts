@@ -6,7 +6,20 @@ import { describeKit } from '../../../../domain/rights/kits.ts';
 import { describePlace, isWide } from '../../../../domain/target.ts';
 import { ACTIONS } from '../actions.ts';
 import { type Block, bullets, button, context, section, small, words } from '../text/blocks.ts';
-import { code, codeBlock, fitting, LIMITS, linkTo, markup, moment, more, person, utc } from '../text/text.ts';
+import {
+  clean,
+  code,
+  codeBlock,
+  fitting,
+  LIMITS,
+  linkTo,
+  markup,
+  moment,
+  more,
+  person,
+  shorten,
+  utc,
+} from '../text/text.ts';
 import { inShort, type ShortSection, sectionsOf } from './reach-lines.ts';
 
 /** The plan of a grant, as an approver reads it. */
@@ -33,9 +46,18 @@ export function rulesBehind(plan: Plan): Block | null {
   return plan.rights === null ? null : section(`*Rules*\n${codeBlock(rulesOf(plan), LIMITS.section - 100)}`);
 }
 
+/** What the role allows, all of it. */
+export function rulesOfPlan(plan: Plan): Block {
+  const role = plan.role === null ? '' : ` of ${code(`${plan.role.kind} ${plan.role.name}`)}`;
+  return section(`*Rules*${role}\n${codeBlock(rulesOf(plan), LIMITS.section - 500)}`);
+}
+
 /** How many lines of connections a message has, beside the button that shows all of them, and a modal, which has no such button. */
-const LINES = 8;
+const LINES = 4;
 const LINES_OF_MODAL = 40;
+
+/** Characters that the question of a button has for what is acknowledged. */
+const ROOM_TO_ASK = 250;
 
 const NO_CHANGE = 'no change';
 
@@ -67,7 +89,12 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
   const what = confinement(grant.plan);
   const counts = what === NO_CHANGE && opens + closes === 0 ? '' : ` Opens ${opens}, closes ${closes}.`;
-  const head = markup(`*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${what}.${counts}${inside}`);
+  const isSame = what === NO_CHANGE && counts === '';
+  const head = markup(
+    isSame
+      ? `*Network:* ${NO_CHANGE}.${inside}`
+      : `*Network, as of* ${(wide ? utc : moment)(preview.asOf)}*:* ${what}.${counts}${inside}`,
+  );
   return [
     {
       type: 'section',
@@ -92,17 +119,37 @@ function shortSection({ title, common, lines, left, counted }: ShortSection): Bl
   return section(`${head}${codeBlock(lines, LIMITS.section - head.length - tail.length)}${tail}`);
 }
 
-/** Rights by which access outlives the grant, and connections that end: what an approver says yes to as well. */
+const counted = (count: number, what: string): string => `${count} ${what}${count === 1 ? '' : 's'}`;
+
+/** What an approver says yes to as well, the worst first: rights by which access outlives the grant, then connections that end. Null: nothing. */
 export function acknowledgements({ persistence, preview }: Plan): string | null {
   const closed = preview.closes.length + preview.unlisted.closes;
   const parts = [
-    ...(closed > 0 ? [`closes ${closed} connection(s) that live pods may be using`] : []),
-    ...(preview.isolates.length > 0 ? [`isolates live pods for the first time: ${preview.isolates.join(', ')}`] : []),
     ...(persistence.length > 0
       ? [`gives rights by which access can outlive the grant: ${persistence.join('; ')}`]
       : []),
+    ...(preview.isolates.length > 0 ? [`isolates live pods for the first time: ${preview.isolates.join(', ')}`] : []),
+    ...(closed > 0 ? [`closes ${counted(closed, 'connection')} that live pods may be using`] : []),
   ];
   return parts.length === 0 ? null : parts.join('; it ');
+}
+
+/** The same for the question of a button, which takes little: what is left out there is said to stand in the message. */
+export function acknowledgedInShort(plan: Plan): string | null {
+  const whole = acknowledgements(plan);
+  if (whole === null || whole.length <= ROOM_TO_ASK) return whole;
+  const { persistence, preview } = plan;
+  const closed = preview.closes.length + preview.unlisted.closes;
+  const parts = [
+    ...(persistence.length > 0
+      ? [`gives ${counted(persistence.length, 'right')} by which access can outlive the grant`]
+      : []),
+    ...(preview.isolates.length > 0
+      ? [`isolates ${counted(preview.isolates.length, 'workload')} for the first time`]
+      : []),
+    ...(closed > 0 ? [`closes ${counted(closed, 'connection')}`] : []),
+  ];
+  return `${parts.join('; it ')}: all of it stands in the message`;
 }
 
 /** Who, what, where, how long and why: what a decision is made by, first. */
@@ -117,7 +164,8 @@ export function essentials(view: View): Block[] {
       : grant.target.workload === undefined
         ? ' (whole namespace)'
         : ` (${pods} pod${pods === 1 ? '' : 's'} now)`);
-  const rights = fitting(rightsOf(plan), 1500, 8);
+  const rights = fitting(rightsOf(plan), 1200, 8);
+  const said = shorten(clean(view.description), 250);
   return [
     {
       type: 'section',
@@ -127,7 +175,7 @@ export function essentials(view: View): Block[] {
           `*How long*\n${formatDuration(grant.duration)}${grant.startAt === undefined ? '' : `, from ${moment(grant.startAt)}`}`,
         ),
         markup(`*Where*\n${where}`),
-        markup(`*What*\n${code(grant.profile)}\n${rights.join('\n')}`),
+        markup(`*What*\n${code(grant.profile)}${said === '' ? '' : ` ${code(said)}`}\n${rights.join('\n')}`),
       ],
     },
     section('*Why, in the words of the requester*'),
@@ -143,16 +191,23 @@ function ticketLine({ ticket }: Grant): Block[] {
   return [section(`*Ticket* ${key}${ticket.title === '' ? '' : `: ${code(ticket.title)}`}`)];
 }
 
-/** What follows from the rights and the network, for people to decide by. `wide`: for a modal, which has room and no button to show all. */
+/** What nobody decides without: warnings, the worst first, then what opens and closes. The rest is in {@link details}. */
+export function warnings(view: View, wide = false): (Block | null)[] {
+  const acknowledged = acknowledgements(view.grant.plan);
+  return [
+    acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
+    ...network(view, wide),
+  ];
+}
+
+/** What follows from the rights and the network. `wide`: for a modal, which has room and no button to show all. */
 export function details(view: View, wide = false): (Block | null)[] {
   const { grant, objects } = view;
-  const acknowledged = acknowledgements(grant.plan);
   const { groups, user } = grant.plan;
   const member = groups.length > 0 ? ` (member of ${code(groups.join(', '), 300)})` : '';
   return [
     wide ? rulesBehind(grant.plan) : null,
-    ...network(view, wide),
-    acknowledged === null ? null : words(`⚠ Whoever approves this acknowledges that it ${acknowledged}.`),
+    ...warnings(view, wide),
     objects.length === 0
       ? null
       : context(

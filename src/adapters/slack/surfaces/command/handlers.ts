@@ -6,9 +6,10 @@ import { onButton } from '../buttons.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, ended, extended, inspected, requestedWithLink, reviewed } from '../decisions.ts';
 import { openForm, type Trigger } from '../form/handlers.ts';
-import type { Message } from '../text/blocks.ts';
+import { choiceToAsk, inOneLine } from '../form/modal.ts';
+import { type Message, note } from '../text/blocks.ts';
 import { escape } from '../text/text.ts';
-import { helpMessage, listMessage, readingsMessage, whoMessage } from './messages.ts';
+import { everythingMessage, helpMessage, listMessage, readingsMessage, whoMessage } from './messages.ts';
 import { type Command, parseCommand } from './parse.ts';
 
 /** `/jit`. */
@@ -20,10 +21,12 @@ export function registerCommand(context: SurfaceContext): void {
       (async () => {
         await ack();
         const where: Where = { user: command.user_id, channel: command.channel_id, respond };
-        await answeringErrors(context, 'command', where, async () => {
+        const tell = (words: Message) => answer(context, where, words);
+        await answeringErrors(context, 'command', where.user, tell, async () => {
           if (await isRepeated(context, 'command', command.trigger_id)) return;
           const parsed = parseCommand(command.text ?? '', (profile) => context.useCases.scopeOf(profile));
           if (parsed.kind === 'modal') await openForm(context, command);
+          else if (parsed.kind === 'again') await askAgain(context, command, parsed.id, where);
           else if (!(await isOpenedInForm(context, command, parsed)))
             await answer(context, where, await run(context, parsed, command.user_id));
         });
@@ -42,6 +45,15 @@ function registerReadings(context: SurfaceContext): void {
       const trigger = { trigger_id: body.trigger_id, user_id: user };
       return (await isOpenedInForm(context, trigger, parsed)) ? null : run(context, parsed, user);
     });
+}
+
+/** In the form, filled as it was; where that does not open, as a line. */
+async function askAgain(context: SurfaceContext, trigger: Trigger, id: string, where: Where): Promise<void> {
+  const again = () => context.useCases.again(trigger.user_id, id).then(choiceToAsk);
+  await openForm(context, trigger, again).catch(async (error: unknown) => {
+    context.log.info({ err: error }, 'the form could not be opened');
+    await answer(context, where, await run(context, { kind: 'again', id }, trigger.user_id));
+  });
 }
 
 /** A request that ends too early is gone on with in the form; where that does not open, it is answered like any that is wrong. */
@@ -68,7 +80,12 @@ async function run(
     case 'review':
       return reviewed(context, user, command.id, command.verdict, command.note);
     case 'list':
-      return listMessage(await useCases.list(user));
+      return command.page === null
+        ? listMessage(await useCases.list(user))
+        : everythingMessage(await useCases.everything(user, command.page));
+    case 'again':
+      // Where the form can't be opened: the line says the same.
+      return note(`To ask for it again, type: ${inOneLine(await useCases.again(user, command.id))}`);
     case 'status':
       return inspected(context, user, command.id);
     case 'approve':

@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { Anew, Requested } from '../../../../app/ports/use-cases.ts';
+import type { Anew, Everything, Requested } from '../../../../app/ports/use-cases.ts';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
 import { type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
@@ -7,8 +7,9 @@ import type { OpenAccess } from '../../../../domain/grant/reading.ts';
 import { differencesOf } from '../../../../domain/plan/differences.ts';
 import { boundOf } from '../../../../domain/plan/plan.ts';
 import { type ClusterName, inCluster } from '../../../../domain/target.ts';
-import { ACTIONS, carryLine } from '../actions.ts';
+import { ACTIONS, carryLine, carryPage } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
+import { entryOfAll } from '../home/view.ts';
 import {
   actions,
   type Block,
@@ -126,16 +127,21 @@ function entries(views: readonly View[], buttonsOf: (view: View) => Block | null
   return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES, isMore))] : shown;
 }
 
-export function listMessage({
-  mine,
-  waiting,
-  more: isMore,
-}: {
-  mine: readonly View[];
-  waiting: readonly View[];
-  more: boolean;
-}): Message {
+/** @param said what came of the button that was pressed in it last; '' where none was */
+export function listMessage(
+  {
+    mine,
+    waiting,
+    more: isMore,
+  }: {
+    mine: readonly View[];
+    waiting: readonly View[];
+    more: boolean;
+  },
+  said = '',
+): Message {
   return message(`${mine.length} of yours, ${waiting.length}${isMore ? ' or more' : ''} waiting for you`, [
+    said !== '' && words(said),
     header('Waiting for your decision'),
     ...(waiting.length === 0
       ? [words('Nothing waits for you.')]
@@ -150,11 +156,24 @@ export function listMessage({
       ? [words('None is open. /jit asks for one.')]
       : entries(mine, (view) =>
           actions(
-            button(ACTIONS.status, 'Details', view),
-            view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
-            view.grant.state !== 'ending' && revokeButton(view),
+            button(ACTIONS.status, 'Details', view, { list: true }),
+            view.extendable > 0 && button(ACTIONS.extend, 'Extend', view, { list: true }),
+            view.grant.state !== 'ending' && revokeButton(view, { list: true }),
           ),
         )),
+  ]);
+}
+
+/** Everything that is open or waits, for administrators. */
+export function everythingMessage({ entries, page, pages }: Everything): Message {
+  const of = pages === 1 ? '' : ` (page ${page + 1} of ${pages})`;
+  const next = (page + 1) % pages;
+  const turn = { action_id: ACTIONS.listPage, value: carryPage(next) };
+  return message(`Everything${of}`, [
+    header(`Everything${of}`),
+    ...(entries.length === 0 ? [words('Nothing is open, and nothing waits.')] : entries.map(entryOfAll)),
+    pages > 1 &&
+      actions({ type: 'button', ...turn, text: plain(next === 0 ? 'First page' : 'Next page', LIMITS.label) }),
   ]);
 }
 

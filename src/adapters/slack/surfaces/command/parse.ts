@@ -32,7 +32,16 @@ export const COMMANDS = {
     does: 'access at once, without a decision: for an emergency. Approvers and administrators are told, and it is reviewed afterwards',
     example: 'break-glass debug staging/deploy/checkout 15m checkout is down, nobody answers',
   },
-  list: { usage: 'list', does: 'your requests and grants, and those that wait for you', example: 'list' },
+  list: {
+    usage: 'list [all] [page]',
+    does: 'your requests and grants, and those that wait for you; all: everything that is open or waits, for administrators',
+    example: 'list',
+  },
+  again: {
+    usage: 'again <id>',
+    does: 'opens the form with what you asked for before',
+    example: 'again g-7k3fq2',
+  },
   status: { usage: 'status <id>', does: 'everything about one request or grant', example: 'status g-7k3fq2' },
   approve: {
     usage: 'approve <id> [note]',
@@ -69,7 +78,9 @@ const NAMES = Object.keys(COMMANDS) as CommandName[];
 
 export type Command =
   | { readonly kind: 'modal' }
-  | { readonly kind: 'list' }
+  /** `page` of everything, from 0; null: the person's own. */
+  | { readonly kind: 'list'; readonly page: number | null }
+  | { readonly kind: 'again'; readonly id: GrantId }
   | { readonly kind: 'request'; readonly ask: Asked }
   | {
       readonly kind: 'review';
@@ -140,7 +151,7 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
     return { kind: 'help', topic: name, unknown: null, nearest: null };
   switch (name) {
     case 'list':
-      return { kind: 'list' };
+      return parseList(words, wrong);
     case 'help': {
       const topic = words[0] === undefined ? null : commandNamed(words[0]);
       const unknown = topic === null ? (words[0] ?? null) : null;
@@ -159,6 +170,7 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
     case 'who':
       if (words.length !== 1 || words[0] === undefined) return wrong('It takes one namespace.');
       return parseWho(unquoted(words[0]));
+    case 'again':
     case 'status':
     case 'approve':
     case 'deny':
@@ -169,7 +181,7 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
       if (id === '') return wrong('The id is missing. Ids look like g-7k3fq2; /jit list shows yours.');
       if (!isGrantId(id))
         return wrong(`${quoted(words[0] ?? '')} is not an id. Ids look like g-7k3fq2; /jit list shows yours.`);
-      if (name === 'status') return { kind: 'status', id };
+      if (name === 'status' || name === 'again') return { kind: name, id };
       if (name === 'review') {
         const verdict = REVIEWS.get((words[1] ?? '').toLowerCase());
         if (verdict === undefined) return wrong('Say accept or flag after the id.');
@@ -185,6 +197,13 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
     default:
       return name satisfies never;
   }
+}
+
+function parseList([what, page = '1', ...more]: readonly string[], wrong: (problem: string) => Wrong): Command {
+  if (what === undefined) return { kind: 'list', page: null };
+  if (what.toLowerCase() !== 'all' || more.length > 0 || !/^[1-9]\d{0,5}$/.test(page))
+    return wrong('It takes nothing, or all with the number of a page.');
+  return { kind: 'list', page: Number(page) - 1 };
 }
 
 function parseRequest(

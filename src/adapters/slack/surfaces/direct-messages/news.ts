@@ -17,7 +17,7 @@ import {
   small,
   words,
 } from '../text/blocks.ts';
-import { revokeButton } from '../text/buttons.ts';
+import { extendButtons, revokeButton } from '../text/buttons.ts';
 import {
   approvers,
   EMBLEM,
@@ -184,10 +184,7 @@ export function directMessage(view: View, news: DirectNews): Message {
           ? context(`It can be extended by ${formatDuration(view.extendable)} at most; that is a new decision.`)
           : context('It has its full length already: make a new request if you need more.'),
         idLine(grant),
-        actions(
-          view.extendable > 0 && button(ACTIONS.extend, 'Extend', view, { style: 'primary' }),
-          revokeButton(view),
-        ),
+        actions(...extendButtons(view), revokeButton(view)),
       ]);
     case 'extended':
       return message(`Extended until ${end}: ${what}`, [
@@ -244,12 +241,26 @@ export function grantedMessage(view: View): Message {
     section(standing(view)),
     glassLine(view),
     active && view.commands.length > 0 ? section(`*What to run*\n${codeBlock(view.commands, 2500)}`) : null,
+    active && reachOf(grant),
     active && small(view.closing),
     notes(grant),
     remarks(grant),
     idLine(grant),
-    active ? actions(revokeButton(view)) : null,
+    active ? actions(...extendButtons(view), revokeButton(view)) : null,
   ]);
+}
+
+/** How the target is reached from inside the workspace; null: there is no workspace, or it reaches nothing. */
+function reachOf({ plan: { network, preview } }: Grant): Block | null {
+  if (network.mode !== 'workspace' || network.ports.length === 0) return null;
+  const names = [...new Set(network.hostAliases.flatMap(({ hostnames }) => hostnames.slice(0, 1)))].slice(0, 3);
+  const ports = [...new Set(network.ports.map(({ port, protocol }) => `${port}/${protocol}`))].join(', ');
+  const called = names.length === 0 ? 'the target' : names.map((name) => code(name)).join(' or ');
+  // A Service is dialled on a port of its own, where the plan knows it.
+  const dialled = preview.notes.filter((note) => note.includes('dialled on'));
+  const where =
+    dialled.length > 0 ? code(dialled.join(' ')) : `its pods listen on ${code(ports)}; a Service has its own port.`;
+  return section(`*From the workspace* dial ${called}: ${where}`);
 }
 
 /** A direct message to somebody who may decide. It stays true when the request is decided: where that stands, the message behind the link says. */

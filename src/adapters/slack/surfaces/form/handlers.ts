@@ -47,12 +47,13 @@ export interface Trigger {
 export async function openForm(
   context: SurfaceContext,
   { trigger_id, user_id }: Trigger,
-  choice: Choice = NOTHING_CHOSEN,
+  choice: Choice | (() => Promise<Choice>) = NOTHING_CHOSEN,
 ): Promise<void> {
   const { quick } = context.connection;
   const opened = await quick.call('views.open', (web) => web.views.open({ trigger_id, view: loadingModal() }));
   const { id, hash } = opened.view ?? {};
-  if (id !== undefined) await showForm(context, user_id, { id, hash }, () => choice);
+  if (id !== undefined)
+    await showForm(context, user_id, { id, hash }, typeof choice === 'function' ? choice : () => choice);
 }
 
 /**
@@ -63,12 +64,13 @@ async function showForm(
   context: SurfaceContext,
   user: string,
   { id, hash }: { readonly id: string; readonly hash: string | undefined },
-  chosen: () => Choice,
+  chosen: () => Choice | Promise<Choice>,
 ): Promise<void> {
   const { log } = context;
   const isLast = await takeTurn(context, id);
   const form = await Promise.resolve()
-    .then(() => formFor(context, user, chosen()))
+    .then(() => chosen())
+    .then((choice) => formFor(context, user, choice))
     .catch((error: unknown) => noticeModal(sayError(error, 'request modal', log).text));
   if (!(await isLast())) return;
   try {

@@ -53,7 +53,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
   const { approvalsNeeded } = view.grant;
   const decision =
     approvalsNeeded === 0
-      ? `*Approved automatically* by the policy (${code(rule)}): access begins when you press Request.`
+      ? `*Approved automatically:* ${code(rule)}. Access begins when you press Request.`
       : `*${approvalsNeeded} approval${approvalsNeeded === 1 ? '' : 's'} needed*${fromWhom(view)}.`;
   const blocks = [
     ...(changed

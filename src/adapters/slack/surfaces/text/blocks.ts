@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { View } from '../../../../app/ports/view.ts';
+import type { Grant } from '../../../../domain/grant/grant.ts';
 import { carry } from '../actions.ts';
 import { clean, escape, fitting, LIMITS, markup, more, plain, shorten } from './text.ts';
 
@@ -60,12 +60,14 @@ export interface ButtonOptions {
   readonly confirm?: string;
   readonly note?: string;
   readonly page?: number;
+  readonly list?: true;
+  readonly seconds?: number;
 }
 
 export function button(
   action: string,
   label: string,
-  { grant, digest }: Pick<View, 'grant' | 'digest'>,
+  { grant, digest }: { readonly grant: Pick<Grant, 'id'>; readonly digest: string },
   options: ButtonOptions = {},
 ): types.Button {
   return {

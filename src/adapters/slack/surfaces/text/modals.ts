@@ -13,6 +13,16 @@ export function frame(title: string, blocks: types.KnownBlock[], rest: Partial<t
   };
 }
 
+/** A Home of plain words. */
+export function noticeHome(text: string): types.HomeView {
+  return { type: 'home', blocks: [{ type: 'section', text: plain(text) }] };
+}
+
+/** What is said in a message, as a modal: what is no button of it, or all of it. */
+export function messageModal(title: string, { blocks }: { readonly blocks: types.KnownBlock[] }): types.ModalView {
+  return frame(title, blocks);
+}
+
 /** Shown while something is looked up: a trigger id lives for three seconds only. */
 export function loadingModal(text = 'One moment …'): types.ModalView {
   return noticeModal(text);

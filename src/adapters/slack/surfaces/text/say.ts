@@ -12,8 +12,13 @@ export interface Said {
   readonly refusal: Refusal | null;
 }
 
+/** A user group or channel of the policy, as the domain names it. */
+const LISTS = /\b(?:group|channel) ([SCG][A-Z0-9]{2,20})\b/g;
+
 /** The same for one person alone; a list that can't be read is named as Slack names it. */
 export function saidMessage({ text, refusal }: Said): Message {
+  if (refusal !== null && refusal.rule.endsWith('.requesters'))
+    return message(text, [section(escape(text).replace(LISTS, (_whole, id: string) => mentionOfList(id)))]);
   if (!(refusal instanceof UnreadableMembers) || refusal.kind !== 'members') return note(text);
   const { list } = refusal;
   return message(text, [section(escape(text).replace(`Who is in ${list} `, `Who is in ${mentionOfList(list)} `))]);

@@ -182,6 +182,9 @@ export function fromWhom(view: View): string {
 function approvedWords(view: View): string {
   const approved = approvalsOf(view.grant);
   if (approved.length === 0) return '';
+  const [first] = approved;
+  if (first !== undefined && approved.every(({ by: who }) => who === null))
+    return `Approved automatically: ${code(first.rule)}. `;
   const stepOf = (decision: Decision) =>
     view.grant.extension === null && hasNamedSteps(view)
       ? view.steps.find(({ approvals }) => approvals.includes(decision))

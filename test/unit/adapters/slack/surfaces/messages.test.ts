@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { ACTIONS, carried } from '../../../../../src/adapters/slack/surfaces/actions.ts';
 import {
   approvalMessage,
+  detailsModal,
   networkMessage,
   reviewMessage,
 } from '../../../../../src/adapters/slack/surfaces/approval-message/message.ts';
@@ -37,6 +38,7 @@ import {
   blocksText,
   controls,
   LONGEST_BLOCKS,
+  viewErrors,
 } from '../../../../../src/sandbox/slack/blockkit.ts';
 import { BEN, samplePlan, samplePreview } from '../../../../support/grants.ts';
 
@@ -131,7 +133,7 @@ describe('an approval message', () => {
       'Opens 1, closes 0',
       '*Opens*, from `drawbridge-workspaces/workspace/new` to:\n```\n+ staging/deployment/checkout 8080/TCP',
       'Traffic from the node',
-      'Job, RoleBinding in `staging`',
+      '`Logs and a shell`',
       '*1 approval needed*, from <!subteam^S0SRE>, members of <#C0ACCESS>, `cy@example.test`',
     ])
       expect(text).toContain(part);
@@ -139,7 +141,7 @@ describe('an approval message', () => {
 
   it('has buttons that carry the id and the digest of what is shown', () => {
     const view = sampleView();
-    expect(buttonsOf(approvalMessage(view))).toEqual([ACTIONS.showAll, ACTIONS.approve, ACTIONS.deny]);
+    expect(buttonsOf(approvalMessage(view))).toEqual([ACTIONS.showAll, ACTIONS.approve, ACTIONS.deny, ACTIONS.details]);
     for (const { element } of controls(blocksOf(approvalMessage(view))))
       expect(carried(element.value)).toEqual({ id: 'g-7k3fq2', digest: view.digest, note: '' });
   });
@@ -151,14 +153,14 @@ describe('an approval message', () => {
     const text = textOf(message);
     expect(text).toContain('Opens 1, closes 30');
     expect(text.indexOf('*Closes*')).toBeLessThan(text.indexOf('*Opens*'));
-    expect(text.split('\n').filter((line) => /^[-+] /.test(line))).toHaveLength(8);
-    expect(text).toContain('… and 23 more');
+    expect(text.split('\n').filter((line) => /^[-+] /.test(line))).toHaveLength(4);
+    expect(text).toContain('… and 27 more');
     expect(buttonsOf(message)).toContain(ACTIONS.showAll);
   });
 
   it('has nothing to show all of when the network stays as it is', () => {
     const plan = samplePlan({ preview: { ...WORKSPACE_PLAN.preview, opens: [] } });
-    expect(buttonsOf(approvalMessage(sampleView({ plan })))).toEqual([ACTIONS.approve, ACTIONS.deny]);
+    expect(buttonsOf(approvalMessage(sampleView({ plan })))).toEqual([ACTIONS.approve, ACTIONS.deny, ACTIONS.details]);
   });
 
   it('asks for a word more where approving acknowledges closed connections or rights that outlive the grant', () => {
@@ -171,6 +173,34 @@ describe('an approval message', () => {
       controls(blocksOf(of)).find(({ element }) => element.action_id === ACTIONS.approve);
     expect(approve(message)?.element.confirm?.text.text).toContain('reads secrets');
     expect(approve(approvalMessage(sampleView()))?.element.confirm).toBeUndefined();
+  });
+
+  it('leaves out nothing that the modal behind Details does not have', () => {
+    const details = detailsModal(sampleView());
+    expect(viewErrors(details)).toEqual([]);
+    const text = blocksText(details.blocks as unknown as Block[]);
+    for (const part of [
+      'get, create: pods/exec',
+      'Job, RoleBinding in `staging`',
+      'Job staging/drawbridge-g-7k3fq2',
+      'At the end the workspace is stopped.',
+      '+ staging/deployment/checkout 8080/TCP',
+    ])
+      expect(text).toContain(part);
+  });
+
+  it('names what is worst first, and never cuts it, be it much: the question of the button counts it', () => {
+    const persistence = Array.from({ length: 12 }, (_, i) => `gives rights number ${i} that are long to say`);
+    const preview = { ...WORKSPACE_PLAN.preview, closes: clients(3), isolates: ['staging/deployment/checkout'] };
+    const message = approvalMessage(sampleView({ plan: { ...WORKSPACE_PLAN, persistence, preview } }));
+    const text = textOf(message);
+    for (const one of persistence) expect(text).toContain(one);
+    expect(text.indexOf('outlive the grant')).toBeLessThan(text.indexOf('isolates live pods'));
+    expect(text.indexOf('isolates live pods')).toBeLessThan(text.indexOf('closes 3 connections'));
+    const approve = controls(blocksOf(message)).find(({ element }) => element.action_id === ACTIONS.approve);
+    expect(approve?.element.confirm?.text.text).toBe(
+      'You acknowledge that it gives 12 rights by which access can outlive the grant; it isolates 1 workload for the first time; it closes 3 connections: all of it stands in the message.',
+    );
   });
 
   it('says that it is asked again when what was approved was another plan', () => {
@@ -194,7 +224,7 @@ describe('an approval message', () => {
     ['revoked', []],
     ['failed', []],
   ])('offers in state %s only what can be done: %j', (state, buttons) => {
-    expect(buttonsOf(approvalMessage(sampleView({ state, ...ended })))).toEqual(buttons);
+    expect(buttonsOf(approvalMessage(sampleView({ state, ...ended })))).toEqual([...buttons, ACTIONS.details]);
   });
 
   it('offers the decision on a longer window, with a digest of its own', () => {
@@ -206,6 +236,7 @@ describe('an approval message', () => {
       ACTIONS.approveExtension,
       ACTIONS.denyExtension,
       ACTIONS.revoke,
+      ACTIONS.details,
     ]);
     const approving = controls(blocksOf(message)).find(({ element }) => element.action_id === ACTIONS.approveExtension);
     expect(carried(approving?.element.value).digest).toBe(view.digest);
@@ -310,7 +341,7 @@ describe('words', () => {
       digest: view.grant.digest,
     } as const;
     const text = textOf(approvalMessage(sampleView({ ...view.grant, decisions: [decision] })));
-    expect(text).toContain('Approved by the policy itself (`profiles.debug.automatic`)');
+    expect(text).toContain('Approved automatically: `profiles.debug.automatic`.');
   });
 });
 
@@ -426,13 +457,25 @@ describe('direct messages', () => {
   it('tell what to run and offer to end it, while it is there', () => {
     const message = directMessage(sampleView({ state: 'active', ...ended, endedAt: null }), 'granted');
     expect(textOf(message)).toContain('kubectl -n staging get pod checkout-1');
-    expect(buttonsOf(message)).toEqual([ACTIONS.revoke]);
+    expect(buttonsOf(message)).toEqual([ACTIONS.extend, ACTIONS.extendMore, ACTIONS.revoke]);
+    expect(textOf(message)).toContain('*From the workspace* dial the target: its pods listen on `8080/TCP`');
     expect(buttonsOf(grantedMessage(sampleView({ state: 'expired', ...ended })))).toEqual([]);
   });
 
   it('offer Extend only when it can be extended', () => {
     const active = { state: 'active', ...ended, endedAt: null } as const;
-    expect(buttonsOf(directMessage(sampleView(active), 'warning'))).toEqual([ACTIONS.extend, ACTIONS.revoke]);
+    expect(buttonsOf(directMessage(sampleView(active), 'warning'))).toEqual([
+      ACTIONS.extend,
+      ACTIONS.extendMore,
+      ACTIONS.revoke,
+    ]);
+    const lengths = (extendable: number) =>
+      controls(blocksOf(directMessage(sampleView(active, { extendable }), 'warning'))).flatMap(
+        ({ element }) => carried(element.value).seconds ?? [],
+      );
+    expect(lengths(600)).toEqual([600]);
+    expect(lengths(1800)).toEqual([900, 1800]);
+    expect(lengths(7200)).toEqual([900, 1800, 7200]);
     expect(buttonsOf(directMessage(sampleView(active, { extendable: 0 }), 'warning'))).toEqual([ACTIONS.revoke]);
   });
 

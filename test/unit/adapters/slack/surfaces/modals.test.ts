@@ -22,6 +22,8 @@ function submit(take: () => Promise<number>): Promise<void> {
     command: () => {},
     action: () => {},
     options: () => {},
+    event: () => {},
+    shortcut: () => {},
     view: (callbackId: string, handler: Submitted) => views.set(callbackId, handler),
   };
   registerSurfaces({

@@ -446,7 +446,7 @@ describe('the preview', () => {
 
   it('says when no person has to approve, and by which rule', () => {
     const text = textOf({ approvalsNeeded: 0 });
-    expect(text).toContain('*Approved automatically* by the policy (`profiles.debug.automatic (ada@example.test)`)');
+    expect(text).toContain('*Approved automatically:* `profiles.debug.automatic (ada@example.test)`.');
     expect(text).not.toContain('needed');
   });
 

@@ -1,0 +1,147 @@
+import type { types } from '@slack/bolt';
+import type { Everything, Home, Listed, Offer } from '../../../../app/ports/use-cases.ts';
+import type { View } from '../../../../app/ports/view.ts';
+import type { Instant } from '../../../../domain/clocks.ts';
+import { formatDuration } from '../../../../domain/duration.ts';
+import { shortDigest } from '../../../../domain/plan/plan.ts';
+import { inCluster } from '../../../../domain/target.ts';
+import { ACTIONS, carryPage, carryProfile } from '../actions.ts';
+import { actions, type Block, button, context, divider, header, section, words } from '../text/blocks.ts';
+import { canBeEnded, revokeButton } from '../text/buttons.ts';
+import { EMBLEM, subject } from '../text/standing.ts';
+import { clean, code, LIMITS, markup, moment, more, person, plain, shorten } from '../text/text.ts';
+
+/** The Home of the bot, for one person, as a pure function of what is known. https://docs.slack.dev/surfaces/app-home */
+
+/** How many of each are shown: together they stay within the hundred blocks of a view. */
+const MOST = { entries: 10, offers: 15, ended: 6 };
+
+/** @param said what came of the button that was pressed last; '' where none was */
+export function homeView(home: Home, said = ''): types.HomeView {
+  return {
+    type: 'home',
+    blocks: [
+      ...(said === '' ? [] : [words(said)]),
+      actionsOf(
+        textButton(ACTIONS.ask, 'Request access', carryProfile(null), 'primary'),
+        textButton(ACTIONS.homePage, 'Refresh', carryPage(home.everything?.page ?? 0)),
+      ),
+      context(`As of ${moment(home.asOf)}.`),
+      ...waiting(home),
+      ...mine(home),
+      ...offers(home.offers),
+      ...ended(home.ended),
+      ...(home.everything === null ? [] : everything(home.everything)),
+    ],
+  };
+}
+
+function textButton(action_id: string, label: string, value: string, style?: 'primary'): types.Button {
+  return { type: 'button', action_id, text: plain(label, LIMITS.label), value, ...(style && { style }) };
+}
+
+const actionsOf = (...elements: types.Button[]): Block => ({ type: 'actions', elements });
+
+/** A line with a button beside it. */
+const withButton = (text: string, accessory: types.Button): Block => ({
+  type: 'section',
+  text: markup(text),
+  accessory,
+});
+
+const rest = (count: number, most: number, what = ''): Block[] =>
+  count > most ? [context(`${more(count - most)}${what}`)] : [];
+
+function waiting({ waiting: views, more: isMore }: Home): Block[] {
+  if (views.length === 0) return [header('Waiting for your decision'), words('Nothing waits for you.')];
+  return [
+    header('Waiting for your decision'),
+    ...views
+      .slice(0, MOST.entries)
+      .map((view) => withButton(line(view.grant), button(ACTIONS.look, 'Look and decide', view, { style: 'primary' }))),
+    ...(views.length > MOST.entries ? [context(more(views.length - MOST.entries, isMore))] : []),
+  ];
+}
+
+function mine({ mine: views, asOf }: Home): Block[] {
+  if (views.length === 0) return [header('Your access and requests'), words('You have none now.')];
+  return [
+    header('Your access and requests'),
+    ...views
+      .slice(0, MOST.entries)
+      .flatMap((view) => [
+        section(`${line(view.grant)}${timeLeft(view, asOf)}`),
+        ...[
+          actions(
+            button(ACTIONS.status, 'Details', view),
+            view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
+            (view.grant.state === 'pending' || canBeEnded(view.grant)) && revokeButton(view),
+          ),
+        ].filter((block) => block !== null),
+      ]),
+    ...rest(views.length, MOST.entries),
+  ];
+}
+
+const line = (grant: Pick<Listed, 'id' | 'state' | 'profile' | 'cluster' | 'target' | 'requester'>): string =>
+  `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${person(grant.requester)}: ${grant.state}`;
+
+function timeLeft({ grant: { state, expiresAt, pendingUntil } }: View, asOf: Instant): string {
+  if (state === 'pending') return `, times out ${moment(pendingUntil)}`;
+  if (state !== 'active' || expiresAt === null) return '';
+  const seconds = Math.max(0, Math.floor((expiresAt - asOf) / 1000));
+  const left = formatDuration(seconds < 120 ? seconds : seconds - (seconds % 60));
+  return ` until ${moment(expiresAt)}, *${left} left*`;
+}
+
+function offers(all: readonly Offer[]): Block[] {
+  if (all.length === 0) return [];
+  return [
+    divider,
+    header('What you may ask for'),
+    ...all.slice(0, MOST.offers).map(({ profile, cluster, description }) => {
+      const said = shorten(clean(description), 200);
+      return withButton(
+        `${code(`${inCluster(cluster)}${profile}`)}${said === '' ? '' : `  ${code(said)}`}`,
+        textButton(ACTIONS.ask, 'Ask', carryProfile(profile, cluster)),
+      );
+    }),
+    ...rest(all.length, MOST.offers, ': Request access has all of them'),
+  ];
+}
+
+function ended(all: readonly Listed[]): Block[] {
+  if (all.length === 0) return [];
+  return [
+    divider,
+    header('Ask again'),
+    ...all.slice(0, MOST.ended).map((one) => {
+      const at = one.endedAt === null ? '' : ` ${moment(one.endedAt)}`;
+      return withButton(
+        `${EMBLEM[one.state]} ${code(subject(one))}: ${one.state}${at} (${code(one.id)})`,
+        button(ACTIONS.again, 'Ask again', { grant: one, digest: shortDigest(one.digest) }),
+      );
+    }),
+  ];
+}
+
+function everything({ entries, page, pages }: Everything): Block[] {
+  const next = (page + 1) % pages;
+  return [
+    divider,
+    header(`Everything${pages === 1 ? '' : ` (page ${page + 1} of ${pages})`}`),
+    ...(entries.length === 0 ? [words('Nothing is open, and nothing waits.')] : entries.map(entryOfAll)),
+    ...(pages === 1
+      ? []
+      : [actionsOf(textButton(ACTIONS.homePage, next === 0 ? 'First page' : 'Next page', carryPage(next)))]),
+  ];
+}
+
+/** One line of everything, with a button that leads to all of it. */
+export function entryOfAll(one: Listed): Block {
+  const until = one.state === 'active' && one.expiresAt !== null ? ` until ${moment(one.expiresAt)}` : '';
+  return withButton(
+    `${line(one)}${until}`,
+    button(ACTIONS.status, 'Details', { grant: one, digest: shortDigest(one.digest) }),
+  );
+}

@@ -1,0 +1,361 @@
+import { writeFile } from 'node:fs/promises';
+import type { types } from '@slack/bolt';
+import {
+  approvalMessage,
+  networkMessage,
+  reviewMessage,
+} from '../../src/adapters/slack/surfaces/approval-message/message.ts';
+import { noteModal } from '../../src/adapters/slack/surfaces/approval-message/note-modal.ts';
+import {
+  accessMessage,
+  everythingMessage,
+  helpMessage,
+  listMessage,
+  readingsMessage,
+  requestedMessage,
+  statusMessage,
+  whoMessage,
+} from '../../src/adapters/slack/surfaces/command/messages.ts';
+import { COMMANDS, type CommandName, parseCommand } from '../../src/adapters/slack/surfaces/command/parse.ts';
+import { ended, extended } from '../../src/adapters/slack/surfaces/decisions.ts';
+import {
+  alarmMessage,
+  askMessage,
+  type DirectNews,
+  directMessage,
+  type ThreadNews,
+  threadMessage,
+} from '../../src/adapters/slack/surfaces/direct-messages/news.ts';
+import { previewModal, refusedModal, requestModal } from '../../src/adapters/slack/surfaces/form/modal.ts';
+import { homeView } from '../../src/adapters/slack/surfaces/home/view.ts';
+import type { Message } from '../../src/adapters/slack/surfaces/text/blocks.ts';
+import { sayError } from '../../src/adapters/slack/surfaces/text/say.ts';
+import type { Offer } from '../../src/app/ports/use-cases.ts';
+import type { View } from '../../src/app/ports/view.ts';
+import { Refusal, Unavailable, UnreadableMembers } from '../../src/domain/errors.ts';
+import {
+  type Decision,
+  type Extension,
+  GRANT_STATES,
+  type Grant,
+  IllegalTransition,
+} from '../../src/domain/grant/grant.ts';
+import { type Block, blocksText, controls } from '../../src/sandbox/slack/blockkit.ts';
+import { BEN, samplePreview } from './grants.ts';
+import { silentLog } from './silent-log.ts';
+import { sampleView, WORKSPACE_PLAN } from './views.ts';
+
+/**
+ * Every kind of message and modal with the same inputs each time, as a page that a review reads: a change of words is a change of this page.
+ * `npm run messages` writes it.
+ */
+
+export const MESSAGES_FILE = new URL('../../docs/messages.md', import.meta.url);
+
+const NOW = Date.UTC(2026, 0, 5, 9);
+const HALF_AN_HOUR = 1_800_000;
+
+const preview = samplePreview({ ...WORKSPACE_PLAN.preview, asOf: NOW });
+const PLAN = { ...WORKSPACE_PLAN, preview };
+
+function viewOf(change: Partial<Grant> = {}, rest: Partial<View> = {}): View {
+  const at = { createdAt: NOW, pendingUntil: NOW + 2 * HALF_AN_HOUR, duration: 1800 };
+  return sampleView({ plan: PLAN, ...at, ...change }, rest);
+}
+
+const open = { startsAt: NOW, expiresAt: NOW + HALF_AN_HOUR };
+const over = { ...open, endedAt: NOW + HALF_AN_HOUR + 1000 };
+
+function decision({ digest }: Grant, verdict: Decision['verdict'], note = ''): Decision {
+  return { by: BEN, verdict, at: NOW, rule: 'profiles.debug.approvers', note, digest };
+}
+
+const EXTENSION: Extension = { duration: 1200, askedAt: NOW, asks: 1, replaces: null, approvals: [] };
+
+/** A grant in this state, as it would have come there. */
+function inState(state: Grant['state']): View {
+  const { grant } = viewOf();
+  const decided = { decisions: [decision(grant, state === 'denied' ? 'deny' : 'approve', 'please be quick')] };
+  const ending = {
+    cause: state === 'expired' || state === 'failed' ? state : 'revoked',
+    since: NOW,
+    by: state === 'expired' || state === 'failed' ? null : BEN,
+    note: '',
+    rightsGoneAt: NOW,
+    policyGoneAt: NOW,
+    workspaceGoneAt: NOW,
+  } as const;
+  switch (state) {
+    case 'pending':
+      return viewOf();
+    case 'approved':
+    case 'applying':
+      return viewOf({ state, ...decided });
+    case 'active':
+      return viewOf({ state, ...decided, ...open });
+    case 'ending':
+      return viewOf({ state, ...decided, ...open, ending });
+    case 'timed-out':
+      return viewOf({ state, endedAt: NOW });
+    case 'denied':
+      return viewOf({ state, ...decided, endedAt: NOW });
+    case 'cancelled':
+      return viewOf({ state, ending, endedAt: NOW });
+    default:
+      return viewOf({ state, ...decided, ...over, ending });
+  }
+}
+
+const OFFERS: Offer[] = [
+  {
+    profile: 'debug',
+    cluster: null,
+    description: 'Logs and a shell',
+    scope: 'workload',
+    rights: ['read', 'logs', 'exec'],
+    ticket: { need: 'required', pattern: '[A-Z]+-[0-9]+' },
+    reason: { min: 10, template: 'What is broken, what will you do?' },
+    namespaces: ['payments', 'staging'],
+    defaultDuration: 1800,
+    maximumDuration: 7200,
+  },
+];
+
+const ASK = {
+  profile: 'debug',
+  target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'checkout' } },
+  duration: 1800,
+  reason: 'checkout returns 502',
+} as const;
+
+const listed = (view: View) => view.grant;
+
+type Shown = Message | types.ModalView | types.HomeView | string;
+
+function everyKind(): [title: string, shown: Shown][] {
+  const active = inState('active');
+  const pending = inState('pending');
+  const asked = viewOf({ ...active.grant, extension: EXTENSION }, { missing: 1 });
+  const closes = {
+    ...PLAN,
+    persistence: ['impersonates others', 'reads secrets'],
+    preview: { ...preview, closes: preview.opens, isolates: ['staging/deployment/checkout'] },
+  };
+  const proposal = { view: pending, rule: 'profiles.debug.requesters (S0SRE)', missed: null, digest: 'a'.repeat(12) };
+  const proposedAlone = {
+    ...proposal,
+    view: viewOf({ approvalsNeeded: 0 }),
+    rule: 'profiles.debug.automatic (up to 15m)',
+  };
+  const requested = { ...pending, missed: null, isAgain: false };
+  return [
+    ...GRANT_STATES.map((state): [string, Shown] => [
+      `The message of a request: ${state}`,
+      approvalMessage(inState(state)),
+    ]),
+    [
+      'The message of a request that closes connections and gives lasting rights',
+      approvalMessage(viewOf({ plan: closes })),
+    ],
+    [
+      'The message of a request whose plan has changed',
+      approvalMessage(
+        viewOf({
+          decisions: [{ ...decision(pending.grant, 'approve'), digest: 'f'.repeat(64) }],
+          remarks: ['has changed: the image of the workspace'],
+        }),
+      ),
+    ],
+    ['The message of a grant that a longer window is asked for', approvalMessage(asked)],
+    ['Look and decide', reviewMessage(pending, 'for the incident')],
+    ['Show all', networkMessage(pending, 0)],
+    ...(['reminder', 'step', 'escalated', 'asked-again'] as ThreadNews[]).map((news): [string, Shown] => [
+      `In the thread: ${news}`,
+      threadMessage(pending, news),
+    ]),
+    ['In the thread: extension', threadMessage(asked, 'extension')],
+    [
+      'In the thread: extension-answer',
+      threadMessage(
+        viewOf({ ...active.grant, extensionDenied: decision(active.grant, 'deny', 'not now') }),
+        'extension-answer',
+      ),
+    ],
+    ...(['granted', 'warning', 'extended', 'not-extended', 'pods'] as DirectNews[]).map((news): [string, Shown] => [
+      `To the requester: ${news}`,
+      directMessage(active, news),
+    ]),
+    ['To the requester: unposted', directMessage(pending, 'unposted')],
+    ['To the requester: denied', directMessage(inState('denied'), 'denied')],
+    ['To the requester: timed-out', directMessage(inState('timed-out'), 'timed-out')],
+    ['To the requester: cancelled', directMessage(inState('cancelled'), 'cancelled')],
+    [
+      'To the requester: extension-denied',
+      directMessage(
+        viewOf({ ...active.grant, extensionDenied: decision(active.grant, 'deny', 'not now') }),
+        'extension-denied',
+      ),
+    ],
+    ['To the requester: ended', directMessage(inState('revoked'), 'ended')],
+    [
+      'To an approver',
+      askMessage(
+        pending,
+        { word: 'groups', id: 'S0SRE', path: 'profiles.debug.approvers' },
+        'https://example.test/archives/C0/p1',
+      ),
+    ],
+    ['To administrators', alarmMessage(pending.grant.id, 'its rights could not be taken.')],
+    ['/jit request', requestedMessage(requested)],
+    [
+      '/jit request: the same again',
+      requestedMessage({ ...active, missed: null, isAgain: true }, 'https://example.test/archives/C0/p1'),
+    ],
+    ['/jit status', statusMessage(pending, { kind: 'same' })],
+    ['/jit status: changed', statusMessage(pending, { kind: 'changed', view: viewOf({ plan: closes }) })],
+    [
+      '/jit status: refused now',
+      statusMessage(pending, { kind: 'refused', refusal: new Refusal('target', 'There is no such Deployment.') }),
+    ],
+    ['/jit status: not known', statusMessage(pending, { kind: 'unknown' })],
+    ['/jit status: who may not read it', accessMessage(listed(active))],
+    ['/jit list', listMessage({ mine: [active], waiting: [pending], more: false })],
+    ['/jit list: nothing', listMessage({ mine: [], waiting: [], more: false })],
+    ['/jit list all', everythingMessage({ entries: [active, pending].map(listed), page: 0, pages: 2 })],
+    ['/jit who', whoMessage({ namespace: 'staging' }, [listed(active)])],
+    ['/jit who: nobody', whoMessage({ namespace: 'staging' }, [])],
+    ['/jit extend', extended(asked)],
+    ['/jit revoke', ended(inState('ending'))],
+    ['/jit revoke: a request', ended(inState('cancelled'))],
+    ['/jit help', helpMessage(null)],
+    ...(Object.keys(COMMANDS) as CommandName[]).map((name): [string, Shown] => [
+      `/jit help ${name}`,
+      helpMessage(name),
+    ]),
+    ...wrongLines(),
+    ['The form', requestModal(OFFERS, { profile: 'debug', namespace: 'staging' })],
+    ['The form: nothing to ask for', requestModal([], { profile: null, namespace: null })],
+    ['The preview', previewModal(proposal, ASK, false)],
+    ['The preview: by the policy itself', previewModal(proposedAlone, ASK, false)],
+    [
+      'The preview: changed',
+      previewModal({ ...proposal, missed: '30m would have been approved at once: you asked for 31m.' }, ASK, true),
+    ],
+    ['A refusal of the last step', refusedModal('No.', ASK)],
+    ...(['approve', 'deny', 'flag'] as const).map((verdict): [string, Shown] => [
+      `The note: ${verdict}`,
+      noteModal(verdict, { id: pending.grant.id, digest: 'a'.repeat(12), message: null, of: 'request' }, true),
+    ]),
+    [
+      'Home',
+      homeView(
+        {
+          mine: [active, pending],
+          waiting: [pending],
+          more: false,
+          offers: OFFERS,
+          ended: [listed(inState('denied'))],
+          everything: { entries: [listed(active)], page: 0, pages: 2 },
+          asOf: NOW,
+        },
+        'Withdrawn.',
+      ),
+    ],
+    [
+      'Home: nothing',
+      homeView({ mine: [], waiting: [], more: false, offers: [], ended: [], everything: null, asOf: NOW }),
+    ],
+    ...errors(),
+  ];
+}
+
+/** Lines that can't be understood, each for another reason. */
+function wrongLines(): [string, Shown][] {
+  return [
+    'halp',
+    'request',
+    'request debug',
+    'request debug staging',
+    'request debug staging/x 5m why',
+    'request debug staging/cm/x 5m why',
+    'request debug:admin staging 5m why',
+    'request debug staging 30 why',
+    'request debug staging/deploy/checkout slow for 30m because',
+    'status',
+    'status 7k3fq2',
+    'extend g-7k3fq2',
+    'extend g-7k3fq2 soon',
+    'list everything',
+    'who',
+  ].map((line): [string, Shown] => {
+    const parsed = parseCommand(line);
+    if (parsed.kind === 'help')
+      return [`/jit ${line}`, `There is no command '${parsed.unknown}'. Nearest: ${parsed.nearest}`];
+    if (parsed.kind !== 'wrong') throw new Error(`${line} is understood`);
+    const { problem, readings } = parsed;
+    return [`/jit ${line}`, readings === undefined ? problem : readingsMessage(problem, readings, 'U0ADA')];
+  });
+}
+
+function errors(): [string, Shown][] {
+  const log = silentLog();
+  const said = (error: unknown) =>
+    sayError(error, 'tried', log as never).text.replace(/Reference: [0-9a-f]+/, 'Reference: …');
+  return [
+    [
+      'Refused',
+      said(
+        new Refusal(
+          'profiles.debug.requesters',
+          "You can't request 'debug' (it needs group S0SRE).",
+          '`/jit` shows what you may ask for.',
+        ),
+      ),
+    ],
+    ['Refused by where it stands', said(new Refusal('state', 'g-7k3fq2 is denied already.'))],
+    [
+      'A list that can’t be read',
+      said(
+        new UnreadableMembers(
+          'profiles.debug.approvers',
+          'S0SRE',
+          20,
+          'Whether you may decide is not known.',
+          'members',
+        ),
+      ),
+    ],
+    ['Too late', said(new IllegalTransition('g-7k3fq2', 'denied', 'approved'))],
+    ['Away, and nothing was done', said(new Unavailable('Redis', 'x', { untouched: true }))],
+    ['Away', said(new Unavailable('Redis', 'x', {}))],
+    ['A fault', said(new Error('x'))],
+  ];
+}
+
+/** Times as Slack shows them, in UTC; without digests, which change with all that a plan binds. */
+const settled = (text: string): string =>
+  text.replace(/<!date\^[^|]*\|([^>]*)>/g, '$1').replace(/plan `[0-9a-f]{12}`/g, 'plan `…`');
+
+function textOf(shown: Shown): string {
+  if (typeof shown === 'string') return shown;
+  const blocks = shown.blocks as unknown as Block[];
+  const isModal = 'type' in shown && shown.type === 'modal';
+  const questions = controls(blocks).flatMap(({ element }) =>
+    element.confirm === undefined ? [] : [`(${element.confirm.title.text} ${element.confirm.text.text})`],
+  );
+  return [
+    ...('text' in shown ? [`> ${shown.text}`] : []),
+    ...(isModal ? [`# ${shown.title.text}`] : []),
+    blocksText(blocks),
+    ...questions,
+    ...(isModal && shown.submit ? [`[${shown.submit.text}]`] : []),
+  ].join('\n');
+}
+
+/** The page. */
+export function allMessages(): string {
+  const kinds = everyKind().map(([title, shown]) => `## ${title}\n\n~~~text\n${settled(textOf(shown))}\n~~~\n`);
+  return `# Messages\n\nEvery kind of message with fixed inputs, written by \`npm run messages\`. A line that begins with \`>\` is what a notification says, one with \`#\` the title of a modal; buttons and questions stand where Slack shows them.\n\n${kinds.join('\n')}`;
+}
+
+if (import.meta.main) await writeFile(MESSAGES_FILE, allMessages());
