@@ -354,7 +354,11 @@ function textOf(shown: Shown): string {
 
 /** The page. */
 export function allMessages(): string {
-  const kinds = everyKind().map(([title, shown]) => `## ${title}\n\n~~~text\n${settled(textOf(shown))}\n~~~\n`);
+  const kinds = everyKind().map(([title, shown]) => {
+    const text = settled(textOf(shown));
+    const fence = text.includes('```') ? '````' : '```';
+    return `## ${title}\n\n${fence}text\n${text}\n${fence}\n`;
+  });
   return `# Messages\n\nEvery kind of message with fixed inputs, written by \`npm run messages\`. A line that begins with \`>\` is what a notification says, one with \`#\` the title of a modal; buttons and questions stand where Slack shows them.\n\n${kinds.join('\n')}`;
 }
 
