@@ -122,7 +122,8 @@ export const environmentSchema = z.object({
       secret: true,
     }),
   KUBECONFIG: z.string().optional().meta({
-    description: 'kubeconfig file. Without it: the service account of the pod, else ~/.kube/config.',
+    description:
+      'kubeconfig file, read again when it changes; it has the contexts that clusters of the policy name. Without it: the service account of the pod, else ~/.kube/config.',
   }),
   KUBE_CONTEXT: z.string().optional().meta({ description: 'Context of the kubeconfig; default: its current one.' }),
   POLICY_FILE: z.string({ error: 'expected the path of the policy file' }).meta({

@@ -34,6 +34,11 @@ const valuesSchema = z
   .strictObject({
     policyFile: z.string(),
     policy: policySchema,
+    mode: z.enum(['hub', 'satellite']),
+    hub: z.strictObject({
+      cluster: z.string().regex(/^$|^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/),
+      user: z.string().regex(/^\S*$/),
+    }),
     existingSecret: z.string().regex(/^$|^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$/),
     secret: z.strictObject({
       SLACK_BOT_TOKEN: given,

@@ -87,6 +87,15 @@ export async function renderChart(values: ChartValues, options: Partial<Release>
 export async function installChart(
   options: { readonly kubeconfig: string; readonly values: ChartValues } & Partial<Release>,
 ): Promise<Installation> {
+  const { values, release, namespace } = { ...DEFAULT_RELEASE, ...options };
+  await installRelease(options);
+  return installationWith({ values, release, namespace });
+}
+
+/** The same of a chart without the bot (`mode: satellite`), of which only the release itself can be told. */
+export async function installRelease(
+  options: { readonly kubeconfig: string; readonly values: ChartValues } & Partial<Release>,
+): Promise<void> {
   const { kubeconfig, values, release, namespace } = { ...DEFAULT_RELEASE, ...options };
   const where = ['--namespace', namespace, '--kubeconfig', kubeconfig];
   await helm(
@@ -94,7 +103,6 @@ export async function installChart(
     values,
   );
   await admissionInForce(kubeconfig, namespace);
-  return installationWith({ values, release, namespace });
 }
 
 /** What an installation with these values is called in the cluster, whether it is there or not. */

@@ -21,7 +21,7 @@ import { ensureRedis } from './redis.ts';
 import { PEOPLE, type PersonName } from './scenery.ts';
 import { playJourney } from './script.ts';
 import { findLocalSlack } from './slack/upstream.ts';
-import { NodeFailedError, startWorld, type World, type WorldCluster, type WorldOptions } from './world.ts';
+import { NodeFailedError, placeIn, startWorld, type World, type WorldCluster, type WorldOptions } from './world.ts';
 
 const HELP = `npm run sandbox [-- OPTIONS]
 
@@ -35,6 +35,7 @@ Ctrl-C ends everything and leaves nothing behind.
                   exit code 0 only when all held (with --minutes N: in a window of that length)
   --in-cluster    runs Drawbridge as two pods of that node, of the image that npm run image makes,
                   with the chart's Valkey: as an installation is (Debian or Ubuntu, as root)
+  --clusters 2    a second cluster beside the first, without a node, with the same workloads: eu and us
   --no-node       does without the node: quicker to start, but nothing runs in the pods
   --context NAME  uses your own cluster (kind, k3d, minikube) by this context of your kubeconfig;
                   nothing is built then, and all that is made there has names of its own and is removed
@@ -58,6 +59,7 @@ interface Options {
   readonly yes: boolean;
   readonly node: boolean;
   readonly inCluster: boolean;
+  readonly clusters: 1 | 2;
 }
 
 const print = (line: string): void => void stdout.write(`${line}\n`);
@@ -74,6 +76,7 @@ function readOptions(args: string[]): Options {
         yes: { type: 'boolean', default: false },
         'no-node': { type: 'boolean', default: false },
         'in-cluster': { type: 'boolean', default: false },
+        clusters: { type: 'string', default: '1' },
       },
     }),
   );
@@ -87,7 +90,13 @@ function readOptions(args: string[]): Options {
     throw new UsageError(
       `--in-cluster and ${noNode ? '--no-node' : '--context'}: its pods run on a node of the sandbox's own`,
     );
-  return { minutes, context, script, yes, node: !noNode, inCluster };
+  const clusters = values.clusters === '2' ? 2 : 1;
+  if (values.clusters !== String(clusters)) throw new UsageError(`--clusters ${values.clusters}: expected 1 or 2`);
+  if (clusters === 2 && (inCluster || context !== undefined))
+    throw new UsageError(
+      `--clusters 2 and ${inCluster ? '--in-cluster' : '--context'}: the second is one of the sandbox's own, beside a bot on this machine`,
+    );
+  return { minutes, context, script, yes, node: !noNode, inCluster, clusters };
 }
 
 /** What this machine lacks, each with what to do about it; all of it at once, and before anything is started. */
@@ -166,7 +175,7 @@ async function introduce(world: World, options: Options, withoutNode: string | n
   }
   print('');
   print('1. As Ada, in #access, type (or only /jit, which opens a form; /jit help lists the rest):');
-  print(`     /jit request troubleshoot ${staging}/deploy/checkout ${window} checkout returns 502`);
+  print(`     /jit request troubleshoot ${placeIn(world)}${staging}/deploy/checkout ${window} checkout returns 502`);
   print('2. As Ben press Approve.');
   print('3. In a terminal, as Ada: refused before, works during, refused after:');
   if (become !== null) print(`     ${become}`);
@@ -189,6 +198,8 @@ async function introduce(world: World, options: Options, withoutNode: string | n
   print('');
   await (options.inCluster ? introducePods : introduceProcess)(world);
   print(`Kubernetes, as administrator:                 ${world.cluster.adminKubeconfig}`);
+  if (world.other !== undefined)
+    print(`  of the other cluster, ${world.other.name}:                    ${world.other.cluster.adminKubeconfig}`);
   if (withoutNode !== null) {
     print(`There is no node: ${withoutNode}. Pods are marked as running, but nothing runs in them: exec and logs end`);
     print('in an error even when allowed, and no packet shows what the network policies do.');
@@ -286,6 +297,7 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
   const minutes = options.minutes ?? (options.script ? seconds / 60 : undefined);
   const common: WorldOptions = {
     log: (line) => print(`  ${line}`),
+    clusters: options.clusters,
     ...(minutes === undefined ? {} : { minutes }),
   };
 

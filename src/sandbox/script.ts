@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Node } from './cluster/node.ts';
 import { ACCESS, PEOPLE, type PersonName } from './scenery.ts';
 import { blocksText, type SlackMessage } from './slack/index.ts';
-import type { Ran, World } from './world.ts';
+import { type OtherCluster, placeIn, type Ran, type World } from './world.ts';
 
 /** How late the end of access may be seen by the API server, in milliseconds; most of it is what kubectl itself takes. */
 const LATE = 5000;
@@ -76,7 +76,7 @@ export async function playJourney(
     });
   const heard = async (who: PersonName) => (await control.ephemerals(PEOPLE[who].id)).length;
 
-  const ask = `request troubleshoot ${staging}/deploy/checkout ${seconds}s checkout returns 502`;
+  const ask = `request troubleshoot ${placeIn(world)}${staging}/deploy/checkout ${seconds}s checkout returns 502`;
   let message: SlackMessage;
   let id = '';
   let endsAt = 0;
@@ -293,7 +293,36 @@ export async function playJourney(
         });
         return firstLine(text);
       }),
+    ...(world.other === undefined ? [] : [() => inTheOther(world.other as OtherCluster)]),
   ];
+
+  /** The same names in the other cluster are another place. */
+  async function inTheOther(other: OtherCluster): Promise<void> {
+    const there = `request debug ${other.name}:${staging}/deploy/checkout 2m the same name elsewhere`;
+    await step('Slack', `Ada types: /jit ${there}; Ben approves`, async () => {
+      await control.command(ADA, ACCESS, '/jit', there);
+      message = await posted('the request', new RegExp(`debug on ${other.name}:`));
+      id = /g-[a-z0-9]{6}/.exec(wordsOf(message))?.[0] ?? '';
+      await press('ben');
+      const text = wordsOf(await posted('that it is active', new RegExp(`Active[\\s\\S]*${id}`)));
+      return firstLine(text);
+    });
+    await step('API', `its objects are in ${other.name}, and none is in the first cluster`, async () => {
+      const [here, beside] = [await world.grantObjects(), await other.grantObjects()];
+      if (here.length > 0 || beside.length === 0)
+        throw new Error(`here: ${here.join(' ')}; there: ${beside.join(' ')}`);
+      return beside;
+    });
+    await step('Slack', 'Ada ends it: nothing is left there either', async () => {
+      await control.command(ADA, ACCESS, '/jit', `revoke ${id}`);
+      await control.waitFor(async () => (await other.grantObjects()).length === 0, {
+        timeout: 20_000,
+        what: 'the objects of the grant to go',
+      });
+      return firstLine(wordsOf(await posted('the end', new RegExp(`Revoked[\\s\\S]*${id}`))));
+    });
+  }
+
   try {
     for (const next of steps) await next();
     return true;

@@ -7,7 +7,7 @@ import { parse, stringify } from 'yaml';
 import type { PolicyInput } from '../domain/policy/schema.ts';
 import { drawbridgeContents, redisContents } from '../image/contents.ts';
 import { type Bot, startBotProcess } from './bot.ts';
-import { type Installation, installationWith, installChart } from './chart.ts';
+import { type Installation, installationWith, installChart, installRelease } from './chart.ts';
 import type { ChartValues } from './chart-values.ts';
 import { CONTROL_PLANE, ensureBinaries } from './cluster/binaries.ts';
 import type { Cluster } from './cluster/cluster.ts';
@@ -69,11 +69,14 @@ export interface WorldOptions {
 /** The names of clusters, where there are several. */
 export const CLUSTERS = ['eu', 'us'] as const;
 
+/** What stands before a target in the first of several clusters, as people type it. */
+export const placeIn = ({ other }: Pick<World, 'other'>): string => (other === undefined ? '' : `${CLUSTERS[0]}:`);
+
 /** A cluster beside the first. */
 export interface OtherCluster {
   readonly name: string;
   readonly cluster: ControlPlane;
-  /** A new kubeconfig of the bot's own there. */
+  /** A new kubeconfig of the bot's own there, by the account that the satellite made. */
   readonly credential: () => Promise<string>;
   adminKubectl(args: readonly string[]): Promise<string>;
   /** As of the world. */
@@ -253,13 +256,14 @@ async function bringUp(
     });
     const names = [...Object.values(namespaces), release];
     await other.apply(names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })));
-    const [{ namespace, serviceAccount }] = await all(
-      installChart({
-        kubeconfig: other.adminKubeconfig,
-        values: { ...valuesOf(), probe: { enabled: true } },
-        release,
-        namespace: release,
-      }),
+    const values: ChartValues = {
+      ...valuesOf(),
+      mode: 'satellite',
+      hub: { cluster: CLUSTERS[1] },
+      probe: { enabled: true },
+    };
+    await all(
+      installRelease({ kubeconfig: other.adminKubeconfig, values, release, namespace: release }),
       (async () => {
         await other.apply(shop(namespaces, AGNHOST));
         await playNodes(other);
@@ -268,8 +272,7 @@ async function bringUp(
       Promise.resolve(),
     );
     await mustRun(other, availableIn(workspacesOf(release), '--timeout=60s'));
-    const credential = () => other.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
-    return { cluster: other, credential };
+    return { cluster: other };
   }
 
   function valuesOf(): ChartValues {
@@ -391,7 +394,9 @@ async function bringUp(
   }
 
   const { namespace, serviceAccount, instance, workspacesNamespace, accountsNamespace, probeImage } = installation;
-  const credential = () => cluster.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
+  const credentialOf = (of: Pick<Cluster, 'serviceAccountKubeconfig'>) =>
+    of.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
+  const credential = () => credentialOf(cluster);
   const joined = join(dir, 'bot.kubeconfig');
   const rotate = (credentials: ReadonlyMap<string, string>) => joinKubeconfigs(joined, credentials);
   const beside = await startingOther;
@@ -399,7 +404,7 @@ async function bringUp(
     await rotate(
       new Map([
         [CLUSTERS[0], await credential()],
-        [CLUSTERS[1], await beside.credential()],
+        [CLUSTERS[1], await credentialOf(beside.cluster)],
       ]),
     );
   const settings: Record<string, string | undefined> = {
@@ -430,6 +435,7 @@ async function bringUp(
   const other: OtherCluster | undefined = beside && {
     name: CLUSTERS[1],
     ...beside,
+    credential: () => credentialOf(beside.cluster),
     adminKubectl: (args) => mustRun(beside.cluster, args),
     grantObjects: () => objectsIn(beside.cluster),
   };

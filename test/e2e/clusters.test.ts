@@ -32,10 +32,11 @@ describeWithCluster('of two clusters', (kube) => {
   };
   const canReadPods = (s: Stage, cluster: string) =>
     s.can('ada', 'get', `pods/checkout-none`, '-n', s.namespaces.staging, '--context', cluster);
-  const namesIn = async (s: Stage, other: OtherCluster, id: string) => ({
-    eu: (await s.grantObjects()).filter((name) => name.includes(id)).length > 0,
-    us: (await other.grantObjects()).filter((name) => name.includes(id)).length > 0,
-  });
+  /** The objects of a grant, by cluster. */
+  const objectsOf = async (s: Stage, other: OtherCluster, id: string) => {
+    const own = (names: string[]) => names.filter((name) => name.includes(id));
+    return { eu: own(await s.grantObjects()), us: own(await other.grantObjects()) };
+  };
   const untilDegraded = (s: Stage, bot: Bot, name: string, isThere: boolean) =>
     s.slack.control.waitFor(async () => name in (await readiness(bot)).degraded === isThere, {
       timeout: 40_000,
@@ -53,9 +54,9 @@ describeWithCluster('of two clusters', (kube) => {
       const us = await active(s, `debug us:${target} 5m over there`);
       expect(await s.words(us)).toContain(`us:${s.namespaces.staging}/deployment/checkout`);
       await s.dm('ada', `kubectl --context us -n ${s.namespaces.staging}`);
-      expect(await namesIn(s, other, us)).toEqual({ eu: false, us: true });
+      expect(await objectsOf(s, other, us)).toMatchObject({ eu: [], us: { length: 3 } });
       const eu = await active(s, `debug eu:${target} 5m over here`);
-      expect(await namesIn(s, other, eu)).toEqual({ eu: true, us: false });
+      expect(await objectsOf(s, other, eu)).toMatchObject({ eu: { length: 3 }, us: [] });
       const pod = async (cluster: string, kubectl: (args: readonly string[]) => Promise<string>) => {
         const role = JSON.parse(
           await kubectl([
@@ -78,7 +79,7 @@ describeWithCluster('of two clusters', (kube) => {
       await s.until(us, 'access was confirmed gone', 40_000);
       expect((await use('us')).stderr).toContain('Forbidden');
       expect((await use('eu')).code).toBe(0);
-      expect(await namesIn(s, other, us)).toEqual({ eu: false, us: false });
+      expect(await objectsOf(s, other, us)).toEqual({ eu: [], us: [] });
 
       // What was sealed for one is a forgery in the other, and ends nothing.
       const name = `drawbridge-${eu}`;
@@ -165,7 +166,7 @@ describeWithCluster('of two clusters', (kube) => {
 
     await other.cluster.apiServer.start();
     await s.until(us, 'access was confirmed gone', 60_000);
-    expect(await namesIn(s, other, us)).toEqual({ eu: false, us: false });
+    expect(await objectsOf(s, other, us)).toEqual({ eu: [], us: [] });
     expect(await canReadPods(s, 'us')).toBe('no');
     await untilDegraded(s, bot, 'cluster of us', false);
     await s.type('ada', `revoke ${again}`);

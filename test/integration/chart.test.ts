@@ -352,6 +352,78 @@ describe('the chart', () => {
   );
 });
 
+describe('a satellite', () => {
+  const values = (changes: Readonly<Record<string, unknown>> = {}) =>
+    exampleValues(
+      {},
+      {
+        mode: 'satellite',
+        hub: { cluster: 'prod', user: '' },
+        existingSecret: 'key',
+        'policy.clusters': { staging: {}, prod: { context: 'p' } },
+        ...Object.fromEntries(
+          Object.keys(exampleValues().policy.profiles).map((name) => [
+            `policy.profiles.${name}.clusters`,
+            name === 'debug' ? ['staging'] : ['pro*'],
+          ]),
+        ),
+        ...changes,
+      },
+    );
+  const kinds = (objects: readonly Rendered[]) => [...new Set(objects.map(({ kind }) => kind))].toSorted();
+
+  test('has all of the hub but the bot: the same leash, to the letter, and what the policy gives here alone', async () => {
+    const hub = await renderChart(values({ mode: 'hub', hub: {} }));
+    const satellite = await renderChart(values());
+    const guards = (objects: readonly Rendered[]) =>
+      of(objects, 'ValidatingAdmissionPolicy').map(({ metadata }) => metadata.name);
+    expect(guards(satellite)).toEqual(guards(hub));
+    expect(kinds(satellite)).not.toContain('ConfigMap');
+    expect(satellite.filter(({ kind }) => kind === 'Deployment').map(({ metadata }) => metadata.name)).toEqual([
+      'drawbridge-canary',
+    ]);
+    const given = (objects: readonly Rendered[]) =>
+      of(objects, 'ClusterRole').flatMap(({ metadata }) => /-gives-(.*)/.exec(metadata.name)?.[1] ?? []);
+    expect(given(hub)).toEqual(['debug']);
+    expect(given(satellite)).not.toContain('debug');
+    expect(given(satellite).length).toBeGreaterThan(2);
+  });
+
+  test('its reaper has the key of this cluster and no other', async () => {
+    const [reaper] = of(await renderChart(values()), 'CronJob');
+    const text = JSON.stringify(reaper);
+    expect(text).toContain(
+      '"name":"CLUSTER_SEAL_KEY","valueFrom":{"secretKeyRef":{"name":"key","key":"CLUSTER_SEAL_KEY"}}',
+    );
+    expect(text).not.toContain('"SEAL_KEY"');
+  });
+
+  test('a user of another authenticator is bound and leashed in the place of an account', async () => {
+    const objects = await renderChart(values({ 'hub.user': 'bot@prod' }));
+    const accounts = of(objects, 'ServiceAccount').map(({ metadata }) => metadata.name);
+    expect(accounts).toEqual(['drawbridge-reaper']);
+    const user = { apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'bot@prod' };
+    expect(of(objects, 'ClusterRoleBinding')).toContainEqual(
+      expect.objectContaining({ metadata: expect.objectContaining({ name: 'drawbridge' }), subjects: [user] }),
+    );
+    const leash = JSON.stringify(
+      of(objects, 'ValidatingAdmissionPolicy').find(({ metadata }) => metadata.name === 'drawbridge-leash'),
+    );
+    expect(leash).toContain('request.userInfo.username in [\\"bot@prod\\"');
+    expect(leash).not.toContain('system:serviceaccount:drawbridge:drawbridge\\"');
+  });
+
+  test.each([
+    ['of no name', { 'hub.cluster': '' }, "hub.cluster: '' is no cluster of the policy (clusters: prod, staging)"],
+    ['without its key', { existingSecret: '' }, 'existingSecret: name the Secret with CLUSTER_SEAL_KEY'],
+    ['with what only the bot has', { 'valkey.enabled': true }, 'secret and valkey: belong where the bot is'],
+    ['of a user of Kubernetes itself', { 'hub.user': 'system:admin' }, 'hub.user: is the Kubernetes user of the bot'],
+    ['that is none', { mode: 'hub', 'hub.user': 'bot@prod' }, 'hub.user: is the Kubernetes user of the bot'],
+  ])('%s is refused', async (_what, changes, message) => {
+    await expect(renderChart(values(changes))).rejects.toThrow(message);
+  });
+});
+
 describeWithCluster('the chart in a cluster', (cluster) => {
   /** The values with namespaces that are there. */
   async function settled(values: ChartValues): Promise<{ values: ChartValues; namespace: string }> {

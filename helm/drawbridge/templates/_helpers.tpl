@@ -47,7 +47,42 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 
 {{/* The bot as the API server knows it. */}}
 {{- define "drawbridge.botUser" -}}
-system:serviceaccount:{{ .Release.Namespace }}:{{ include "drawbridge.serviceAccountName" . }}
+{{ .Values.hub.user | default (printf "system:serviceaccount:%s:%s" .Release.Namespace (include "drawbridge.serviceAccountName" .)) }}
+{{- end -}}
+
+{{/* The bot as the subject of a binding, one of a list. */}}
+{{- define "drawbridge.botSubject" -}}
+{{- if .Values.hub.user -}}
+- apiGroup: rbac.authorization.k8s.io
+  kind: User
+  name: {{ .Values.hub.user | quote }}
+{{- else -}}
+- kind: ServiceAccount
+  name: {{ include "drawbridge.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+{{- end -}}
+
+{{/* What this cluster is called in the policy: that of a satellite, or the one without a context; empty: the policy names none. */}}
+{{- define "drawbridge.cluster" -}}
+{{- $clusters := (include "drawbridge.policy" . | fromJson).clusters | default dict -}}
+{{- if eq .Values.mode "satellite" -}}
+{{- if not (hasKey $clusters .Values.hub.cluster) }}{{ fail (printf "hub.cluster: '%s' is no cluster of the policy (clusters: %s)" .Values.hub.cluster (keys $clusters | sortAlpha | join ", ")) }}{{ end -}}
+{{ .Values.hub.cluster }}
+{{- else -}}
+{{- range $name, $cluster := $clusters }}{{ if not ($cluster | default dict).context }}{{ $name }}{{ end }}{{ end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* Whether a profile is for this cluster: (list ROOT PROFILE). */}}
+{{- define "drawbridge.isHere" -}}
+{{- $root := index . 0 -}}
+{{- if (include "drawbridge.policy" $root | fromJson).clusters -}}
+{{- $cluster := include "drawbridge.cluster" $root -}}
+{{- range (index . 1).clusters | default (list "*") }}{{ if and $cluster (regexMatch (printf "^%s$" (replace "*" ".*" .)) $cluster) }}yes{{ end }}{{ end -}}
+{{- else -}}
+yes
+{{- end -}}
 {{- end -}}
 
 {{/* The reaper, which may list and delete, and nothing else. The name of a CronJob has 52 characters at most. */}}
@@ -74,7 +109,8 @@ the credential. Whoever impersonates the account has none, and the role edit may
 
 {{/* True of bot and reaper themselves. */}}
 {{- define "drawbridge.cel.isHand" -}}
-(request.userInfo.username in {{ include "drawbridge.cel.hands" . }} && {{ include "drawbridge.cel.hasCredential" . }})
+{{- /* What a vendor's webhook authenticates has no id of its credential; and nobody but who may impersonate that user can be taken for it. */ -}}
+(request.userInfo.username in {{ include "drawbridge.cel.hands" . }} && ({{ with .Values.hub.user }}request.userInfo.username == {{ toJson . }} || {{ end }}{{ include "drawbridge.cel.hasCredential" . }}))
 {{- end -}}
 
 {{/* Drawbridge's own image: bot, reaper, canary, and the probe of workspaces. */}}
@@ -157,9 +193,7 @@ roleRef:
   kind: {{ index . 2 }}
   name: {{ index . 3 }}
 subjects:
-  - kind: ServiceAccount
-    name: {{ include "drawbridge.serviceAccountName" $root }}
-    namespace: {{ $root.Release.Namespace }}
+  {{- include "drawbridge.botSubject" $root | nindent 2 }}
 {{- end -}}
 
 {{/* Where the pods of this chart may run. */}}
@@ -196,7 +230,7 @@ once a render, like the policy.
 {{- $kits := ($root.Files.Get "rights.json" | fromJson).kits -}}
 {{- $profiles := dict -}}
 {{- range $name, $profile := (include "drawbridge.policy" $root | fromJson).profiles -}}
-{{- if has $profile.scope $scopes -}}
+{{- if and (has $profile.scope $scopes) (include "drawbridge.isHere" (list $root $profile)) -}}
 {{- $rules := $profile.rules | default list -}}
 {{- range $profile.rights }}{{ $rules = concat $rules (get $kits .) | uniq }}{{ end -}}
 {{- $_ := set $profiles $name (set $profile "rules" $rules) -}}
@@ -302,7 +336,14 @@ something behind that goes on acting.
 {{- if eq .Values.workspaces.namespace .Release.Namespace -}}
 {{- fail (printf "workspaces.namespace: '%s' is the namespace of the release; workspaces need one of their own" .Release.Namespace) -}}
 {{- end -}}
-{{- if and (not .Values.existingSecret) (not .Values.secret) -}}
+{{- if and .Values.hub.user (or (ne .Values.mode "satellite") (hasPrefix "system:" .Values.hub.user)) -}}
+{{- fail "hub.user: is the Kubernetes user of the bot in a satellite, and none of Kubernetes itself (system:)" -}}
+{{- end -}}
+{{- if eq .Values.mode "satellite" -}}
+{{- if or .Values.secret .Values.valkey.enabled }}{{ fail "secret and valkey: belong where the bot is, not in a satellite" }}{{ end -}}
+{{- if and .Values.reaper.enabled (not .Values.existingSecret) }}{{ fail "existingSecret: name the Secret with CLUSTER_SEAL_KEY (npm run keys -- --cluster NAME), by which the reaper knows what is sealed" }}{{ end -}}
+{{- $_ := include "drawbridge.cluster" . -}}
+{{- else if and (not .Values.existingSecret) (not .Values.secret) -}}
 {{- fail "existingSecret: name the Secret with SLACK_BOT_TOKEN, REDIS_URL and SEAL_KEY, or give these in 'secret'" -}}
 {{- end -}}
 {{- if and .Values.existingSecret .Values.secret -}}
@@ -314,7 +355,7 @@ something behind that goes on acting.
 {{- with .Values.secret -}}
 {{- with include "drawbridge.wrongSecret" (list $root .) }}{{ fail (printf "secret: %s" .) }}{{ end -}}
 {{- end -}}
-{{- if .Values.existingSecret -}}
+{{- if and .Values.existingSecret (ne .Values.mode "satellite") -}}
 {{- with lookup "v1" "Secret" .Release.Namespace .Values.existingSecret -}}
 {{- with include "drawbridge.wrongSecret" (list $root (.data | default dict)) -}}
 {{- fail (printf "existingSecret: the Secret %s/%s %s" $root.Release.Namespace $root.Values.existingSecret .) -}}
