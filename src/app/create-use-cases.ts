@@ -10,6 +10,7 @@ import {
 } from './decide/request.ts';
 import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { reviewBreakGlass } from './decide/review-break-glass.ts';
+import { takeToken } from './decide/take-token.ts';
 import { endAccess } from './grant/end.ts';
 import { again, everything, home } from './inquire/home.ts';
 import { consider, inspect, list, noteOn, offers, scopeOf, status, who, workloads } from './inquire/inquire.ts';
@@ -54,6 +55,10 @@ export function createUseCases(world: World): UseCases {
     reviewBreakGlass: async (by, id, verdict, note) =>
       viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
+    async takeToken(by, id) {
+      const { grant, token, expiresAt } = await run(by, 'take a token', { id }, (w) => takeToken(w, by, id));
+      return { view: viewed(grant), token, expiresAt };
+    },
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
     home: (by, page) => run(by, 'look at Home', {}, (w) => home(w, by, page)),
     everything: (by, page) => run(by, 'list all', {}, (w) => everything(w, by, page)),

@@ -3,9 +3,9 @@ import type { Logger } from 'pino';
 import type { ProcessClock } from '../adapters/clock/clock.ts';
 import { type Api, ApiError, createApi } from '../adapters/kubernetes/api.ts';
 import { awayApi } from '../adapters/kubernetes/away.ts';
-import { createClusterAccess } from '../adapters/kubernetes/cluster-access.ts';
+import { type ClusterOptions, createClusterAccess } from '../adapters/kubernetes/cluster-access.ts';
 import { type ClaimUid, readClusterUid } from '../adapters/kubernetes/cluster-keys.ts';
-import { followKubeConfig, type WayToCluster } from '../adapters/kubernetes/kube-config.ts';
+import { entranceOf, followKubeConfig, type WayToCluster } from '../adapters/kubernetes/kube-config.ts';
 import { type ClusterModel, createClusterModel } from '../adapters/kubernetes/model/cluster-model.ts';
 import { sparingly } from '../adapters/queue/sparing.ts';
 import type { Metrics } from '../adapters/telemetry/metrics.ts';
@@ -92,7 +92,10 @@ function connect(
     log.warn({ err: error, times, ...of }, 'a watch on the cluster broke off: it is opened again'),
   );
   const model = createClusterModel({ api, instance, now: () => clock().now(), onFault: onWatchFault });
+  // In a pod the bot's own cluster has an address that nobody else reaches; a context has the one by which others reach it, too.
+  const entrance = () => entranceOf(kube.current(), context === undefined ? settings.accountsServer : undefined);
   const access = accessTo(settings, api, model, claim, {
+    entrance,
     now: () => clock().now(),
     fromServer: (at) => clock().fromKubernetes(at, name),
   });
@@ -114,7 +117,7 @@ function accessTo(
   api: Api,
   model: ClusterModel,
   claim: ClaimUid,
-  time: { readonly now: () => number; readonly fromServer: (at: number) => number },
+  own: Required<Pick<ClusterOptions, 'now' | 'fromServer' | 'entrance'>>,
 ): ClusterAccess {
   return createClusterAccess({
     api,
@@ -128,7 +131,7 @@ function accessTo(
     pullSecrets: settings.workspacesPullSecrets,
     mostResources: settings.workspacesMaximum,
     ownNamespace: settings.ownNamespace,
-    ...time,
+    ...own,
     sleep,
   });
 }
@@ -178,5 +181,9 @@ function accessToNone(settings: Settings, name: ClusterName): ClusterAccess {
   const api = awayApi(`${what} was not in the policy, or not named in it, when Drawbridge was started`);
   const now = Date.now;
   const model = createClusterModel({ api, instance: settings.instance, now, onFault: () => {} });
-  return accessTo(settings, api, model, () => {}, { now, fromServer: (at) => at });
+  return accessTo(settings, api, model, () => {}, {
+    now,
+    fromServer: (at) => at,
+    entrance: () => ({ server: '', authority: null }),
+  });
 }

@@ -31,6 +31,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
   readonly accountsNamespace: string;
+  readonly accountsServer: string | undefined;
   /** Undefined: workspaces are not probed. */
   readonly probeImage: string | undefined;
   /** Names of Secrets in the workspaces namespace with which their images are pulled. */
@@ -194,6 +195,15 @@ export const environmentSchema = z.object({
     description:
       'Namespace of the leases of grants for the whole cluster or for a node; the chart makes it with accounts.enabled.',
   }),
+  ACCOUNTS_SERVER: text(
+    /^https:\/\/[^\s/?#@]+(\/[^\s?#]*)?$/,
+    'expected an address like https://kubernetes.example.test:6443',
+  )
+    .optional()
+    .meta({
+      description:
+        'Address of the API server as people reach it, for the kubeconfig of grants by token. Default: the one that the bot uses, which in a pod nobody else reaches.',
+    }),
   PROBE_IMAGE: text(
     /^[a-z0-9][\w.:/@-]*$/,
     'expected the name of an image, like registry.example.test/drawbridge:0.1.0',
@@ -301,6 +311,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       accountsNamespace: e.ACCOUNTS_NAMESPACE,
+      accountsServer: e.ACCOUNTS_SERVER,
       probeImage: e.PROBE_IMAGE,
       workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],
       workspacesMaximum: { cpu: e.WORKSPACES_MAXIMUM_CPU, memory: e.WORKSPACES_MAXIMUM_MEMORY },

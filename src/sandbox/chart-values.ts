@@ -104,7 +104,12 @@ const valuesSchema = z
         memory: z.string().regex(patternOf('memory')),
       }),
     }),
-    accounts: z.strictObject({ enabled: z.boolean(), namespace }),
+    accounts: z.strictObject({
+      enabled: z.boolean(),
+      namespace,
+      server: z.string().regex(/^$|^https:\/\/\S+$/),
+      audiences: z.array(name).min(1),
+    }),
     reaper: z.strictObject({
       enabled: z.boolean(),
       schedule: z.string().regex(/^\S+( \S+){4}$/),

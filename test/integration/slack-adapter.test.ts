@@ -63,6 +63,7 @@ function stubUseCases(): Stub {
   };
   const ordinary: UseCases = {
     scopeOf: () => null,
+    takeToken: () => Promise.reject(new Error('no tokens')),
     offers: async () => [
       {
         profile: 'debug',

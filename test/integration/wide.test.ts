@@ -1,6 +1,10 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import {
+  account,
   labelsOf,
   leaseJob,
   type ManifestContext,
@@ -9,17 +13,20 @@ import {
 } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
+import { TOKEN_PLACE } from '../../src/app/inquire/kubeconfig.ts';
 import { runReaper } from '../../src/cli/reaper.ts';
+import { newGrantId } from '../../src/domain/ids.ts';
 import type { Target } from '../../src/domain/target.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';
+import type { Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { grantObjects } from '../support/grant-objects.ts';
 import { ADA, applyingGrant, samplePlan } from '../support/grants.ts';
 import { type Hand, handOf } from '../support/hand.ts';
 import { setLiveStage } from '../support/live-stage.ts';
 import type { LiveWorld } from '../support/live-world.ts';
-import { changed, KEY, keysIn } from '../support/made.ts';
+import { changed, KEY, keysIn, NO_LEASE } from '../support/made.ts';
 import { useRedis } from '../support/redis.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
@@ -33,6 +40,7 @@ const ON_NODES = [
   { apiGroups: [''], resources: ['nodes'], verbs: ['get'] },
   { apiGroups: ['metrics.k8s.io'], resources: ['nodes'], verbs: ['get'] },
 ];
+const READS_CONFIG = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }];
 const READS_EVENTS = [{ apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['list'] }];
 
 /** Rights on what is in no namespace: the whole cluster, and one node. */
@@ -42,6 +50,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
   const everywhere = { scope: 'cluster' } as const;
   const onFirst = { scope: 'node', node: first } as const;
   let at: Installation;
+  let targets: Targets;
   let context: ManifestContext;
   let admin: Hand;
   let bot: Hand;
@@ -58,11 +67,18 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
         'accounts.enabled': true,
         'policy.profiles.view-everywhere': profile({ scope: 'cluster', clusterRole: 'view' }),
         'policy.profiles.events-everywhere': profile({ scope: 'cluster', rules: READS_EVENTS }),
+        'policy.profiles.view-by-token': profile({ scope: 'cluster', clusterRole: 'view', credential: 'token' }),
+        'policy.profiles.config-by-token': profile({
+          scope: 'namespace',
+          namespaces: ['staging-*'],
+          rules: READS_CONFIG,
+          credential: 'token',
+        }),
         'policy.profiles.node': profile({ scope: 'node', nodes: ['worker-*.wide.test'], rules: ON_NODES }),
       },
     });
     closing.push(() => stage.close());
-    ({ at, admin, live } = stage);
+    ({ at, targets, admin, live } = stage);
     context = {
       instance: at.instance,
       workspacesNamespace: at.workspacesNamespace,
@@ -199,11 +215,108 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
     await expect(ask('master.wide.test')).rejects.toThrow("does not cover node 'master.wide.test'");
   });
 
+  describe('by token', () => {
+    /** Somebody with the kubeconfig of the direct message, and the token of the modal in its place. */
+    async function taken(id: string) {
+      const { token, view } = await live.useCases.takeToken(PEOPLE.ada, id);
+      const file = join(await mkdtemp(join(tmpdir(), 'drawbridge-token-')), 'kubeconfig');
+      closing.push(() => rm(dirname(file), { recursive: true }));
+      await writeFile(file, (view.kubeconfig ?? '').replace(TOKEN_PLACE, token.reveal()), { mode: 0o600 });
+      const run = async (...args: string[]) => {
+        const { code, stdout, stderr } = await cluster.kubectl(args, { kubeconfig: file });
+        return code === 0
+          ? 'yes'
+          : /Unauthorized|must be logged in/.test(stderr)
+            ? 'unauthorized'
+            : `${stdout}${stderr}`;
+      };
+      return { token: token.reveal(), run };
+    }
+
+    test('the whole cluster is read with it, by nobody’s user, until it is revoked', async () => {
+      const id = await live.activeOn('view-by-token', everywhere);
+      expect(await can('list', 'pods', '-A')).toBe('no');
+      const { token, run } = await taken(id);
+      expect(await run('get', 'pods', '-A')).toBe('yes');
+      expect(await run('get', 'secrets', '-n', 'kube-system')).toMatch(/cannot list resource "secrets"/);
+      expect(live.world.clusters.of({ cluster: null }).objectsOf(await live.grant(id))).toEqual([
+        `Job ${at.accountsNamespace}/${objectName(id)}`,
+        `ServiceAccount ${at.accountsNamespace}/${objectName(id)}`,
+        `ClusterRoleBinding ${objectName(id)}`,
+      ]);
+      await live.reconcile();
+      expect((await live.grant(id)).state).toBe('active');
+      await expect(live.useCases.takeToken(PEOPLE.ben, id)).rejects.toThrow('Only ada@example.test takes tokens');
+      await live.useCases.revoke(PEOPLE.ada, id, '');
+      expect((await live.ended(id)).state).toBe('revoked');
+      expect(await run('get', 'pods', '-A')).not.toBe('yes');
+      await vi.waitFor(async () => expect(await run('get', 'pods', '-A')).toBe('unauthorized'), {
+        timeout: 20_000,
+        interval: 500,
+      });
+      expect(await grantObjects(cluster, id)).toEqual([]);
+      await expect(live.useCases.takeToken(PEOPLE.ada, id)).rejects.toThrow('gives no access now');
+      const told = JSON.stringify([live.printed, live.told, live.alarms, String(live.faults), await live.grant(id)]);
+      expect(told).not.toContain(token);
+      expect(live.printed.filter((line) => line['event'] === 'token-taken' && line['id'] === id)).toHaveLength(1);
+    });
+
+    test('with the bot gone Kubernetes itself ends it, by the lease', async () => {
+      const id = await live.activeOn('view-by-token', everywhere, 15);
+      const { expiresAt } = await live.grant(id);
+      const { run } = await taken(id);
+      expect(await run('get', 'pods', '-A')).toBe('yes');
+      let last = Date.now();
+      for (let answer = 'yes'; answer === 'yes'; answer = await run('get', 'namespaces')) {
+        last = Date.now();
+        expect(last).toBeLessThan((expiresAt ?? 0) + 30_000);
+      }
+      console.log(
+        `the token was refused ${Date.now() - (expiresAt ?? 0)} ms after the end, last taken at ${last - (expiresAt ?? 0)} ms`,
+      );
+      expect(Date.now()).toBeGreaterThan(expiresAt ?? 0);
+      expect(await run('get', 'namespaces')).toBe('unauthorized');
+      // What is left gives nobody anything.
+      expect(await grantObjects(cluster, id)).toEqual([
+        expect.stringContaining(`clusterrolebinding.rbac.authorization.k8s.io/${objectName(id)}`),
+      ]);
+      expect((await live.ended(id)).state).toBe('expired');
+      expect(await grantObjects(cluster, id)).toEqual([]);
+    });
+
+    test('a namespace is read with it, and no other', async () => {
+      const { staging, shop } = targets;
+      const id = await live.activeOn('config-by-token', { namespace: staging });
+      const { run } = await taken(id);
+      expect(await run('get', 'configmap', 'kube-root-ca.crt', '-n', staging)).toBe('yes');
+      expect(await run('get', 'configmap', 'kube-root-ca.crt', '-n', shop)).toMatch(/cannot get resource/);
+      await live.reconcile();
+      expect((await live.grant(id)).state).toBe('active');
+      const before = await live.grant(id);
+      await live.world.clusters.of({ cluster: null }).extend(before);
+      await live.useCases.revoke(PEOPLE.ada, id, '');
+      expect((await live.ended(id)).state).toBe('revoked');
+      expect(await grantObjects(cluster, id)).toEqual([]);
+    });
+
+    test('an account that is gone, or was made again by others, ends the grant', async () => {
+      const id = await live.activeOn('view-by-token', everywhere);
+      const account = {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: { namespace: at.accountsNamespace, name: objectName(id) },
+      };
+      expect(await admin.remove(account)).toBe('accepted');
+      expect(await live.ended(id)).toMatchObject({ state: 'failed' });
+      expect(await grantObjects(cluster, id)).toEqual([]);
+    });
+  });
+
   describe('what a thief of the token of the bot can not do', () => {
     const me = () => ({ kind: 'ServiceAccount', name: at.serviceAccount, namespace: at.namespace });
     const user = (name: string) => ({ apiGroup: RBAC, kind: 'User', name });
     /** A grant of its own, as the bot would make it. */
-    function made(target: Target, role: string | null, rules: object[] = []) {
+    function made(target: Target, role: string | null, rules: object[] = [], credential?: 'token') {
       const plan = samplePlan({
         target,
         namespaceUid: null,
@@ -211,6 +324,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
         pods: [],
         role: role === null ? null : { kind: 'ClusterRole', name: role },
         rules: rules as never,
+        ...(credential && { credential }),
       });
       const grant = applyingGrant(600, { plan });
       return { grant, objects: targetRights(grant, context, { name: 'x', uid: 'x' }, []) };
@@ -243,7 +357,11 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
         /No profile of the policy gives ClusterRole system:basic-user/,
       ],
       ['another name', () => changed(binding(), { 'metadata.name': 'drawbridge-mine' }), /named drawbridge-ID/],
-      ['no label', () => changed(binding(), { 'metadata.labels': undefined }), /label drawbridge.internal\/grant/],
+      [
+        'no label',
+        () => changed(binding(), { 'metadata.labels': undefined }),
+        /label drawbridge.internal\/grant|named drawbridge-ID/,
+      ],
       [
         'other rules',
         () => role(everywhere, [{ apiGroups: [''], resources: ['pods'], verbs: ['list'] }]),
@@ -287,12 +405,92 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       expect(await bot.apply(given, true)).toMatch(why);
     });
 
+    const mine = (id = newGrantId()) => ({
+      kind: 'ServiceAccount',
+      name: objectName(id),
+      namespace: at.accountsNamespace,
+    });
+    const accountOf = () => {
+      const { grant } = made(everywhere, 'view', [], 'token');
+      return account(grant, context, { name: objectName(grant.id), uid: NO_LEASE });
+    };
+    const byToken: [string, () => KubeObject, RegExp][] = [
+      [
+        'the account of another grant',
+        () => changed(made(everywhere, 'view', [], 'token').objects[0] as KubeObject, { 'subjects.0': mine() }),
+        /to people only/,
+      ],
+      [
+        'its own name among the accounts of another namespace',
+        () =>
+          changed(made(everywhere, 'view', [], 'token').objects[0] as KubeObject, {
+            'subjects.0.namespace': at.namespace,
+          }),
+        /to people only/,
+      ],
+      [
+        'rules of people, for an account',
+        () => made(everywhere, null, READS_EVENTS, 'token').objects[0] as KubeObject,
+        /not within those that a profile/,
+      ],
+      [
+        'an account without a lease',
+        () => changed(accountOf(), { 'metadata.ownerReferences': undefined }),
+        /owned by the lease/,
+      ],
+      ['an account elsewhere', () => changed(accountOf(), { 'metadata.namespace': at.workspacesNamespace }), /./],
+      ['an account with Secrets', () => changed(accountOf(), { secrets: [{ name: 'x' }] }), /has no Secrets/],
+      [
+        'an account with the role of a cloud',
+        () => changed(accountOf(), { 'metadata.annotations.eks|amazonaws|com/role-arn': 'arn:aws:iam::1:role/x' }),
+        /annotations drawbridge.internal/,
+      ],
+    ];
+    test.each(byToken)('%s', async (_what, object, why) => {
+      expect(await bot.apply(object(), true)).toMatch(/^403 /);
+      expect(await bot.apply(object(), true)).toMatch(why);
+    });
+
+    test('an account for the rules of people', async () => {
+      const { grant, objects } = made(everywhere, null, READS_EVENTS);
+      const [ofPeople, binding] = objects as [KubeObject, KubeObject];
+      expect(await bot.apply(ofPeople)).toBe('accepted');
+      const own = { kind: 'ServiceAccount', name: objectName(grant.id), namespace: at.accountsNamespace };
+      expect(await bot.apply(changed(binding, { 'subjects.0': own }), true)).toMatch(
+        /^403 .*No profile of the policy gives/,
+      );
+      expect(await bot.remove(ofPeople)).toBe('accepted');
+    });
+
+    test('tokens of others, for others, bound to objects, or for longer than an hour', async () => {
+      const id = await live.activeOn('view-by-token', everywhere);
+      const own = `/api/v1/namespaces/${at.accountsNamespace}/serviceaccounts/${objectName(id)}/token`;
+      const ask = (path: string, spec: object) =>
+        bot.call('POST', path, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec });
+      expect(await ask(own, { expirationSeconds: 600 })).toBe('accepted');
+      expect(await ask(own, {})).toBe('accepted');
+      expect(await ask(own, { audiences: ['vault'] })).toMatch(/for the API server alone, not for vault/);
+      expect(await ask(own, { audiences: ['https://kubernetes.default.svc', 'vault'] })).toMatch(/not for .*vault/);
+      expect(await ask(own, { expirationSeconds: 3601 })).toMatch(/an hour at most/);
+      const boundObjectRef = { apiVersion: 'v1', kind: 'Secret', name: 'x', uid: NO_LEASE };
+      expect(await ask(own, { boundObjectRef })).toMatch(/^(403|404|409) /);
+      expect(await ask(own.replace(objectName(id), 'default'), {})).toMatch(
+        /of the accounts of grants, and of no others/,
+      );
+      const botAccount = `/api/v1/namespaces/${at.namespace}/serviceaccounts/${at.serviceAccount}/token`;
+      expect(await ask(botAccount, {})).toMatch(/^403 /);
+      await live.useCases.revoke(PEOPLE.ada, id, '');
+      await live.ended(id);
+    });
+
     test('what it writes itself is taken, and a stranger’s is left alone', async () => {
       const keys = await keysIn(admin);
       for (const object of [
         ...made(everywhere, 'view').objects,
         ...made(everywhere, null, READS_EVENTS).objects.slice(0, 1),
         ...made(onFirst, null, ON_NODES).objects.slice(0, 1),
+        ...made(everywhere, 'view', [], 'token').objects,
+        accountOf(),
       ])
         expect(await bot.apply(seal(object, keys), true)).toBe('accepted');
       const { grant } = made(everywhere, 'view');
@@ -305,7 +503,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
     test('the leash is tried with these too', async () => {
       expect(await live.world.clusters.of({ cluster: null }).tryLeash()).toBeNull();
       const policies = live.world.policies.current().profiles;
-      for (const name of ['view-everywhere', 'events-everywhere', 'node'])
+      for (const name of ['view-everywhere', 'events-everywhere', 'node', 'view-by-token', 'config-by-token'])
         expect(await live.world.clusters.of({ cluster: null }).missingRights(policies[name] as never)).toEqual([]);
     });
   });

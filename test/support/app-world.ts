@@ -161,6 +161,11 @@ export function memoryCluster(now: () => number) {
     snapshot: async () => snapshot(),
     foreignPolicies: async (namespace) =>
       [...target.policies, ...target.foreign].filter(({ metadata }) => metadata?.namespace === namespace),
+    tokenFor: async (grant) => ({
+      token: { reveal: () => `token of ${grant.id}`, toJSON: () => '[secret]' },
+      expiresAt: now() + 600_000,
+    }),
+    entrance: () => ({ server: 'https://kubernetes.example.test', authority: 'Q0E=' }),
     rulesOf: async () => target.roleRules ?? [],
     async survey(wanted): Promise<Survey> {
       if (isWide(wanted))

@@ -4,6 +4,7 @@ import { KubeConfig } from '@kubernetes/client-node';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
 import { createClusterKeys } from '../../src/adapters/kubernetes/cluster-keys.ts';
+import { entranceOf } from '../../src/adapters/kubernetes/kube-config.ts';
 import { watchOwnObjects } from '../../src/adapters/kubernetes/model/own-objects.ts';
 import type { RedisClient } from '../../src/adapters/redis/connection.ts';
 import { createGrantStore } from '../../src/adapters/redis/grant-store.ts';
@@ -102,6 +103,7 @@ export async function liveWorld(options: {
         instance,
         workspacesNamespace,
         accountsNamespace,
+        entrance: () => entranceOf(config),
         sealKeys: [KEY],
         probeImage: null,
         ownNamespace: at.namespace,

@@ -50,6 +50,7 @@ export function sampleView(change: Partial<Grant> = {}, rest: Partial<View> = {}
     closing: 'At the end the workspace is stopped.',
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
     glass: null,
+    kubeconfig: null,
     extendable: grant.state === 'active' ? 1800 : 0,
     ...rest,
   };

@@ -223,14 +223,15 @@ once a render, like the policy.
 {{ .Values.readWideProfiles }}
 {{- end -}}
 
-{{/* The profiles of these scopes: (list ROOT "scope" ...). */}}
+{{/* The profiles of these scopes, those by token only with accounts.enabled (or "all"): (list ROOT "scope" ...). */}}
 {{- define "drawbridge.readProfiles" -}}
 {{- $root := index . 0 -}}
 {{- $scopes := rest . -}}
 {{- $kits := ($root.Files.Get "rights.json" | fromJson).kits -}}
 {{- $profiles := dict -}}
 {{- range $name, $profile := (include "drawbridge.policy" $root | fromJson).profiles -}}
-{{- if and (has $profile.scope $scopes) (include "drawbridge.isHere" (list $root $profile)) -}}
+{{- $isToken := eq ($profile.credential | default "user") "token" -}}
+{{- if and (has $profile.scope $scopes) (or (not $isToken) $root.Values.accounts.enabled (has "all" $scopes)) (include "drawbridge.isHere" (list $root $profile)) -}}
 {{- $rules := $profile.rules | default list -}}
 {{- range $profile.rights }}{{ $rules = concat $rules (get $kits .) | uniq }}{{ end -}}
 {{- $_ := set $profiles $name (set $profile "rules" $rules) -}}
@@ -366,7 +367,7 @@ something behind that goes on acting.
 {{- fail (printf "serviceAccount.name: '%s' is the account of others too; the bot needs one of its own" (include "drawbridge.serviceAccountName" .)) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "ACCOUNTS_NAMESPACE" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
+{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "ACCOUNTS_NAMESPACE" "ACCOUNTS_SERVER" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
 {{- fail (printf "extraEnv: %s is set by the chart, from its own values" .name) -}}
 {{- end -}}
 {{- if eq .name "SEAL_KEY" }}{{ fail "extraEnv: SEAL_KEY belongs into the Secret: by it the reaper knows what the bot has made" }}{{ end -}}
@@ -388,7 +389,7 @@ something behind that goes on acting.
 {{- if and .Values.slack.httpRoute.enabled (not .Values.slack.httpRoute.parentRefs) }}{{ fail "slack.httpRoute.parentRefs: name the Gateway" }}{{ end -}}
 {{- $own := include "drawbridge.ownNamespaces" . | fromJsonArray -}}
 {{- if ne (len (uniq $own)) (len $own) }}{{ fail (printf "workspaces.namespace, accounts.namespace and the namespace of the release must be different ones: %s" (join ", " $own)) }}{{ end -}}
-{{- range $name, $profile := include "drawbridge.readProfiles" (list . "namespace" "workload" "cluster" "node") | fromJson -}}
+{{- range $name, $profile := include "drawbridge.readProfiles" (list . "namespace" "workload" "cluster" "node" "all") | fromJson -}}
 {{- with include "drawbridge.wrongScope" $profile }}{{ fail (printf "policy.profiles.%s.%s" $name .) }}{{ end -}}
 {{- range $profile.namespaces -}}
 {{- if or (hasPrefix "kube-" .) (has . $own) -}}
@@ -435,6 +436,8 @@ nodes: belongs to scope node, and this is scope {{ .scope }}
 scope: {{ .scope }} takes neither a role nor rights in words
 {{- else if and (eq .scope "node") .clusterRole -}}
 clusterRole: can not be narrowed to one node: scope node takes inline rules
+{{- else if and (eq (.credential | default "user") "token") (eq (include "drawbridge.mode" .) "workspace") -}}
+credential: token takes no network mode workspace
 {{- else if eq .scope "node" -}}
 {{- range $index, $rule := .rules -}}
 {{- range .resources -}}
@@ -444,6 +447,12 @@ clusterRole: can not be narrowed to one node: scope node takes inline rules
 {{- range .verbs }}{{ if has . (list "create" "deletecollection") }}rules[{{ $index }}]: {{ . }} can not be narrowed to one node{{ end }}{{ end -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+
+{{/* Whether a profile is given by token. */}}
+{{- define "drawbridge.givesTokens" -}}
+{{- range include "drawbridge.profiles" . | fromJson }}{{ if eq (.credential | default "user") "token" }}yes{{ end }}{{ end -}}
+{{- range include "drawbridge.wideProfiles" . | fromJson }}{{ if eq (.credential | default "user") "token" }}yes{{ end }}{{ end -}}
 {{- end -}}
 
 {{/* The namespaces of Drawbridge's own, as JSON: no profile covers them. */}}
@@ -547,8 +556,9 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- $roles := list -}}
 {{- range include "drawbridge.profiles" . | fromJson -}}
 {{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
-{{- if .clusterRole }}{{ $roles = append $roles (dict "kind" "ClusterRole" "name" .clusterRole "namespaces" $namespaces | toJson) }}{{ end -}}
-{{- if .role }}{{ $roles = append $roles (dict "kind" "Role" "name" .role "namespaces" $namespaces | toJson) }}{{ end -}}
+{{- $credential := .credential | default "user" -}}
+{{- if .clusterRole }}{{ $roles = append $roles (dict "kind" "ClusterRole" "name" .clusterRole "namespaces" $namespaces "credential" $credential | toJson) }}{{ end -}}
+{{- if .role }}{{ $roles = append $roles (dict "kind" "Role" "name" .role "namespaces" $namespaces "credential" $credential | toJson) }}{{ end -}}
 {{- end -}}
 {{- uniq $roles | join ",\n" -}}
 {{- end -}}
@@ -559,16 +569,16 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- range $profile := include "drawbridge.profiles" . | fromJson -}}
 {{- $namespaces := include "drawbridge.namespaces" .namespaces -}}
 {{- range .rules -}}
-{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "namespaces" (list $namespaces) "scope" (list $profile.scope) | toJson) -}}
+{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "namespaces" (list $namespaces) "scope" (list $profile.scope) "credential" (list ($profile.credential | default "user")) | toJson) -}}
 {{- end -}}
 {{- end -}}
 {{- uniq $rules | join ",\n" -}}
 {{- end -}}
 
-{{/* The ClusterRoles that profiles give in the whole cluster, as a list of names. */}}
+{{/* The ClusterRoles that profiles give in the whole cluster, as a list of "credential name". */}}
 {{- define "drawbridge.cel.wideRoles" -}}
 {{- $roles := list -}}
-{{- range include "drawbridge.wideProfiles" . | fromJson }}{{ if .clusterRole }}{{ $roles = append $roles .clusterRole }}{{ end }}{{ end -}}
+{{- range include "drawbridge.wideProfiles" . | fromJson }}{{ if .clusterRole }}{{ $roles = append $roles (printf "%s %s" (.credential | default "user") .clusterRole) }}{{ end }}{{ end -}}
 {{ uniq $roles | toJson }}
 {{- end -}}
 
@@ -579,7 +589,7 @@ dyn({{ index . 0 }}).all(k, k in {{ index . 1 | toJson }})
 {{- $nodes := list -}}
 {{- with .nodes }}{{ $nodes = list (include "drawbridge.nodes" .) }}{{ end -}}
 {{- range .rules -}}
-{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "nodes" $nodes | toJson) -}}
+{{- $rules = append $rules (dict "groups" .apiGroups "resources" .resources "verbs" .verbs "nodes" $nodes "credential" (list ($profile.credential | default "user")) | toJson) -}}
 {{- end -}}
 {{- end -}}
 {{- uniq $rules | join ",\n" -}}
@@ -774,6 +784,22 @@ c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | t
 {{- define "drawbridge.memory" -}}
 {{- $mebi := include "drawbridge.mebi" . | int -}}
 {{- if eq (mod $mebi 1024) 0 }}{{ div $mebi 1024 }}Gi{{ else }}{{ $mebi }}Mi{{ end -}}
+{{- end -}}
+
+{{/*
+True of the subject s of a binding that is a person or, where profiles are given by token, the account of its own grant. What is bound to an account the
+bot itself can use, so that roles and rules of these profiles alone are.
+*/}}
+{{- define "drawbridge.cel.isSubject" -}}
+(s.kind == 'User' && !s.name.startsWith('system:'))
+{{- if .Values.accounts.enabled }}
+|| (s.kind == 'ServiceAccount' && s.name == object.metadata.name && s.?namespace.orValue('') == {{ .Values.accounts.namespace | toJson }} && s.?apiGroup.orValue('') == '')
+{{- end }}
+{{- end -}}
+
+{{/* By what whoever is bound acts: `user` or `token`. */}}
+{{- define "drawbridge.cel.credential" -}}
+"variables.subjects.exists(s, s.kind == 'ServiceAccount') ? 'token' : 'user'"
 {{- end -}}
 
 {{/* The head of a policy of the leash: it concerns bot and reaper alone, and refuses what it can't evaluate. */}}

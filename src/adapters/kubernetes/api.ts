@@ -134,6 +134,12 @@ export interface Api {
    */
   remove(kind: Kind, namespace: string | null, name: string, uid?: string): Promise<'absent' | 'removed' | 'kept'>;
   create<T>(kind: Kind, object: unknown): Promise<T>;
+  /** A token of this account for so many seconds. Source: https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/token-request-v1/ */
+  token(
+    namespace: string,
+    account: string,
+    seconds: number,
+  ): Promise<{ readonly token: string; readonly expiresAt: Instant }>;
   /** Makes an object in its namespace without keeping it. Null: the API server would take it; else why not. */
   dryRun(object: KubeObject): Promise<ApiError | null>;
   /** Discovery: the API groups that are served, each with its versions as `group/version`. */
@@ -360,6 +366,17 @@ export function createApi(
       if (answer === null) return 'absent';
       // The object itself is the answer when it is not gone with it.
       return answer.kind === 'Status' ? 'removed' : 'kept';
+    },
+    async token(namespace, account, seconds) {
+      const where = `${path('ServiceAccount', namespace, account)}/token`;
+      const request = {
+        apiVersion: 'authentication.k8s.io/v1',
+        kind: 'TokenRequest',
+        spec: { expirationSeconds: seconds },
+      };
+      type Answer = { readonly status: { readonly token: string; readonly expirationTimestamp: string } };
+      const { status } = await must(call<Answer>(HttpMethod.POST, where, request), `ServiceAccount ${account}`);
+      return { token: status.token, expiresAt: Date.parse(status.expirationTimestamp) };
     },
     create: (kind, object) => must(call(HttpMethod.POST, path(kind, null), object), kind),
     async dryRun(object) {

@@ -14,6 +14,7 @@ export function awayApi(why: string): Api {
     apply: away,
     mergePatch: away,
     remove: away,
+    token: away,
     create: away,
     dryRun: away,
     groups: away,

@@ -30,6 +30,7 @@ interface MutatingPolicy {
 /** What may be changed on its way, with the group and the name under which rules of admission have it. */
 const RESOURCES: Record<string, readonly [group: string, resource: string]> = {
   Pod: ['', 'pods'],
+  ServiceAccount: ['', 'serviceaccounts'],
   Job: ['batch', 'jobs'],
   Role: ['rbac.authorization.k8s.io', 'roles'],
   RoleBinding: ['rbac.authorization.k8s.io', 'rolebindings'],

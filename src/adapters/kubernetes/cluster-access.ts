@@ -1,5 +1,5 @@
 import { inParallel } from '../../app/common/in-parallel.ts';
-import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
+import type { ClusterAccess, Concealed } from '../../app/ports/cluster-access.ts';
 import { BINDINGS, nameOfRef, ROLES } from '../../app/ports/own-objects.ts';
 import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
@@ -15,6 +15,7 @@ import { type ClaimUid, createClusterKeys } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import { tryLeash, tryWriting } from './leash.ts';
 import {
+  account,
   accountsOf,
   admissionPolicy,
   guardNamespace,
@@ -63,6 +64,8 @@ export interface ClusterOptions extends ManifestContext {
   readonly mostResources?: Resources;
   /** The namespace that Drawbridge itself runs in, when it runs in one. */
   readonly ownNamespace: string | null;
+  /** How people reach the API server; only where they are given tokens. */
+  readonly entrance?: ClusterAccess['entrance'];
   readonly now: () => number;
   /** A time that the API server wrote, by the clock of `now`. */
   readonly fromServer?: (at: number) => number;
@@ -102,10 +105,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   const leaseNamespaceOf = (grant: Grant) => leaseNamespace(grant, options);
   /** Where it has leases. */
-  const namespacesOf = (grant: Grant): string[] =>
-    grant.plan.network.mode === 'workspace'
-      ? [leaseNamespaceOf(grant), workspacesNamespace]
-      : [leaseNamespaceOf(grant)];
+  const namespacesOf = (grant: Grant): string[] => [
+    ...new Set([
+      leaseNamespaceOf(grant),
+      ...(grant.plan.network.mode === 'workspace' ? [workspacesNamespace] : []),
+      ...(grant.plan.credential === 'token' ? [accountsOf(options)] : []),
+    ]),
+  ];
 
   async function leaseIn(grant: Grant, namespace: string): Promise<Lease> {
     const name = objectName(grant.id);
@@ -216,9 +222,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   async function refused(grant: Grant, samples: readonly Access[]): Promise<void> {
     for (const access of samples)
       await until(PATIENCE.rights, `${access.verb} ${access.resource} is refused`, async () => {
-        const { allowed, reason } = await mayDo(api, grant, access);
+        const { allowed, reason } = await mayDo(api, grant, access, accountsOf(options));
         return allowed && isOurs(reason, grant) ? null : true;
       });
+  }
+
+  /** With the account every token of it ends, some seconds later where the API server remembers it. */
+  async function endAccount({ id, plan }: Grant): Promise<void> {
+    if (plan.credential === 'token') await api.remove('ServiceAccount', accountsOf(options), objectName(id));
   }
 
   /** What stands where the objects of the grant belong. Nothing else is its own: the seal of each is over its name. */
@@ -314,6 +325,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
           await apply(object);
         }
       };
+      if (grant.plan.credential === 'token')
+        await give([account(grant, options, await leaseIn(grant, accountsOf(options)))]);
       const giveTarget = async () =>
         give(targetRights(grant, options, await leaseIn(grant, leaseNamespaceOf(grant)), pods));
       const giveWorkspace = async (pod: string) =>
@@ -342,7 +355,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (differences.length > 0) return differences;
       for (const access of sampleOf(grant, workspacesNamespace))
         await until(PATIENCE.rights, `${access.verb} ${access.resource} is allowed`, async () =>
-          (await mayDo(api, grant, access)).allowed ? true : null,
+          (await mayDo(api, grant, access, accountsOf(options))).allowed ? true : null,
         );
       return [];
     },
@@ -380,6 +393,12 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       return gone;
     },
     confirmRefused: (grant) => refused(grant, sampleOf(grant, workspacesNamespace).slice(0, 1)),
+    entrance: options.entrance ?? (() => ({ server: '', authority: null })),
+    async tokenFor(grant) {
+      const seconds = tokenSeconds((grant.expiresAt ?? 0) - now());
+      const { token, expiresAt } = await api.token(accountsOf(options), objectName(grant.id), seconds);
+      return { token: concealed(token), expiresAt };
+    },
     async markEnding(grant) {
       const namespace = leaseNamespaceOf(grant);
       const lease = await api.read('Job', namespace, objectName(grant.id));
@@ -392,7 +411,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         Promise.allSettled(objects.filter(({ kind }) => kinds.includes(kind)).map(endRights));
       // One after the other: a binding can't be emptied any more once its role is gone.
       const bindings = await end(BINDINGS);
-      const tries = [...bindings, ...(await end(ROLES))];
+      const tries = [...bindings, ...(await end(ROLES)), ...(await Promise.allSettled([endAccount(grant)]))];
       const failed = tries.find((result) => result.status === 'rejected');
       if (isRefusal(failed?.reason))
         // Then the garbage collector may do it, when the lease is gone.
@@ -423,7 +442,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async otherAccess(grant) {
       const answers = await Promise.all(
-        sampleOf(grant, workspacesNamespace).map((access) => mayDo(api, grant, access)),
+        sampleOf(grant, workspacesNamespace).map((access) => mayDo(api, grant, access, accountsOf(options))),
       );
       const others = answers.filter(({ allowed, reason }) => allowed && !isOurs(reason, grant));
       return [...new Set(others.map(({ reason }) => reason.replace(/^RBAC: allowed by /, '')))];
@@ -458,3 +477,17 @@ function madeNoPod({ metadata: { namespace, name } }: KubeObject, cause: Unavail
   const words = `Kubernetes made no pod for the workspace: an admission webhook, a quota or a limit may refuse pods in ${namespace}. See kubectl -n ${namespace} describe job ${name}.`;
   return new Unavailable('Kubernetes', words, { cause, words });
 }
+
+/** Kubernetes gives no token for less than ten minutes; the leash lets none be taken for more than an hour. The end of the account ends it. */
+const TOKEN_SECONDS = { least: 600, most: 3600 };
+
+/** @param left milliseconds of the window */
+export function tokenSeconds(left: number): number {
+  return Math.min(TOKEN_SECONDS.most, Math.max(TOKEN_SECONDS.least, Math.ceil(left / 1000)));
+}
+
+/** Nothing that logs, prints or stores what is around it finds the value. */
+const concealed = (value: string): Concealed => ({
+  reveal: () => value,
+  toJSON: () => '[secret]',
+});

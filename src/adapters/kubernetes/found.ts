@@ -18,6 +18,7 @@ export const KINDS = [
   'Role',
   'ClusterRole',
   'NetworkPolicy',
+  'ServiceAccount',
   'Job',
 ] as const satisfies readonly Kind[];
 

@@ -59,3 +59,16 @@ export function followKubeConfig(wanted: WayToCluster, onFault: (error: unknown)
   const timer = setInterval(() => void look(file).catch(onFault), LOOK_EVERY).unref();
   return { current: () => config, stop: () => clearInterval(timer) };
 }
+
+/**
+ * How people reach the API server of a kubeconfig.
+ * @param server another address of it: in a pod the one of the kubeconfig is an address that nobody else reaches
+ * @returns authority: certificates, base64 of PEM; null: those that machines trust
+ * @throws Error when the file of the certificates can't be read
+ */
+export function entranceOf(config: KubeConfig, server?: string): { server: string; authority: string | null } {
+  const cluster = config.getCurrentCluster();
+  const { caData, caFile } = cluster ?? {};
+  const authority = caData ?? (caFile === undefined ? null : readFileSync(caFile).toString('base64'));
+  return { server: server ?? cluster?.server ?? '', authority };
+}

@@ -6,7 +6,7 @@ import type { Profile } from '../../domain/policy/policy.ts';
 import { type Api, ApiError } from './api.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
-import { INSTANCE_LABEL, type ManifestContext, objectName, samples } from './manifests.ts';
+import { accountsOf, INSTANCE_LABEL, type ManifestContext, objectName, samples } from './manifests.ts';
 import type { KubeObject } from './object.ts';
 import { maySelf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
@@ -21,7 +21,7 @@ const RBAC = 'rbac.authorization.k8s.io';
  */
 function forbidden(
   { instance, workspacesNamespace: namespace }: ManifestContext,
-  mayGive: { readonly widely: boolean; readonly rulesWidely: boolean },
+  mayGive: { readonly widely: boolean; readonly rulesWidely: boolean; readonly accounts: string | null },
 ): Record<string, KubeObject> {
   const id = newGrantId();
   const name = objectName(id);
@@ -76,6 +76,13 @@ function forbidden(
         rules: [{ nonResourceURLs: ['/version'], verbs: ['get'] }],
       },
     }),
+    ...(mayGive.accounts !== null && {
+      'leash-serviceaccounts': {
+        apiVersion: 'v1',
+        kind: 'ServiceAccount',
+        metadata: { ...metadata, namespace: mayGive.accounts },
+      },
+    }),
     // Of no grant: what is not labelled.
     leash: {
       apiVersion: `${RBAC}/v1`,
@@ -92,9 +99,15 @@ function forbidden(
  * @throws Unavailable when the API server does not answer
  */
 export async function tryLeash(api: Api, context: ManifestContext): Promise<string | null> {
-  const may = (resource: string) => maySelf(api, { namespace: '', group: RBAC, resource, verb: 'create' });
+  const may = (resource: string, group = RBAC, namespace = '') =>
+    maySelf(api, { namespace, group, resource, verb: 'create' });
+  const accounts = accountsOf(context);
   // What RBAC does not let it make at all, as where no profile is for the whole cluster, needs no leash.
-  const mayGive = { widely: await may('clusterrolebindings'), rulesWidely: await may('clusterroles') };
+  const mayGive = {
+    widely: await may('clusterrolebindings'),
+    rulesWidely: await may('clusterroles'),
+    accounts: (await may('serviceaccounts', '', accounts)) ? accounts : null,
+  };
   for (const [policy, object] of Object.entries(forbidden(context, mayGive))) {
     const refusal = await named(api.dryRun(object));
     if (typeof refusal === 'string') return `it can't be tried: ${refusal}`;
@@ -137,7 +150,11 @@ export async function tryWriting(
       ? [{ image, command: command ?? ['sleep', 'infinity'], dns, ...(resources && { resources }) }]
       : [],
   );
-  const namespaces = [...new Set([context.workspacesNamespace, ...literal])].slice(0, MOST_NAMESPACES);
+  const hasAccounts = profiles.some(
+    ({ scope, credential }) => credential === 'token' || ['cluster', 'node'].includes(scope),
+  );
+  const own = [context.workspacesNamespace, ...(hasAccounts ? [accountsOf(context)] : [])];
+  const namespaces = [...new Set([...own, ...literal])].slice(0, MOST_NAMESPACES);
   const why = await inParallel(samples(context, namespaces, workspaces), TRIES_AT_ONCE, (sample) =>
     whyNotTaken(api, seal(sample, keys), keys),
   );

@@ -338,7 +338,7 @@ function role(
   return {
     apiVersion: 'rbac.authorization.k8s.io/v1',
     kind: 'Role',
-    metadata: metadata(grant, context, namespace, lease),
+    metadata: { ...metadata(grant, context, namespace, lease), name: roleName(grant) },
     rules,
   };
 }
@@ -355,7 +355,34 @@ function roleBinding(
     kind: 'RoleBinding',
     metadata: metadata(grant, context, namespace, lease),
     roleRef: { apiGroup: 'rbac.authorization.k8s.io', ...roleRef },
-    subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: grant.plan.user }],
+    subjects: [subjectOf(grant, context)],
+  };
+}
+
+const RBAC = 'rbac.authorization.k8s.io';
+
+/** Who is bound: the person's own user, or the account that is made for the grant. */
+function subjectOf(grant: Grant, context: ManifestContext): object {
+  return grant.plan.credential === 'token'
+    ? { kind: 'ServiceAccount', name: objectName(grant.id), namespace: accountsOf(context) }
+    : { apiGroup: RBAC, kind: 'User', name: grant.plan.user };
+}
+
+/**
+ * What roles of the grant's own are called. Those for an account have a name of their own, by which the leash knows that they may hold no more
+ * than what the policy gives by token: a stolen token of the bot can itself act by these.
+ */
+function roleName({ id, plan }: Grant): string {
+  return plan.credential === 'token' ? `${objectName(id)}-token` : objectName(id);
+}
+
+/** The account by which the person acts, which its lease owns: Kubernetes ends it, and with it every token. */
+export function account(grant: Grant, context: ManifestContext, lease: Lease): KubeObject {
+  return {
+    apiVersion: 'v1',
+    kind: 'ServiceAccount',
+    metadata: metadata(grant, context, accountsOf(context), lease),
+    automountServiceAccountToken: false,
   };
 }
 
@@ -365,22 +392,21 @@ function roleBinding(
  */
 function wideRights(grant: Grant, target: WideTarget, context: ManifestContext): KubeObject[] {
   const { plan } = grant;
-  const rbac = 'rbac.authorization.k8s.io';
   const binding = (role: string): KubeObject => ({
-    apiVersion: `${rbac}/v1`,
+    apiVersion: `${RBAC}/v1`,
     kind: 'ClusterRoleBinding',
     metadata: metadata(grant, context, null),
-    roleRef: { apiGroup: rbac, kind: 'ClusterRole', name: role },
-    subjects: [{ apiGroup: rbac, kind: 'User', name: grant.requester.user }],
+    roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
+    subjects: [subjectOf(grant, context)],
   });
   if (plan.role !== null) return [binding(plan.role.name)];
   const role: KubeObject = {
-    apiVersion: `${rbac}/v1`,
+    apiVersion: `${RBAC}/v1`,
     kind: 'ClusterRole',
-    metadata: metadata(grant, context, null),
+    metadata: { ...metadata(grant, context, null), name: roleName(grant) },
     rules: rulesGiven(plan.rules, target, []),
   };
-  return [role, binding(objectName(grant.id))];
+  return [role, binding(roleName(grant))];
 }
 
 /** The rules that a grant gives on its target: narrowed to what that names. */
@@ -403,7 +429,7 @@ export function targetRights(
   const rules = rulesGiven(plan.rules, target, pods);
   return [
     role(grant, context, namespace, lease, rules),
-    roleBinding(grant, context, namespace, lease, { kind: 'Role', name: objectName(grant.id) }),
+    roleBinding(grant, context, namespace, lease, { kind: 'Role', name: roleName(grant) }),
   ];
 }
 
@@ -429,16 +455,20 @@ export function objectsOf(grant: Grant | GrantSummary, context: ManifestContext)
   const t = namespace ?? accountsOf(context);
   const w = context.workspacesNamespace;
   const at = (kind: Kind, where: string, name = objectName(id)): PlannedObject => ({ kind, namespace: where, name });
+  const ownRole = `${objectName(id)}${has.account ? '-token' : ''}`;
   const rights =
     namespace === null
-      ? [...(has.role ? [at('ClusterRole', '')] : []), at('ClusterRoleBinding', '')]
-      : [...(has.role ? [at('Role', t)] : []), at('RoleBinding', t)];
+      ? [...(has.role ? [at('ClusterRole', '', ownRole)] : []), at('ClusterRoleBinding', '')]
+      : [...(has.role ? [at('Role', t, ownRole)] : []), at('RoleBinding', t)];
+  const a = accountsOf(context);
   return [
     at('Job', t),
     ...(has.workspace ? [at('Job', w)] : []),
+    ...(has.account && namespace !== null ? [at('Job', a)] : []),
     ...(has.guard ? [at('NetworkPolicy', has.workspace ? w : t)] : []),
     ...(has.admission ? [at('NetworkPolicy', t)] : []),
     ...(has.workspace ? [at('Job', w, workspaceName(id))] : []),
+    ...(has.account ? [at('ServiceAccount', a)] : []),
     ...rights,
     ...(has.workspace ? [at('Role', w), at('RoleBinding', w)] : []),
   ];
@@ -447,10 +477,11 @@ export function objectsOf(grant: Grant | GrantSummary, context: ManifestContext)
 /** What may stand of a grant's rights, a role of its own also where the record knows of none: a hand that was slow to die may have written one. */
 export function rightsOf(grant: Grant, context: ManifestContext): PlannedObject[] {
   const name = objectName(grant.id);
+  const ownRole = roleName(grant);
   if (isWide(grant.target))
     return [
       { kind: 'ClusterRoleBinding', namespace: '', name },
-      { kind: 'ClusterRole', namespace: '', name },
+      { kind: 'ClusterRole', namespace: '', name: ownRole },
     ];
   const { workspacesNamespace } = context;
   const namespaces = [
@@ -459,7 +490,7 @@ export function rightsOf(grant: Grant, context: ManifestContext): PlannedObject[
   ];
   return namespaces.flatMap((namespace): PlannedObject[] => [
     { kind: 'RoleBinding', namespace, name },
-    { kind: 'Role', namespace, name },
+    { kind: 'Role', namespace, name: ownRole },
   ]);
 }
 

@@ -27,6 +27,7 @@ export interface KubeObject {
   readonly rules?: unknown;
   readonly roleRef?: unknown;
   readonly subjects?: unknown;
+  readonly automountServiceAccountToken?: boolean;
   readonly status?: unknown;
 }
 

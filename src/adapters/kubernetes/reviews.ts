@@ -71,18 +71,31 @@ export function sampleOf(grant: Grant, workspaces: string): Access[] {
  * Asks the API server whether the person of a grant may do something, with the groups that the policy says they have (without them the
  * answer would lie). The reason names the binding that allows it.
  */
-export async function mayDo(api: Api, grant: Grant, access: Access): Promise<{ allowed: boolean; reason: string }> {
+export async function mayDo(
+  api: Api,
+  grant: Grant,
+  access: Access,
+  accountsNamespace: string,
+): Promise<{ allowed: boolean; reason: string }> {
   const review = await api.create<Review>('SubjectAccessReview', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
-    spec: {
-      user: grant.plan.user,
-      groups: [...grant.plan.groups, 'system:authenticated'],
-      resourceAttributes: access,
-    },
+    spec: { ...askedAs(grant, accountsNamespace), resourceAttributes: access },
   });
   return { allowed: review.status.allowed, reason: review.status.reason ?? '' };
 }
+
+/** As whom an authorizer is asked: an account has groups of its own, and none of the person's. */
+function askedAs({ id, plan }: Grant, accountsNamespace: string): { user: string; groups: string[] } {
+  return plan.credential === 'token'
+    ? accountAsUser({ namespace: accountsNamespace, name: objectName(id) })
+    : { user: plan.user, groups: [...plan.groups, 'system:authenticated'] };
+}
+
+const accountAsUser = ({ namespace, name }: { readonly namespace: string; readonly name: string }) => ({
+  user: `system:serviceaccount:${namespace}:${name}`,
+  groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
+});
 
 /** True when the reason of an answer names this grant's own binding: `RoleBinding "name/namespace"`, `ClusterRoleBinding "name"`. */
 export function isOurs(reason: string, grant: Grant): boolean {
@@ -100,12 +113,23 @@ export function accessesToGive(profile: Profile, accountsNamespace: string): Acc
   const named = profile.namespaces ?? [''];
   const namespaces = named.some((name) => name.includes('*')) ? [''] : named;
   const wide = profile.namespaces === undefined ? toGiveWidely(profile, accountsNamespace) : [];
+  const tokens = profile.credential === 'token' ? toGiveTokens(accountsNamespace) : [];
   const given = namespaces.flatMap((namespace) =>
     role === undefined
       ? accessesOf(ownRulesOf(profile) ?? [], namespace)
       : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }],
   );
-  return [...wide, ...given];
+  return [...wide, ...tokens, ...given];
+}
+
+/** What it takes to make accounts and take tokens of them, which the chart gives with `accounts.enabled`. */
+function toGiveTokens(namespace: string): Access[] {
+  const ofAccounts = { namespace, group: '', resource: 'serviceaccounts', verb: 'create' };
+  return [
+    { namespace, group: 'batch', resource: 'jobs', verb: 'create' },
+    ofAccounts,
+    { ...ofAccounts, subresource: 'token' },
+  ];
 }
 
 /** What it takes to give anything that is in no namespace, which the chart gives with `accounts.enabled`. */
@@ -137,17 +161,13 @@ export async function missingRights(api: Api, profile: Profile, accountsNamespac
 /** Whether a service account may do something; whoever asks must be allowed to. */
 export async function mayAccount(
   api: Api,
-  { namespace, name }: { readonly namespace: string; readonly name: string },
+  account: { readonly namespace: string; readonly name: string },
   access: Access,
 ): Promise<boolean> {
   const review = await api.create<Review>('SubjectAccessReview', {
     apiVersion: 'authorization.k8s.io/v1',
     kind: 'SubjectAccessReview',
-    spec: {
-      user: `system:serviceaccount:${namespace}:${name}`,
-      groups: ['system:serviceaccounts', `system:serviceaccounts:${namespace}`, 'system:authenticated'],
-      resourceAttributes: access,
-    },
+    spec: { ...accountAsUser(account), resourceAttributes: access },
   });
   return review.status.allowed;
 }
@@ -175,6 +195,7 @@ const CHART_ROLE = 'Give its service account the ClusterRole of the chart.';
 /** What it takes to find what is open and to end it, in every namespace: profiles may have named others yesterday. */
 const TO_END: readonly Access[] = [
   ...of('', ['pods'], ['list']),
+  ...of('', ['serviceaccounts'], ['list', 'watch']),
   ...of('batch', ['jobs'], ['list', 'watch', 'delete']),
   ...of('networking.k8s.io', ['networkpolicies'], ['list', 'watch', 'delete']),
   ...of(

@@ -42,6 +42,8 @@ function content(object: KubeObject): unknown {
     case 'RoleBinding':
     case 'ClusterRoleBinding':
       return { roleRef: object.roleRef, subjects: object.subjects ?? [] };
+    case 'ServiceAccount':
+      return { automountServiceAccountToken: object.automountServiceAccountToken ?? true };
     case 'NetworkPolicy':
       return { ...spec, ingress: spec.ingress ?? [], egress: spec.egress ?? [] };
     case 'Job': {

@@ -21,11 +21,13 @@ import {
 } from '../../domain/policy/policy.ts';
 import { WORKLOAD_KINDS } from '../../domain/rights/rights.ts';
 import { isWide, type WideTarget } from '../../domain/target.ts';
+import type { ClusterAccess } from '../ports/cluster-access.ts';
 import type { StepView, View } from '../ports/view.ts';
+import { kubeconfigOf } from './kubeconfig.ts';
 export function viewOf(
   grant: Grant,
   policy: Policy,
-  cluster: { readonly workspacesNamespace: string; objectsOf(grant: Grant): string[] },
+  cluster: { readonly workspacesNamespace: string } & Pick<ClusterAccess, 'objectsOf' | 'entrance'>,
   now: Instant,
   naming: View['naming'] = new Map(),
 ): View {
@@ -50,6 +52,7 @@ export function viewOf(
       holdsAccess(grant.state) && grant.state !== 'ending'
         ? commandsFor(grant, cluster.workspacesNamespace).map((line) => inContextOf(grant, line))
         : [],
+    kubeconfig: grant.state === 'active' ? kubeconfigOf(grant, cluster.entrance()) : null,
     closing: closingOf(grant),
     digest: shortDigest(grant.extension === null ? grant.digest : extensionDigest(grant, grant.extension)),
     glass: grant.breakGlass

@@ -131,7 +131,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
   const running = workload?.pods.map((pod) => pod.name) ?? [];
   const pods = [...running, ...(workload?.ended ?? [])].toSorted();
   const { network, surroundings, preview } = isWide(target)
-    ? wideConfinement(target, rules, survey)
+    ? wideConfinement(target, profile.credential, rules, survey)
     : yield* confineAffordably({ ...wish, target }, profile, rules, survey, workspaces);
   if (workload !== null && !isWide(target) && role === null && profile.network.mode !== 'workspace') {
     const nothing = nothingGiven(rules, target, { ...workload, running });
@@ -150,6 +150,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
     namespaceUid: survey.namespaceUid,
     ...(survey.node && { nodeUid: survey.node.uid }),
     duration: wish.duration,
+    ...(profile.credential === 'token' && { credential: 'token' as const }),
     role,
     roleMayGrow: profile.roleMayGrow,
     rights,

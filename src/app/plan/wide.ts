@@ -1,5 +1,6 @@
 import type { Instant } from '../../domain/clocks.ts';
 import type { NetworkPlan, Preview, Surroundings } from '../../domain/plan/plan.ts';
+import type { Profile } from '../../domain/policy/policy.ts';
 import { letsIntoPods, type Rule, reachesOf } from '../../domain/rights/rights.ts';
 import type { WideTarget } from '../../domain/target.ts';
 import type { Survey } from '../ports/survey.ts';
@@ -12,6 +13,7 @@ const MOST_WORKLOADS = 8;
 
 export function wideConfinement(
   target: WideTarget,
+  credential: Profile['credential'],
   rules: readonly Rule[],
   survey: Pick<Survey, 'asOf' | 'node'>,
 ): { network: NetworkPlan; surroundings: Surroundings; preview: Preview } {
@@ -20,7 +22,9 @@ export function wideConfinement(
     surroundings: { policies: [], isolation: [] },
     preview: previewOf(survey.asOf, [
       ...(target.scope === 'cluster' ? stakesOfCluster(rules) : stakesOfNode(target.node, survey.node)),
-      'What is in no namespace no lease can own: while Drawbridge is away its reaper ends the access, within 70 s of the end of the window.',
+      credential === 'token'
+        ? 'The account by which the person acts is owned by its lease: while Drawbridge is away Kubernetes itself ends the access, about a second after the window.'
+        : 'What is in no namespace no lease can own: while Drawbridge is away its reaper ends the access, within 70 s of the end of the window.',
     ]),
   };
 }

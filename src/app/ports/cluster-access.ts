@@ -1,3 +1,4 @@
+import type { Instant } from '../../domain/clocks.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
@@ -9,6 +10,12 @@ import type { Wanted } from '../../domain/target.ts';
 import type { Cluster, NetworkPolicy } from '../../network/types.ts';
 import type { Found } from './own-objects.ts';
 import type { Survey, SurveyPurpose } from './survey.ts';
+
+/** A value that only `reveal` gives: nothing that logs or stores what is around it finds it. */
+export interface Concealed {
+  readonly reveal: () => string;
+  readonly toJSON: () => string;
+}
 
 /** The cluster. Steps are idempotent: each may run again after a crash. */
 export interface ClusterAccess {
@@ -65,6 +72,14 @@ export interface ClusterAccess {
   targetGone(grant: Grant): Promise<string | null>;
   /** `pod NAME` of those that have taken the labels of the target, for which the grant's policies hold as well. */
   strangers(grant: Grant): Promise<string[]>;
+
+  /**
+   * A token of the grant's account, which ends with that, at the latest after an hour, and its own end.
+   * @throws ApiError when the account is gone
+   */
+  tokenFor(grant: Grant): Promise<{ readonly token: Concealed; readonly expiresAt: Instant }>;
+  /** How people reach this API server: its address, and the certificates of its authority, base64 of PEM; null: those that machines trust. */
+  entrance(): { readonly server: string; readonly authority: string | null };
 
   /** Writes into the lease, where it is still there, that the grant is ending: a Redis that is lost then does not revive it. */
   markEnding(grant: Grant): Promise<void>;

@@ -9,6 +9,7 @@ import type { Scope } from '../../domain/policy/policy.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import type { TypedStart } from '../../domain/start.ts';
 import type { ClusterName } from '../../domain/target.ts';
+import type { Concealed } from './cluster-access.ts';
 import type { View } from './view.ts';
 
 /** What a person asks for, as it was typed: the start by the person's own clocks. */
@@ -166,6 +167,11 @@ export interface UseCases {
   inspect(slackId: string, id: GrantId): Promise<Inspected>;
   /** Puts into the audit that somebody was refused before it could be known what they wanted. */
   turnAway(slackId: string, doing: string, refusal: Refusal): Promise<void>;
+  /** A token of a grant by token, for its person: see the kubeconfig of the view. Nothing stores it. */
+  takeToken(
+    slackId: string,
+    id: GrantId,
+  ): Promise<{ readonly view: View; readonly token: Concealed; readonly expiresAt: Instant }>;
   /** Who has access to a namespace now, in this cluster; left out: in the one of that name of whichever cluster. */
   who(slackId: string, namespace: string, cluster?: string): Promise<OpenAccess[]>;
 }

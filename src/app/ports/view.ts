@@ -44,6 +44,8 @@ export interface View {
   readonly objects: readonly string[];
   /** What the requester can run now, a line each; empty without access. */
   readonly commands: readonly string[];
+  /** The kubeconfig to act by, without its token, which is taken by itself; null: the person acts as their own user, or has no access. */
+  readonly kubeconfig: string | null;
   /** What ends at the end of the window and what may live on, in a sentence. */
   readonly closing: string;
   /** Short digest of what Approve and Deny decide on now: the plan, or the extension that is asked for. */

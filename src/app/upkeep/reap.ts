@@ -40,6 +40,7 @@ export async function reap(cluster: Omit<ReaperCluster, 'found'>, objects: reado
     [...byGrant].map(async ([id, list]) => {
       rights.set(id, await take(list.filter(({ kind }) => BINDINGS.includes(kind))));
       await take(list.filter(({ kind }) => ROLES.includes(kind)));
+      await take(list.filter(({ kind }) => kind === 'ServiceAccount'));
     }),
   );
   await Promise.all(

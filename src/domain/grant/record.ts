@@ -85,6 +85,7 @@ const plan = z.looseObject({
   namespaceUid: text.nullable(),
   nodeUid: text.exactOptional(),
   duration: z.number(),
+  credential: z.literal('token').exactOptional(),
   role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
   roleMayGrow: z.boolean(),
   rights: kits.nullable().default(null),

@@ -34,6 +34,8 @@ export interface GrantSummary {
     readonly guard: boolean;
     readonly admission: boolean;
     readonly workspace: boolean;
+    /** A service account, and a lease beside it. */
+    readonly account: boolean;
   };
 }
 
@@ -52,7 +54,13 @@ export const grantSummary = z.looseObject({
   posted: z.boolean(),
   automatic: z.boolean(),
   asks: z.string().default(''),
-  has: z.looseObject({ role: z.boolean(), guard: z.boolean(), admission: z.boolean(), workspace: z.boolean() }),
+  has: z.looseObject({
+    role: z.boolean(),
+    guard: z.boolean(),
+    admission: z.boolean(),
+    workspace: z.boolean(),
+    account: z.boolean().default(false),
+  }),
 }) satisfies z.ZodType<GrantSummary>;
 
 export function summaryOf(grant: Grant): GrantSummary {
@@ -78,6 +86,7 @@ export function summaryOf(grant: Grant): GrantSummary {
       guard: hasGuard(plan.network),
       admission: hasAdmission(plan.network),
       workspace: plan.network.mode === 'workspace',
+      account: plan.credential === 'token',
     },
   };
 }

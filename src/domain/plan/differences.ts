@@ -42,6 +42,7 @@ function rights(old: Bound, now: Bound): string[] {
   const lost = growth(now.rules, old.rules).map((rule) => `- ${describeRule(rule)}`);
   const grown = growth(old.rules, now.rules).map((rule) => `+ ${describeRule(rule)}`);
   return [
+    ...was('credential', old.credential, now.credential),
     ...was('rights', name(old), name(now)),
     ...(old.rights === null || now.rights === null ? [] : changedList('rights', old.rights, now.rights)),
     ...was('the role may grow during the grant', yes(old.roleMayGrow), yes(now.roleMayGrow)),

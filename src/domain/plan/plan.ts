@@ -128,6 +128,8 @@ export interface Plan {
   readonly nodeUid?: string;
   /** Seconds. */
   readonly duration: number;
+  /** By an account of the grant's own, of which the person takes tokens; left out: by their own Kubernetes user. */
+  readonly credential?: 'token';
   /** The named role that is bound, or null when the rules below become a Role of the grant's own. */
   readonly role: { readonly kind: 'ClusterRole' | 'Role'; readonly name: string } | null;
   /** Whether the named role may allow more during the grant. */
@@ -181,6 +183,7 @@ export interface Bound {
   readonly workload: { readonly uid: string; readonly selector: LabelSelector } | null;
   readonly duration: number;
   readonly profile: { readonly name: string; readonly digest: string };
+  readonly credential: 'user' | 'token';
   readonly role: Plan['role'];
   readonly roleMayGrow: boolean;
   readonly rights: Plan['rights'];
@@ -204,6 +207,7 @@ export function boundOf(plan: Plan): Bound {
     workload: workload === null ? null : { uid: workload.uid, selector: workload.selector },
     duration,
     profile: { name: plan.profileName, digest: plan.profileDigest },
+    credential: plan.credential ?? 'user',
     role,
     roleMayGrow,
     rights,

@@ -81,6 +81,7 @@ const UNDERSTOOD = [
   'rules',
   'rights',
   'scope',
+  'credential',
   'automatic',
   'breakGlass',
   'acknowledgePersistence',
@@ -106,6 +107,7 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...covered(`${where}.clusters`, old.clusters ?? ['*'], now.clusters ?? ['*']),
     ...rightsOf(where, old, now),
     ...scopeOf(`${where}.scope`, old.scope, now.scope),
+    ...credentialOf(`${where}.credential`, old.credential, now.credential),
     ...automaticOf(`${where}.automatic`, old, now),
     ...breakGlassOf(`${where}.breakGlass`, old.breakGlass, now.breakGlass),
     ...switched(`${where}.acknowledgePersistence`, old.acknowledgePersistence, now.acknowledgePersistence),
@@ -133,6 +135,10 @@ function scopeOf(where: string, old: Scope, now: Scope): PolicyChange[] {
   const effect = was === -1 || is === -1 ? 'unclear' : is > was ? 'weaker' : 'stricter';
   return [change(where, effect, `is for ${WORDS[now]}`)];
 }
+
+/** By token somebody needs no user in the cluster, and the token can be handed on. */
+const credentialOf = (where: string, old: Profile['credential'], now: Profile['credential']): PolicyChange[] =>
+  switched(where, old === 'token', now === 'token', 'is used by token');
 
 function ticketOf(where: string, old: Profile['ticket'], now: Profile['ticket']): PolicyChange[] {
   if (old === now) return [];

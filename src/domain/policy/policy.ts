@@ -582,6 +582,12 @@ const profile = z
       .describe(
         'what it gives: rules of RBAC; scope workload narrows them to the target and its pods by name, scope node to the node by name',
       ),
+    credential: z
+      .enum(['user', 'token'])
+      .default('user')
+      .describe(
+        'by what a person acts: their own Kubernetes user; or a token of an account that is made for the grant, for people whom the cluster does not know. The latter needs accounts.enabled of the chart, and no workspace',
+      ),
     rights: kitList()
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
@@ -664,6 +670,8 @@ const profile = z
     if (p.roleMayGrow && !isNamed)
       problem(['roleMayGrow'], 'is about a clusterRole or role: inline rules and rights in words do not grow');
     for (const [path, message] of wrongForScope(p)) problem([path], message);
+    if (p.credential === 'token' && p.network.mode === 'workspace')
+      problem(['credential'], 'is of the person in a workspace: credential token takes no network mode workspace');
     if (p.scope === 'workload' && isNamed)
       problem(['scope'], 'scope workload takes rights or inline rules: they are narrowed to the pods of the target');
     if (p.scope !== 'workload' && p.network.mode !== 'none')

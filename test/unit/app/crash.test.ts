@@ -15,7 +15,7 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
     new Proxy(port, {
       get(target, name, receiver) {
         const member: unknown = Reflect.get(target, name, receiver);
-        if (typeof member !== 'function' || name === 'objectsOf') return member;
+        if (typeof member !== 'function' || name === 'objectsOf' || name === 'entrance') return member;
         const call = member as (...args: unknown[]) => unknown;
         const begin = () => {
           calls += 1;

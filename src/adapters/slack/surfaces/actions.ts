@@ -21,6 +21,8 @@ export const ACTIONS = {
   /** The same by other lengths, beside it. */
   extendMore: 'drawbridge.extend.more',
   extendMost: 'drawbridge.extend.most',
+  /** Shows a token of the grant to its person, in a modal. */
+  token: 'drawbridge.token',
   status: 'drawbridge.status',
   /** Opens all that the message of a request leaves out. */
   details: 'drawbridge.details',

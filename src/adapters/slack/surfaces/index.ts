@@ -1,6 +1,7 @@
 import { registerApprovalMessage } from './approval-message/handlers.ts';
 import { registerCommand } from './command/handlers.ts';
 import type { SurfaceContext } from './context.ts';
+import { registerToken } from './direct-messages/token.ts';
 import { registerForm } from './form/handlers.ts';
 import { registerHome } from './home/handlers.ts';
 
@@ -10,4 +11,5 @@ export function registerSurfaces(context: SurfaceContext): void {
   registerForm(context);
   registerHome(context);
   registerApprovalMessage(context);
+  registerToken(context);
 }

@@ -5,7 +5,11 @@ import { policySchema } from '../../../../src/domain/policy/schema.ts';
 import { POLICY } from '../../../support/app-world.ts';
 import { sampleGrant, samplePlan } from '../../../support/grants.ts';
 
-const cluster = { workspacesNamespace: 'drawbridge-workspaces', objectsOf: () => [] };
+const cluster = {
+  workspacesNamespace: 'drawbridge-workspaces',
+  objectsOf: () => [],
+  entrance: () => ({ server: 'https://kubernetes.example.test', authority: null }),
+};
 const rule = (resource: string, ...verbs: string[]) => ({ apiGroups: [''], resources: [resource], verbs });
 const T0 = Date.UTC(2026, 0, 5, 9);
 function commands(rules: ReturnType<typeof rule>[], change: Partial<Grant> = {}): readonly string[] {

@@ -32,7 +32,7 @@ import {
   subject,
   TITLE,
 } from '../text/standing.ts';
-import { code, codeBlock, linkTarget, mentionOfList, moment, person, utc } from '../text/text.ts';
+import { code, codeBlock, LIMITS, linkTarget, mentionOfList, moment, person, utc, wholeBlock } from '../text/text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
@@ -242,11 +242,18 @@ export function grantedMessage(view: View): Message {
     glassLine(view),
     active && view.commands.length > 0 ? section(`*What to run*\n${codeBlock(view.commands, 2500)}`) : null,
     active && reachOf(grant),
+    ...(view.kubeconfig === null ? [] : kubeconfigBlocks(view.kubeconfig)),
     active && small(view.closing),
     notes(grant),
     remarks(grant),
     idLine(grant),
-    active ? actions(...extendButtons(view), revokeButton(view)) : null,
+    active
+      ? actions(
+          view.kubeconfig !== null && button(ACTIONS.token, 'Get kubeconfig', view, { style: 'primary' }),
+          ...extendButtons(view),
+          revokeButton(view),
+        )
+      : null,
   ]);
 }
 
@@ -261,6 +268,16 @@ function reachOf({ plan: { network, preview } }: Grant): Block | null {
   const where =
     dialled.length > 0 ? code(dialled.join(' ')) : `its pods listen on ${code(ports)}; a Service has its own port.`;
   return section(`*From the workspace* dial ${called}: ${where}`);
+}
+
+/** The kubeconfig without its token. Certificates are longer than a line of other blocks may be. */
+function kubeconfigBlocks(kubeconfig: string): Block[] {
+  return [
+    section('*Your kubeconfig,* but for the token: *Get kubeconfig* shows that to you alone. Put it where it says so.'),
+    kubeconfig.length > LIMITS.section - 100
+      ? section('The certificates of this cluster are too long for a message: take them from an administrator.')
+      : section(wholeBlock(kubeconfig)),
+  ];
 }
 
 /** A direct message to somebody who may decide. It stays true when the request is decided: where that stands, the message behind the link says. */

@@ -97,6 +97,11 @@ export function codeBlock(lines: readonly string[], most: number = LIMITS.sectio
   return `\`\`\`\n${fitting(safe, most - 8).join('\n')}\n\`\`\``;
 }
 
+/** A text of ours as a block of code, whole; it must fit where it goes. */
+export function wholeBlock(text: string): string {
+  return `\`\`\`\n${escape(text)}\n\`\`\``;
+}
+
 /** As many lines as fit into `most` characters, the last of them saying how many more there are. */
 export function fitting(lines: readonly string[], most: number, atMost: number = Number.POSITIVE_INFINITY): string[] {
   const kept: string[] = [];
