@@ -78,7 +78,7 @@ describeWithCluster('the leash', (cluster) => {
           }[];
         };
         const ours = items.filter(({ metadata }) => metadata.name.startsWith(`${at.release}-`));
-        expect(ours).toHaveLength(10);
+        expect(ours).toHaveLength(12);
         expect(
           ours.map(({ status }) => [status?.observedGeneration, status?.typeChecking?.expressionWarnings]),
         ).toEqual(ours.map(({ metadata }) => [metadata.generation, undefined]));
