@@ -1,5 +1,6 @@
 import type { Grant } from '../domain/grant/grant.ts';
 import { askExtension, reviewExtension } from './decide/extend.ts';
+import { approveWithChanges, considerChanges } from './decide/narrow.ts';
 import {
   digestOfPrepared,
   type Prepared,
@@ -52,6 +53,12 @@ export function createUseCases(world: World): UseCases {
     extend: async (by, id, seconds) => viewed(await run(by, 'extend', { id }, (w) => askExtension(w, by, id, seconds))),
     reviewExtension: async (by, id, verdict, note, seen) =>
       viewed(await run(by, `${verdict} extension`, { id }, (w) => reviewExtension(w, by, id, verdict, note, seen))),
+    considerChanges: async (by, id, changes, note) =>
+      viewed(await run(by, 'approve with changes', { id }, (w) => considerChanges(w, by, id, changes, note))),
+    approveWithChanges: async (by, id, changes, note, seen, shown) =>
+      viewed(
+        await run(by, 'approve with changes', { id }, (w) => approveWithChanges(w, by, id, changes, note, seen, shown)),
+      ),
     reviewBreakGlass: async (by, id, verdict, note) =>
       viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),

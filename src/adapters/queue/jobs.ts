@@ -17,6 +17,7 @@ const NEWS = [
   'escalated',
   'asked-again',
   'scheduled',
+  'narrowed',
   'granted',
   'denied',
   'cancelled',

@@ -179,6 +179,7 @@ export function createNotifier({ connection, channel, directory, log }: Notifier
         case 'granted':
           return { thread: await reaching(view, granted(view)) };
         case 'scheduled':
+        case 'narrowed':
         case 'unposted':
         case 'denied':
         case 'cancelled':

@@ -13,7 +13,14 @@ import { job } from './schedule.ts';
 export const MOST_WORDS = 900;
 
 /** News that the first version of the queue's payloads does not know, and with which it came. */
-const LATER: Partial<Record<News, 2 | 3>> = { step: 2, escalated: 2, scheduled: 3, review: 3, reviewed: 3 };
+const LATER: Partial<Record<News, 2 | 3>> = {
+  step: 2,
+  escalated: 2,
+  scheduled: 3,
+  narrowed: 3,
+  review: 3,
+  reviewed: 3,
+};
 
 /** Queues news; they are rendered from the grant as it is when they are delivered. */
 export async function tell(world: World, id: GrantId, ...news: News[]): Promise<void> {

@@ -98,7 +98,7 @@ export async function mustBeReviewable(
 const noLongerPending = ({ id, state }: Grant): Refusal =>
   new Refusal('state', hasEnded(state) ? `${id} has ended: ${state}.` : `${id} is ${state} already.`);
 
-function mustWait(world: World, grant: Grant, seen: Seen): void {
+export function mustWait(world: World, grant: Grant, seen: Seen): void {
   mustBeSeen(grant, seen, grant.digest);
   if (world.clock.now() >= grant.pendingUntil)
     throw new Refusal('state', `${grant.id} has waited too long: it is timed out.`);

@@ -14,6 +14,7 @@ export type News =
   | 'asked-again' // into the message's thread: the plan differs now
   | 'scheduled' // DM to the requester: approved, and it begins later
   | 'granted' // DM to the requester: approved, with what to run
+  | 'narrowed' // DM to the requester: an approver has taken something away
   | 'denied'
   | 'cancelled'
   | 'timed-out'

@@ -6,6 +6,7 @@ import type { GlassReview, Grant, MessageRef } from '../../domain/grant/grant.ts
 import type { OpenAccess } from '../../domain/grant/reading.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Scope } from '../../domain/policy/policy.ts';
+import type { Narrowing } from '../../domain/plan/narrower.ts';
 import type { Kit } from '../../domain/rights/kits.ts';
 import type { TypedStart } from '../../domain/start.ts';
 import type { ClusterName } from '../../domain/target.ts';
@@ -146,6 +147,17 @@ export interface UseCases {
   /** Asks for a longer window; `seconds` null: the profile's default duration, cut to what is left of the maximum. */
   extend(slackId: string, id: GrantId, seconds: number | null): Promise<View>;
   reviewExtension(slackId: string, id: GrantId, verdict: Verdict, note: string, seen: Seen): Promise<View>;
+  /** What a request would be with less than was asked for, to somebody who may approve it so; its digest is what they then approve. */
+  considerChanges(slackId: string, id: GrantId, changes: Narrowing, note: string): Promise<View>;
+  /** Approves it so. `seen`: what the dialog was opened on; `shown`: the digest that `considerChanges` has answered. */
+  approveWithChanges(
+    slackId: string,
+    id: GrantId,
+    changes: Narrowing,
+    note: string,
+    seen: Seen,
+    shown: string,
+  ): Promise<View>;
   /** What a reviewer says of break-glass access that has ended. */
   reviewBreakGlass(slackId: string, id: GrantId, verdict: GlassReview['verdict'], note: string): Promise<View>;
   /** Ends a grant, or withdraws a request. */

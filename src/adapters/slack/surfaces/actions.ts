@@ -14,6 +14,7 @@ export const ACTIONS = {
   deny: 'drawbridge.deny',
   approveExtension: 'drawbridge.extension.approve',
   denyExtension: 'drawbridge.extension.deny',
+  change: 'drawbridge.change',
   accept: 'drawbridge.glass.accept',
   flag: 'drawbridge.glass.flag',
   revoke: 'drawbridge.revoke',
@@ -60,6 +61,8 @@ export const MODALS = {
   confirm: 'drawbridge.request.confirm',
   approve: 'drawbridge.approve.note',
   deny: 'drawbridge.deny.note',
+  change: 'drawbridge.change.form',
+  changed: 'drawbridge.change.confirm',
   flag: 'drawbridge.glass.flag.note',
 } as const;
 
@@ -123,6 +126,21 @@ const line = z.strictObject({
   by: z.string().regex(/^[UW][A-Z0-9]{2,20}$/),
 });
 
+const changes = z.strictObject({
+  id,
+  digest,
+  message: message.nullable(),
+  note: z.string().max(LONGEST_NOTE),
+  changes: z.strictObject({
+    duration: z.int().positive().exactOptional(),
+    rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
+  }),
+  /** The digest of what is shown. */
+  shown: digest,
+});
+
+/** What an approver takes away, on what it was decided, and what was shown of it. From the person's side: everything is decided anew. */
+export type CarriedChanges = z.infer<typeof changes>;
 /** What a button is about. */
 export type Carried = z.infer<typeof button>;
 /** What the last step of the request modal asks for, and what it has shown. From the person's side: everything is decided anew. */
@@ -211,6 +229,17 @@ export function carryForm(shown: FormShown): string {
 /** @throws StrangeControl when it is none of ours */
 export function carriedForm(metadata: unknown): FormShown {
   return parsed(form, metadata).form;
+}
+
+/** Empty when it is more than Slack takes: it is then begun anew. */
+export function carryChanges(what: CarriedChanges): string {
+  const text = JSON.stringify(what);
+  return text.length > LIMITS.metadata ? '' : text;
+}
+
+/** @throws StrangeControl when it is none of ours */
+export function carriedChanges(metadata: unknown): CarriedChanges {
+  return parsed(changes, metadata);
 }
 
 export function carryNoted(about: Noted): string {

@@ -73,7 +73,7 @@ function forSteps({ steps }: View): string {
   return steps.length > 1 ? `, for ${open.join(', ')}` : '';
 }
 
-function decided(view: View, verdict: Verdict, seen: Seen): Message {
+export function decided(view: View, verdict: Verdict, seen: Seen): Message {
   const { grant, missing } = view;
   if (verdict === 'deny') return outcomeMessage(view, grant.state === 'denied' ? 'Denied.' : 'It was not denied.');
   if (view.digest !== seen.digest)

@@ -1,12 +1,13 @@
-import { ACTIONS, carried, carriedNoted, carriedPage, MODALS, StrangeControl } from '../actions.ts';
+import { ACTIONS, carried, carriedChanges, carriedNoted, carriedPage, MODALS, StrangeControl } from '../actions.ts';
 import { type Click, onButton } from '../buttons.ts';
 import { everythingMessage, listMessage } from '../command/messages.ts';
 import type { SurfaceContext } from '../context.ts';
-import { decide, ended, extended, inspected, reviewed } from '../decisions.ts';
+import { decide, decided, ended, extended, inspected, reviewed } from '../decisions.ts';
 import { onSubmit, openWhenKnown, valuesOf } from '../modals.ts';
-import type { Message } from '../text/blocks.ts';
-import { messageModal } from '../text/modals.ts';
+import { type Message, note } from '../text/blocks.ts';
+import { messageModal, noticeModal } from '../text/modals.ts';
 import { unescape } from '../text/text.ts';
+import { changedModal, changeModal, changesIn } from './change-modal.ts';
 import { detailsModal, networkMessage, reviewMessage } from './message.ts';
 import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
 
@@ -14,6 +15,7 @@ import { noteModal, noteOf, outcomeModal } from './note-modal.ts';
 export function registerApprovalMessage(context: SurfaceContext): void {
   registerDecisions(context);
   registerLooks(context);
+  registerChanges(context);
   registerGlassReviews(context);
   const { useCases } = context;
   onButton(context, ACTIONS.revoke, async (click) => {
@@ -61,6 +63,43 @@ function registerDecisions(context: SurfaceContext): void {
       const told = await decide(context, user, of, verdict, id, noteOf(valuesOf(view)), { digest, message });
       return { view: outcomeModal(told.blocks), told };
     });
+}
+
+/** Approval with changes: a dialog, what it would make, and the approval of that. */
+function registerChanges(context: SurfaceContext): void {
+  const { useCases } = context;
+  onButton(context, ACTIONS.change, async ({ user, value, seen, body }) => {
+    const { id } = carried(value);
+    const about = { id, ...seen(), of: 'request' } as const;
+    const form = async () => {
+      await useCases.mustBeReviewable(user, id, 'approve', 'request', about);
+      const [view, rule] = await Promise.all([useCases.status(user, id), useCases.noteOn(id, 'approve')]);
+      return changeModal(view, about, rule === 'required');
+    };
+    await openWhenKnown(context, body.trigger_id, form());
+    return null;
+  });
+  onSubmit(context, MODALS.change, async (user, view) => {
+    const { id, digest, message } = carriedNoted(view.private_metadata);
+    const values = valuesOf(view);
+    const read = changesIn(values);
+    if ('errors' in read) {
+      const text = Object.values(read.errors).join(' ');
+      return { errors: read.errors, view: noticeModal(text), told: note(text), idle: true };
+    }
+    const words = noteOf(values);
+    const asked = await useCases.status(user, id);
+    const changed = await useCases.considerChanges(user, id, read.changes, words);
+    const about = { id, digest, message, note: words, changes: read.changes, shown: changed.digest };
+    const unshown = note(`The changes to ${id} could not be shown; nothing has been decided.`);
+    return { view: changedModal(asked, changed, about), told: unshown, idle: true };
+  });
+  onSubmit(context, MODALS.changed, async (user, view) => {
+    const { id, digest, message, note: words, changes, shown } = carriedChanges(view.private_metadata);
+    const made = await useCases.approveWithChanges(user, id, changes, words, { digest, message }, shown);
+    const told = decided(made, 'approve', { digest: shown, message });
+    return { view: outcomeModal(told.blocks), told };
+  });
 }
 
 /** What reviewers say of break-glass access. */

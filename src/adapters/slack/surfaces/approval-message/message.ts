@@ -120,6 +120,7 @@ function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
   const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
   return [
     button(ACTIONS.approve, 'Approve', view, { ...approving, ...confirm }),
+    button(ACTIONS.change, 'Approve with changes', view),
     button(ACTIONS.deny, 'Deny', view, { style: 'danger' }),
   ];
 }

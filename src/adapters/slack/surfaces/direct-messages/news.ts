@@ -1,7 +1,7 @@
 import type { News } from '../../../../app/ports/notifier.ts';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
-import { awaitsReview, type Grant } from '../../../../domain/grant/grant.ts';
+import { awaitsReview, type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
 import type { Entry } from '../../../../domain/people/people.ts';
 import { type Principals, together } from '../../../../domain/policy/policy.ts';
 import { ACTIONS } from '../actions.ts';
@@ -58,6 +58,7 @@ const VALID: Record<News, (grant: Grant) => boolean> = {
   step: waitsForPeople,
   escalated: waitsForPeople,
   'asked-again': (g) => g.state === 'pending',
+  narrowed: (g) => !hasEnded(g.state) && g.remarks.length > 0,
   scheduled: (g) => g.state === 'approved' && g.startAt !== undefined,
   granted: (g) => g.state === 'active',
   denied: (g) => g.state === 'denied',
@@ -148,6 +149,14 @@ export function directMessage(view: View, news: DirectNews): Message {
   switch (news) {
     case 'granted':
       return grantedMessage(view);
+    case 'narrowed':
+      return message(`You will get less than you asked for: ${what}`, [
+        section(`✂️ *An approver gives less than you asked for:* ${code(subject(grant))}`),
+        remarks(grant),
+        words('If that does not help you, withdraw it and ask for something else.'),
+        idLine(grant),
+        actions(revokeButton(view)),
+      ]);
     case 'scheduled':
       return message(`Approved, begins later: ${what}`, [
         section(`☑️ *Approved:* ${code(subject(grant))}. ${standing(view)}`),
