@@ -34,7 +34,7 @@ export function changeModal({ grant: { id, plan } }: View, about: Noted, needsNo
             block_id: 'rights',
             label: plain('Rights'),
             hint: plain('Take away what is not needed.'),
-            element: { type: 'checkboxes', action_id: INPUT, options: all, initial_options: all },
+            element: { type: 'checkboxes', action_id: 'rights', options: all, initial_options: all },
           },
         ];
   return frame(
@@ -47,7 +47,7 @@ export function changeModal({ grant: { id, plan } }: View, about: Noted, needsNo
         hint: plain(`No longer than the ${formatDuration(duration)} that were asked for.`),
         element: {
           type: 'plain_text_input',
-          action_id: INPUT,
+          action_id: 'duration',
           initial_value: formatDuration(duration),
           max_length: 50,
         },
@@ -69,10 +69,10 @@ export function changeModal({ grant: { id, plan } }: View, about: Noted, needsNo
 
 /** What was taken away, or what is wrong beside its field. */
 export function changesIn(values: StateValues): { readonly changes: Narrowing } | { readonly errors: FieldErrors } {
-  const typedLength = clean(values['duration']?.[INPUT]?.value ?? '');
+  const typedLength = clean(values['duration']?.['duration']?.value ?? '');
   const duration = wholeDuration(typedLength);
   if (duration === null) return { errors: { duration: 'That is not a duration: 30m, 1h30m.' } };
-  const checked = values['rights']?.[INPUT]?.selected_options;
+  const checked = values['rights']?.['rights']?.selected_options;
   if (checked == null) return { changes: { duration } };
   const rights = checked.flatMap(({ value }) => (typeof value === 'string' && isKit(value) ? [value] : []));
   return rights.length === 0
