@@ -38,7 +38,7 @@ async function changedGrant(world: World, slackId: string, id: GrantId, changes:
 
 /** The same with its plan. @throws Refusal where that plan is no part of the one that was asked for */
 async function planned(world: World, grant: Grant, lesser: Grant): Promise<Grant> {
-  const plan = await makePlanAnew(world, lesser, 'bound');
+  const { plan } = await makePlanAnew(world, lesser, 'bound');
   const why = whyNotNarrower(grant.plan, plan);
   if (why !== null)
     throw new Refusal(
@@ -76,7 +76,7 @@ export async function approveWithChanges(
 ): Promise<Grant> {
   const { grant, lesser, decided, taken, actor } = await changedGrant(world, slackId, id, changes, words);
   mustWait(world, grant, seen);
-  mustBeAbleToGive(world);
+  mustBeAbleToGive(world, grant);
   const judged = await askAgainIfDifferent(world, grant);
   if ('asked' in judged) return judged.asked;
   const next = await planned(world, judged.same, lesser);
