@@ -10,7 +10,7 @@ import {
   requestAsShown,
 } from './decide/request.ts';
 import { mustBeReviewable, reviewAccess } from './decide/review.ts';
-import { reviewBreakGlass } from './decide/review-break-glass.ts';
+import { mustBeGlassReviewer, reviewBreakGlass } from './decide/review-break-glass.ts';
 import { takeToken } from './decide/take-token.ts';
 import { endAccess } from './grant/end.ts';
 import { again, everything, home } from './inquire/home.ts';
@@ -61,6 +61,8 @@ export function createUseCases(world: World): UseCases {
       ),
     reviewBreakGlass: async (by, id, verdict, note) =>
       viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
+    mustBeGlassReviewer: (by, id) =>
+      run(by, 'review break-glass', { id }, async (w) => void (await mustBeGlassReviewer(w, by, id))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     async takeToken(by, id) {
       const { grant, token, expiresAt } = await run(by, 'take a token', { id }, (w) => takeToken(w, by, id));

@@ -94,6 +94,7 @@ function stubUseCases(): Stub {
     extend: async () =>
       sampleView({ state: 'active', extension: { duration: 600, askedAt: 0, asks: 1, replaces: null, approvals: [] } }),
     reviewExtension: async () => sampleView({ state: 'active' }),
+    mustBeGlassReviewer: async () => {},
     considerChanges: async () => sampleView(),
     approveWithChanges: async () => sampleView({ state: 'approved' }),
     reviewBreakGlass: async () => sampleView({ state: 'expired' }),

@@ -1,5 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import type { types } from '@slack/bolt';
+import { changedModal, changeModal } from '../../src/adapters/slack/surfaces/approval-message/change-modal.ts';
 import {
   approvalMessage,
   networkMessage,
@@ -36,6 +37,7 @@ import { Refusal, Unavailable, UnreadableMembers } from '../../src/domain/errors
 import {
   type Decision,
   type Extension,
+  type GlassReview,
   GRANT_STATES,
   type Grant,
   IllegalTransition,
@@ -106,6 +108,12 @@ function inState(state: Grant['state']): View {
   }
 }
 
+/** The same by breaking the glass. */
+function glass({ grant }: View, review: GlassReview | null = null, awaitsReview = false): View {
+  const reviewers = { users: [], groups: ['S0SECURITY'], channels: [] };
+  return viewOf({ ...grant, decisions: [], breakGlass: { review } }, { glass: { reviewers, awaitsReview } });
+}
+
 const OFFERS: Offer[] = [
   {
     profile: 'debug',
@@ -148,6 +156,12 @@ function everyKind(): [title: string, shown: Shown][] {
     rule: 'profiles.debug.automatic (up to 15m)',
   };
   const requested = { ...pending, missed: null, isAgain: false };
+  const glassEnded = glass(inState('expired'), null, true);
+  const flagged = { verdict: 'flagged', by: BEN, at: NOW, rule: 'review', note: 'nothing was down' } as const;
+  const glassFlagged = glass(inState('expired'), flagged);
+  const words = viewOf({ plan: { ...PLAN, rights: ['read', 'logs', 'exec'] } });
+  const fewer = viewOf({ duration: 600, plan: { ...PLAN, rights: ['logs'], duration: 600 } });
+  const noted = { id: pending.grant.id, digest: pending.digest, message: null };
   return [
     ...GRANT_STATES.map((state): [string, Shown] => [
       `The message of a request: ${state}`,
@@ -167,6 +181,24 @@ function everyKind(): [title: string, shown: Shown][] {
       ),
     ],
     ['The message of a grant that a longer window is asked for', approvalMessage(asked)],
+    ['The message of break-glass access', approvalMessage(glass(active))],
+    ['The message of break-glass access that waits for its review', approvalMessage(glassEnded)],
+    ['The message of break-glass access that was flagged', approvalMessage(glassFlagged)],
+    ['The message of a request that begins later', approvalMessage(viewOf({ startAt: NOW + HALF_AN_HOUR }))],
+    [
+      'The message of a request by somebody whose break-glass access nobody has reviewed',
+      approvalMessage(viewOf({ unreviewed: ['g-8m4gr3'] })),
+    ],
+    ['Approve with changes', changeModal(words, { ...noted, of: 'request' }, false)],
+    [
+      'With your changes',
+      changedModal(words, fewer, {
+        ...noted,
+        note: '',
+        changes: { duration: 600, rights: ['logs'] },
+        shown: fewer.digest,
+      }),
+    ],
     ['Look and decide', reviewMessage(pending, 'for the incident')],
     ['Show all', networkMessage(pending, 0)],
     ...(['reminder', 'step', 'escalated', 'asked-again'] as ThreadNews[]).map((news): [string, Shown] => [
@@ -185,6 +217,16 @@ function everyKind(): [title: string, shown: Shown][] {
       `To the requester: ${news}`,
       directMessage(active, news),
     ]),
+    ['In the thread: review', threadMessage(glassEnded, 'review')],
+    ['To the requester: reviewed', directMessage(glassFlagged, 'reviewed')],
+    [
+      'To the requester: narrowed',
+      directMessage(viewOf({ remarks: ['ben@example.test has taken away: 10m in the place of 1h.'] }), 'narrowed'),
+    ],
+    [
+      'To the requester: scheduled',
+      directMessage(viewOf({ ...inState('approved').grant, startAt: NOW + HALF_AN_HOUR }), 'scheduled'),
+    ],
     ['To the requester: unposted', directMessage(pending, 'unposted')],
     ['To the requester: denied', directMessage(inState('denied'), 'denied')],
     ['To the requester: timed-out', directMessage(inState('timed-out'), 'timed-out')],

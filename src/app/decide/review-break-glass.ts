@@ -3,6 +3,7 @@ import { LONGEST_NOTE } from '../../domain/decide/notes.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { awaitsReview, type GlassReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import type { Person } from '../../domain/people/people.ts';
 import { describePlace } from '../../domain/target.ts';
 import { job } from '../common/schedule.ts';
 import { alarm, noting, tell } from '../common/telling.ts';
@@ -17,20 +18,16 @@ export async function reviewBreakGlass(
   verdict: GlassReview['verdict'],
   words: string,
 ): Promise<Grant> {
-  const { grant, parties } = await partiesTo(world, slackId, id, true);
-  mustAwaitReview(grant);
-  const { actor, requester } = parties;
-  const decided = await answering(world, decideGlassReview(world.policies.current(), grant, actor, requester));
-  if (!decided.allowed) throw decided.refusal;
+  const { actor, rule } = await mustBeGlassReviewer(world, slackId, id);
   mustSayWhy(verdict, words);
-  const review = { verdict, by: actor, at: world.clock.now(), rule: decided.rule, note: words.trim() };
+  const review = { verdict, by: actor, at: world.clock.now(), rule, note: words.trim() };
   const result = await world.store.change(
     id,
     (current) => {
       mustAwaitReview(current);
       return { ...current, breakGlass: { review } };
     },
-    noting(world, 'break-glass-reviewed', actor, { rule: decided.rule, note: `${verdict}: ${review.note}` }),
+    noting(world, 'break-glass-reviewed', actor, { rule, note: `${verdict}: ${review.note}` }),
   );
   if (result === null) throw new Refusal('id', `There is no grant ${id}.`);
   await world.scheduler.cancel(job('review', id));
@@ -39,10 +36,24 @@ export async function reviewBreakGlass(
     await alarm(
       world,
       `flagged ${id}`,
-      grant,
-      `${actor.user} has flagged break-glass access of ${grant.requester.user} (${grant.profile} on ${describePlace(grant)}): ${review.note}`,
+      result.grant,
+      `${actor.user} has flagged break-glass access of ${result.grant.requester.user} (${result.grant.profile} on ${describePlace(result.grant)}): ${review.note}`,
     );
   return result.grant;
+}
+
+/** Whether somebody may review it now, and by which rule: looked at before a note is asked for, too. @throws Refusal */
+export async function mustBeGlassReviewer(
+  world: World,
+  slackId: string,
+  id: GrantId,
+): Promise<{ readonly actor: Person; readonly rule: string }> {
+  const { grant, parties } = await partiesTo(world, slackId, id, true);
+  mustAwaitReview(grant);
+  const { actor, requester } = parties;
+  const decided = await answering(world, decideGlassReview(world.policies.current(), grant, actor, requester));
+  if (!decided.allowed) throw decided.refusal;
+  return { actor, rule: decided.rule };
 }
 
 function mustAwaitReview(grant: Grant): void {

@@ -160,6 +160,8 @@ export interface UseCases {
   ): Promise<View>;
   /** What a reviewer says of break-glass access that has ended. */
   reviewBreakGlass(slackId: string, id: GrantId, verdict: GlassReview['verdict'], note: string): Promise<View>;
+  /** Whether this person may review it now. @throws Refusal */
+  mustBeGlassReviewer(slackId: string, id: GrantId): Promise<void>;
   /** Ends a grant, or withdraws a request. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */

@@ -68,7 +68,7 @@ function registerDecisions(context: SurfaceContext): void {
 /** Approval with changes: a dialog, what it would make, and the approval of that. */
 function registerChanges(context: SurfaceContext): void {
   const { useCases } = context;
-  onButton(context, ACTIONS.change, async ({ user, value, seen, body }) => {
+  onButton(context, ACTIONS.change, async ({ user, value, seen, body, on }) => {
     const { id } = carried(value);
     const about = { id, ...seen(), of: 'request' } as const;
     const form = async () => {
@@ -76,7 +76,7 @@ function registerChanges(context: SurfaceContext): void {
       const [view, rule] = await Promise.all([useCases.status(user, id), useCases.noteOn(id, 'approve')]);
       return changeModal(view, about, rule === 'required');
     };
-    await openWhenKnown(context, body.trigger_id, form());
+    await openWhenKnown(context, body.trigger_id, form(), on);
     return null;
   });
   onSubmit(context, MODALS.change, async (user, view) => {
@@ -104,12 +104,13 @@ function registerChanges(context: SurfaceContext): void {
 
 /** What reviewers say of break-glass access. */
 function registerGlassReviews(context: SurfaceContext): void {
+  const { useCases } = context;
   onButton(context, ACTIONS.accept, ({ user, value }) => reviewed(context, user, carried(value).id, 'accepted', ''));
-  onButton(context, ACTIONS.flag, async ({ value, seen, body }) => {
+  onButton(context, ACTIONS.flag, async ({ user, value, seen, body, on }) => {
     const { id } = carried(value);
     const form = noteModal('flag', { id, ...seen(), of: 'review' }, true);
-    const { quick } = context.connection;
-    await quick.call('views.open', (web) => web.views.open({ trigger_id: body.trigger_id, view: form }));
+    const may = useCases.mustBeGlassReviewer(user, id).then(() => form);
+    await openWhenKnown(context, body.trigger_id, may, on);
     return null;
   });
   onSubmit(context, MODALS.flag, async (user, view) => {

@@ -141,7 +141,13 @@ describe('an approval message', () => {
 
   it('has buttons that carry the id and the digest of what is shown', () => {
     const view = sampleView();
-    expect(buttonsOf(approvalMessage(view))).toEqual([ACTIONS.showAll, ACTIONS.approve, ACTIONS.change, ACTIONS.deny, ACTIONS.details]);
+    expect(buttonsOf(approvalMessage(view))).toEqual([
+      ACTIONS.showAll,
+      ACTIONS.approve,
+      ACTIONS.change,
+      ACTIONS.deny,
+      ACTIONS.details,
+    ]);
     for (const { element } of controls(blocksOf(approvalMessage(view))))
       expect(carried(element.value)).toEqual({ id: 'g-7k3fq2', digest: view.digest, note: '' });
   });
@@ -160,7 +166,12 @@ describe('an approval message', () => {
 
   it('has nothing to show all of when the network stays as it is', () => {
     const plan = samplePlan({ preview: { ...WORKSPACE_PLAN.preview, opens: [] } });
-    expect(buttonsOf(approvalMessage(sampleView({ plan })))).toEqual([ACTIONS.approve, ACTIONS.change, ACTIONS.deny, ACTIONS.details]);
+    expect(buttonsOf(approvalMessage(sampleView({ plan })))).toEqual([
+      ACTIONS.approve,
+      ACTIONS.change,
+      ACTIONS.deny,
+      ACTIONS.details,
+    ]);
   });
 
   it('asks for a word more where approving acknowledges closed connections or rights that outlive the grant', () => {
