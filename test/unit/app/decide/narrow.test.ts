@@ -10,7 +10,7 @@ const { rules: _rules, network: _network, approvers: _approvers, ...rest } = deb
 const policyWith = (change: object = {}): PolicyInput => ({
   ...POLICY,
   profiles: {
-    debug: { ...rest, rights: ['read', 'logs', 'exec'], approvers: debug.approvers, ...change } as typeof debug,
+    debug: { ...rest, rights: ['read', 'logs', 'exec'], approvers: debug.approvers, ...change },
   },
 });
 const ruleOf = (work: Promise<unknown>) =>
