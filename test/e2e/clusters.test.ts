@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { runKeys } from '../../src/cli/keys.ts';
+import { runReaper } from '../../src/cli/reaper.ts';
 import type { Bot } from '../../src/sandbox/bot.ts';
 import { joinKubeconfigs } from '../../src/sandbox/cluster/kubeconfig.ts';
 import type { OtherCluster } from '../../src/sandbox/world.ts';
@@ -14,6 +16,19 @@ interface Readiness {
 }
 const readiness = async (bot: Bot): Promise<Readiness> =>
   (await fetch(`${bot.opsUrl}/readyz`)).json() as Promise<Readiness>;
+
+const uidOf = (kubectl: OtherCluster['adminKubectl']) =>
+  kubectl(['get', 'namespace', 'kube-system', '-o=jsonpath={.metadata.uid}']);
+
+/** Runs the reaper of the other cluster, by the key that `npm run keys` prints for the cluster of this uid. */
+async function reap(s: Stage, { cluster }: OtherCluster, uid: string): Promise<{ code: number; said: string }> {
+  const told: string[] = [];
+  const out = { print: (text: string) => void told.push(text), complain: (text: string) => void told.push(text) };
+  const { SEAL_KEY, INSTANCE, WORKSPACES_NAMESPACE } = s.settings;
+  await runKeys(['--uid', uid], out, { SEAL_KEY, INSTANCE });
+  const env = { CLUSTER_SEAL_KEY: told.pop(), INSTANCE, WORKSPACES_NAMESPACE, KUBECONFIG: cluster.adminKubeconfig };
+  return { code: await runReaper(false, [], out, env), said: told.join('\n') };
+}
 
 describeWithCluster('of two clusters', (kube) => {
   const stage = useStage(kube, { clusters: 2 });
@@ -74,6 +89,12 @@ describeWithCluster('of two clusters', (kube) => {
       const use = (cluster: 'eu' | 'us') =>
         s.kubectlAs('ada', ['--context', cluster, 'get', 'pod', pods[cluster], '-n', s.namespaces.staging]);
       expect([(await use('us')).code, (await use('eu')).code]).toEqual([0, 0]);
+
+      // The reaper there has the key of its own cluster; that of the other one knows nothing there.
+      const own = await reap(s, other, await uidOf(other.adminKubectl));
+      expect(own).toEqual({ code: 0, said: '0 removed, 0 kept' });
+      const foreign = await reap(s, other, await uidOf(s.adminKubectl));
+      expect([foreign.code, foreign.said]).toEqual([1, expect.stringContaining(`drawbridge-${us} carries the labels`)]);
 
       await s.type('ada', `revoke ${us}`);
       await s.until(us, 'access was confirmed gone', 40_000);
@@ -166,7 +187,11 @@ describeWithCluster('of two clusters', (kube) => {
 
     await other.cluster.apiServer.start();
     await s.until(us, 'access was confirmed gone', 60_000);
-    expect(await objectsOf(s, other, us)).toEqual({ eu: [], us: [] });
+    // What gives nothing any more may wait for the garbage collector, which has been away too.
+    await s.slack.control.waitFor(async () => (await objectsOf(s, other, us)).us.length === 0, {
+      timeout: 20_000,
+      what: `nothing is left of ${us}`,
+    });
     expect(await canReadPods(s, 'us')).toBe('no');
     await untilDegraded(s, bot, 'cluster of us', false);
     await s.type('ada', `revoke ${again}`);

@@ -8,9 +8,17 @@ import type { World } from '../ports/world.ts';
  */
 export function hindranceTo(
   world: World,
-  { cluster }: InCluster,
+  place: InCluster,
   to: 'asking' | 'giving',
 ): { rule: string; why: string; remedy: string } | null {
+  // By the name under which it is connected: what was asked for before the clusters had names is in one that has.
+  const cluster = world.clusters.names.find((name) => world.clusters.isIn(name, place));
+  if (cluster === undefined)
+    return {
+      rule: 'clusters',
+      why: `cluster ${place.cluster ?? 'without a name'} is not connected`,
+      remedy: 'An administrator must start Drawbridge again: the policy has named it since then, or names it no more.',
+    };
   const doubt = world.clock.doubt(cluster);
   if (doubt !== null)
     return { rule: 'clock', why: doubt, remedy: 'Try again in a minute; administrators have been told.' };

@@ -59,7 +59,7 @@ export async function makePlanAnew(world: World, grant: Grant, purpose: SurveyPu
     { requester, actor: null },
   );
   if (requester instanceof Refusal) throw requester;
-  const disabled = world.policies.disabled(grant.profile, grant.cluster);
+  const disabled = world.policies.disabled(grant.profile, cluster);
   if (disabled !== null)
     throw new Refusal(`profiles.${grant.profile}`, `Profile '${grant.profile}' is disabled: ${disabled}.`);
   const asked: Asked = {

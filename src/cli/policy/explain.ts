@@ -122,6 +122,10 @@ const TARGETS: Readonly<Record<Scope, { readonly short: string; readonly named: 
   node: { short: 'one node', named: 'one node, by its name' },
 };
 
+/** Where a profile may be asked for, if the policy names clusters. */
+const inClusters = ({ clusters }: Profile): string =>
+  clusters === undefined ? '' : `; clusters ${clusters.join(', ')}`;
+
 /** What a profile gives, rule by rule, to whom, and who decides. */
 function describeProfile(policy: Policy, name: string, profile: Profile): string[] {
   const { deny, requesters, rights } = profile;
@@ -131,7 +135,7 @@ function describeProfile(policy: Policy, name: string, profile: Profile): string
   ]);
   const denied = describePeople(deny);
   return [
-    `${name}: ${describeRights(profile)}; ${TARGETS[profile.scope].short}${profile.scope === 'cluster' ? '' : `; ${describeCoverage(profile)}`}`,
+    `${name}: ${describeRights(profile)}; ${TARGETS[profile.scope].short}${profile.scope === 'cluster' ? '' : `; ${describeCoverage(profile)}`}${inClusters(profile)}`,
     ...kits,
     ...(profile.rules ?? []).map((rule) => `    ${describeRule(rule)}`),
     `  for ${describeDurations(profile)}; a request waits ${formatDuration(requestTimeout(policy, profile))}`,
@@ -256,7 +260,7 @@ function tell(
 ): { lines: string[]; something: boolean } {
   const deciding = deniedBy(`profiles.${name}.deny`, profile.deny, person, policy.identity);
   const denied = concluded(deciding, membersAmong(known, person));
-  const lines = [`${name}: ${describeRights(profile)}; ${describeCoverage(profile)}`];
+  const lines = [`${name}: ${describeRights(profile)}; ${describeCoverage(profile)}${inClusters(profile)}`];
   if (denied.is === 'named') return { lines: [...lines, `  denied: ${ruleOf(denied.entry)}`], something: false };
   const asks = standing(profile.requesters, person, known);
   const approves = approving(profile, person, known);

@@ -132,6 +132,15 @@ test('who has access where is told by cluster', async () => {
   await expect(ids('nowhere')).rejects.toMatchObject({ rule: 'clusters', remedy: 'Clusters are: staging, prod.' });
 });
 
+test('a cluster that the policy has named since the start is refused by name, not taken for one that is away', async () => {
+  app = appWorld(TWO, ['staging']);
+  await expect(app.request(PEOPLE.ada, { cluster: 'prod' })).rejects.toMatchObject({
+    rule: 'clusters',
+    message: expect.stringContaining('cluster prod is not connected'),
+  });
+  expect((await app.request(PEOPLE.ada, { cluster: 'staging' })).grant.state).toBe('pending');
+});
+
 describe('with one cluster away', () => {
   test('the ends in the other are on time, and those in it are done when it is back', async () => {
     const [here, there] = [await active('staging'), await active('prod')];
