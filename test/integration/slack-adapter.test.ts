@@ -28,6 +28,7 @@ import {
   type SlackMessage,
   signedRequest,
 } from '../../src/sandbox/slack/index.ts';
+import { openSlackPage } from '../support/browser.ts';
 import { samplePreview } from '../support/grants.ts';
 import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, turnsInMemory, workspace } from '../support/slack.ts';
 import { sampleView } from '../support/views.ts';
@@ -1099,6 +1100,59 @@ describe('Socket Mode', () => {
     await slack.control.waitFor(() => opens().length === 3 && app.trouble() === null, { timeout: 20_000 });
     const [, limited, next] = opens();
     expect((next?.at ?? 0) - (limited?.at ?? 0)).toBeGreaterThanOrEqual(3000);
+  });
+});
+
+describe('in a browser', () => {
+  it('people search among thousands, find themselves at Home, ask again, and use the shortcut', async () => {
+    const here = await run('socket');
+    const page = await openSlackPage({ slack: here.slack, user: 'ada' });
+    try {
+      const { stub } = here;
+      stub.does.workloads = async () =>
+        Array.from({ length: 5000 }, (_, i) => ({ kind: 'Deployment', name: `shop-${String(i).padStart(4, '0')}` }));
+      const modal = page.page.getByRole('dialog');
+      const chosen = (label: string) => modal.getByLabel(label).inputValue();
+      await page.type('/jit request debug staging');
+      await modal.getByLabel('Target').click();
+      await modal.getByText('100 of 5000: type more of the name').waitFor();
+      await modal.getByLabel('Target').fill('p-4321');
+      await modal.getByRole('option', { name: 'deployment/shop-4321' }).click();
+      await expect.poll(() => chosen('Target')).toBe('deployment/shop-4321');
+      await modal.getByLabel('Duration').fill('45 min');
+      await modal.getByRole('option', { name: '45m' }).click();
+      await expect.poll(() => chosen('Duration')).toBe('45m');
+      await modal.getByLabel('Reason').fill('it returns 502');
+      await modal.getByRole('button', { name: 'Preview' }).click();
+      await modal.getByText('Nothing has been requested yet').waitFor();
+      const preview = stub.calls.findLast(([name]) => name === 'preview');
+      expect(preview?.[2]).toMatchObject({
+        target: { namespace: 'staging', workload: { kind: 'Deployment', name: 'shop-4321' } },
+        duration: 2700,
+      });
+      await page.page.keyboard.press('Escape');
+      await modal.waitFor({ state: 'detached' });
+      // Home: what waits, what there is, and asking again.
+      await page.open('Home');
+      const main = page.page.locator('#messages');
+      await main.getByText('Your access and requests').waitFor();
+      await main.getByRole('button', { name: 'Details' }).first().click();
+      await modal.getByText(ID).first().waitFor();
+      await page.page.keyboard.press('Escape');
+      await modal.waitFor({ state: 'detached' });
+      await main.getByRole('button', { name: 'Ask again' }).click();
+      await expect.poll(() => chosen('Reason')).toBe('as before');
+      await page.page.keyboard.press('Escape');
+      await modal.waitFor({ state: 'detached' });
+      await main.getByRole('button', { name: 'Withdraw' }).click();
+      await page.page.getByRole('alertdialog').getByRole('button', { name: 'Withdraw' }).click();
+      await main.getByText('Revoking', { exact: false }).waitFor();
+      await page.page.getByRole('button', { name: 'Request access' }).first().click();
+      await modal.getByLabel('Profile').waitFor();
+    } finally {
+      await page.close();
+      await end(here);
+    }
   });
 });
 

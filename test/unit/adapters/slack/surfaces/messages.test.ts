@@ -37,6 +37,7 @@ import {
   blockErrors,
   blocksText,
   controls,
+  isTooLarge,
   LONGEST_BLOCKS,
   viewErrors,
 } from '../../../../../src/sandbox/slack/blockkit.ts';
@@ -722,6 +723,7 @@ const hostileView = fc
         objects: list,
         commands: list,
         closing: word,
+        description: other,
       }),
     };
   });
@@ -732,6 +734,9 @@ describe('hostile text', () => {
       fc.property(hostileView, ({ view, word }) => {
         const posted = JSON.stringify(approvalMessage(view).blocks).length;
         expect(posted).toBeLessThan(LONGEST_BLOCKS);
+        const modal = detailsModal(view);
+        expect(viewErrors(modal)).toEqual([]);
+        expect(isTooLarge(modal)).toBe(false);
         for (const message of everything(view, word)) {
           for (const markup of markupOf(message)) {
             // What is left of Slack's own syntax is ours: dates, the group of the policy, the link to the message.
