@@ -226,7 +226,7 @@ describeWithCluster('hostile input', (kube) => {
   describe('a line that can’t be meant is refused with the rule and what to do instead', () => {
     const target = '{staging}/deploy/checkout';
     const form = ['is not a duration', '45m, 90s, 1h30m'];
-    const known = ['There is no profile', 'Profiles are: view, debug', '(Rule: profiles)'];
+    const known = ['There is no profile', '/jit shows what you may ask for', '(Rule: profiles)'];
     const noNamespace = ['is not the name of a namespace', '(Rule: target)'];
     const closed = ['is closed to every profile', '(Rule: namespaces)'];
     const maximum = ['Ask for 2h at most', '(Rule: profiles.debug.duration.maximum)'];
@@ -544,6 +544,9 @@ describeWithCluster('hostile input', (kube) => {
       payload.actions[0]!.value = change(value);
     };
     const json = (change: (value: Value) => unknown) => valued((value) => JSON.stringify(change(value)));
+    const pressedAs = (action: string, carried: (value: Value) => unknown) => (payload: Payload, value: Value) => {
+      Object.assign(payload.actions[0]!, { action_id: action, value: JSON.stringify(carried(value)) });
+    };
 
     test.each<[what: string, change: (payload: Payload, value: Value) => void, words: string]>([
       ['no value', (payload) => delete payload.actions[0]!.value, known],
@@ -571,6 +574,18 @@ describeWithCluster('hostile input', (kube) => {
         (payload) => Object.assign(payload.container!, { channel_id: ENGINEERS }),
         'not on the message of this request',
       ],
+      ['a line that another has typed', pressedAs(ACTIONS.reading, () => ({ line: 'request a b c', by: ADA })), known],
+      [
+        'a line that ends what it is in',
+        pressedAs(ACTIONS.reading, (v) => ({ line: `revoke ${v.id}`, by: BEN })),
+        known,
+      ],
+      ['a line of an approval', pressedAs(ACTIONS.otherReading, (v) => ({ line: `approve ${v.id}`, by: BEN })), known],
+      ['a page of Home that is none', pressedAs(ACTIONS.homePage, () => ({ all: -1 })), known],
+      ['what may be asked for, as code', pressedAs(ACTIONS.ask, () => ({ profile: ['debug'] })), known],
+      ['a longer window of all time', pressedAs(ACTIONS.extendMost, (v) => ({ ...v, seconds: 1e12 })), known],
+      ['a longer window by who looks on', pressedAs(ACTIONS.extendMost, (v) => ({ ...v, seconds: 60 })), '(Rule: '],
+      ['everything', pressedAs(ACTIONS.listPage, () => ({ all: 0 })), 'Only administrators list everything'],
       ['a message at no time', (payload) => Object.assign(payload.container!, { message_ts: 'now' }), known],
       ['no message', (payload) => delete payload.container, known],
       ['somebody whom Slack does not know', (payload) => Object.assign(payload.user, { id: 'U0NOBODY' }), ''],

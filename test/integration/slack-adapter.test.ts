@@ -87,7 +87,9 @@ function stubUseCases(): Stub {
         maximumDuration: 3600,
       },
     ],
-    workloads: async (_user, _profile, namespace) => [{ kind: 'Deployment', name: `checkout-of-${namespace}` }],
+    workloads: async (_user, _profile, _cluster, namespace) => [
+      { kind: 'Deployment', name: `checkout-of-${namespace}` },
+    ],
     preview: async () => stub.proposal,
     request: async () => ({ ...stub.view, missed: null, isAgain: false }),
     requestAsShown: async () => ({ requested: { ...stub.view, missed: null, isAgain: false } }),
@@ -713,6 +715,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       [form(null, null), ACTIONS.namespace],
       [JSON.stringify({ ask: LOOK_AT_LOGS, digest: null }), ACTIONS.target],
       [JSON.stringify({ form: { profile: 'debug', namespace: 'staging', cluster: 'x' } }), ACTIONS.target],
+      [JSON.stringify({ form: { profile: 'debug', namespace: 'staging', more: 1 } }), ACTIONS.target],
       ['', ACTIONS.duration],
     ]) {
       const { view, ...payload } = delivery.payload as { view: object };
@@ -1412,7 +1415,6 @@ const policyWith = (approvers: { groups?: string[]; channels?: string[] }) =>
     profiles: {
       view: {
         scope: 'namespace',
-        cluster: null,
         namespaces: ['staging'],
         clusterRole: 'view',
         requesters: { users: ['ada@example.test'] },
@@ -1658,7 +1660,6 @@ describe('the notifier', () => {
       });
       const debug = {
         scope: 'namespace',
-        cluster: null,
         namespaces: ['staging'],
         clusterRole: 'view',
         requesters: { users: ['ada@example.test'] },
@@ -1780,7 +1781,6 @@ describe('the notifier', () => {
       profiles: {
         logs: {
           scope: 'namespace',
-          cluster: null,
           namespaces: ['staging'],
           clusterRole: 'view',
           requesters: { users: [ADA] },

@@ -6,6 +6,7 @@ import { type Grant, holdsAccess } from '../../domain/grant/grant.ts';
 import { type OpenAccess, openAccess } from '../../domain/grant/reading.ts';
 import type { GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
+import { nearest } from '../../domain/nearest.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
 import {
@@ -220,7 +221,26 @@ export async function who(world: World, slackId: string, namespace: string, clus
     (s.namespace === namespace || s.namespace === null) && (cluster === undefined || clusters.isIn(cluster, s));
   const open = await world.store.open((s) => isThere(s) && holdsAccess(s.state));
   const there = open.filter(({ target }) => target.scope !== 'node');
+  if (there.length === 0) await mustExist(world, namespace, cluster);
   return there.toSorted((a, b) => (a.expiresAt ?? 0) - (b.expiresAt ?? 0)).flatMap((grant) => openAccess(grant) ?? []);
+}
+
+/**
+ * Nobody has access to what is not there: a slip of the keyboard is no answer. While a cluster can't say what it has, it may be there.
+ * @throws Refusal
+ */
+async function mustExist({ clusters }: World, namespace: string, cluster: string | undefined): Promise<void> {
+  const asked = clusters.names.filter((name) => cluster === undefined || name === cluster);
+  const found = await Promise.allSettled(asked.map((name) => clusters.of({ cluster: name }).namespaces()));
+  if (found.some(({ status }) => status === 'rejected')) return;
+  const names = found.flatMap((one) => (one.status === 'fulfilled' ? one.value : []));
+  if (names.includes(namespace)) return;
+  const near = nearest(namespace.slice(0, 63), names);
+  throw new Refusal(
+    'namespaces',
+    `There is no namespace '${namespace.slice(0, 63)}'.`,
+    near === null ? '' : `Did you mean '${near}'?`,
+  );
 }
 
 const knownClusters = (names: readonly ClusterName[]): string =>

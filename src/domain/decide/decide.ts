@@ -4,6 +4,7 @@ import { formatDuration } from '../duration.ts';
 import { Refusal, UnreadableMembers, UnreadableTicket } from '../errors.ts';
 import { type Extension, type Grant, holdsAccess, type WaivedStep } from '../grant/grant.ts';
 import type { GrantId } from '../ids.ts';
+import { nearest } from '../nearest.ts';
 import { type Asking, allowedBy, identityIn, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { describeLists } from '../policy/conditions-in-words.ts';
 import { startOfDay } from '../policy/hours.ts';
@@ -464,12 +465,15 @@ const termsByPeople = (
 };
 
 function noProfile({ profiles }: Policy, act: Act, name: string): No {
-  if (act.kind === 'request')
+  if (act.kind === 'request') {
+    const near = nearest(name.slice(0, 63), Object.keys(profiles));
+    const remedy = '`/jit` shows what you may ask for.';
     return refuse(
       'profiles',
       `There is no profile '${name.slice(0, 63)}'.`,
-      `Profiles are: ${Object.keys(profiles).join(', ')}.`,
+      near === null ? remedy : `Did you mean '${near}'? ${remedy}`,
     );
+  }
   return refuse(
     'profiles',
     `The policy has no profile '${name}' any more.`,

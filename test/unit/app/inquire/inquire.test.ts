@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { Unavailable } from '../../../../src/domain/errors.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 test('offers are what this person may ask for, in namespaces that are there', async () => {
@@ -38,6 +39,21 @@ test('a list is of what is mine, and of what waits for my decision', async () =>
   await app.run();
   expect(await listed(PEOPLE.ada)).toEqual([[id], []]);
   expect(await listed(PEOPLE.cy)).toEqual([[], []]);
+});
+
+test('who has access to a namespace that is not there: it is said so, with the nearest', async () => {
+  const app = appWorld();
+  app.cluster.access.namespaces = async () => ['staging', 'team-a'];
+  expect(await app.useCases.who(PEOPLE.cy, 'staging')).toEqual([]);
+  await expect(app.useCases.who(PEOPLE.cy, 'stagign')).rejects.toMatchObject({
+    rule: 'namespaces',
+    message: "There is no namespace 'stagign'.",
+    remedy: "Did you mean 'staging'?",
+  });
+  app.cluster.access.namespaces = async () => {
+    throw new Unavailable('Kubernetes', 'away');
+  };
+  expect(await app.useCases.who(PEOPLE.cy, 'stagign')).toEqual([]);
 });
 
 test('who has access to a namespace: whoever holds it there, and nobody else', async () => {

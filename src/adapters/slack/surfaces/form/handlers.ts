@@ -12,6 +12,7 @@ import { loadingModal, noticeModal } from '../text/modals.ts';
 import { sayError } from '../text/say.ts';
 import { type Choice, NOTHING_CHOSEN } from './choice.ts';
 import {
+  administratorModal,
   askOf,
   choiceOf,
   choiceToAsk,
@@ -86,7 +87,9 @@ async function showForm(
 }
 
 async function formFor({ useCases }: SurfaceContext, user: string, choice: Choice): Promise<types.ModalView> {
-  return requestModal(await useCases.offers(user), choice);
+  const offers = await useCases.offers(user);
+  if (offers.length === 0 && (await useCases.home(user, 0)).everything !== null) return administratorModal();
+  return requestModal(offers, choice);
 }
 
 /** A button or field that leads to the form: `chosen` reads from the modal what to show in it. */

@@ -150,6 +150,14 @@ function typedField(
   };
 }
 
+const NOTHING_OFFERED = 'The policy has no profile that you may ask for. Ask an administrator of Drawbridge.';
+
+/** What administrators can do who may ask for nothing. */
+export const administratorModal = (): Modal =>
+  noticeModal(
+    'The policy has no profile that you may ask for. You administer Drawbridge: /jit list all shows all that is open or waits, /jit revoke with its id ends any of it, and the Home of the bot has both.',
+  );
+
 /** What the form shows for a choice: a single profile or namespace is chosen by itself; what is no longer offered is dropped. */
 export function settle(offers: readonly Offer[], choice: Choice): Settled {
   const clusters = clustersOf(offers);
@@ -179,8 +187,7 @@ const scopeOf = (profile: string, cluster: string): string => (cluster === '' ? 
 
 /** The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made. */
 export function requestModal(offers: readonly Offer[], choice: Choice): Modal {
-  if (offers.length === 0)
-    return noticeModal('The policy has no profile that you may ask for. Ask an administrator of Drawbridge.');
+  if (offers.length === 0) return noticeModal(NOTHING_OFFERED);
   const { offers: there, offer, namespace } = settle(offers, choice);
   const cluster = there[0]?.cluster ?? null;
   return frame(
@@ -500,7 +507,14 @@ function placeIn(
   if (namespace.value === '') return wrong(namespace, 'Choose a namespace.');
   const where = parseTarget(target === null ? namespace.value : `${namespace.value}/${target.value}`);
   if (target !== null && target.value === '') return wrong(target, 'Choose a target.');
-  if (typeof where === 'string') return wrong(target ?? namespace, where);
+  if (typeof where === 'string')
+    // In its own field a target stands without the namespace.
+    return wrong(
+      target ?? namespace,
+      target === null || target.value.includes('/')
+        ? where
+        : `'${shorten(target.value, 100)}' is not a target: expected its kind too, such as deploy/${shorten(target.value, 100)}.`,
+    );
   if (target !== null && !['', namespace.value].includes(target.dependsOn.split('|')[1] ?? ''))
     return wrong(target, 'The form was still changing to this namespace. Choose again.');
   return where;

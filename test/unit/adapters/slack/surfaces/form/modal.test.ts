@@ -361,7 +361,7 @@ describe('a filled-in form', () => {
     const typed = requestModal([DEBUG], { profile: 'debug', namespace: null });
     const id = control(typed, 'Target').block.block_id ?? '';
     expect(askOf(filledIn(typed, { ...good, Target: 'checkout' }))).toEqual({
-      errors: { [id]: expect.stringContaining('not a target') },
+      errors: { [id]: expect.stringContaining('such as deploy/checkout') },
     });
     expect(askOf(filledIn(typed, { ...good, Target: 'cm/checkout' }))).toEqual({
       errors: { [id]: expect.stringContaining('not a kind') },
