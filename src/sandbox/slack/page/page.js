@@ -636,7 +636,7 @@ function drawHome() {
     $('messages'),
     h(
       'article',
-      { key: HOME },
+      { key: HOME, className: 'home' },
       h('div', { className: 'grow' }, state.home ? drawBlocks(state.home.blocks, use) : 'Nothing here yet.'),
     ),
   );

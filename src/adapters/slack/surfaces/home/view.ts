@@ -70,7 +70,7 @@ function mine({ mine: views, asOf }: Home): Block[] {
     ...views
       .slice(0, MOST.entries)
       .flatMap((view) => [
-        section(`${line(view.grant)}${timeLeft(view, asOf)}`),
+        section(`${ownLine(view.grant)}${timeLeft(view, asOf)}`),
         ...[
           actions(
             button(ACTIONS.status, 'Details', view),
@@ -82,6 +82,9 @@ function mine({ mine: views, asOf }: Home): Block[] {
     ...rest(views.length, MOST.entries),
   ];
 }
+
+const ownLine = (grant: Pick<Listed, 'id' | 'state' | 'profile' | 'cluster' | 'target'>): string =>
+  `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))}: ${grant.state}`;
 
 const line = (grant: Pick<Listed, 'id' | 'state' | 'profile' | 'cluster' | 'target' | 'requester'>): string =>
   `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${person(grant.requester)}: ${grant.state}`;
