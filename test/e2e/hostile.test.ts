@@ -330,14 +330,11 @@ describeWithCluster('hostile input', (kube) => {
       ],
       ['a namespace that does not exist', 'request wide nowhere 5m look', ['nowhere', '(Rule: target)']],
 
-      ['no reason', `request debug ${target} 5m`, ['A reason is needed']],
-      ['a reason of nothing visible', `request debug ${target} 5m \u200B\u2060\u3164`, ['A reason is needed']],
       [
         'a reason of ten thousand characters',
         `request debug ${target} 5m ${'why '.repeat(2500)}`,
         ['500 are taken', '(Rule: reason)'],
       ],
-      ['line breaks in place of all that is missing', 'request\ndebug\n\n', ['namespace is missing']],
 
       ['no command, and no profile', 'sudo give me everything', ['There is no profile']],
       ['a command of ten thousand letters', 'x'.repeat(10_000), ['There is no command']],
@@ -347,7 +344,7 @@ describeWithCluster('hostile input', (kube) => {
       ['the end of nothing', 'revoke g-zzzzzz', ['There is no request or grant g-zzzzzz']],
       ['a longer nothing', 'extend g-zzzzzz 1d', ['There is no request or grant g-zzzzzz']],
       ['an extension backwards', 'extend g-zzzzzz -1h', form],
-      ['a question about every namespace', 'who *', ['Nobody has access through Drawbridge now']],
+      ['a question about every namespace', 'who *', ["There is no namespace '*'"]],
     ])('%s', async (_, line, words) => {
       const before = await posts();
       const answer = await told(ADA, () => type(ADA, line));
@@ -369,6 +366,22 @@ describeWithCluster('hostile input', (kube) => {
   });
 
   // --- B: words that imitate ----------------------------------------------------------------------------------------------------------
+
+  test.each([
+    ['no reason', 'request debug {staging}/deploy/checkout 5m'],
+    ['a reason of nothing visible', 'request debug {staging}/deploy/checkout 5m \u200B\u2060\u3164'],
+    ['line breaks in place of all that is missing', 'request\ndebug\n\n'],
+  ])('a line that ends too early asks for nothing, and opens the form: %s', async (_, line) => {
+    const before = await posts();
+    await type(ADA, line);
+    const form = await control().waitFor(() => control().modal(ADA)?.callback_id === 'drawbridge.request', {
+      timeout: 10_000,
+      what: 'the form',
+    });
+    expect(form).toBe(true);
+    await control().close(ADA);
+    expect(await posts()).toBe(before);
+  });
 
   describe('words of people are shown as words', () => {
     /** Stands in every one of them, so that each text that holds some of it is found. */
@@ -918,9 +931,11 @@ describeWithCluster('hostile input', (kube) => {
           ask: { profile: 'debug', target: { namespace: staging }, duration: null, reason: 'never shown', ...change },
           digest: 'aaaaaaaaaaaa',
         });
-      const last = (metadata: string) => view(metadata, 'drawbridge.request.confirm', {});
-      expect((await last(asked({ target: { namespace: 'kube-system' } }))).body).toContain('closed to every profile');
       const checkout = { namespace: staging, workload: { kind: 'Deployment', name: 'checkout' } };
+      const last = (metadata: string) => view(metadata, 'drawbridge.request.confirm', {});
+      expect((await last(asked({ target: { ...checkout, namespace: 'kube-system' } }))).body).toContain(
+        'closed to every profile',
+      );
       const before = await posts();
       expect((await last(asked({ target: checkout }))).body).toContain('has changed since you saw it');
       expect(await posts()).toBe(before);

@@ -62,6 +62,16 @@ describeWithCluster('the main job, from Slack to the API server', (kube) => {
       'ending',
       'expired',
     ]);
+    // What has ended stands on Home, and fills in the form that asks for it again.
+    const ada = PEOPLE.ada.id;
+    await control.openHome(ada);
+    const home = () => JSON.stringify(control.home(ada)?.blocks ?? []);
+    await control.waitFor(() => home().includes('Ask again'), { timeout: 10_000, what: home() });
+    await control.pressHome(ada, { action_id: ACTIONS.again });
+    const form = () => JSON.stringify(control.modal(ada)?.blocks ?? []);
+    await control.waitFor(() => form().includes('checkout returns 502'), { timeout: 10_000, what: form() });
+    expect(form()).toContain('deployment/checkout');
+    await control.close(ada);
   });
 
   test('is in an audit that verifies against every line that the bot printed, and that is found when it is touched', async () => {

@@ -1136,7 +1136,7 @@ describe('in a browser', () => {
       await page.page.keyboard.press('Escape');
       await modal.waitFor({ state: 'detached' });
       // Home: what waits, what there is, and asking again.
-      await page.open('Home');
+      await page.page.locator('#side .tool', { hasText: 'Home' }).click();
       const main = page.page.locator('#messages');
       await main.getByText('Your access and requests').waitFor();
       await main.getByRole('button', { name: 'Details' }).first().click();
@@ -1150,7 +1150,7 @@ describe('in a browser', () => {
       await main.getByRole('button', { name: 'Withdraw' }).click();
       await page.page.getByRole('alertdialog').getByRole('button', { name: 'Withdraw' }).click();
       await main.getByText('Revoking', { exact: false }).waitFor();
-      await page.page.getByRole('button', { name: 'Request access' }).first().click();
+      await page.page.locator('#side .tool', { hasText: 'Request access' }).click();
       await modal.getByLabel('Profile').waitFor();
     } finally {
       await page.close();

@@ -44,7 +44,9 @@ export function onButton(
       (async () => {
         await ack();
         const user = body.user.id;
-        const isSeenAlone = body.container['is_ephemeral'] === true;
+        // Slack says where it was; what says nothing of it is refused where that counts.
+        const { container } = body as { readonly container?: { readonly is_ephemeral?: unknown } };
+        const isSeenAlone = container?.is_ephemeral === true;
         const tell = (words: Message, replace = false) => tellWhere(context, actionId, body, respond, words, replace);
         await answeringErrors(context, actionId, user, tell, async () => {
           if (await isRepeated(context, 'action', body.trigger_id)) return;

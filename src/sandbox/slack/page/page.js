@@ -541,7 +541,7 @@ function drawSide() {
       {
         key: HOME,
         type: 'button',
-        className: `place ${place === HOME ? 'here' : ''}`,
+        className: `tool ${place === HOME ? 'here' : ''}`,
         onclick: () => {
           go(HOME);
           act({ type: 'home' });
@@ -554,7 +554,7 @@ function drawSide() {
       {
         key: 'shortcut',
         type: 'button',
-        className: 'place',
+        className: 'tool',
         onclick: ({ currentTarget }) => act({ type: 'shortcut', callback_id: 'drawbridge.request' }, currentTarget),
       },
       h('span', {}, '⚡ Request access'),
