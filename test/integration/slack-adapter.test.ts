@@ -113,6 +113,7 @@ function stubUseCases(): Stub {
       more: false,
       offers: await ordinary.offers(ADA),
       ended: [sampleView({ state: 'denied', endedAt: 0 }).grant],
+      unreviewed: [],
       everything: null,
       asOf: Date.now(),
     }),

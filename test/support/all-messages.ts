@@ -297,6 +297,7 @@ function everyKind(): [title: string, shown: Shown][] {
           more: false,
           offers: OFFERS,
           ended: [listed(inState('denied'))],
+          unreviewed: [],
           everything: { entries: [listed(active)], page: 0, pages: 2 },
           asOf: NOW,
         },
@@ -305,7 +306,16 @@ function everyKind(): [title: string, shown: Shown][] {
     ],
     [
       'Home: nothing',
-      homeView({ mine: [], waiting: [], more: false, offers: [], ended: [], everything: null, asOf: NOW }),
+      homeView({
+        mine: [],
+        waiting: [],
+        more: false,
+        offers: [],
+        ended: [],
+        unreviewed: [],
+        everything: null,
+        asOf: NOW,
+      }),
     ],
     ...errors(),
   ];

@@ -18,16 +18,18 @@ const PAGE = 15;
 export async function home(world: World, slackId: string, page: number): Promise<Home> {
   const policy = world.policies.current();
   const person = await personBehind(world, slackId);
-  const [listed, offered, former, administers] = await Promise.all([
+  const [listed, offered, former, unreviewed, administers] = await Promise.all([
     list(world, slackId),
     offers(world, slackId),
     world.store.endedOf(person),
+    world.store.unreviewed(),
     answering(world, isAdministrator(policy, person), 'recently'),
   ]);
   return {
     ...listed,
     offers: offered,
     ended: onceEach(former).map(listedOf),
+    unreviewed: unreviewed.filter(({ requester }) => isSamePerson(requester, person)).map(listedOf),
     everything: administers ? await pageOfEverything(world, page) : null,
     asOf: world.clock.now(),
   };

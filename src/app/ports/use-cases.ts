@@ -95,6 +95,8 @@ export interface Home {
   readonly offers: readonly Offer[];
   /** What has ended, each request once: it can be asked for again. */
   readonly ended: readonly Listed[];
+  /** Break-glass access of this person that nobody has reviewed yet. */
+  readonly unreviewed: readonly Listed[];
   /** Null: this is no administrator. */
   readonly everything: Everything | null;
   /** When this was so, and what time left is counted from. */

@@ -29,6 +29,7 @@ export function homeView(home: Home, said = ''): types.HomeView {
       context(`As of ${moment(home.asOf)}.`),
       ...waiting(home),
       ...mine(home),
+      ...reviews(home.unreviewed),
       ...offers(home.offers),
       ...ended(home.ended),
       ...(home.everything === null ? [] : everything(home.everything)),
@@ -95,6 +96,15 @@ function timeLeft({ grant: { state, expiresAt, pendingUntil } }: View, asOf: Ins
   const seconds = Math.max(0, Math.floor((expiresAt - asOf) / 1000));
   const left = formatDuration(seconds < 120 ? seconds : seconds - (seconds % 60));
   return ` until ${moment(expiresAt)}, *${left} left*`;
+}
+
+function reviews(all: readonly Listed[]): Block[] {
+  if (all.length === 0) return [];
+  return [
+    header('Break-glass access that waits for its review'),
+    ...all.slice(0, MOST.ended).map(entryOfAll),
+    ...rest(all.length, MOST.ended),
+  ];
 }
 
 function offers(all: readonly Offer[]): Block[] {

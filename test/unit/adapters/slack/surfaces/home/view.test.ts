@@ -13,7 +13,16 @@ import {
 import { sampleView } from '../../../../../support/views.ts';
 
 const NOW = Date.UTC(2026, 0, 5, 9);
-const NOTHING: Home = { mine: [], waiting: [], more: false, offers: [], ended: [], everything: null, asOf: NOW };
+const NOTHING: Home = {
+  mine: [],
+  waiting: [],
+  more: false,
+  offers: [],
+  ended: [],
+  unreviewed: [],
+  everything: null,
+  asOf: NOW,
+};
 const OFFER: Offer = {
   profile: 'debug',
   cluster: null,
@@ -90,6 +99,7 @@ describe('Home', () => {
             description: word,
           })),
           ended: all,
+          unreviewed: all,
           everything: { entries: all.slice(0, 15), page: 0, pages: 7 },
           asOf: NOW,
         };
