@@ -377,6 +377,33 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect((await told(slack, ADA, 'Revoked.')).thread_ts).toBeUndefined();
   });
 
+  it('shows a token in a modal to whoever pressed the button, and says it nowhere else', async () => {
+    const { slack, stub, notifier } = here;
+    const jwt = `eyJ${'a'.repeat(900)}.b-_c`;
+    const view = {
+      ...sampleView({ state: 'active', startsAt: Date.now(), expiresAt: Date.now() + 3_600_000 }),
+      kubeconfig: 'kind: Config',
+    };
+    stub.does.takeToken = async () => ({
+      view,
+      token: { reveal: () => jwt, toJSON: () => '[secret]' },
+      expiresAt: Date.now() + 3_600_000,
+    });
+    const { thread } = await notifier.deliver(view, 'granted');
+    if (!thread) throw new Error('not told');
+    const [message] = await slack.control.dms(ADA);
+    expect(textOf(message)).toContain('kind: Config');
+    await slack.control.click(ADA, thread.channel, thread.ts, ACTIONS.token);
+    await slack.control.waitFor(async () => shownTo(ADA).includes(jwt));
+    stub.does.takeToken = async () => {
+      throw new Refusal('state', 'g-7k3fq2 gives no access now: it is expired.');
+    };
+    await slack.control.click(ADA, thread.channel, thread.ts, ACTIONS.token);
+    await slack.control.waitFor(async () => shownTo(ADA).includes('gives no access now'));
+    const said = [...(await slack.control.dms(ADA)), ...(await slack.control.ephemerals(ADA))];
+    expect(JSON.stringify(said)).not.toContain('eyJ');
+  });
+
   it('asks for a note before it denies', async () => {
     const { slack, stub } = here;
     stub.does.review = async () => sampleView({ state: 'denied' });

@@ -390,6 +390,9 @@ something behind that goes on acting.
 {{- $own := include "drawbridge.ownNamespaces" . | fromJsonArray -}}
 {{- if ne (len (uniq $own)) (len $own) }}{{ fail (printf "workspaces.namespace, accounts.namespace and the namespace of the release must be different ones: %s" (join ", " $own)) }}{{ end -}}
 {{- range $name, $profile := include "drawbridge.readProfiles" (list . "namespace" "workload" "cluster" "node" "all") | fromJson -}}
+{{- if and (not $profile.namespaces) (not $root.Values.reaper.enabled) $root.Values.accounts.enabled (ne ($profile.credential | default "user") "token") -}}
+{{- fail (printf "reaper.enabled: without the reaper nothing but the bot ends grants of %s, which no lease can own; enable it, or give the profile credential: token" $name) -}}
+{{- end -}}
 {{- with include "drawbridge.wrongScope" $profile }}{{ fail (printf "policy.profiles.%s.%s" $name .) }}{{ end -}}
 {{- range $profile.namespaces -}}
 {{- if or (hasPrefix "kube-" .) (has . $own) -}}
