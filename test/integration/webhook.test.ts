@@ -94,7 +94,7 @@ describeWithCluster('a mutating webhook', (cluster) => {
     const lease = await admin.read<{ metadata: { labels: object } }>({
       apiVersion: 'batch/v1',
       kind: 'Job',
-      metadata: { namespace: targets.staging, name: objectName(id) },
+      metadata: { namespace: grant.target.namespace ?? '', name: objectName(id) },
     });
     expect(lease.metadata.labels).toMatchObject({ team: 'platform' });
     await live.useCases.revoke(PEOPLE.ada, id, '');
