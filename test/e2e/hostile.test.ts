@@ -161,12 +161,19 @@ describeWithCluster('hostile input', (kube) => {
     return text.replaceAll(/\{(\w+)\}/g, (whole, name: string) => names[name] ?? whole);
   }
 
-  const ask = (reason = 'an ordinary request', profile = 'debug') =>
-    stage().request(
+  /** Asked and answered: else that answer would be taken for one to what is done next. */
+  async function ask(reason = 'an ordinary request', profile = 'debug'): Promise<string> {
+    const id = await stage().request(
       profile === 'debug'
         ? placed(`debug {staging}/deploy/checkout 5m ${reason}`)
         : placed(`${profile} {staging} 5m ${reason}`),
     );
+    await control().waitFor(async () => (await control().ephemerals(ADA)).some((one) => textOf(one).includes(id)), {
+      timeout: 10_000,
+      what: `the answer to the request ${id}`,
+    });
+    return id;
+  }
 
   /** Presses Approve on the message of a request, and answers what the person is told. */
   async function approveBy(user: string, id: string): Promise<string> {

@@ -68,7 +68,8 @@ describeWithCluster('a rolling restart', (kube) => {
         try {
           await flow(reason);
         } catch (error) {
-          const told = (await control.ephemerals(PEOPLE.ada.id)).slice(-4).map(textOf).join('\n');
+          // What somebody was refused stands before what others were told meanwhile.
+          const told = (await control.ephemerals(PEOPLE.ada.id)).slice(-12).map(textOf).join('\n');
           throw new Error(`${reason} ${told}`, { cause: error });
         }
       }
