@@ -189,7 +189,7 @@ describeWithCluster('of two clusters', (kube) => {
     await s.until(us, 'access was confirmed gone', 60_000);
     // What gives nothing any more may wait for the garbage collector, which has been away too.
     await s.slack.control.waitFor(async () => (await objectsOf(s, other, us)).us.length === 0, {
-      timeout: 20_000,
+      timeout: 90_000,
       what: `nothing is left of ${us}`,
     });
     expect(await canReadPods(s, 'us')).toBe('no');

@@ -56,7 +56,7 @@ describeWithCluster('a rolling restart', (kube) => {
         await type('ada', `extend ${id} 5m`);
         await until(id, 'Approve extension');
         await click(id, 'approveExtension');
-        await control.waitFor(async () => (await s.audited(id)).includes('extended'), { timeout: 40_000 });
+        await control.waitFor(async () => (await s.audited(id)).includes('extended'), { timeout: 80_000 });
         await type('ada', `revoke ${id}`);
         await until(id, 'Revoked');
       },

@@ -2,7 +2,8 @@ import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { ACCESS, PEOPLE, type PersonName } from '../../src/sandbox/scenery.ts';
 import { type Stage, textOf } from './e2e.ts';
 
-const PATIENCE = 40_000;
+/** Milliseconds. A word whose process ended with it is taken up by another when the queue calls its job stalled, which takes half a minute. */
+const PATIENCE = 80_000;
 
 /** Several people at once, while bots come and go: where Slack tells one of them that it did not work, that one does it once more. */
 export interface PersistentPeople {
