@@ -99,6 +99,11 @@ export async function liveIn(
   times.set('start', readyAfter);
 
   const target = `debug ${world.namespaces.staging}/deploy/checkout 30m`;
+  // Who asks before the cluster has been listed is told so, and asks again: with 50,000 pods that takes some seconds.
+  await timed('listing the cluster', async () => {
+    const early = await s.request(`${target} as soon as it is known`).catch(() => null);
+    if (early !== null) await s.type('ada', `revoke ${early}`);
+  });
   const id = await timed('plan and request', () => s.request(`${target} to measure`));
   await timed('form', () => openForm(control, bigNamespace(0)));
   await control.close(PEOPLE.ada.id);
