@@ -308,18 +308,20 @@ export function createGrantStore(options: {
     await reaching(() => redis.del(olderKey));
   }
 
-  async function records(ids: readonly string[]): Promise<Grant[]> {
+  /** The readable records of these, as far as they are `wanted`. */
+  async function recordsOf(ids: readonly string[], wanted: (grant: Grant) => boolean): Promise<Grant[]> {
     const grants: Grant[] = [];
     for (let i = 0; i < ids.length; i += RECORDS) {
       const portion = ids.slice(i, i + RECORDS);
       const stored = await reaching(() => redis.mget(portion.map(recordKey)));
       for (const [at, id] of portion.entries()) {
         const grant = readable(id, stored[at] ?? null);
-        if (grant !== null && !hasEnded(grant.state)) grants.push(grant);
+        if (grant !== null && wanted(grant)) grants.push(grant);
       }
     }
     return grants;
   }
+  const records = (ids: readonly string[]) => recordsOf(ids, ({ state }) => !hasEnded(state));
 
   /** What the script says has become of it. */
   async function store(grant: Grant, noting: Noting | undefined, bounds: Bounds | null): Promise<string> {
@@ -438,17 +440,7 @@ export function createGrantStore(options: {
     },
 
     async unreviewed() {
-      const ids = await reaching(() => redis.smembers(reviewsKey));
-      const grants: Grant[] = [];
-      for (let i = 0; i < ids.length; i += RECORDS) {
-        const portion = ids.slice(i, i + RECORDS);
-        const stored = await reaching(() => redis.mget(portion.map(recordKey)));
-        for (const [at, id] of portion.entries()) {
-          const grant = readable(id, stored[at] ?? null);
-          if (grant !== null && awaitsReview(grant)) grants.push(grant);
-        }
-      }
-      return grants;
+      return recordsOf(await reaching(() => redis.smembers(reviewsKey)), awaitsReview);
     },
 
     async takeDue(now, most) {

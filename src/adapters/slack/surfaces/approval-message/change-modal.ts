@@ -1,6 +1,5 @@
 import type { types } from '@slack/bolt';
 import type { View } from '../../../../app/ports/view.ts';
-import { LONGEST_NOTE } from '../../../../domain/decide/notes.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
 import { type Narrowing, takenAway } from '../../../../domain/plan/narrower.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
@@ -10,11 +9,11 @@ import type { FieldErrors, StateValues } from '../form/modal.ts';
 import { context, section } from '../text/blocks.ts';
 import { frame } from '../text/modals.ts';
 import { clean, LIMITS, plain } from '../text/text.ts';
+import { noteField } from './note-modal.ts';
 import { details, essentials } from './plan-blocks.ts';
 
 /** Approval with changes: the dialog in which something is taken away, and what would be granted then. */
 
-const INPUT = 'input';
 const option = (kit: Kit) => ({
   text: plain(kit, LIMITS.label),
   value: kit,
@@ -53,14 +52,7 @@ export function changeModal({ grant: { id, plan } }: View, about: Noted, needsNo
         },
       },
       ...checkboxes,
-      {
-        type: 'input',
-        block_id: 'note',
-        optional: !needsNote,
-        label: plain('Note'),
-        hint: plain('The requester and the approvers see it.'),
-        element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
-      },
+      noteField(needsNote),
       context('The next step shows what would be granted. Nothing is decided until then.'),
     ],
     { callback_id: MODALS.change, submit: plain('Show', LIMITS.modalTitle), private_metadata: carryNoted(about) },

@@ -14,23 +14,26 @@ export function outcomeModal(blocks: readonly types.KnownBlock[]): types.ModalVi
   return frame('Drawbridge', [...blocks]);
 }
 
+/** The field from which {@link noteOf} reads a note. */
+export function noteField(required: boolean): types.KnownBlock {
+  return {
+    type: 'input',
+    block_id: 'note',
+    optional: !required,
+    label: plain('Note'),
+    hint: plain('The requester and the approvers see it.'),
+    element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
+  };
+}
+
 /** Asks for a note on a decision. */
 export function noteModal(verdict: Verdict | 'flag', about: Noted, required: boolean): types.ModalView {
   const label = { approve: 'Approve', deny: 'Deny', flag: 'Flag' }[verdict];
-  return frame(
-    `${label} ${about.id}`,
-    [
-      {
-        type: 'input',
-        block_id: 'note',
-        optional: !required,
-        label: plain('Note'),
-        hint: plain('The requester and the approvers see it.'),
-        element: { type: 'plain_text_input', action_id: INPUT, multiline: true, max_length: LONGEST_NOTE },
-      },
-    ],
-    { callback_id: MODALS[verdict], submit: plain(label, LIMITS.modalTitle), private_metadata: carryNoted(about) },
-  );
+  return frame(`${label} ${about.id}`, [noteField(required)], {
+    callback_id: MODALS[verdict],
+    submit: plain(label, LIMITS.modalTitle),
+    private_metadata: carryNoted(about),
+  });
 }
 
 export function noteOf(values: StateValues): string {
