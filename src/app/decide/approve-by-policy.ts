@@ -1,8 +1,9 @@
 import { NotNow, Refusal } from '../../domain/errors.ts';
-import { become, type Grant } from '../../domain/grant/grant.ts';
+import type { Grant } from '../../domain/grant/grant.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
-import { scheduleEscalation, unschedule } from '../common/schedule.ts';
-import { noting, tell, tellEnd } from '../common/telling.ts';
+import { scheduleEscalation } from '../common/schedule.ts';
+import { noting, tell } from '../common/telling.ts';
+import { giveUp } from '../grant/end.ts';
 import { mustBeAllowed, requesterOf } from '../people/who.ts';
 import { askAgainIfDifferent, stepsAgain } from '../plan/ask-again.ts';
 import type { World } from '../ports/world.ts';
@@ -26,7 +27,7 @@ export function isLeftToPolicy(
 export async function approveByPolicy(world: World, grant: Grant): Promise<void> {
   try {
     const rule = await ruleThatApproves(world, grant);
-    if (rule === null) return grant.breakGlass ? await giveUp(world, grant) : await askPeople(world, grant);
+    if (rule === null) return grant.breakGlass ? await giveUpGlass(world, grant) : await askPeople(world, grant);
     mustBeAbleToGive(world, grant);
     const judged = await askAgainIfDifferent(world, grant);
     if ('same' in judged) await approve(world, judged.same, { by: null, rule });
@@ -48,19 +49,9 @@ async function ruleThatApproves(world: World, grant: Grant): Promise<string | nu
 }
 
 /** Whoever broke the glass may not any more: people were never to decide on it. */
-async function giveUp(world: World, grant: Grant): Promise<void> {
-  const remark = 'The policy does not let this person break the glass any more.';
-  const result = await world.store.change(
-    grant.id,
-    (current) =>
-      current.state === 'pending'
-        ? become(current, 'cancelled', { endedAt: world.clock.now(), remarks: [...current.remarks, remark] })
-        : null,
-    noting(world, 'cancelled', null, { from: 'pending', note: remark }),
-  );
-  if (result?.changed !== true) return;
-  await tellEnd(world, result.grant);
-  await unschedule(world, result.grant);
+function giveUpGlass(world: World, { id }: Grant): Promise<void> {
+  const note = 'The policy does not let this person break the glass any more.';
+  return giveUp(world, id, 'pending', note, { note });
 }
 
 async function askPeople(world: World, grant: Grant): Promise<void> {

@@ -6,12 +6,12 @@ import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
 import { judgeVerdict, type ProbeVerdict } from '../../domain/plan/probe.ts';
 import { mayPass } from '../common/faults.ts';
 import { hindranceTo } from '../common/giving.ts';
-import { job, scheduleEnd, unschedule, warningAt } from '../common/schedule.ts';
+import { job, scheduleEnd, warningAt } from '../common/schedule.ts';
 import { MOST_WORDS, noting, tell, tellEnd } from '../common/telling.ts';
 import { askAgainIfDifferent } from '../plan/ask-again.ts';
 import { grownRules, surroundingsNow } from '../plan/since-approval.ts';
 import type { World } from '../ports/world.ts';
-import { beginEnding, endIfBroken } from './end.ts';
+import { beginEnding, endIfBroken, giveUp } from './end.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
@@ -97,21 +97,8 @@ async function judgeAgain(world: World, grant: Grant): Promise<Grant | null> {
     // What people have approved is not given up for what may be known again in a moment.
     if (error instanceof NotNow) throw new Unavailable(error.dependency, error.message, { retryIn: error.retryIn });
     if (!(error instanceof Refusal)) throw error;
-    const cancelled = await world.store.change(
-      grant.id,
-      (current) =>
-        current.state === 'approved'
-          ? become(current, 'cancelled', {
-              endedAt: world.clock.now(),
-              remarks: [...current.remarks, `Not applied: ${error.message}`],
-            })
-          : null,
-      noting(world, 'cancelled', null, { from: 'approved', rule: error.rule, note: error.message }),
-    );
-    if (cancelled?.changed) {
-      await tellEnd(world, cancelled.grant);
-      await unschedule(world, cancelled.grant);
-    }
+    const { rule, message } = error;
+    await giveUp(world, grant.id, 'approved', `Not applied: ${message}`, { rule, note: message });
     return null;
   }
 }

@@ -190,6 +190,27 @@ export async function expire(world: World, id: GrantId, rightsGoneAt: Instant | 
   return result?.grant ?? null;
 }
 
+/** Drawbridge itself cancels what waits in this state: it is not to be given any more, and `remark` tells people why. */
+export async function giveUp(
+  world: World,
+  id: GrantId,
+  from: 'pending' | 'approved',
+  remark: string,
+  noted: { readonly rule?: string; readonly note: string },
+): Promise<void> {
+  const cancelled = await world.store.change(
+    id,
+    (current) =>
+      current.state === from
+        ? become(current, 'cancelled', { endedAt: world.clock.now(), remarks: [...current.remarks, remark] })
+        : null,
+    noting(world, 'cancelled', null, { from, ...noted }),
+  );
+  if (cancelled?.changed !== true) return;
+  await tellEnd(world, cancelled.grant);
+  await unschedule(world, cancelled.grant);
+}
+
 async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
   const result = await world.store.change(
     grant.id,
