@@ -152,7 +152,7 @@ export function memoryCluster(now: () => number) {
   const access: ClusterAccess = {
     workspacesNamespace: WORKSPACES,
     closedNamespaces: [WORKSPACES, 'drawbridge'],
-    missingRights: async () => [],
+    missingRights: async (profiles) => profiles.map(() => []),
     tryLeash: async () => null,
     tryWriting: async () => [],
     namespaces: async () => ['staging', 'payments', 'kube-system'],

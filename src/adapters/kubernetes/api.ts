@@ -33,6 +33,7 @@ const PLACES = {
   MutatingAdmissionPolicy: 'apis/admissionregistration.k8s.io/v1 mutatingadmissionpolicies',
   SubjectAccessReview: 'apis/authorization.k8s.io/v1 subjectaccessreviews',
   SelfSubjectAccessReview: 'apis/authorization.k8s.io/v1 selfsubjectaccessreviews',
+  SelfSubjectRulesReview: 'apis/authorization.k8s.io/v1 selfsubjectrulesreviews',
 } as const;
 export type Kind = keyof typeof PLACES;
 

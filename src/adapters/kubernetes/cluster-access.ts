@@ -255,7 +255,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       accountsOf(options),
       ...(options.ownNamespace === null ? [] : [options.ownNamespace]),
     ],
-    missingRights: (profile) => missingRights(api, profile, accountsOf(options)),
+    missingRights: (profiles) => missingRights(api, profiles, accountsOf(options)),
     tryLeash: () => tryLeash(api, options),
     tryWriting: async (profiles) => [
       ...(await tryWriting(api, options, await keysOf(), profiles)),

@@ -1,6 +1,7 @@
 import type { Lack } from '../../app/ports/conditions.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import { ownRulesOf, type Profile } from '../../domain/policy/policy.ts';
+import { type AnyRule, allowing, areTooMany } from '../../domain/rights/coverage.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
 import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError } from './api.ts';
@@ -150,11 +151,16 @@ function toGiveWidely(profile: Profile, accountsNamespace: string): Access[] {
   ];
 }
 
-/** What the bot lacks to give a profile, a phrase each. */
-export async function missingRights(api: Api, profile: Profile, accountsNamespace: string): Promise<string[]> {
-  const missing: string[] = [];
-  for (const access of accessesToGive(profile, accountsNamespace))
-    if (!(await maySelf(api, access))) missing.push(describeAccess(access));
+/** What the bot lacks to give these profiles: of each in turn, a phrase for each right. */
+export async function missingRights(
+  api: Api,
+  profiles: readonly Profile[],
+  accountsNamespace: string,
+): Promise<string[][]> {
+  const rights = ownRights(api);
+  const missing: string[][] = [];
+  for (const profile of profiles)
+    missing.push((await rights.missing(accessesToGive(profile, accountsNamespace))).map(describeAccess));
   return missing;
 }
 
@@ -171,6 +177,53 @@ export async function mayAccount(
   });
   return review.status.allowed;
 }
+
+/** A namespace that can't be: what is allowed there is allowed in all of them. */
+const NOWHERE = '-';
+
+/** Looks at what the bot itself may do. */
+interface OwnRights {
+  /** Those of these accesses that it has not. @throws Unavailable, ApiError */
+  missing(accesses: readonly Access[]): Promise<Access[]>;
+}
+
+/**
+ * For one look: the rules of a namespace are listed once, however many accesses are looked for among them. A list may lack what an authorizer allows
+ * that has no list (a webhook), so that what is not on it is asked for by itself.
+ */
+function ownRights(api: Api): OwnRights {
+  const listed = new Map<string, ReturnType<typeof listedRights>>();
+  const listedIn = (namespace: string) => {
+    const known = listed.get(namespace) ?? listedRights(api, namespace);
+    listed.set(namespace, known);
+    return known;
+  };
+  return {
+    async missing(accesses) {
+      const missing: Access[] = [];
+      for (const access of accesses) {
+        const isListed = await listedIn(access.namespace === '' ? NOWHERE : access.namespace);
+        if (!isListed(ruleOf(access)) && !(await maySelf(api, access))) missing.push(access);
+      }
+      return missing;
+    },
+  };
+}
+
+async function listedRights(api: Api, namespace: string): Promise<(rule: AnyRule) => boolean> {
+  const { status } = await api.create<{ readonly status: { readonly resourceRules: readonly AnyRule[] } }>(
+    'SelfSubjectRulesReview',
+    { apiVersion: 'authorization.k8s.io/v1', kind: 'SelfSubjectRulesReview', spec: { namespace } },
+  );
+  return areTooMany(status.resourceRules) ? () => false : allowing(status.resourceRules);
+}
+
+const ruleOf = ({ group, resource, subresource, verb, name }: Access): AnyRule => ({
+  apiGroups: [group],
+  resources: [subresource === undefined ? resource : `${resource}/${subresource}`],
+  verbs: [verb],
+  ...(name !== undefined && { resourceNames: [name] }),
+});
 
 /** Whether the bot itself may do something. */
 export async function maySelf(api: Api, access: Access): Promise<boolean> {
@@ -216,8 +269,7 @@ const TO_WATCH: readonly Access[] = [
 
 /** What the bot may not do of what it takes to watch the cluster, a phrase each. */
 export async function missingToWatch(api: Api): Promise<string[]> {
-  const allowed = await Promise.all(TO_WATCH.map((access) => maySelf(api, access)));
-  return TO_WATCH.filter((_, index) => allowed[index] !== true).map(describeAccess);
+  return (await ownRights(api).missing(TO_WATCH)).map(describeAccess);
 }
 
 /** What the bot lacks to watch the cluster; null: nothing. @throws Unavailable while the API server is away */
@@ -230,8 +282,7 @@ export async function lackOfWatching(api: Api): Promise<Lack | null> {
 /** What the bot lacks to end grants; null: nothing. @throws Unavailable while the API server is away */
 export async function lackOfEnding(api: Api): Promise<Lack | null> {
   try {
-    const allowed = await Promise.all(TO_END.map((access) => maySelf(api, access)));
-    const missing = TO_END.filter((_, index) => allowed[index] !== true);
+    const missing = await ownRights(api).missing(TO_END);
     if (missing.length === 0) return null;
     return {
       lacks: `Drawbridge may not ${missing.map(describeAccess).join(', ')} in all namespaces, so that grants can't be ended`,

@@ -23,8 +23,8 @@ export interface ClusterAccess {
   readonly workspacesNamespace: string;
   /** Namespaces that no request can name: Drawbridge's own. */
   readonly closedNamespaces: readonly string[];
-  /** What the bot lacks to give this profile, a phrase each; empty: it can. */
-  missingRights(profile: Profile): Promise<string[]>;
+  /** What the bot lacks to give these profiles: of each in turn, a phrase for each right; empty: it can. */
+  missingRights(profiles: readonly Profile[]): Promise<string[][]>;
   /**
    * Why the leash, which keeps a stolen token from more than the policy gives, does not hold here: one phrase; null: it does.
    * @throws Unavailable when the API server does not answer

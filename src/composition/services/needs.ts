@@ -229,8 +229,10 @@ async function lackOfProfiles(
   log: Needing['log'],
 ): Promise<Lack | null> {
   const reasons = new Map<string, string>();
-  for (const [profileName, profile] of profilesFor(policies.current(), name)) {
-    const missing = await cluster.missingRights(profile);
+  const profiles = profilesFor(policies.current(), name);
+  const lacking = await cluster.missingRights(profiles.map(([, profile]) => profile));
+  for (const [index, [profileName]] of profiles.entries()) {
+    const missing = lacking[index] ?? [];
     if (missing.length === 0) continue;
     const reason = `Drawbridge may not ${missing.slice(0, 3).join(', ')}${missing.length > 3 ? ', …' : ''}`;
     reasons.set(profileName, reason);

@@ -116,12 +116,24 @@ function coveredByOthers(atoms: readonly Atom[], known: ReadonlySet<string>): (o
   return (other) => known.has(forAllNames(other) ?? '') || wide.some((atom) => atom !== other && covers(atom, other));
 }
 
-/** What `now` allows and `before` did not, a rule for each resource; empty: nothing. */
-export function growth(before: readonly AnyRule[], now: readonly AnyRule[]): AnyRule[] {
-  const atoms = before.flatMap(atomsOf);
+/** Answers whether these rules allow an atom. */
+function allowedBy(rules: readonly AnyRule[]): (atom: Atom) => boolean {
+  const atoms = rules.flatMap(atomsOf);
   const known = new Set(atoms.map(canonical));
   const isCovered = coveredByOthers(atoms, known);
-  return rulesOf(now.flatMap(atomsOf).filter((atom) => !known.has(canonical(atom)) && !isCovered(atom)));
+  return (atom) => known.has(canonical(atom)) || isCovered(atom);
+}
+
+/** Answers whether these rules together allow all that another one does. */
+export function allowing(rules: readonly AnyRule[]): (other: AnyRule) => boolean {
+  const isAllowed = allowedBy(rules);
+  return (other) => atomsOf(other).every(isAllowed);
+}
+
+/** What `now` allows and `before` did not, a rule for each resource; empty: nothing. */
+export function growth(before: readonly AnyRule[], now: readonly AnyRule[]): AnyRule[] {
+  const isAllowed = allowedBy(before);
+  return rulesOf(now.flatMap(atomsOf).filter((atom) => !isAllowed(atom)));
 }
 
 /** The same rules in one form: each verb once, sorted, nothing that another rule allows anyway. Equal where two lists allow the same. */

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
   type AnyRule,
+  allowing,
   areTooMany,
   describeRule,
   growth,
@@ -97,6 +98,18 @@ describe('what a role allows more than another', () => {
         for (const request of gained) expect(allows(grown, request)).toBe(true);
       }),
       { numRuns: 300 },
+    );
+  });
+
+  test('and nothing when all of it was allowed before', () => {
+    fc.assert(
+      fc.property(rules, fc.constantFrom(...REQUESTS.filter(({ path }) => path === undefined)), (before, request) => {
+        const { verb, group = '', resource = '', subresource, name = '' } = request;
+        const one = r(group, subresource === undefined ? resource : `${resource}/${subresource}`, verb);
+        const isAllowed = allowing(before)(name === '' ? one : { ...one, resourceNames: [name] });
+        expect(isAllowed).toBe(allows(before, request));
+      }),
+      { numRuns: 1000 },
     );
   });
 
