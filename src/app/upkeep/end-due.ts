@@ -15,7 +15,7 @@ const PATIENCE = 1000;
 /** How many records are written at once. */
 const MARKS_AT_ONCE = 16;
 
-const patience = (): Promise<boolean> =>
+const patience = (): Promise<true> =>
   new Promise((resolve) => {
     setTimeout(() => resolve(true), PATIENCE).unref();
   });
@@ -32,55 +32,60 @@ export interface DueRights {
  * one second the last must not wait for the words of the first. Nothing depends on it but the hour: each grant's own revocation, which is
  * scheduled beside it, does whatever was left undone here, and all the rest.
  */
-export function createDueRights(world: World, onFault: (error: unknown) => void): DueRights {
+export function createDueRights(world: World, onFault: (error: unknown) => void, portion = PORTION): DueRights {
   let ending: Promise<boolean> | null = null;
   const marking = new Set<Promise<void>>();
-
-  /** What is being ended in each cluster. */
-  const busy = new Map<ClusterAccess, Promise<boolean>>();
+  /** The deletions that run in each cluster. */
+  const busy = new Map<ClusterAccess, Promise<unknown>>();
 
   /** Answers whether everything went well. */
   async function endAll(): Promise<boolean> {
-    const hands: Promise<boolean>[] = [];
-    for (let taken = PORTION; taken === PORTION; ) {
-      const due = await world.store.takeDue(world.clock.now(), PORTION);
-      const places = Map.groupBy(due, (one) => world.clusters.of(one));
-      hands.push(...[...places].flatMap(([cluster, grants]) => endIn(cluster, grants)));
-      await Promise.all(hands);
-      taken = due.length;
+    const isCut = Promise.withResolvers<void>();
+    const confirmed: Promise<boolean>[] = [];
+    try {
+      for (let taken = portion; taken === portion; ) {
+        const due = await world.store.takeDue(world.clock.now(), portion);
+        const places = Map.groupBy(due, (one) => world.clusters.of(one));
+        const hands = [...places].map(([cluster, grants]) => endIn(cluster, grants, isCut.promise));
+        confirmed.push(...hands.map((hand) => hand.confirmed));
+        await Promise.all(hands.map((hand) => hand.cut));
+        taken = due.length;
+      }
+    } finally {
+      isCut.resolve();
     }
-    return (await Promise.all(hands)).every(Boolean);
+    return (await Promise.all(confirmed)).every(Boolean);
   }
 
   /**
-   * Ends these after what is being ended in this cluster already. Answers what to wait for: where there are several clusters, not for one that does not
-   * answer, since the windows in the others end meanwhile.
+   * Cuts these after what is being cut in this cluster already, asks the API server about them, and marks them once all that is due is cut
+   * (`isCut`): written meanwhile, the records would take the time of the next deletions. Answers what to wait for: where there are several
+   * clusters, not for one that does not answer, since the windows in the others end meanwhile.
    */
-  function endIn(cluster: ClusterAccess, grants: readonly GrantSummary[]): Promise<boolean>[] {
+  function endIn(cluster: ClusterAccess, grants: readonly GrantSummary[], isCut: Promise<void>) {
     const before = busy.get(cluster);
-    const work = (before ?? Promise.resolve(true))
-      .then(() => cutAndMark(cluster, grants))
-      .then(
-        () => true,
-        (error: unknown) => {
-          onFault(error);
-          return false;
-        },
-      )
+    const cut = Promise.resolve(before).then(() => cluster.cutRights(grants));
+    const settled = cut
+      .catch(() => {})
       .finally(() => {
-        if (busy.get(cluster) === work) busy.delete(cluster);
+        if (busy.get(cluster) === settled) busy.delete(cluster);
       });
-    busy.set(cluster, work);
-    if (world.clusters.names.length === 1) return [work];
-    return before === undefined ? [Promise.race([work, patience()])] : [];
-  }
-
-  async function cutAndMark(cluster: ClusterAccess, grants: readonly GrantSummary[]): Promise<void> {
-    const gone = await cluster.cutRights(grants);
-    if (gone.length === 0) return;
-    const at = await confirm(gone);
-    const mark = markAll(gone, at).finally(() => marking.delete(mark));
-    marking.add(mark);
+    busy.set(cluster, settled);
+    const confirmed = cut
+      .then(async (gone) => {
+        if (gone.length === 0) return true;
+        const at = await confirm(gone);
+        const mark = isCut.then(() => markAll(gone, at)).finally(() => marking.delete(mark));
+        marking.add(mark);
+        return true;
+      })
+      .catch((error: unknown) => {
+        onFault(error);
+        return false;
+      });
+    if (world.clusters.names.length === 1) return { cut: settled, confirmed };
+    if (before !== undefined) return { cut: null, confirmed: Promise.resolve(true) };
+    return { cut: Promise.race([settled, patience()]), confirmed: Promise.race([confirmed, patience()]) };
   }
 
   /**

@@ -91,8 +91,10 @@ export async function reconcileGrant(
   objects: readonly Found[],
 ): Promise<Grant | null> {
   const { record, adopted } = await lookAt(world, cluster, id, objects);
-  if (record !== null && (adopted || (record.state === 'active' && isIncomplete(world, record, objects))))
-    await pushOn(world, record.id, objects);
+  if (record === null) return null;
+  // Once its window is over its objects go one by one, and its revocation is due already.
+  const isOpen = record.state === 'active' && (record.expiresAt ?? 0) > world.clock.now();
+  if (adopted || (isOpen && isIncomplete(world, record, objects))) await pushOn(world, record.id, objects);
   return record;
 }
 

@@ -9,37 +9,40 @@ beforeEach(() => {
   app = appWorld();
   faults = [];
 });
-const dueRights = () => createDueRights(app.world, (error) => faults.push(error));
+const dueRights = (portion?: number) => createDueRights(app.world, (error) => faults.push(error), portion);
 
 const active = (minutes: number, name = 'checkout') => app.active(PEOPLE.ada, { duration: minutes * 60, ...on(name) });
 
-test('the rights of all that are due are gone before anything else is done for one of them', async () => {
-  const ids = [await active(10), await active(10, 'ledger'), await active(10, 'frontend')];
-  const later = await active(11, 'catalog');
-  app.clock.pass(10 * 60);
-  const { change } = app.world.store;
-  const heldAtChange: boolean[] = [];
-  app.world.store.change = (...args) => {
-    heldAtChange.push(ids.some(app.cluster.hasRights));
-    return change(...args);
-  };
-  const due = dueRights();
-  expect(await due.end()).toBe(true);
-  await due.settled();
-  expect(heldAtChange).toEqual([false, false, false]);
-  expect(app.cluster.hasRights(later)).toBe(true);
+test.each([1, 2, 500])(
+  'the rights of all that are due, claimed %i at once, are gone before anything else is done for one of them',
+  async (portion) => {
+    const ids = [await active(10), await active(10, 'ledger'), await active(10, 'frontend')];
+    const later = await active(11, 'catalog');
+    app.clock.pass(10 * 60);
+    const { change } = app.world.store;
+    const heldAtChange: boolean[] = [];
+    app.world.store.change = (...args) => {
+      heldAtChange.push(ids.some(app.cluster.hasRights));
+      return change(...args);
+    };
+    const due = dueRights(portion);
+    expect(await due.end()).toBe(true);
+    await due.settled();
+    expect(heldAtChange).toEqual([false, false, false]);
+    expect(app.cluster.hasRights(later)).toBe(true);
 
-  // What comes after does not make them late.
-  app.clock.pass(20);
-  app.world.store.change = change;
-  await app.run();
-  for (const id of ids) {
-    expect(await app.grant(id)).toMatchObject({ state: 'expired', remarks: [] });
-    expect(app.audit.find((entry) => entry.id === id && entry.event === 'expired')?.lateness).toBe(0);
-  }
-  expect((await app.grant(later)).state).toBe('active');
-  expect(app.cluster.breaches).toEqual([]);
-});
+    // What comes after does not make them late.
+    app.clock.pass(20);
+    app.world.store.change = change;
+    await app.run();
+    for (const id of ids) {
+      expect(await app.grant(id)).toMatchObject({ state: 'expired', remarks: [] });
+      expect(app.audit.find((entry) => entry.id === id && entry.event === 'expired')?.lateness).toBe(0);
+    }
+    expect((await app.grant(later)).state).toBe('active');
+    expect(app.cluster.breaches).toEqual([]);
+  },
+);
 
 test('rights that were given again meanwhile count until they are gone', async () => {
   const id = await active(10);

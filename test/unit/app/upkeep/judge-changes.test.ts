@@ -151,3 +151,14 @@ test('nor is what it was judging as it was stopped judged again', async () => {
   await vi.advanceTimersByTimeAsync(5000);
   expect([reads.length, vi.getTimerCount(), faults]).toEqual([1, 0, []]);
 });
+
+test('what goes at the end of a window is no reason to schedule that end again', async () => {
+  app.clock.pass(24 * 3600);
+  const there = objects;
+  objects = (of) => there(of).filter((found) => !isBinding(found));
+  const schedule = vi.spyOn(app.world.scheduler, 'schedule');
+  judge.changed(id);
+  await settle();
+  await vi.waitFor(() => expect(records).toEqual([`${id} active`]));
+  expect(schedule).not.toHaveBeenCalled();
+});
