@@ -11,6 +11,7 @@ const PROGRAMS = [
   'cli/policy',
   'cli/reap',
   'cli/revoke-all',
+  'config/policy-thread',
 ];
 
 const PACKAGE = /^.*\/node_modules\/(?:@[^/]+\/)?[^/]+/;

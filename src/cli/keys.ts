@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import { ApiError, createApi } from '../adapters/kubernetes/api.ts';
 import { readClusterUid, sealKeysOf } from '../adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../adapters/kubernetes/kube-config.ts';
-import { loadPolicy } from '../config/policy-file.ts';
+import { loadPolicy } from '../config/policy-text.ts';
 import { describeProblems, loadReaperSettings, type ReaperSettings } from '../config/settings.ts';
 import { Unavailable } from '../domain/errors.ts';
 import { clusterNamed } from '../domain/policy/policy.ts';

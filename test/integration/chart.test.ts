@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { parsePolicy } from '../../src/config/policy-file.ts';
+import { parsePolicy } from '../../src/config/policy-text.ts';
 import { loadSettings } from '../../src/config/settings.ts';
 import { policySchema } from '../../src/domain/policy/schema.ts';
 import { helm, installChart, type Rendered, renderChart, uninstallChart } from '../../src/sandbox/chart.ts';

@@ -84,7 +84,7 @@ export function createDueRights(world: World, onFault: (error: unknown) => void,
         return false;
       });
     if (world.clusters.names.length === 1) return { cut: settled, confirmed };
-    if (before !== undefined) return { cut: null, confirmed: Promise.resolve(true) };
+    if (before !== undefined) return { cut: Promise.resolve(), confirmed: Promise.resolve(true) };
     return { cut: Promise.race([settled, patience()]), confirmed: Promise.race([confirmed, patience()]) };
   }
 

@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { loadPolicy } from '../../config/policy-file.ts';
+import { loadPolicy } from '../../config/policy-text.ts';
 import { type Finding, findingsOf } from '../../domain/policy/findings.ts';
 import type { Policy } from '../../domain/policy/policy.ts';
 import { environment, type Output, type Subcommand, UsageError, usage } from '../command.ts';

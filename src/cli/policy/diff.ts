@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { loadPolicy } from '../../config/policy-file.ts';
+import { loadPolicy } from '../../config/policy-text.ts';
 import { changesOfPolicy, type Effect, type PolicyChange } from '../../domain/policy/changes.ts';
 import { type Subcommand, UsageError, usage } from '../command.ts';
 import { bounded, isJson, OUTPUT, printJson, unanswered } from './output.ts';

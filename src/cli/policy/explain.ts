@@ -1,5 +1,5 @@
 import { parseArgs } from 'node:util';
-import { loadPolicy } from '../../config/policy-file.ts';
+import { loadPolicy } from '../../config/policy-text.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { allowedBy, concluded, deniedBy, type Person, ruleOf } from '../../domain/people/people.ts';
 import { describeConditions, describeOnCall, describePeople } from '../../domain/policy/conditions-in-words.ts';

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
 import { parseCommand } from '../../adapters/slack/surfaces/command/parse.ts';
-import { loadPolicy } from '../../config/policy-file.ts';
+import { loadPolicy } from '../../config/policy-text.ts';
 import { decide } from '../../domain/decide/decide.ts';
 import { concluded } from '../../domain/people/people.ts';
 import { LONGEST_REASON, type Policy, profileNamed } from '../../domain/policy/policy.ts';

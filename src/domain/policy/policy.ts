@@ -11,7 +11,7 @@ import { onCallSources, sourceName, ticketSource } from './sources.ts';
 
 /**
  * The policy file: what may be asked for, by whom, who decides. Every key is known or an error; every default is safe.
- * The file itself is read by config/policy-file.ts, which adds file and line to the errors found here.
+ * The file itself is read by config/policy-text.ts, which adds file and line to the errors found here.
  *
  * Each key has a description (`.describe`), which editors show and docs/policy.md lists (`npm run chart-files`), and may have an example
  * (`.meta({ examples: [...] })`). What has a title is named by it there, and a mapping with one is told once.

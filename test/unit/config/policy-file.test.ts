@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import { loadPolicy, openPolicyFile, parsePolicy } from '../../../src/config/policy-file.ts';
+import { openPolicyFile } from '../../../src/config/policy-file.ts';
+import { loadPolicy, parsePolicy } from '../../../src/config/policy-text.ts';
 import { silentLog } from '../../support/silent-log.ts';
 
 const GOOD = `version: 1
@@ -223,6 +224,41 @@ describe('the policy in force', () => {
     cleanups.push(() => policies.close());
     return { policies, log, changes, profiles: () => Object.keys(policies.current().profiles) };
   };
+
+  /** As many profiles as make a policy that takes some 100 ms to parse. */
+  const LONG =
+    GOOD +
+    Array.from({ length: 500 }, (_, n) => GOOD.slice(GOOD.indexOf('  debug:')).replace('debug', `debug-${n}`)).join('');
+
+  it('is parsed elsewhere when it is long: everything else goes on meanwhile', async () => {
+    const file = join(await directory(), 'policy.yaml');
+    await writeFile(file, GOOD);
+    const { policies, profiles } = await watching(file);
+    await writeFile(file, LONG);
+    let turns = 0;
+    const turning = setInterval(() => turns++, 1);
+    cleanups.push(() => clearInterval(turning));
+    await policies.reload();
+    expect(profiles()).toHaveLength(501);
+    expect(turns).toBeGreaterThan(20);
+    await writeFile(file, LONG.replace('clusterRole: view', 'clusterrole: view'));
+    await policies.reload();
+    expect(policies.problem()).toMatch(/policy\.yaml:11:5 profiles\.debug\.clusterrole: unknown key/);
+    expect(profiles()).toHaveLength(501);
+  });
+
+  it.each([
+    ['short', 10_000],
+    ['long', 50_000],
+  ])('stays when a %s text is nested deeper than anything can read', async (_length, depth) => {
+    const file = join(await directory(), 'policy.yaml');
+    await writeFile(file, GOOD);
+    const { policies, profiles } = await watching(file);
+    await writeFile(file, '['.repeat(depth));
+    await policies.reload();
+    expect(policies.problem()).toMatch(/^policy\.yaml/);
+    expect(profiles()).toEqual(['debug']);
+  });
 
   it('is not there with a bad file at the start', async () => {
     const file = join(await directory(), 'policy.yaml');

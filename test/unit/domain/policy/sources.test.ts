@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { parsePolicy } from '../../../../src/config/policy-file.ts';
+import { parsePolicy } from '../../../../src/config/policy-text.ts';
 import { findingsOf } from '../../../../src/domain/policy/findings.ts';
 import { listsOf } from '../../../../src/domain/policy/policy.ts';
 
