@@ -932,6 +932,18 @@ describeWithCluster('hostile input', (kube) => {
         ...field('reason', 'never offered'),
       });
       expect(others.body).toContain('There is no profile');
+      const begins = (selected_date_time: unknown) =>
+        view('', 'drawbridge.request', {
+          ...field('profile', 'wide'),
+          ...field('namespace|wide', staging),
+          ...field('reason', 'at a strange time'),
+          start: { input: { type: 'datetimepicker', selected_date_time } },
+        });
+      const soon = Math.floor(Date.now() / 1000);
+      expect((await begins(soon - 600)).body).toContain('That start has passed already');
+      expect((await begins(soon + 8 * 86_400)).body).toContain('7d ahead at most');
+      for (const odd of ['soon', -soon, 1e300, { at: soon }])
+        expect((await begins(odd)).body).toContain('That is no moment');
       // The last step: what it asks for is the person's own word, and decided on as such.
       const asked = (change: object) =>
         JSON.stringify({
@@ -950,6 +962,57 @@ describeWithCluster('hostile input', (kube) => {
         expect((await last(metadata)).body).toContain('not one that Drawbridge knows');
       const denial = await view('{"id":"g-zzzzzz","of":"everything"}', 'drawbridge.deny.note', field('note', 'x'));
       expect(denial.body).toContain('not one that Drawbridge knows');
+    });
+
+    test('the glass is not broken by a button that was never shown', async () => {
+      const s = stage();
+      const { staging } = s.namespaces;
+      const before = await posts();
+      const press = (user: string, profile: string, metadata: object | string) =>
+        signed(
+          new URLSearchParams({
+            payload: JSON.stringify({
+              type: 'block_actions',
+              team: { id: s.slack.teamId },
+              user: { id: user },
+              trigger_id: randomUUID(),
+              container: { type: 'view', view_id: 'V1' },
+              actions: [{ type: 'button', action_id: ACTIONS.breakGlass, block_id: 'b', action_ts: '1.1' }],
+              view: {
+                id: 'V1',
+                type: 'modal',
+                hash: randomUUID(),
+                callback_id: 'drawbridge.request',
+                private_metadata: typeof metadata === 'string' ? metadata : JSON.stringify(metadata),
+                state: {
+                  values: {
+                    profile: { input: { type: 'plain_text_input', value: profile } },
+                    [`namespace|${profile}`]: { input: { type: 'plain_text_input', value: staging } },
+                    [`target|${profile}|${staging}`]: { input: { type: 'plain_text_input', value: 'deploy/checkout' } },
+                    reason: { input: { type: 'plain_text_input', value: 'nobody answers, surely' } },
+                  },
+                },
+                blocks: [],
+              },
+            }),
+          }).toString(),
+        );
+      const shown = (profile: string) => ({ form: { profile, namespace: staging } });
+      const refusals = async () => (await http.audit()).filter(({ event }) => event === 'refused');
+      for (const [user, profile, metadata, rule] of [
+        [ADA, 'debug', shown('debug'), 'profiles.debug.breakGlass.from'],
+        [BEN, 'pair', shown('pair'), 'profiles.pair.breakGlass'],
+        [BEN, 'debug', { ask: shown('debug') }, 'message'],
+        [BEN, 'debug', '', 'message'],
+      ] as const) {
+        const since = (await refusals()).length;
+        expect((await press(user, profile, metadata)).status).toBe(200);
+        await control().waitFor(async () => (await refusals()).slice(since).some((one) => one['rule'] === rule), {
+          what: `a refusal by ${rule}`,
+        });
+      }
+      expect(await posts()).toBe(before);
+      expect(await s.grantObjects()).toEqual([]);
     });
 
     test('and none of it leaves a trace', unharmed);

@@ -851,6 +851,17 @@ describeWithCluster('the leash', (cluster) => {
       expect(await bot.apply(changed(live[made], changes()), true)).toMatch(refusal);
     });
 
+    test('fewer sources than a profile names are let in, on fewer ports, and never none', async () => {
+      const { sources } = fresh();
+      const [{ from, ports }] = (sources.spec as { ingress: [{ from: object[]; ports: object[] }] }).ingress;
+      expect(from.length).toBeGreaterThan(1);
+      for (const one of from)
+        expect(await bot.apply(changed(sources, { 'spec.ingress.0.from': [one] }), true)).toBe('accepted');
+      expect(await bot.apply(changed(sources, { 'spec.ingress.0.ports': ports.slice(0, 1) }), true)).toBe('accepted');
+      expect(await bot.apply(changed(sources, { 'spec.ingress.0.from': [] }), true)).toMatch(/and nobody else/);
+      expect(await bot.apply(changed(sources, { 'spec.ingress.0.ports': [] }), true)).toMatch(/names each port/);
+    });
+
     test('a grant’s own Role and a named Role are bound as they are, and nowhere else', async () => {
       expect(await bot.apply(live['own binding'], true)).toBe('accepted');
       const named = fresh()['role binding'];

@@ -768,6 +768,72 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     expect((await slack.control.suggest(ADA, ACTIONS.target, 'x')).options).toEqual([]);
   });
 
+  describe('the button that breaks the glass', () => {
+    const breakGlass = { maximum: 600, told: 'the channel of its requests', reviewers: '@security' };
+    const isSaid = (part: string) => here.slack.control.waitFor(() => shownTo(ADA).includes(part), { what: part });
+
+    beforeEach(async () => {
+      await filledForm();
+      const { slack, stub } = here;
+      const [offer] = (await stub.does.offers?.(ADA)) ?? [];
+      stub.does.offers = async () => (offer === undefined ? [] : [{ ...offer, breakGlass }]);
+      await slack.control.close(ADA);
+      await slack.control.command(ADA, ACCESS, '/jit', '');
+      await slack.control.waitFor(() => shownTo(ADA).includes('Break the glass'));
+      stub.calls.length = 0;
+    });
+
+    it('asks for what is filled in, at once and no longer than it may last', async () => {
+      const { slack, stub } = here;
+      await slack.control.enter(ADA, { block_id: reasonField()?.block_id ?? '' }, LOOK_AT_LOGS.reason);
+      await slack.control.press(ADA, ACTIONS.breakGlass);
+      await isSaid(ID);
+      const asked = stub.calls.filter(([name]) => name === 'request');
+      expect(asked).toEqual([['request', ADA, { ...LOOK_AT_LOGS, duration: 600, breaksGlass: true }]]);
+      const again = slack.control.deliveries().at(-1);
+      if (again === undefined) throw new Error('no delivery');
+      await slack.control.redeliver(again);
+      await here.app.stop();
+      expect(stub.calls.filter(([name]) => name === 'request')).toHaveLength(1);
+    });
+
+    it('says above the form what is wrong, and what was typed stays', async () => {
+      const { slack, stub } = here;
+      await slack.control.press(ADA, ACTIONS.breakGlass);
+      await isSaid('A reason is needed.');
+      expect(stub.calls.map(([name]) => name)).not.toContain('request');
+      stub.does.request = async () => {
+        throw new Refusal('profiles.logs.breakGlass.from', 'You may not break the glass.');
+      };
+      await slack.control.enter(ADA, { block_id: reasonField()?.block_id ?? '' }, 'nobody answers');
+      await slack.control.press(ADA, ACTIONS.breakGlass);
+      await isSaid('You may not break the glass.');
+      expect(JSON.stringify(slack.control.modal(ADA))).toContain('nobody answers');
+    });
+
+    const none = 'not one that Drawbridge knows';
+    it.each([
+      ['', none, ['turnAway']],
+      ['{}', none, ['turnAway']],
+      [JSON.stringify({ id: ID, digest: 'a'.repeat(12), message: null, of: 'request' }), none, ['turnAway']],
+      [JSON.stringify({ form: { profile: 'debug', namespace: null } }), 'still changing', ['offers']],
+    ])('of a form that was not shown so does nothing: %j', async (private_metadata, words, calls) => {
+      const { slack, stub } = here;
+      await slack.control.enter(ADA, { block_id: reasonField()?.block_id ?? '' }, LOOK_AT_LOGS.reason);
+      await slack.control.press(ADA, ACTIONS.breakGlass);
+      await isSaid(ID);
+      stub.calls.length = 0;
+      const press = structuredClone(slack.control.deliveries().at(-1));
+      if (press === undefined) throw new Error('no delivery');
+      const payload = press.payload as { trigger_id: string; view: { private_metadata: string } };
+      payload.trigger_id = randomUUID();
+      payload.view.private_metadata = private_metadata;
+      await slack.control.redeliver({ ...press, id: randomUUID() });
+      await isSaid(words);
+      expect(stub.calls.map(([name]) => name).filter((name) => name !== 'home')).toEqual(calls);
+    });
+  });
+
   describe('while the form is filled in fast', () => {
     const OFFERS: Offer[] = ['debug', 'logs'].map((profile) => ({
       profile,

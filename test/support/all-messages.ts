@@ -126,6 +126,11 @@ const OFFERS: Offer[] = [
     namespaces: ['payments', 'staging'],
     defaultDuration: 1800,
     maximumDuration: 7200,
+    breakGlass: {
+      maximum: 900,
+      told: 'the channel of its requests, administrators (@admins), approvers (@sre)',
+      reviewers: '@security',
+    },
   },
 ];
 
@@ -161,6 +166,10 @@ function everyKind(): [title: string, shown: Shown][] {
   const glassFlagged = glass(inState('expired'), flagged);
   const words = viewOf({ plan: { ...PLAN, rights: ['read', 'logs', 'exec'] } });
   const fewer = viewOf({ duration: 600, plan: { ...PLAN, rights: ['logs'], duration: 600 } });
+  const opened = [80, 443].map((port) => ({ port, protocol: 'TCP' as const }));
+  const from = [{ cidr: '10.0.0.0/8' }, { namespace: 'vpn', pods: { app: 'gateway' } }];
+  const bastion = { mode: 'bastion', selector: {}, ports: opened, from, admits: true } as const;
+  const whole = { target: { namespace: 'staging' }, workload: null, network: { mode: 'none' } } as const;
   const noted = { id: pending.grant.id, digest: pending.digest, message: null };
   return [
     ...GRANT_STATES.map((state): [string, Shown] => [
@@ -190,6 +199,14 @@ function everyKind(): [title: string, shown: Shown][] {
       approvalMessage(viewOf({ unreviewed: ['g-8m4gr3'] })),
     ],
     ['Approve with changes', changeModal(words, { ...noted, of: 'request' }, false)],
+    [
+      'Approve with changes, where ports are opened',
+      changeModal(viewOf({ plan: { ...PLAN, network: bastion } }), { ...noted, of: 'request' }, false),
+    ],
+    [
+      'Approve with changes, of a whole namespace',
+      changeModal(viewOf({ plan: { ...PLAN, ...whole } }), { ...noted, of: 'request' }, true),
+    ],
     [
       'With your changes',
       changedModal(words, fewer, {

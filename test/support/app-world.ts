@@ -202,18 +202,21 @@ export function memoryCluster(now: () => number) {
           service === undefined
             ? null
             : { name: service, headless: false, ports: [{ dialled: 80, port: 8080, protocol: 'TCP' }] },
-        workload: {
-          uid: target.uid,
-          selector: { matchLabels: { app: 'checkout' } },
-          labels: { app: 'checkout' },
-          pods: target.pods.map((name) => ({ name, ip: target.ip, hostNetwork: false })),
-          ports: [{ port: 8080, protocol: 'TCP' }],
-          services: [],
-          kin: [],
-          ended: [],
-          replicas: null,
-          strangers: target.strangers,
-        },
+        workload:
+          wanted.workload === undefined && service === undefined
+            ? null
+            : {
+                uid: target.uid,
+                selector: { matchLabels: { app: 'checkout' } },
+                labels: { app: 'checkout' },
+                pods: target.pods.map((name) => ({ name, ip: target.ip, hostNetwork: false })),
+                ports: [{ port: 8080, protocol: 'TCP' }],
+                services: [],
+                kin: [],
+                ended: [],
+                replicas: null,
+                strangers: target.strangers,
+              },
         roleRules: target.roleRules,
         cluster: snapshot(),
         otherPolicies: [],

@@ -683,7 +683,7 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 {{- if eq (include "drawbridge.mode" .) "bastion" -}}
 {{- $peers := list -}}
 {{- range .network.from }}{{ $peers = append $peers (include "drawbridge.peer" . | fromJson) }}{{ end -}}
-{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.ingress.all(i, has(i.from) && dyn(i.from) == %s && %s))" (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.literal" $peers) (include "drawbridge.cel.portsOfProfile" (list .network "i"))) -}}
+{{- $any = append $any (printf "(request.namespace.matches(%s) && variables.ingress.all(i, has(i.from) && i.from.all(p, dyn(p) in %s) && %s))" (include "drawbridge.namespaces" .namespaces | toJson) (include "drawbridge.cel.literal" $peers) (include "drawbridge.cel.portsOfProfile" (list .network "i"))) -}}
 {{- end -}}
 {{- end -}}
 {{- $any | uniq | join "\n|| " | default "false" -}}

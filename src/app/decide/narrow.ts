@@ -3,8 +3,9 @@ import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
-import { type Narrowing, takenAway, whyNotNarrower } from '../../domain/plan/narrower.ts';
+import { addedBy, type Narrowing, takenAway, whyNotNarrower } from '../../domain/plan/narrower.ts';
 import { digestOfPlan, shortDigest } from '../../domain/plan/plan.ts';
+import { isWide } from '../../domain/target.ts';
 import { mustBeAbleToGive } from '../common/giving.ts';
 import { noting, tell } from '../common/telling.ts';
 import { answering, mustBeAllowed, partiesTo, rulesNow } from '../people/who.ts';
@@ -24,11 +25,12 @@ import { mustWait } from './review.ts';
 async function changedGrant(world: World, slackId: string, id: GrantId, changes: Narrowing, words: string) {
   const { grant, parties } = await partiesTo(world, slackId, id, true);
   if (grant.state !== 'pending') throw new Refusal('state', `${id} is ${grant.state} already.`);
+  const added = addedBy(grant.plan, changes);
+  if (added !== null) throw notLess(added);
   const taken = takenAway(grant.plan, changes);
   if (taken.length === 0)
-    throw new Refusal('changes', 'Nothing is taken away.', 'Press Approve, or choose a shorter time or fewer rights.');
-  const { duration = grant.plan.duration, rights = grant.rights } = changes;
-  const asked: Grant = { ...grant, duration, ...(rights && { rights }), plan: { ...grant.plan, duration } };
+    throw new Refusal('changes', 'Nothing is taken away.', 'Press Approve, or take something away.');
+  const asked = asChanged(grant, changes);
   const requester = parties.requester instanceof Refusal ? grant.requester : parties.requester;
   const { approvals, waived } = await answering(world, approvalsAgain(rulesNow(world), asked, requester));
   const lesser: Grant = { ...asked, approvalsNeeded: approvals, waived };
@@ -36,16 +38,41 @@ async function changedGrant(world: World, slackId: string, id: GrantId, changes:
   return { grant, lesser, decided, taken, actor: parties.actor };
 }
 
+const notLess = (why: string): Refusal =>
+  new Refusal(
+    'changes',
+    `What these changes make is not less than what was asked for: ${why}.`,
+    'Look at the request again.',
+  );
+
+/** What is asked for with these changes: its plan is still to be made. */
+function asChanged(
+  grant: Grant,
+  { duration = grant.plan.duration, rights, ports, sources, workload }: Narrowing,
+): Grant {
+  const { target } = grant;
+  const isNarrowed = ports !== undefined || sources !== undefined || workload !== undefined;
+  const narrowed = {
+    ...grant.narrowed,
+    ...(ports && { ports }),
+    ...(sources && { sources }),
+    ...(workload && target.workload === undefined && { toWorkload: true as const }),
+  };
+  return {
+    ...grant,
+    duration,
+    ...(rights && { rights }),
+    ...(isNarrowed && { narrowed }),
+    ...(workload && !isWide(target) && { target: { namespace: target.namespace, workload } }),
+    plan: { ...grant.plan, duration },
+  };
+}
+
 /** The same with its plan. @throws Refusal where that plan is no part of the one that was asked for */
 async function planned(world: World, grant: Grant, lesser: Grant): Promise<Grant> {
   const { plan } = await makePlanAnew(world, lesser, 'bound');
   const why = whyNotNarrower(grant.plan, plan);
-  if (why !== null)
-    throw new Refusal(
-      'changes',
-      `What these changes make is not less than what was asked for: ${why}.`,
-      'Look at the request again.',
-    );
+  if (why !== null) throw notLess(why);
   return { ...lesser, plan, digest: digestOfPlan(plan), pods: plan.pods };
 }
 
@@ -91,7 +118,7 @@ export async function approveWithChanges(
 }
 
 async function store(world: World, grant: Grant, next: Grant, taken: readonly string[], by: Person): Promise<Grant> {
-  const { duration, rights, plan, digest, pods, waived = [], approvalsNeeded } = next;
+  const { duration, rights, narrowed, target, plan, digest, pods, waived = [], approvalsNeeded } = next;
   const remark = `${by.user} has taken away: ${taken.join('; ')}.`;
   const result = await world.store.change(
     grant.id,
@@ -102,6 +129,8 @@ async function store(world: World, grant: Grant, next: Grant, taken: readonly st
         ...rest,
         duration,
         ...(rights && { rights }),
+        ...(narrowed && { narrowed }),
+        target,
         plan,
         digest,
         pods,

@@ -5,6 +5,7 @@ import { isAdministrator } from '../../domain/grant/reading.ts';
 import { askedFor, type GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { isSamePerson } from '../../domain/policy/identity.ts';
+import { isWide } from '../../domain/target.ts';
 import { answering, grantNamed, personBehind } from '../people/who.ts';
 import type { Everything, Home, Listed } from '../ports/use-cases.ts';
 import type { World } from '../ports/world.ts';
@@ -90,7 +91,8 @@ export async function again(world: World, slackId: string, id: GrantId): Promise
     throw new Refusal('requester', `${id} is no request of yours.`, '`/jit list` shows yours.');
   if (!hasEnded(grant.state))
     throw new Refusal('state', `${id} is ${grant.state}: there is nothing to ask for again.`, '`/jit list` shows it.');
-  const { profile, cluster, target, rights, duration, reason, ticket } = grant;
+  const { profile, cluster, rights, duration, reason, ticket, narrowed } = grant;
+  const target = narrowed?.toWorkload && !isWide(grant.target) ? { namespace: grant.target.namespace } : grant.target;
   const { namespace, service } = target;
   return {
     profile,

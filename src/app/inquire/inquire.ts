@@ -1,4 +1,4 @@
-import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
+import { mayAsk, mayBreakGlass, mayDecide } from '../../domain/decide/decide.ts';
 import { clustersFor } from '../../domain/decide/in-cluster.ts';
 import { type NoteRule, noteRule, type Verdict, whyNotNote } from '../../domain/decide/notes.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';
@@ -9,14 +9,18 @@ import type { GrantId } from '../../domain/ids.ts';
 import { nearest } from '../../domain/nearest.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
+import { describeOnCall } from '../../domain/policy/conditions-in-words.ts';
 import {
+  decidersOf,
   isSystemNamespace,
   matchesNamespace,
   matchesNode,
   type Policy,
+  type Principals,
   type Profile,
   profileNamed,
   type Scope,
+  together,
 } from '../../domain/policy/policy.ts';
 import { type ClusterName, inCluster, isWide } from '../../domain/target.ts';
 import { seenBy } from '../people/seen-by.ts';
@@ -45,8 +49,9 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
       );
       if (clusters.length === 0 || !(await answering(world, mayAsk(policy, name, person), 'recently')).allowed)
         return [];
+      const glass = await glassOf(world, policy, name, person);
       const offered = clusters.map((cluster) => offerOf(world, policy, name, cluster, existing.get(cluster)));
-      return (await Promise.all(offered)).filter((offer) => offer !== null);
+      return (await Promise.all(offered)).flatMap((offer) => (offer === null ? [] : [{ ...offer, ...glass }]));
     }),
   );
   return all.flat();
@@ -64,6 +69,44 @@ async function namespacesOfAll({ clusters }: World): Promise<ReadonlyMap<Cluster
   const [first] = asked;
   if (known.size === 0 && first?.status === 'rejected') throw first.reason;
   return known;
+}
+
+/** Whether the glass may be broken for it, and who hears of that. While a list can't be read, it names nobody. */
+async function glassOf(world: World, policy: Policy, name: string, person: Person): Promise<Pick<Offer, 'breakGlass'>> {
+  const profile = policy.profiles[name] as Profile;
+  const { breakGlass } = profile;
+  if (breakGlass === undefined || !(await answering(world, mayBreakGlass(policy, name, person), 'recently')).allowed)
+    return {};
+  const [administrators, approvers, reviewers] = await Promise.all(
+    [policy.administrators, together(decidersOf(name, profile)), breakGlass.review.from].map((people) =>
+      namesOf(world, people),
+    ),
+  );
+  const told = ['the channel of its requests', named('administrators', administrators), named('approvers', approvers)]
+    .filter(Boolean)
+    .join(', ');
+  return { breakGlass: { maximum: breakGlass.maximum, told, reviewers: reviewers ?? '' } };
+}
+
+const named = (who: string, names = ''): string => (names === '' ? '' : `${who} (${names})`);
+
+/** So many entries of a list are named. */
+const MOST_NAMED = 3;
+
+/** The entries of a list as people know them: addresses, handles of groups. */
+async function namesOf({ directory }: World, { users, groups, channels, oncall = [] }: Principals): Promise<string> {
+  const handles = groups.slice(0, MOST_NAMED).map(async (group) => {
+    const handle = await directory.handle(group).catch(() => null);
+    return handle === null ? `group ${group}` : `@${handle}`;
+  });
+  const all = [
+    ...(await Promise.all(handles)),
+    ...users,
+    ...oncall.map(describeOnCall),
+    ...channels.map((channel) => `members of channel ${channel}`),
+  ];
+  const others = groups.length + users.length + oncall.length + channels.length - MOST_NAMED;
+  return `${all.slice(0, MOST_NAMED).join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }
 
 /**

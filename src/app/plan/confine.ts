@@ -3,6 +3,7 @@ import { NotNow, Refusal } from '../../domain/errors.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
 import { isEmptySelector, type NamedPeer, type PortRef } from '../../domain/plan/confinement.ts';
+import { type Kept, portKey, sourceKey } from '../../domain/plan/narrower.ts';
 import type {
   BastionPlan,
   Connection,
@@ -37,6 +38,8 @@ export interface Wish {
   readonly profileName: string;
   /** The rights in words that were asked for; left out: all of the profile. */
   readonly rights?: readonly Kit[];
+  /** What an approver has left of what the profile opens; left out: all of it. */
+  readonly narrowed?: Kept;
   /** Seconds. */
   readonly duration: number;
 }
@@ -269,7 +272,7 @@ function workspace(scene: Scene): Proposal {
       `Whether this cluster enforces NetworkPolicies can't be checked now: ${unprobed}.`,
       'Ask again in a minute; if it stays so, tell an administrator of Drawbridge.',
     );
-  const ports = portsOf(scene);
+  const ports = keptPorts(scene);
   const admits = isIsolated(scene);
   const pod = workspacePod(workspaces, wish.id);
   const network: WorkspacePlan = {
@@ -319,8 +322,8 @@ function contain(scene: Scene): Proposal {
 function bastion(scene: Scene): Proposal {
   const { confinement, workload } = scene;
   const { selector } = workload;
-  const ports = portsOf(scene);
-  const from = (confinement.from ?? []).map(namedPeer);
+  const ports = keptPorts(scene);
+  const from = kept(scene, 'from', (confinement.from ?? []).map(namedPeer), sourceKey, scene.wish.narrowed?.sources);
   const admits = isIsolated(scene);
   const network: BastionPlan = { mode: 'bastion', selector, ports, from, admits };
   return {
@@ -330,6 +333,27 @@ function bastion(scene: Scene): Proposal {
       ? ['Addresses count as they arrive at the pod: a load balancer or a NodePort may put its own in their place.']
       : ['Nothing isolates the target, so its sources need no admission: there is nothing to open.'],
   };
+}
+
+const keptPorts = (scene: Scene): readonly PortRef[] =>
+  kept(scene, 'ports', portsOf(scene), portKey, scene.wish.narrowed?.ports);
+
+/** What an approver has left of a list. @throws Refusal where nothing of that is there any more: an empty list would stand for everything */
+function kept<T>(
+  { path, name }: Scene,
+  list: 'ports' | 'from',
+  all: readonly T[],
+  keyOf: (one: T) => string,
+  keys: readonly string[] | undefined,
+): readonly T[] {
+  if (keys === undefined) return all;
+  const left = all.filter((one) => keys.includes(keyOf(one)));
+  if (left.length > 0) return left;
+  throw new Refusal(
+    `${path}.${list}`,
+    `Nothing is left of the ${list === 'ports' ? 'ports that are opened' : 'sources that are let in'} to ${name}.`,
+    'Leave at least one, or deny the request.',
+  );
 }
 
 /** Whether the target is closed for what nobody allowed, so that an admission opens this and nothing else. */

@@ -69,6 +69,7 @@ export async function makePlanAnew(world: World, grant: Grant, purpose: SurveyPu
     target: grant.target,
     profileName: grant.profile,
     ...(grant.rights && { rights: grant.rights }),
+    ...(grant.narrowed && { narrowed: grant.narrowed }),
     duration,
   };
   const isKnown = profile === known && survey !== undefined;

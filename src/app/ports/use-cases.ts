@@ -37,8 +37,17 @@ export interface Offer {
   /** Seconds. */
   readonly defaultDuration: number;
   readonly maximumDuration: number;
-  /** Seconds: how long this person may have it by breaking the glass; left out: they may not. */
-  readonly breakGlass?: number;
+  /** How this person may have it by breaking the glass; left out: they may not. */
+  readonly breakGlass?: BreakGlassOffer;
+}
+
+/** Break-glass access, as whoever may have it is warned of it. */
+export interface BreakGlassOffer {
+  /** Seconds. */
+  readonly maximum: number;
+  /** Who is told at once, and who reviews it afterwards, as people are named in the policy: a phrase each. */
+  readonly told: string;
+  readonly reviewers: string;
 }
 
 /** What would be granted: a request as it would be made, of which nothing is stored. */

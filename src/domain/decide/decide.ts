@@ -25,7 +25,7 @@ import {
 } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import { FURTHEST_START, START_FORM } from '../start.ts';
-import type { ClusterName, Wanted } from '../target.ts';
+import { type ClusterName, isWide, type Wanted } from '../target.ts';
 import { LONGEST_KEY, type Ticket } from '../ticket.ts';
 import { type Circumstances, dayOf, missedConditions, missedPerDay } from './conditions.ts';
 import { type Decided, denied, firstRefusal, type No, refuse, unread, verdictOf, type Why } from './decided.ts';
@@ -205,11 +205,12 @@ function* decideGift(rules: Rules, act: Giving, requester: Person | Refusal): As
 /** What is given, as it was asked for. */
 function askOf(act: Giving): Ask {
   if (act.kind === 'request') return act.ask;
-  const { profile, cluster, target, rights, reason, plan, startAt } = act.grant;
+  const { profile, cluster, target, rights, reason, plan, startAt, narrowed } = act.grant;
   return {
     profile,
     cluster,
-    target,
+    // What an approver has left of a namespace is judged as that namespace, which is what the profile is for.
+    target: narrowed?.toWorkload && !isWide(target) ? { namespace: target.namespace } : target,
     ...(rights && { rights }),
     duration: plan.duration,
     reason,
@@ -226,18 +227,8 @@ function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking
   const profile = rules.policy.profiles[wanted.profile] as Profile;
   const { breakGlass: glass } = profile;
   const path = `profiles.${wanted.profile}.breakGlass`;
-  if (glass === undefined)
-    return refuse(
-      path,
-      `Profile '${wanted.profile}' has no break-glass access.`,
-      'Ask for it as usual: people decide.',
-    );
-  const denial = yield* denied(rules.policy, wanted.profile, requester);
-  if (denial !== null) return denial;
-  const listing = yield* allowedBy({ [`${path}.from`]: glass.from }, requester);
-  const may = verdictOf(listing, `Whether you may break the glass for profile '${wanted.profile}' is not known.`, () =>
-    refuse(`${path}.from`, `You may not break the glass for profile '${wanted.profile}'.`, 'Ask for it as usual.'),
-  );
+  if (glass === undefined) return noGlass(wanted.profile);
+  const may = yield* mayBreakGlass(rules.policy, wanted.profile, requester);
   if (!may.allowed) return may;
   if (act.kind === 'extend' || (act.kind === 'approve' && act.of === 'extension'))
     return refuse(path, 'Break-glass access is never extended.', 'Ask for what you still need as usual.');
@@ -273,6 +264,26 @@ function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking
     );
   const counts = { since, at: rules.now, most: glass.perDay };
   return { ...termsByPeople(may.rule, profile, cluster, duration, null), approvals: 0, counts };
+}
+
+const noGlass = (name: string): No =>
+  refuse(
+    `profiles.${name}.breakGlass`,
+    `Profile '${name}' has no break-glass access.`,
+    'Ask for it as usual: people decide.',
+  );
+
+/** May this person break the glass for this profile at all? How often they have, and for what, is not looked at. */
+export function* mayBreakGlass(policy: Policy, name: string, person: Person): Asking<Decided> {
+  const glass = policy.profiles[name]?.breakGlass;
+  if (glass === undefined) return noGlass(name);
+  const denial = yield* denied(policy, name, person);
+  if (denial !== null) return denial;
+  const path = `profiles.${name}.breakGlass.from`;
+  const listing = yield* allowedBy({ [path]: glass.from }, person);
+  return verdictOf(listing, `Whether you may break the glass for profile '${name}' is not known.`, () =>
+    refuse(path, `You may not break the glass for profile '${name}'.`, 'Ask for it as usual.'),
+  );
 }
 
 /** How many count against one: those before it, where it is counted already. */

@@ -1,6 +1,7 @@
 import type { Instant } from '../clocks.ts';
 import type { GrantId } from '../ids.ts';
 import type { Person } from '../people/people.ts';
+import type { Kept } from '../plan/narrower.ts';
 import type { Plan } from '../plan/plan.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import type { Kit } from '../rights/kits.ts';
@@ -127,6 +128,8 @@ export interface Grant {
   readonly target: Target;
   /** The rights in words that were asked for; left out: all of the profile. */
   readonly rights?: readonly Kit[];
+  /** What an approver has left of it, beside its rights and its time; left out: all of it. */
+  readonly narrowed?: Narrowed;
   /** Seconds asked for. */
   readonly duration: number;
   readonly reason: string;
@@ -172,6 +175,11 @@ export interface Grant {
   readonly remarks: readonly string[];
   /** True once the requester was told of the end: what is told again after a fault is told once. */
   readonly endTold: boolean;
+}
+
+/** What is left of what the profile opens. `toWorkload`: the target is one workload of the namespace that was asked for as a whole. */
+export interface Narrowed extends Kept {
+  readonly toWorkload?: true;
 }
 
 /** Thrown when a transition is asked for that the table does not have. */

@@ -160,6 +160,13 @@ export const grantRecord = z.looseObject({
   cluster: text.nullable().default(null),
   target,
   rights: kits.exactOptional(),
+  narrowed: z
+    .looseObject({
+      ports: texts.exactOptional(),
+      sources: texts.exactOptional(),
+      toWorkload: z.literal(true).exactOptional(),
+    })
+    .exactOptional(),
   duration: z.number(),
   reason: text,
   breakGlass: z

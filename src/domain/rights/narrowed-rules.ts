@@ -36,7 +36,13 @@ export function nothingGiven(
   target: NamespacedTarget,
   { running, ended, replicas }: PodsThere,
 ): { readonly reason: string; readonly remedy: string } | null {
-  if (running.length > 0) return null;
+  if (running.length > 0)
+    return narrowedRules(rules, target, running).length > 0
+      ? null
+      : {
+          reason: `This profile gives nothing that is of ${describeTarget(target)} alone.`,
+          remedy: 'Name no workload, or another profile.',
+        };
   const given = narrowedRules(rules, target, ended);
   const isUseful = ({ resources: [resource = ''] }: Rule) =>
     !resource.startsWith('pods') || AFTER_THE_END.includes(resource);

@@ -39,6 +39,8 @@ export interface Element {
   initial_options?: Option[];
   initial_value?: string;
   initial_date?: string;
+  /** Seconds. */
+  initial_date_time?: number;
   initial_user?: string;
   multiline?: boolean;
   max_length?: number;
@@ -73,6 +75,8 @@ export interface StateValue {
   selected_option?: Option | null;
   selected_options?: Option[];
   selected_date?: string | null;
+  /** Seconds. */
+  selected_date_time?: number | null;
   selected_user?: string | null;
 }
 
@@ -93,6 +97,7 @@ const INTERACTIVE = new Set([
   'plain_text_input',
   'number_input',
   'datepicker',
+  'datetimepicker',
   'users_select',
 ]);
 /** Interactive elements that hold nothing. */
@@ -119,6 +124,7 @@ export function initialValue(element: Element): StateValue | null {
   if (SOME_OF.has(type)) return { type, selected_options: element.initial_options ?? [] };
   if (ONE_OF.has(type)) return { type, selected_option: element.initial_option ?? null };
   if (type === 'datepicker') return { type, selected_date: element.initial_date ?? null };
+  if (type === 'datetimepicker') return { type, selected_date_time: element.initial_date_time ?? null };
   if (type === 'users_select') return { type, selected_user: element.initial_user ?? null };
   return { type, value: element.initial_value ?? null };
 }
@@ -140,9 +146,16 @@ export function enteredValue(element: Element, input: string | readonly string[]
   const one = typeof input === 'string' ? input : (input[0] ?? '');
   if (ONE_OF.has(type)) return { type, selected_option: one === '' ? null : pick(one) };
   if (type === 'datepicker') return { type, selected_date: one === '' ? null : one };
+  if (type === 'datetimepicker') return { type, selected_date_time: one === '' ? null : moment(one) };
   if (type === 'users_select') return { type, selected_user: one === '' ? null : one };
   if (type === 'plain_text_input' || type === 'number_input') return { type, value: one === '' ? null : one };
   throw new Error(`nothing can be entered in a ${type} ("${element.action_id}")`);
+}
+
+/** Seconds, as the client has them of a day and a time that are picked: to the minute. */
+function moment(input: string): number {
+  if (!/^\d{10}$/.test(input)) throw new Error(`"${input}" is no moment in seconds`);
+  return Math.floor(Number(input) / 60) * 60;
 }
 
 /** Options that the app suggested, as it answers a block_suggestion. https://docs.slack.dev/reference/interaction-payloads/block_suggestion-payload */
@@ -169,8 +182,15 @@ export function suggestionErrors(answer: unknown): string[] {
 /** True when an element holds nothing, which Slack's client refuses in an input block that is not optional. */
 export function isEmpty(state: StateValue | undefined): boolean {
   if (!state) return true;
-  const { value, selected_option, selected_options, selected_date, selected_user } = state;
-  return !(value || selected_option || selected_options?.length || selected_date || selected_user);
+  const { value, selected_option, selected_options, selected_date, selected_date_time, selected_user } = state;
+  return !(
+    value ||
+    selected_option ||
+    selected_options?.length ||
+    selected_date ||
+    selected_date_time ||
+    selected_user
+  );
 }
 
 /** The blocks with a block_id and action_id wherever the app left them out, as Slack adds them. */
@@ -283,6 +303,11 @@ export function blockErrors(blocks: unknown, most: 50 | 100, path = '/blocks'): 
         if (value.options ?? value.option_groups) fail(`${at}/options`, 'the app suggests them');
         if (!Number.isInteger(value.min_query_length ?? 0)) fail(`${at}/min_query_length`, 'must be an integer');
         if (value.initial_option) options({ ...value, options: [value.initial_option] }, at, 1);
+        break;
+      case 'datetimepicker':
+        // https://docs.slack.dev/reference/block-kit/block-elements/datetime-picker-element
+        if (value.initial_date_time !== undefined && !/^\d{10}$/.test(String(value.initial_date_time)))
+          fail(`${at}/initial_date_time`, 'must be a UNIX timestamp of 10 digits');
         break;
       case 'radio_buttons':
       case 'checkboxes':

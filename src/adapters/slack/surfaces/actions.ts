@@ -38,6 +38,8 @@ export const ACTIONS = {
   /** Fields that suggest what fits to what is typed. */
   target: 'drawbridge.modal.target',
   duration: 'drawbridge.modal.duration',
+  /** In the form: breaks the glass for what is filled in. */
+  breakGlass: 'drawbridge.modal.break-glass',
   /** Opens the form, for a profile or from the start; fills it with what was asked for before. */
   ask: 'drawbridge.ask',
   again: 'drawbridge.again',
@@ -94,6 +96,7 @@ const noted = z.strictObject({
 
 /** No longer than the form takes them; what they may be is decided when they are used. */
 const name = z.string().min(1).max(LONGEST_TYPED);
+const workload = z.strictObject({ kind: z.enum(WORKLOAD_KINDS.map(({ kind }) => kind)), name });
 const asked = z.strictObject({
   ask: z.strictObject({
     profile: name,
@@ -103,15 +106,13 @@ const asked = z.strictObject({
       z.strictObject({ scope: z.literal('node'), node: name }),
       z.strictObject({ namespace: name }),
       z.strictObject({ namespace: name, service: name }),
-      z.strictObject({
-        namespace: name,
-        workload: z.strictObject({ kind: z.enum(WORKLOAD_KINDS.map(({ kind }) => kind)), name }),
-      }),
+      z.strictObject({ namespace: name, workload }),
     ]),
     rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
     duration: z.int().positive().nullable(),
     reason: z.string().max(LONGEST_REASON),
     ticketKey: z.string().max(LONGEST_TYPED).exactOptional(),
+    start: z.strictObject({ at: z.int().positive() }).exactOptional(),
   }),
   /** Of what was shown; null: nothing was, it was refused. */
   digest: digest.nullable(),
@@ -126,6 +127,8 @@ const line = z.strictObject({
   by: z.string().regex(/^[UW][A-Z0-9]{2,20}$/),
 });
 
+/** Of a port or a source. */
+const key = z.string().min(1).max(20);
 const changes = z.strictObject({
   id,
   digest,
@@ -134,6 +137,9 @@ const changes = z.strictObject({
   changes: z.strictObject({
     duration: z.int().positive().exactOptional(),
     rights: z.array(z.enum(KIT_NAMES)).readonly().exactOptional(),
+    ports: z.array(key).readonly().exactOptional(),
+    sources: z.array(key).readonly().exactOptional(),
+    workload: workload.exactOptional(),
   }),
   /** The digest of what is shown. */
   shown: digest,

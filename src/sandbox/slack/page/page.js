@@ -352,6 +352,13 @@ function drawElement(block, element, use, held) {
         placeholder: element.placeholder?.text ?? '',
         ...(element.type === 'datepicker' ? { onchange: (event) => tell(event.target.value) } : {}),
       });
+    case 'datetimepicker':
+      return h('input', {
+        ...mark,
+        type: 'datetime-local',
+        value: held?.selected_date_time ? localMinute(held.selected_date_time) : '',
+        onchange: ({ currentTarget }) => tell(entered(currentTarget)),
+      });
     case 'users_select':
       return drawSelect(
         mark,
@@ -457,8 +464,16 @@ function drawSearch(mark, block, element, use, chosen) {
   );
 }
 
+/** As the browser's own picker of a day and a time has it. */
+function localMinute(seconds) {
+  const when = new Date(seconds * 1000);
+  return new Date(when.getTime() - when.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
 /** What an element holds on the screen now. */
 function entered(element) {
+  if (element.dataset.type === 'datetimepicker')
+    return element.value === '' ? '' : String(Math.floor(new Date(element.value).getTime() / 1000));
   if (!element.classList.contains('choices')) return element.value;
   const chosen = [...element.querySelectorAll('input:checked')].map((one) => one.value);
   return element.dataset.type === 'radio_buttons' ? (chosen[0] ?? '') : chosen;

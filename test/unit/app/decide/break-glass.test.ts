@@ -47,6 +47,23 @@ describe('breaking the glass', () => {
     expect(app.audit.map(({ event }) => event)).toContain('break-glass');
   });
 
+  it('is offered in the form to whoever may, with who hears of it, and to nobody else', async () => {
+    const offered = async (policy: PolicyInput, who: string) => {
+      const app = appWorld(policy);
+      return (await app.useCases.offers(who)).map(({ breakGlass }) => breakGlass);
+    };
+    expect(await offered(glassPolicy(), PEOPLE.ada)).toEqual([
+      {
+        maximum: 900,
+        told: 'the channel of its requests, administrators (dot@example.test), approvers (ben@example.test, cy@example.test)',
+        reviewers: 'ada@example.test, cy@example.test',
+      },
+    ]);
+    expect(await offered(glassPolicy(), PEOPLE.ben)).toEqual([undefined]);
+    expect(await offered(POLICY, PEOPLE.ada)).toEqual([undefined]);
+    expect(await offered(glassPolicy({ from: { groups: ['S0AWAY0001'] } }), PEOPLE.ada)).toEqual([undefined]);
+  });
+
   it('does not wait for Slack', async () => {
     const app = appWorld(glassPolicy());
     const away = async () => {

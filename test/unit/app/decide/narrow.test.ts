@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Refusal } from '../../../../src/domain/errors.ts';
-import type { Narrowing } from '../../../../src/domain/plan/narrower.ts';
+import { type Narrowing, sourceKey } from '../../../../src/domain/plan/narrower.ts';
 import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
@@ -129,5 +129,102 @@ describe('approval with changes', () => {
     await approve(PEOPLE.ben, { duration: 600 });
     await app.run();
     expect(await app.grant(id)).toMatchObject({ state: 'active', duration: 600 });
+  });
+
+  describe('of what is opened', () => {
+    const network = {
+      mode: 'bastion',
+      ports: [{ port: 8080 }, { port: 8443 }],
+      from: [{ cidr: '10.0.0.0/8' }, { namespace: 'vpn', pods: { app: 'gateway' } }],
+    };
+    const left = { ports: ['8443/TCP'], sources: [sourceKey({ cidr: '10.0.0.0/8' })] };
+    const opened = { ports: [{ port: 8443, protocol: 'TCP' }], from: [{ cidr: '10.0.0.0/8' }] };
+
+    it('leaves fewer ports and sources, also when it is made longer', async () => {
+      const { app, id, approve } = await waiting(policyWith({ network }));
+      await approve(PEOPLE.ben, left);
+      await app.run();
+      const grant = await app.grant(id);
+      expect(grant).toMatchObject({ state: 'active', plan: { network: opened } });
+      expect(grant.remarks).toEqual(['ben@example.test has taken away: without 8080/TCP, source vpn app=gateway.']);
+      const { digest } = await app.useCases.extend(PEOPLE.ada, id, 600);
+      await app.useCases.reviewExtension(PEOPLE.cy, id, 'approve', '', { ...(await app.seen(id)), digest });
+      await app.run();
+      expect(await app.grant(id)).toMatchObject({ state: 'active', extension: null, plan: { network: opened } });
+    });
+
+    it('is asked again, and opens no more, where the profile has changed since', async () => {
+      const { app, id, approve } = await waiting(policyWith({ network, approvals: 2 }));
+      await approve(PEOPLE.ben, left);
+      app.setPolicy(policyWith({ network: { ...network, ports: [{ port: 22 }, { port: 8443 }] }, approvals: 2 }));
+      await app.useCases.review(PEOPLE.cy, id, 'approve', '', await app.seen(id));
+      expect(await app.grant(id)).toMatchObject({ state: 'pending', plan: { network: opened } });
+      expect(app.audit.map(({ event }) => event)).toContain('asked-again');
+      app.setPolicy(policyWith({ network: { ...network, ports: [{ port: 22 }] }, approvals: 2 }));
+      const again = async () => app.useCases.review(PEOPLE.cy, id, 'approve', '', await app.seen(id));
+      expect(await ruleOf(again())).toBe('profiles.debug.network.ports');
+    });
+
+    it.each<[string, Narrowing]>([
+      ['a port that was not asked for', { ports: ['22/TCP'] }],
+      ['one beside those that were', { ports: ['8443/TCP', '22/TCP'] }],
+      ['the same number by another protocol', { ports: ['8443/UDP'] }],
+      ['a source that was not asked for', { sources: [sourceKey({ cidr: '0.0.0.0/0' })] }],
+      ['one workload, where it is one already', { workload: { kind: 'Deployment', name: 'catalog' } }],
+    ])('is refused with %s', async (_what, changes) => {
+      const { app, id } = await waiting(policyWith({ network }));
+      const shorter = { duration: 600, ...changes };
+      expect(await ruleOf(app.useCases.considerChanges(PEOPLE.ben, id, shorter, ''))).toBe('changes');
+      const seen = await app.seen(id);
+      expect(await ruleOf(app.useCases.approveWithChanges(PEOPLE.ben, id, shorter, '', seen, '0'.repeat(12)))).toBe(
+        'changes',
+      );
+    });
+
+    it.each<[string, Narrowing, string]>([
+      ['port', { ports: [] }, 'profiles.debug.network.ports'],
+      ['source', { sources: [] }, 'profiles.debug.network.from'],
+    ])('is refused without any %s: none would be all', async (_what, changes, rule) => {
+      const { app, id } = await waiting(policyWith({ network }));
+      expect(await ruleOf(app.useCases.considerChanges(PEOPLE.ben, id, changes, ''))).toBe(rule);
+    });
+  });
+
+  describe('of a whole namespace', () => {
+    const workload = { kind: 'Deployment', name: 'checkout' } as const;
+    async function ofNamespace(change: object = {}) {
+      const app = appWorld(policyWith({ scope: 'namespace', ...change }));
+      const id = await app.pending(PEOPLE.ada, { duration: 3600, target: { namespace: 'staging' } });
+      return { app, id };
+    }
+
+    it('leaves one workload of it: its pods, followed, and asked for again as it was', async () => {
+      const { app, id } = await ofNamespace();
+      const seen = await app.seen(id);
+      const { digest } = await app.useCases.considerChanges(PEOPLE.ben, id, { workload }, '');
+      await app.useCases.approveWithChanges(PEOPLE.ben, id, { workload }, '', seen, digest);
+      await app.run();
+      const target = { namespace: 'staging', workload };
+      expect(await app.grant(id)).toMatchObject({ state: 'active', target, plan: { target }, pods: ['checkout-1'] });
+      const longer = await app.useCases.extend(PEOPLE.ada, id, 600);
+      const onMessage = { ...(await app.seen(id)), digest: longer.digest };
+      await app.useCases.reviewExtension(PEOPLE.cy, id, 'approve', '', onMessage);
+      await app.run();
+      expect(await app.grant(id)).toMatchObject({ state: 'active', extension: null });
+      await app.useCases.revoke(PEOPLE.ada, id, '');
+      await app.run();
+      expect(await app.useCases.again(PEOPLE.ada, id)).toMatchObject({ target: { namespace: 'staging' } });
+    });
+
+    it('is not left to a workload where a role is bound, which is bound whole', async () => {
+      const { app, id } = await ofNamespace({ rights: undefined, clusterRole: 'view' });
+      expect(await ruleOf(app.useCases.considerChanges(PEOPLE.ben, id, { workload }, ''))).toBe('changes');
+    });
+
+    it('is not left to a workload on which it gives nothing', async () => {
+      const rules = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }];
+      const { app, id } = await ofNamespace({ rights: undefined, rules });
+      expect(await ruleOf(app.useCases.considerChanges(PEOPLE.ben, id, { workload }, ''))).toBe('target');
+    });
   });
 });

@@ -82,13 +82,13 @@ function registerChanges(context: SurfaceContext): void {
   onSubmit(context, MODALS.change, async (user, view) => {
     const { id, digest, message } = carriedNoted(view.private_metadata);
     const values = valuesOf(view);
-    const read = changesIn(values);
+    const asked = await useCases.status(user, id);
+    const read = changesIn(values, asked.grant);
     if ('errors' in read) {
       const text = Object.values(read.errors).join(' ');
       return { errors: read.errors, view: noticeModal(text), told: note(text), idle: true };
     }
     const words = noteOf(values);
-    const asked = await useCases.status(user, id);
     const changed = await useCases.considerChanges(user, id, read.changes, words);
     const about = { id, digest, message, note: words, changes: read.changes, shown: changed.digest };
     const unshown = note(`The changes to ${id} could not be shown; nothing has been decided.`);

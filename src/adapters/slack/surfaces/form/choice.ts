@@ -1,3 +1,4 @@
+import type { Instant } from '../../../../domain/clocks.ts';
 import type { Kit } from '../../../../domain/rights/kits.ts';
 
 /** What has been chosen and typed so far. */
@@ -12,6 +13,8 @@ export interface Choice {
   /** Fewer of the profile's rights in words. */
   readonly rights?: readonly Kit[];
   readonly duration?: string | null;
+  /** When it is to begin. */
+  readonly start?: Instant | null;
   readonly ticket?: string | null;
   readonly reason?: string | null;
 }

@@ -1,13 +1,13 @@
 import type { BlockAction, types, ViewOutput } from '@slack/bolt';
 import type { Proposal, Requested } from '../../../../app/ports/use-cases.ts';
-import type { Ask } from '../../../../domain/decide/decide.ts';
 import { slackError } from '../../client.ts';
-import { ACTIONS, carriedAsked, MODALS } from '../actions.ts';
+import { ACTIONS, carriedAsked, carriedForm, MODALS, StrangeControl } from '../actions.ts';
 import { isRepeated } from '../answers.ts';
+import { onButton } from '../buttons.ts';
 import type { SurfaceContext } from '../context.ts';
 import { requestedWithLink } from '../decisions.ts';
 import { type Outcome, onSubmit, SENT_ALREADY, showView, takeTurn, valuesOf } from '../modals.ts';
-import { note } from '../text/blocks.ts';
+import { type Message, note } from '../text/blocks.ts';
 import { loadingModal, noticeModal } from '../text/modals.ts';
 import { sayError } from '../text/say.ts';
 import { type Choice, NOTHING_CHOSEN } from './choice.ts';
@@ -17,6 +17,7 @@ import {
   choiceOf,
   choiceToAsk,
   errorsOf,
+  type FormAsk,
   inOneLine,
   previewModal,
   refusedModal,
@@ -33,6 +34,7 @@ export function registerForm(context: SurfaceContext): void {
   onForm(context, ACTIONS.back, ({ private_metadata }) =>
     private_metadata === '' ? NOTHING_CHOSEN : choiceToAsk(carriedAsked(private_metadata).ask),
   );
+  registerBreakGlass(context);
   registerSuggestions(context);
   onSubmit(context, MODALS.request, (user, view) => preview(context, user, view));
   onSubmit(context, MODALS.confirm, (user, view) => confirm(context, user, view));
@@ -60,18 +62,20 @@ export async function openForm(
 /**
  * Renders the form for what has been chosen, unless something else was done in the modal meanwhile: that draws it. Errors are shown in the
  * modal: that is where the person looks.
+ * @param said what came of a button of the form
  */
 async function showForm(
   context: SurfaceContext,
   user: string,
   { id, hash }: { readonly id: string; readonly hash: string | undefined },
   chosen: () => Choice | Promise<Choice>,
+  said = '',
 ): Promise<void> {
   const { log } = context;
   const isLast = await takeTurn(context, id);
   const form = await Promise.resolve()
     .then(() => chosen())
-    .then((choice) => formFor(context, user, choice))
+    .then((choice) => formFor(context, user, choice, said))
     .catch((error: unknown) => noticeModal(sayError(error, 'request modal', log).text));
   if (!(await isLast())) return;
   try {
@@ -86,10 +90,15 @@ async function showForm(
   }
 }
 
-async function formFor({ useCases }: SurfaceContext, user: string, choice: Choice): Promise<types.ModalView> {
+async function formFor(
+  { useCases }: SurfaceContext,
+  user: string,
+  choice: Choice,
+  said: string,
+): Promise<types.ModalView> {
   const offers = await useCases.offers(user);
   if (offers.length === 0 && (await useCases.home(user, 0)).everything !== null) return administratorModal();
-  return requestModal(offers, choice);
+  return requestModal(offers, choice, said);
 }
 
 /** A button or field that leads to the form: `chosen` reads from the modal what to show in it. */
@@ -104,6 +113,37 @@ function onForm(context: SurfaceContext, actionId: string, chosen: (view: ViewOu
       })(),
     ),
   );
+}
+
+/** The red button: what is filled in, at once. What is wrong with it is said above the form, which stays as it was filled in. */
+function registerBreakGlass(context: SurfaceContext): void {
+  onButton(context, ACTIONS.breakGlass, async ({ user, body: { view } }): Promise<Message | null> => {
+    if (view === undefined) throw new StrangeControl();
+    const shown = carriedForm(view.private_metadata);
+    // A form that is still in the making is not drawn over what comes now.
+    await takeTurn(context, view.id);
+    const values = valuesOf(view);
+    const again = async (said: string) => {
+      await showForm(context, user, view, () => choiceOf(values), said);
+      return null;
+    };
+    const filled = askOf(values);
+    if ('errors' in filled) return again(Object.values(filled.errors).join(' '));
+    const { ask } = filled;
+    if (ask.profile !== shown.profile || (ask.cluster ?? null) !== (shown.cluster ?? null))
+      return again('The form was still changing to this profile. Try again.');
+    try {
+      const { useCases } = context;
+      const offer = (await useCases.offers(user)).find(
+        ({ profile, cluster }) => profile === ask.profile && cluster === (ask.cluster ?? null),
+      );
+      const { maximum = ask.duration ?? 0 } = offer?.breakGlass ?? {};
+      const duration = ask.duration === null ? null : Math.min(ask.duration, maximum);
+      return await requestedWithLink(context, await useCases.request(user, { ...ask, duration, breaksGlass: true }));
+    } catch (error) {
+      return again(sayError(error, 'break-glass', context.log).text);
+    }
+  });
 }
 
 async function preview(context: SurfaceContext, user: string, view: ViewOutput): Promise<Outcome> {
@@ -145,14 +185,14 @@ async function shownAsRequested(context: SurfaceContext, requested: Requested): 
   return { view: requestedModal(told), told };
 }
 
-const previewed = (proposal: Proposal, ask: Ask, changed: boolean): Outcome => ({
+const previewed = (proposal: Proposal, ask: FormAsk, changed: boolean): Outcome => ({
   view: previewModal(proposal, ask, changed),
   told: note(
     `${changed ? 'What would be granted has changed since you saw it, so nothing has been requested.' : 'The preview could not be shown; nothing has been requested.'} Type /jit again, or in one line: ${inOneLine(ask)}`,
   ),
 });
 
-const refused = (text: string, ask: Ask): Outcome => ({
+const refused = (text: string, ask: FormAsk): Outcome => ({
   view: refusedModal(text, ask),
   told: note(`${text} What you asked for: ${inOneLine(ask)}`),
 });

@@ -1,10 +1,12 @@
 import type { types } from '@slack/bolt';
-import type { Offer, Proposal } from '../../../../app/ports/use-cases.ts';
+import type { BreakGlassOffer, Offer, Proposal } from '../../../../app/ports/use-cases.ts';
+import type { Instant } from '../../../../domain/clocks.ts';
 import type { Ask } from '../../../../domain/decide/decide.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { Refusal } from '../../../../domain/errors.ts';
 import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
+import { FURTHEST_START } from '../../../../domain/start.ts';
 import { type ClusterName, describePlace, inCluster, type Wanted } from '../../../../domain/target.ts';
 import { wholeDuration } from '../../../../domain/typed-duration.ts';
 import { ACTIONS, carryAsked, carryForm, LONGEST_TYPED, MODALS } from '../actions.ts';
@@ -13,11 +15,16 @@ import { chosenTarget, parseTarget } from '../command/parse.ts';
 import { context, type Message, section } from '../text/blocks.ts';
 import { frame, noticeModal } from '../text/modals.ts';
 import { fromWhom, stepLines } from '../text/standing.ts';
-import { clean, code, LIMITS, plain, shorten } from '../text/text.ts';
+import { clean, code, LIMITS, plain, shorten, utc } from '../text/text.ts';
 import type { Choice } from './choice.ts';
 import { fitsOption, type Option, optionFor } from './suggestions.ts';
 
 /** Modals, as pure functions. A field's block id names what it depends on: when that changes, Slack drops the value with the field. */
+
+/** What the form asks for: a start is a moment, since the picker has one. */
+export interface FormAsk extends Omit<Ask, 'startAt'> {
+  readonly start?: { readonly at: Instant };
+}
 
 type Modal = types.ModalView;
 type Block = types.KnownBlock;
@@ -30,6 +37,7 @@ const FIELD = {
   node: 'node',
   rights: 'rights',
   duration: 'duration',
+  start: 'start',
   ticket: 'ticket',
   reason: 'reason',
 } as const;
@@ -49,7 +57,7 @@ const BACK: Block = {
  * The last step before a request: what would be granted. Nothing has been stored, and nobody told.
  * @param changed true when something else was shown before, which can't be had any more
  */
-export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask, changed: boolean): Modal {
+export function previewModal({ view, rule, missed, digest }: Proposal, ask: FormAsk, changed: boolean): Modal {
   const { approvalsNeeded } = view.grant;
   const decision =
     approvalsNeeded === 0
@@ -79,7 +87,7 @@ export function previewModal({ view, rule, missed, digest }: Proposal, ask: Ask,
 }
 
 /** A refusal that the form could not wait for, with a way back to what was typed. */
-export function refusedModal(text: string, ask: Ask): Modal {
+export function refusedModal(text: string, ask: FormAsk): Modal {
   return frame('Not requested', [{ type: 'section', text: plain(text) }, BACK], {
     private_metadata: carryAsked({ ask, digest: null }),
   });
@@ -185,14 +193,18 @@ const clustersOf = (offers: readonly Offer[]): ClusterName[] => [...new Set(offe
 /** What the fields below the profile depend on: the same profile in another cluster is another choice. */
 const scopeOf = (profile: string, cluster: string): string => (cluster === '' ? profile : `${cluster}/${profile}`);
 
-/** The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made. */
-export function requestModal(offers: readonly Offer[], choice: Choice): Modal {
+/**
+ * The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made.
+ * @param said what came of a button of the form; '' where none was pressed
+ */
+export function requestModal(offers: readonly Offer[], choice: Choice, said = ''): Modal {
   if (offers.length === 0) return noticeModal(NOTHING_OFFERED);
   const { offers: there, offer, namespace } = settle(offers, choice);
   const cluster = there[0]?.cluster ?? null;
   return frame(
     'Ask for access',
     [
+      ...(said === '' ? [] : [{ type: 'section', text: plain(`⚠️ ${said}`, LIMITS.section) } as const]),
       ...clusterField(offers, cluster),
       ...(there.length === 0 ? [] : [profileField(there, offer)]),
       ...(offer === null ? [] : fieldsOf(offer, namespace, choice)),
@@ -256,6 +268,7 @@ function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[
         optionOrNone(typed.duration) ?? optionFor(formatDuration(defaultDuration)),
       ),
     },
+    startField(typed.start),
     ...ticketField(offer, typed.ticket),
     {
       type: 'input',
@@ -272,7 +285,52 @@ function fieldsOf(offer: Offer, namespace: string | null, typed: Choice): Block[
         ...(typed.reason && { initial_value: typed.reason.slice(0, LONGEST_REASON) }),
       },
     },
+    ...(offer.breakGlass === undefined ? [] : [breakGlassButton(offer.breakGlass)]),
   ];
+}
+
+/**
+ * A day and a time by the clock of the person's Slack account, in seconds.
+ * https://docs.slack.dev/reference/block-kit/block-elements/datetime-picker-element
+ */
+function startField(start: Instant | null | undefined): Block {
+  return {
+    type: 'input',
+    block_id: blockId('start'),
+    optional: true,
+    label: plain('Start'),
+    hint: plain(
+      `Leave it empty to begin as soon as it is approved. At most ${formatDuration(FURTHEST_START)} ahead, by the clock of your Slack account.`,
+    ),
+    element: {
+      type: 'datetimepicker',
+      action_id: INPUT,
+      ...(start != null && { initial_date_time: Math.floor(start / 1000) }),
+    },
+  };
+}
+
+/** For an emergency: access at once. Whoever presses it is told who hears of it before anything is done. */
+function breakGlassButton({ maximum, told, reviewers }: BreakGlassOffer): Block {
+  const words = `Access begins at once, for ${formatDuration(maximum)} at most, and nobody decides. Reviewed afterwards by ${shorten(reviewers, 70)}. Told now: ${told}.`;
+  return {
+    type: 'actions',
+    elements: [
+      {
+        type: 'button',
+        action_id: ACTIONS.breakGlass,
+        style: 'danger',
+        text: plain('🚨 Break the glass', LIMITS.label),
+        confirm: {
+          title: plain('Break the glass?', 100),
+          text: plain(words, 300),
+          confirm: plain('Break the glass', 30),
+          deny: plain('Not now', 30),
+          style: 'danger',
+        },
+      },
+    ],
+  };
 }
 
 /** Where the access is to be: a namespace, with a workload in it; a node; or nothing to choose, for the whole cluster. */
@@ -379,6 +437,7 @@ export type StateValues = Readonly<
         {
           readonly value?: string | null;
           readonly selected_option?: { readonly value?: string | null } | null;
+          readonly selected_date_time?: number | null;
           readonly selected_options?: readonly { readonly value?: string | null }[] | null;
         }
       >
@@ -399,25 +458,29 @@ function filled(values: StateValues, field: Field): Filled | null {
     const [name, ...dependsOn] = id.split('|');
     if (name !== FIELD[field]) continue;
     const element = Object.values(elements)[0];
-    const value = clean(element?.selected_option?.value ?? element?.value ?? '');
+    const chosen = element?.selected_option?.value ?? element?.selected_date_time ?? element?.value ?? '';
+    const value = clean(String(chosen));
     const checked = (element?.selected_options ?? []).flatMap((option) => option.value ?? []);
     return { blockId: id, dependsOn: dependsOn.join('|'), value, values: checked };
   }
   return null;
 }
 
+/** The fields of a form, each with what is in it; null: the form has no such field. */
+function fieldsIn(values: StateValues): Record<Field, Filled | null> {
+  const all = (Object.keys(FIELD) as Field[]).map((field) => [field, filled(values, field)] as const);
+  return Object.fromEntries(all) as Record<Field, Filled | null>;
+}
+
 /** What has been chosen and typed in a form that is being filled in; without what belongs to a choice that is another now. */
 export function choiceOf(values: StateValues): Choice {
-  const cluster = filled(values, 'cluster')?.value || filled(values, 'profile')?.dependsOn || undefined;
-  const profile = filled(values, 'profile')?.value || null;
+  const fields = fieldsIn(values);
+  const { namespace, target, node, rights, duration, ticket } = fields;
+  const cluster = fields.cluster?.value || fields.profile?.dependsOn || undefined;
+  const profile = fields.profile?.value || null;
   const scope = scopeOf(profile ?? '', cluster ?? '');
-  const namespace = filled(values, 'namespace');
-  const target = filled(values, 'target');
-  const node = filled(values, 'node');
-  const rights = filled(values, 'rights');
-  const duration = filled(values, 'duration');
-  const ticket = filled(values, 'ticket');
-  const reason = filled(values, 'reason')?.value;
+  const reason = fields.reason?.value;
+  const start = fields.start && momentIn(fields.start);
   const chosen = { ...(cluster !== undefined && { cluster }), profile, namespace: namespace?.value || null };
   return {
     ...chosen,
@@ -425,47 +488,61 @@ export function choiceOf(values: StateValues): Choice {
     ...(node?.dependsOn === scope && node.value !== '' && { node: node.value }),
     ...(rights?.dependsOn === scope && { rights: rights.values.filter(isKit) }),
     ...(duration?.dependsOn === scope && duration.value !== '' && { duration: duration.value }),
+    ...(typeof start === 'number' && { start }),
     ...(ticket?.dependsOn === scope && ticket.value !== '' && { ticket: ticket.value }),
     ...(reason && { reason }),
   };
 }
 
+/** The moment that was picked; null: none was. `unclear`: what is there is none. */
+function momentIn({ value }: Filled): Instant | 'unclear' | null {
+  if (value === '') return null;
+  return /^[1-9]\d{0,11}$/.test(value) ? Number(value) * 1000 : 'unclear';
+}
+
 /** The form as it was filled in to ask for this. */
-export function choiceToAsk({ profile, cluster, target, rights, duration, reason, ticketKey }: Ask): Choice {
+export function choiceToAsk(ask: FormAsk): Choice {
+  const { profile, cluster, target, rights, duration, start, reason, ticketKey } = ask;
   return {
     ...(cluster != null && { cluster }),
     profile,
     ...chosenTarget(target),
     ...(rights && { rights }),
     duration: duration === null ? null : formatDuration(duration),
+    ...(start && { start: start.at }),
     ...(ticketKey !== undefined && { ticket: ticketKey }),
     reason,
   };
 }
 
-/** The same in one line, to type again when the form is gone. */
-export function inOneLine({ profile, cluster = null, target, rights, duration, reason, ticketKey }: Ask): string {
+/** The same in one line, to type again when the form is gone. What a line says by the clock of its reader is said beside it. */
+export function inOneLine(ask: FormAsk): string {
+  const { profile, cluster = null, target, rights, duration, start, reason, ticketKey } = ask;
   const length = duration === null ? '' : ` ${formatDuration(duration)}`;
   const fewer = rights === undefined ? '' : `:${rights.join(',')}`;
   const place = target.scope === 'cluster' ? inCluster(cluster) : describePlace({ cluster, target });
-  return `/jit request ${profile}${fewer}${place && ` ${place}`}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}`;
+  const begins = start === undefined ? '' : ` - and, before the reason, from when (it was ${utc(start.at)})`;
+  return `/jit request ${profile}${fewer}${place && ` ${place}`}${length}${ticketKey === undefined ? '' : ` ${ticketKey}`} ${reason}${begins}`;
 }
 
 /** The errors of a form, by block id, as `response_action: errors` takes them. */
 export type FieldErrors = Record<string, string>;
 
 /** A filled-in form as what is asked for, or what is wrong with it, beside its field. */
-export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors } {
-  const profile = filled(values, 'profile');
-  const namespace = filled(values, 'namespace');
-  const target = filled(values, 'target');
-  const node = filled(values, 'node');
-  const rights = filled(values, 'rights');
-  const duration = filled(values, 'duration');
-  const ticket = filled(values, 'ticket');
-  const reason = filled(values, 'reason');
+export function askOf(values: StateValues): { ask: FormAsk } | { errors: FieldErrors } {
+  const {
+    cluster: chosen,
+    profile,
+    namespace,
+    target,
+    node,
+    rights,
+    duration,
+    start,
+    ticket,
+    reason,
+  } = fieldsIn(values);
   const errors: FieldErrors = {};
-  const chosen = filled(values, 'cluster');
   if (profile === null && chosen !== null) return { errors: { [chosen.blockId]: 'Choose a cluster.' } };
   if (profile === null || profile.value === '')
     return { errors: { [profile?.blockId ?? blockId('profile')]: 'Choose a profile.' } };
@@ -479,12 +556,15 @@ export function askOf(values: StateValues): { ask: Ask } | { errors: FieldErrors
   const seconds = duration === null || duration.value === '' ? null : wholeDuration(duration.value);
   if (duration !== null && duration.value !== '' && seconds === null)
     errors[duration.blockId] = `'${duration.value}' is not a duration: expected ${DURATION_FORM}.`;
+  const at = start && momentIn(start);
+  if (start !== null && at === 'unclear') errors[start.blockId] = 'That is no moment. Pick a day and a time.';
   if (rights !== null && rights.values.length === 0) errors[rights.blockId] = 'Choose at least one right.';
   if (reason === null || reason.value === '') errors[reason?.blockId ?? profile.blockId] = 'A reason is needed.';
   if (Object.keys(errors).length > 0 || where === null) return { errors };
   const fewer = {
     ...(rights !== null && { rights: rights.values.filter(isKit) }),
     ...(ticket !== null && ticket.value !== '' && { ticketKey: ticket.value }),
+    ...(typeof at === 'number' && { start: { at } }),
   };
   const place = { ...(cluster !== '' && { cluster }), target: where };
   return { ask: { profile: profile.value, ...place, ...fewer, duration: seconds, reason: reason?.value ?? '' } };
@@ -525,6 +605,7 @@ const FIELD_OF_RULE: readonly [RegExp, Field][] = [
   [/\.rights$/, 'rights'],
   [/\.ticket$/, 'ticket'],
   [/\.duration(\.|$)/, 'duration'],
+  [/^start$/, 'start'],
   [/^target|\.scope$/, 'target'],
   [/^namespaces$|\.namespaces$/, 'namespace'],
   [/\.nodes$/, 'node'],

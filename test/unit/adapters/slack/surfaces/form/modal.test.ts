@@ -84,6 +84,7 @@ describe('the request modal', () => {
       'Namespace',
       'Target',
       'Duration',
+      'Start',
       'Reason',
     ]);
     expect(labels(requestModal([DEBUG, LOGS], { profile: 'logs', namespace: null }))).not.toContain('Target');
@@ -275,6 +276,73 @@ describe('a filled-in form', () => {
     });
   });
 
+  describe('with a start', () => {
+    const AT = 1_790_000_040;
+
+    it('asks for that moment, and is filled in again as it was', () => {
+      const values = filledIn(modal, { ...good, Start: String(AT) });
+      expect(askOf(values)).toMatchObject({ ask: { start: { at: AT * 1000 } } });
+      expect(choiceOf(values)).toMatchObject({ start: AT * 1000 });
+      const again = requestModal([DEBUG, LOGS], { ...choiceOf(values) });
+      expect(viewErrors(again)).toEqual([]);
+      expect(control(again, 'Start').element).toMatchObject({ initial_date_time: AT });
+      const asked = askOf(values);
+      if ('errors' in asked) throw new Error('nothing is asked for');
+      const preview = { view: sampleView(), rule: '', missed: null, digest: 'a'.repeat(12) };
+      expect(carriedAsked(previewModal(preview, asked.ask, false).private_metadata).ask).toEqual(asked.ask);
+      expect(choiceToAsk(asked.ask)).toMatchObject({ start: AT * 1000 });
+      expect(inOneLine(asked.ask)).toContain('2026-09-21 14:14:00 UTC');
+    });
+
+    it('is not needed', () => {
+      expect(control(modal, 'Start').block.optional).toBe(true);
+      expect(askOf(filledIn(modal, good))).not.toHaveProperty('ask.start');
+    });
+
+    it.each([['tomorrow'], [-1], [1.5], [Number.NaN], [1e21], [{ at: AT }], [true]])(
+      'of %j is no moment, and says so beside it',
+      (selected_date_time) => {
+        const forged = { ...filledIn(modal, good), start: { input: { selected_date_time } } } as unknown as StateValues;
+        expect(askOf(forged)).toEqual({ errors: { start: expect.stringContaining('Pick a day and a time') } });
+        expect(choiceOf(forged)).not.toHaveProperty('start');
+      },
+    );
+
+    it('that is refused shows it beside it', () => {
+      expect(errorsOf(filledIn(modal, good), 'no', new Refusal('start', 'no'))).toEqual({ start: 'no' });
+    });
+  });
+
+  describe('for which the glass may be broken', () => {
+    const breakGlass = { maximum: 900, told: 'the channel, administrators (dee@example.test)', reviewers: '@security' };
+    const button = (offer: Offer) =>
+      controls(blocksOf(requestModal([offer, LOGS], { profile: 'debug', namespace: 'staging' }))).find(
+        ({ element }) => element.action_id === ACTIONS.breakGlass,
+      )?.element;
+
+    it('has a red button that says who hears of it before anything is done', () => {
+      expect(button(DEBUG)).toBeUndefined();
+      const { style, confirm } = button({ ...DEBUG, breakGlass }) ?? {};
+      expect(style).toBe('danger');
+      for (const part of ['at once', '15m at most', 'dee@example.test', 'Reviewed afterwards by @security'])
+        expect(confirm?.text.text).toContain(part);
+    });
+
+    it('is one that Slack takes, however many hear of it', () => {
+      const many = { maximum: 900, told: 'x'.repeat(5000), reviewers: '<!channel> '.repeat(500) };
+      expect(viewErrors(requestModal([{ ...DEBUG, breakGlass: many }], { profile: null, namespace: null }))).toEqual(
+        [],
+      );
+    });
+
+    it('says above the form what is wrong with it, as words', () => {
+      const said = '<!channel> '.repeat(500);
+      const shown = requestModal([DEBUG], { profile: null, namespace: null }, said);
+      expect(viewErrors(shown)).toEqual([]);
+      expect(blocksOf(shown)[0]?.text?.type).toBe('plain_text');
+    });
+  });
+
   describe('of a profile with rights in words', () => {
     const offer: Offer = { ...DEBUG, rights: ['read', 'logs', 'exec'] };
     const form = (rights?: Kit[]) =>
@@ -382,6 +450,7 @@ describe('a filled-in form', () => {
     ['profiles.debug.namespaces', 'Namespace'],
     ['target', 'Target'],
     ['profiles.debug.deny (users: ada@example.test)', 'Profile'],
+    ['start', 'Start'],
     ['identity.user', 'Profile'],
   ])('refused by %s shows it beside %s', (rule, field) => {
     const errors = errorsOf(filledIn(modal, good), 'no', new Refusal(rule, 'no'));
@@ -552,8 +621,8 @@ describe('a profile that is for no namespace', () => {
 
   it('asks for no namespace, and for a node where it is for one', () => {
     const offers = [DEBUG, EVERYWHERE, NODE];
-    expect(labels(requestModal(offers, chosen('everywhere')))).toEqual(['Profile', 'Duration', 'Reason']);
-    expect(labels(requestModal(offers, chosen('disk')))).toEqual(['Profile', 'Node', 'Duration', 'Reason']);
+    expect(labels(requestModal(offers, chosen('everywhere')))).toEqual(['Profile', 'Duration', 'Start', 'Reason']);
+    expect(labels(requestModal(offers, chosen('disk')))).toEqual(['Profile', 'Node', 'Duration', 'Start', 'Reason']);
   });
 
   it('is asked for as it was filled in, and back', () => {
