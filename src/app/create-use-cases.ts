@@ -14,7 +14,18 @@ import { mustBeGlassReviewer, reviewBreakGlass } from './decide/review-break-gla
 import { takeToken } from './decide/take-token.ts';
 import { endAccess } from './grant/end.ts';
 import { again, everything, home } from './inquire/home.ts';
-import { consider, inspect, list, noteOn, offers, scopeOf, status, who, workloads } from './inquire/inquire.ts';
+import {
+  closedClusters,
+  consider,
+  inspect,
+  list,
+  noteOn,
+  offers,
+  scopeOf,
+  status,
+  who,
+  workloads,
+} from './inquire/inquire.ts';
 import { viewOf } from './inquire/view.ts';
 import { auditRefusal, type Command, readingOnce, runCommand } from './people/command.ts';
 import type { Asked, Proposal, UseCases } from './ports/use-cases.ts';
@@ -36,6 +47,7 @@ export function createUseCases(world: World): UseCases {
   const requested = ({ grant, missed, isAgain }: Requested) => ({ ...viewed(grant), missed, isAgain });
   return {
     offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
+    closedClusters: (by) => run(by, 'look at offers', {}, (w) => closedClusters(w, by)),
     workloads: (by, profile, cluster, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, cluster, namespace)),
     scopeOf: (profile) => scopeOf(world, profile),

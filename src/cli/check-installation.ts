@@ -86,7 +86,12 @@ async function checkAll(settings: Settings, out: Output): Promise<number> {
     policies: PolicyFile,
     clusters: readonly ConnectedCluster[],
   ): Promise<void> {
-    const given = { clusters: clusters.map((one) => ({ ...one, lackOfWatch: () => null })), policies, log };
+    const given = {
+      clusters: clusters.map((one) => ({ ...one, lackOfWatch: () => null })),
+      world: null,
+      policies,
+      log,
+    };
     // No watch is opened here: whether one may be is asked.
     for (const need of needsOfCluster({ name, api, access, lackOfWatch: () => null }, given))
       await lacking(`${need.name}${inCluster(name)}`, () =>

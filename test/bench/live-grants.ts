@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createApi } from '../../src/adapters/kubernetes/api.ts';
 import { createClusterAccess } from '../../src/adapters/kubernetes/cluster-access.ts';
+import { readClusterUid } from '../../src/adapters/kubernetes/cluster-keys.ts';
 import { loadKubeConfig } from '../../src/adapters/kubernetes/kube-config.ts';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
 import { createClusterModel } from '../../src/adapters/kubernetes/model/cluster-model.ts';
@@ -83,9 +84,10 @@ export async function openMaker(stage: BenchStage): Promise<GrantMaker> {
     uids.set(namespace, (body as { metadata: { uid: string } }).metadata.uid);
   }
 
+  const uid = await readClusterUid(api);
   function planOf(index: number, seconds: number): Plan {
     const namespace = stage.namespaces[index % stage.namespaces.length] ?? '';
-    const common = { user: `person-${index}@example.test`, groups: ['developers'], duration: seconds };
+    const common = { user: `person-${index}@example.test`, groups: ['developers'], duration: seconds, cluster: uid };
     if (Math.floor(index / stage.namespaces.length) % 2 === 0)
       return samplePlan({
         ...common,

@@ -197,4 +197,35 @@ describeWithCluster('of two clusters', (kube) => {
     await s.type('ada', `revoke ${again}`);
     await s.until(again, 'access was confirmed gone', 40_000);
   });
+
+  test('contexts that were swapped while the bot was down confirm no end in the wrong one', async () => {
+    const { s, other, bot, target } = here();
+    const us = await active(s, `debug us:${target} 20s to be mistaken`);
+    await bot.stop();
+    const eu = await kube.serviceAccountKubeconfig(s.installation.namespace, s.installation.serviceAccount);
+    const lead = async (first: string, second: string) => {
+      await s.rotate(
+        new Map([
+          ['eu', first],
+          ['us', second],
+        ]),
+      );
+      await bot.restart();
+    };
+    await lead(await other.credential(), eu);
+    await s.dm('dee', `another cluster is reached than the one in which 1 open grant was given (${us})`, 40_000);
+    await s.type('ada', `revoke ${us}`);
+    await s.until(us, 'Ending');
+    expect((await readiness(bot)).degraded).toHaveProperty('cluster of open grants of us');
+    // Where it was given its lease ends it, of which nobody can tell here.
+    await s.slack.control.waitFor(async () => (await objectsOf(s, other, us)).us.length === 0, {
+      timeout: 60_000,
+      what: `nothing is left of ${us}`,
+    });
+    expect(await s.words(us)).not.toContain('confirmed gone');
+    await bot.stop();
+    await lead(eu, await other.credential());
+    await s.until(us, 'access was confirmed gone', 60_000);
+    expect((await readiness(bot)).degraded).toEqual({});
+  });
 });

@@ -65,6 +65,7 @@ function stubUseCases(): Stub {
   const ordinary: UseCases = {
     scopeOf: () => null,
     takeToken: () => Promise.reject(new Error('no tokens')),
+    closedClusters: async () => [],
     offers: async () => [
       {
         profile: 'debug',

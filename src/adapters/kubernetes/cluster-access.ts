@@ -11,7 +11,7 @@ import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
 import { awaitPods, type WorkspacePod } from './await-pods.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
-import { type ClaimUid, createClusterKeys } from './cluster-keys.ts';
+import { type ClaimUid, createClusterKeys, readClusterUid } from './cluster-keys.ts';
 import { createFinder } from './found.ts';
 import { tryLeash, tryWriting } from './leash.ts';
 import {
@@ -39,6 +39,7 @@ import {
 } from './manifests.ts';
 import type { ClusterModel } from './model/cluster-model.ts';
 import { isInert, type KubeObject, nameOf } from './object.ts';
+import { inItsOwnCluster, uidOfNow } from './own-cluster.ts';
 import { createProber, type Probe, probeIn } from './probe.ts';
 import { keepPolicies } from './projection.ts';
 import { withRecord } from './record.ts';
@@ -248,7 +249,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       () => false,
     );
 
-  return {
+  const acts: ClusterAccess = {
     workspacesNamespace,
     closedNamespaces: [
       workspacesNamespace,
@@ -363,13 +364,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     async extend(grant) {
       for (const namespace of namespacesOf(grant)) await placeLease(grant, namespace);
       const { network } = grant.plan;
-      if (hasGuard(network)) await this.raiseGuard(grant);
-      if (hasAdmission(network)) await this.admit(grant);
+      if (hasGuard(network)) await acts.raiseGuard(grant);
+      if (hasAdmission(network)) await acts.admit(grant);
       if (network.mode === 'workspace') {
         const job = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
         await apply(workspaceJobOf(grant, job, job === null ? null : probeIn(job)));
       }
-      await this.giveRights(grant, grant.pods, grant.workspacePod);
+      await acts.giveRights(grant, grant.pods, grant.workspacePod);
     },
     podsOf: async (grant) => (await targetPods(grant)).map(({ name }) => name),
     targetGone: ({ target, plan }) =>
@@ -460,6 +461,10 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     workspaceGone: async (id) =>
       (await api.list('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` })).length === 0,
   };
+  return inItsOwnCluster(
+    acts,
+    uidOfNow(() => readClusterUid(api)),
+  );
 }
 
 /** @param limit milliseconds */

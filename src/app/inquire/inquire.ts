@@ -11,6 +11,7 @@ import type { Person } from '../../domain/people/people.ts';
 import { digestOfPlan } from '../../domain/plan/plan.ts';
 import { describeOnCall } from '../../domain/policy/conditions-in-words.ts';
 import {
+  clusterNames,
   decidersOf,
   isSystemNamespace,
   matchesNamespace,
@@ -23,11 +24,12 @@ import {
   together,
 } from '../../domain/policy/policy.ts';
 import { type ClusterName, inCluster, isWide } from '../../domain/target.ts';
+import { hindranceTo } from '../common/giving.ts';
 import { seenBy } from '../people/seen-by.ts';
 import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
 import type { ClusterAccess } from '../ports/cluster-access.ts';
-import type { Anew, Inspected, Offer } from '../ports/use-cases.ts';
+import type { Anew, ClosedCluster, Inspected, Offer } from '../ports/use-cases.ts';
 import { type View } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
 import { viewOf } from './view.ts';
@@ -55,6 +57,22 @@ export async function offers(world: World, slackId: string): Promise<Offer[]> {
     }),
   );
   return all.flat();
+}
+
+/** The clusters of what this person may ask for in which nothing can be asked for now. A single one has no name: then each request says why. */
+export async function closedClusters(world: World, slackId: string): Promise<ClosedCluster[]> {
+  const policy = world.policies.current();
+  const person = await personBehind(world, slackId);
+  const closed = clusterNames(policy).flatMap((name) => {
+    const hindrance = name === null ? null : hindranceTo(world, { cluster: name }, 'asking');
+    return name === null || hindrance === null ? [] : [{ name, why: hindrance.why, remedy: hindrance.remedy }];
+  });
+  if (closed.length === 0) return [];
+  const theirs = new Set<ClusterName>();
+  for (const [name, profile] of Object.entries(policy.profiles))
+    if ((await answering(world, mayAsk(policy, name, person), 'recently')).allowed)
+      for (const cluster of clustersFor(policy, profile, person)) theirs.add(cluster);
+  return closed.filter(({ name }) => theirs.has(name));
 }
 
 /** The namespaces of each cluster that answers. @throws what the clusters say when none of them does */

@@ -94,6 +94,14 @@ export interface Everything {
   readonly pages: number;
 }
 
+/** A cluster in which nothing can be asked for now. */
+export interface ClosedCluster {
+  readonly name: string;
+  /** A clause without a stop: it may hold words of those who run it. */
+  readonly why: string;
+  readonly remedy: string;
+}
+
 /** What a person finds on the Home of the bot. */
 export interface Home {
   /** What is open before what waits. */
@@ -126,6 +134,8 @@ export interface Seen {
  */
 export interface UseCases {
   offers(slackId: string): Promise<Offer[]>;
+  /** The clusters in which this person could ask for something, and nobody can now. */
+  closedClusters(slackId: string): Promise<ClosedCluster[]>;
   /** Workloads of a namespace that one of the person's offers covers. */
   workloads(
     slackId: string,

@@ -8,8 +8,11 @@ import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../
 import type { Alarms } from '../../app/ports/alarms.ts';
 import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
 import { APPROVALS_CHANNEL, type Conditions, type Lack, type Need, OWN_CHANNELS } from '../../app/ports/conditions.ts';
+import type { World } from '../../app/ports/world.ts';
+import { givenElsewhere } from '../../app/upkeep/given-elsewhere.ts';
 import type { PolicyFile } from '../../config/policy-file.ts';
-import { clustersOf, type Policy, type Profile } from '../../domain/policy/policy.ts';
+import { holdsAccess } from '../../domain/grant/grant.ts';
+import { clusterNames, clustersOf, type Policy, type Profile } from '../../domain/policy/policy.ts';
 import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -30,6 +33,8 @@ interface Needing {
   readonly redis: RedisClient;
   readonly instance: string;
   readonly clusters: readonly NeededCluster[];
+  /** What is known of grants; null: nothing, where no bot runs. */
+  readonly world: Pick<World, 'store' | 'clusters' | 'clock'> | null;
   readonly policies: Pick<PolicyFile, 'current' | 'disabled' | 'setDisabled'>;
   readonly connection: SlackConnection;
   readonly lackOfConnection: () => Lack | null | Promise<Lack | null>;
@@ -71,6 +76,7 @@ export function needsService({
 
 export const needsOf = (given: Needing): Need[] => [
   ...needsOfRedis(given),
+  ...(given.world === null ? [] : [needOfClusters(given.policies, given.world)]),
   ...given.clusters.flatMap((cluster) => needsOfCluster(cluster, given)),
   ...needsOfSlack(given),
 ];
@@ -79,7 +85,7 @@ export function needsOfRedis({ redis, instance }: Pick<Needing, 'redis' | 'insta
   return [{ name: 'redis commands', severity: 'not ready', every: 10_000, look: () => lackOfRedis(redis, instance) }];
 }
 
-type OfCluster = Pick<Needing, 'clusters' | 'policies' | 'log'>;
+type OfCluster = Pick<Needing, 'clusters' | 'policies' | 'world' | 'log'>;
 
 /**
  * What is needed of one cluster. Where there are others, what is missing in one keeps nothing from being done in them: it refuses there alone, and the
@@ -130,11 +136,77 @@ function needOfAnswers({ api }: NeededCluster): Need {
   };
 }
 
+/** That the clusters of the policy are those that were connected at the start, by the same contexts. */
+function needOfClusters(policies: Needing['policies'], { store, clusters }: NonNullable<Needing['world']>): Need {
+  const { clusters: atStart = {} } = policies.current();
+  async function isOpenIn(cluster: ClusterName): Promise<boolean> {
+    for await (const portion of store.summaries())
+      if (portion.some((summary) => holdsAccess(summary.state) && clusters.isIn(cluster, summary))) return true;
+    return false;
+  }
+  return {
+    name: 'clusters of the policy',
+    severity: 'degraded',
+    every: RARELY,
+    again: 30_000,
+    async look() {
+      const policy = policies.current();
+      const named = clusterNames(policy);
+      const added = named.filter((name) => !clusters.names.includes(name)).map((name) => name ?? 'one without a name');
+      const moved = Object.entries(policy.clusters ?? {})
+        .filter(([name, { context }]) => Object.hasOwn(atStart, name) && atStart[name]?.context !== context)
+        .map(([name]) => name);
+      const left: string[] = [];
+      for (const name of clusters.names)
+        if (!named.includes(name) && (await isOpenIn(name))) left.push(name ?? 'one without a name');
+      if (added.length + moved.length + left.length === 0) return null;
+      const say = (names: readonly string[], text: string) =>
+        names.length === 0 ? [] : [`${names.join(', ')} ${text}`];
+      return {
+        lacks: `the clusters of the policy are not those of the start: ${[
+          ...say(added, 'not connected'),
+          ...say(moved, 'by another context'),
+          ...say(left, 'named no more, with open grants'),
+        ].join('; ')}`,
+        todo:
+          left.length > 0
+            ? 'What is open in a cluster that is named no more ends as ever until Drawbridge is started again: after that its leases end it, and nobody confirms it. End it first, or name the cluster again.'
+            : 'Start Drawbridge again: until then requests for what is not connected are refused, and a context is the one of the start.',
+      };
+    },
+  };
+}
+
+/** So many grants are named. */
+const MOST_NAMED = 5;
+
+/** That it is the cluster in which what is open there was given: a kubeconfig may have been changed while nothing ran. */
+function needOfIdentity({ name, api }: NeededCluster, world: NonNullable<Needing['world']>): Need {
+  return {
+    name: 'cluster of open grants',
+    severity: 'degraded',
+    refuses: 'giving',
+    every: RARELY,
+    again: 30_000,
+    async look() {
+      const ids = await givenElsewhere(world, name, await readClusterUid(api));
+      if (ids.length === 0) return null;
+      const named = `${ids.slice(0, MOST_NAMED).join(', ')}${ids.length > MOST_NAMED ? ', …' : ''}`;
+      return {
+        lacks: `another cluster is reached than the one in which ${ids.length} open grant${ids.length === 1 ? ' was' : 's were'} given (${named})`,
+        todo: 'Their ends are not confirmed, and nothing is given here. Lead the context of the kubeconfig to that cluster again and start Drawbridge anew; in that cluster leases and reaper end them. If it is gone for good, this is over a day after the last of their windows.',
+      };
+    },
+  };
+}
+
 export function needsOfKubernetes(
-  { name: cluster, api, access, lackOfWatch }: NeededCluster,
-  { policies, log }: Pick<OfCluster, 'policies' | 'log'>,
+  cluster: NeededCluster,
+  { policies, world, log }: Pick<OfCluster, 'policies' | 'world' | 'log'>,
 ): Need[] {
+  const { name, api, access, lackOfWatch } = cluster;
   return [
+    ...(world === null ? [] : [needOfIdentity(cluster, world)]),
     { name: 'kubernetes rights', severity: 'not ready', every: RARELY, look: () => lackOfEnding(api) },
     { name: 'kubernetes watch', severity: 'degraded', every: 30_000, look: () => explained(api, lackOfWatch()) },
     {
@@ -155,13 +227,13 @@ export function needsOfKubernetes(
       every: RARELY,
       again: 60_000,
       look: async () =>
-        lackOfWriting(await access.tryWriting(profilesFor(policies.current(), cluster).map(([, one]) => one))),
+        lackOfWriting(await access.tryWriting(profilesFor(policies.current(), name).map(([, one]) => one))),
     },
     {
       name: 'profiles',
       severity: 'degraded',
       every: RARELY,
-      look: () => lackOfProfiles(cluster, access, policies, log),
+      look: () => lackOfProfiles(name, access, policies, log),
     },
   ];
 }

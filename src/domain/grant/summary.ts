@@ -13,6 +13,8 @@ export interface GrantSummary {
   readonly profile: string;
   readonly requester: { readonly slackId: string; readonly user: string };
   readonly cluster: ClusterName;
+  /** Uid of the `kube-system` of the cluster that it is planned for; empty: a version that knew none has written it. */
+  readonly clusterUid: string;
   /** Of the target; null: it is in none. */
   readonly namespace: string | null;
   /** The target is one workload, whose pods the grant follows. */
@@ -45,6 +47,7 @@ export const grantSummary = z.looseObject({
   profile: z.string(),
   requester: z.looseObject({ slackId: z.string(), user: z.string() }),
   cluster: z.string().nullable().default(null),
+  clusterUid: z.string().default(''),
   namespace: z.string().nullable(),
   workload: z.boolean(),
   createdAt: z.number(),
@@ -72,6 +75,7 @@ export function summaryOf(grant: Grant): GrantSummary {
     profile,
     requester: { slackId: requester.slackId, user: requester.user },
     cluster,
+    clusterUid: plan.cluster,
     namespace: target.namespace ?? null,
     workload: target.workload !== undefined,
     createdAt,

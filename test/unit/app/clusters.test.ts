@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest';
 import { createDueRights } from '../../../src/app/upkeep/end-due.ts';
 import { Unavailable } from '../../../src/domain/errors.ts';
 import type { PolicyInput } from '../../../src/domain/policy/schema.ts';
-import { appWorld, PEOPLE, POLICY } from '../../support/app-world.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../support/app-world.ts';
 
 const { debug } = POLICY.profiles;
 if (debug === undefined) throw new Error('the policy has no profile debug');
@@ -139,6 +139,41 @@ test('a cluster that the policy has named since the start is refused by name, no
     message: expect.stringContaining('cluster prod is not connected'),
   });
   expect((await app.request(PEOPLE.ada, { cluster: 'staging' })).grant.state).toBe('pending');
+});
+
+describe('clusters in which nothing can be asked for now', () => {
+  const closed = (who: string = PEOPLE.ada) => app.useCases.closedClusters(who);
+
+  test('are named with the reason to those who could ask there', async () => {
+    expect(await closed()).toEqual([]);
+    app = appWorld(TWO, ['staging']);
+    expect(await closed()).toEqual([
+      { name: 'prod', why: 'cluster prod is not connected', remedy: expect.stringContaining('start Drawbridge again') },
+    ]);
+    expect(await closed(PEOPLE.cy)).toEqual([]);
+    app.setPolicy({ ...TWO, profiles: { debug: { ...debug, clusters: ['staging'] } } });
+    expect(await closed()).toEqual([]);
+  });
+
+  test('are those that are away, too', async () => {
+    const lack = { lacks: 'in cluster prod the API server does not answer', todo: 'Look.' };
+    app.conditions.report({ name: 'cluster', severity: 'degraded', refuses: 'asking', cluster: 'prod' }, lack);
+    expect(await closed()).toMatchObject([{ name: 'prod', why: lack.lacks }]);
+  });
+});
+
+test('what is open in a cluster that the policy names no more ends as ever while this runs, and nothing new is given there', async () => {
+  const [due, ended] = [await active('prod'), await active('prod', on('payments'))];
+  app.setPolicy({ ...TWO, clusters: { staging: {} }, profiles: { debug: { ...debug, clusters: ['*'] } } });
+  await expect(app.request(PEOPLE.ada, { cluster: 'prod' })).rejects.toMatchObject({ rule: 'clusters' });
+  await app.useCases.revoke(PEOPLE.ada, ended, '');
+  await app.run();
+  expect((await app.grant(ended)).state).toBe('revoked');
+  app.clock.pass(1801);
+  await app.run();
+  expect((await app.grant(due)).state).toBe('expired');
+  const { hasRights, breaches } = app.clusterNamed('prod');
+  expect([hasRights(due), hasRights(ended), breaches]).toEqual([false, false, []]);
 });
 
 describe('with one cluster away', () => {

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { createConditions } from '../../../../src/app/common/conditions.ts';
 import { type Lack, type Need } from '../../../../src/app/ports/conditions.ts';
+import { givenElsewhere } from '../../../../src/app/upkeep/given-elsewhere.ts';
 import { needsOf, needsService } from '../../../../src/composition/services/needs.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
-import { POLICY } from '../../../support/app-world.ts';
+import { type PolicyInput, policySchema } from '../../../../src/domain/policy/schema.ts';
+import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
 import { silentLog } from '../../../support/silent-log.ts';
 
 beforeEach(() => {
@@ -69,7 +71,7 @@ test('watches that are down are told with the rights that are missing, and while
       return { status: { allowed: !refused.has(what) } };
     },
   };
-  const need = needsOf({ clusters: [{ name: null, lackOfWatch: () => lack.now, api }] } as never).find(
+  const need = needsOf({ clusters: [{ name: null, lackOfWatch: () => lack.now, api }], world: null } as never).find(
     ({ name }) => name === 'kubernetes watch',
   );
   expect(await need?.look()).toBeNull();
@@ -91,7 +93,7 @@ test('watches that are down are told with the rights that are missing, and while
 
 test('without a connection that Slack gives it the bot is not ready', async () => {
   let lack: Lack | null = { lacks: 'Slack refuses SLACK_APP_TOKEN: invalid_auth', todo: 'Make another.' };
-  const need = needsOf({ clusters: [], lackOfConnection: () => lack } as never).find(
+  const need = needsOf({ clusters: [], world: null, lackOfConnection: () => lack } as never).find(
     ({ name }) => name === 'slack connection',
   );
   expect(need).toMatchObject({ severity: 'not ready' });
@@ -105,6 +107,7 @@ test('what somebody’s webhook changes is told, with no more texts than anybody
   const tryWriting = vi.fn(async () => why);
   const need = needsOf({
     clusters: [{ name: null, access: { tryWriting } }],
+    world: null,
     policies: { current: () => POLICY },
   } as never).find(({ name }) => name === 'admission webhooks');
   expect(need).toMatchObject({ severity: 'degraded' });
@@ -124,7 +127,7 @@ const fakeCluster = (name: string, uid: () => string) => ({
   lackOfWatch: () => null,
 });
 const needsOfTwo = (...clusters: ReturnType<typeof fakeCluster>[]) =>
-  needsOf({ clusters, policies: { current: () => POLICY }, log: silentLog() } as never).filter(
+  needsOf({ clusters, world: null, policies: { current: () => POLICY }, log: silentLog() } as never).filter(
     ({ cluster }) => cluster !== undefined,
   );
 
@@ -159,4 +162,73 @@ test('a cluster that does not answer refuses what is asked for there, and hinder
   expect(conditions.hindrance('asking', 'prod')?.lacks).toBe('in cluster prod the API server does not answer');
   expect(conditions.hindrance('asking', 'staging')).toBeNull();
   expect(conditions.list()).toMatchObject([{ name: 'cluster', cluster: 'prod', severity: 'degraded' }]);
+});
+
+test('a cluster that is not the one in which open grants were given gives nothing, and says how to lead back to it', async () => {
+  vi.useRealTimers();
+  const app = appWorld();
+  const id = await app.active();
+  const cluster = { ...fakeCluster('', () => 'cluster-2'), name: null };
+  const need = needsOf({
+    clusters: [cluster],
+    world: app.world,
+    policies: { current: () => POLICY },
+    log: silentLog(),
+  } as never).find(({ name }) => name === 'cluster of open grants');
+  expect(need).toMatchObject({ severity: 'degraded', refuses: 'giving' });
+  expect(await need?.look()).toMatchObject({
+    lacks: `another cluster is reached than the one in which 1 open grant was given (${id})`,
+    todo: expect.stringContaining('Lead the context of the kubeconfig to that cluster again'),
+  });
+  cluster.api.read = async () => ({ metadata: { uid: 'cluster-1' } });
+  expect(await need?.look()).toBeNull();
+});
+
+test('what surely has ended by its lease holds a cluster that was made anew up no longer than a day', async () => {
+  vi.useRealTimers();
+  const app = appWorld();
+  const id = await app.active();
+  const elsewhere = () => givenElsewhere(app.world, null, 'cluster-2');
+  expect(await elsewhere()).toEqual([id]);
+  app.clock.pass(30 * 3600);
+  expect(await elsewhere()).toEqual([]);
+});
+
+test('clusters that the policy names otherwise than at the start are told, with what to do about it', async () => {
+  vi.useRealTimers();
+  const { debug } = POLICY.profiles;
+  if (debug === undefined) throw new Error('the policy has no profile debug');
+  const input = (clusters: PolicyInput['clusters']): PolicyInput => ({
+    ...POLICY,
+    clusters,
+    profiles: { debug: { ...debug, clusters: ['*'] } },
+  });
+  const named = (clusters: PolicyInput['clusters']) => policySchema.parse(input(clusters));
+  const prod = { prod: { context: 'prod' } };
+  let policy = named({ staging: {}, ...prod });
+  const app = appWorld(input({ staging: {}, ...prod }), ['staging', 'prod']);
+  const need = needsOf({
+    clusters: [],
+    world: app.world,
+    policies: { current: () => policy },
+    log: silentLog(),
+  } as never).find(({ name }) => name === 'clusters of the policy');
+  expect(need).toMatchObject({ severity: 'degraded' });
+  expect(need?.refuses).toBeUndefined();
+  expect(await need?.look()).toBeNull();
+  policy = named({ staging: {}, ...prod, asia: { context: 'asia' }, africa: { context: 'africa' } });
+  expect(await need?.look()).toEqual({
+    lacks: 'the clusters of the policy are not those of the start: asia, africa not connected',
+    todo: expect.stringMatching(/^Start Drawbridge again/),
+  });
+  policy = named({ staging: {}, prod: { context: 'prod-new' } });
+  expect((await need?.look())?.lacks).toMatch(/: prod by another context$/);
+  // Nothing is open there.
+  policy = named({ staging: {} });
+  expect(await need?.look()).toBeNull();
+  await app.active(PEOPLE.ada, { cluster: 'prod' });
+  expect(await need?.look()).toEqual({
+    lacks: 'the clusters of the policy are not those of the start: prod named no more, with open grants',
+    todo: expect.stringContaining('End it first, or name the cluster again.'),
+  });
 });

@@ -96,9 +96,10 @@ async function formFor(
   choice: Choice,
   said: string,
 ): Promise<types.ModalView> {
-  const offers = await useCases.offers(user);
-  if (offers.length === 0 && (await useCases.home(user, 0)).everything !== null) return administratorModal();
-  return requestModal(offers, choice, said);
+  const [offers, closed] = await Promise.all([useCases.offers(user), useCases.closedClusters(user)]);
+  if (offers.length === 0 && closed.length === 0 && (await useCases.home(user, 0)).everything !== null)
+    return administratorModal();
+  return requestModal(offers, choice, said, closed);
 }
 
 /** A button or field that leads to the form: `chosen` reads from the modal what to show in it. */

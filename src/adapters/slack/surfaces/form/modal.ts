@@ -1,5 +1,5 @@
 import type { types } from '@slack/bolt';
-import type { BreakGlassOffer, Offer, Proposal } from '../../../../app/ports/use-cases.ts';
+import type { BreakGlassOffer, ClosedCluster, Offer, Proposal } from '../../../../app/ports/use-cases.ts';
 import type { Instant } from '../../../../domain/clocks.ts';
 import type { Ask } from '../../../../domain/decide/decide.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
@@ -12,7 +12,7 @@ import { wholeDuration } from '../../../../domain/typed-duration.ts';
 import { ACTIONS, carryAsked, carryForm, LONGEST_TYPED, MODALS } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
 import { chosenTarget, parseTarget } from '../command/parse.ts';
-import { context, type Message, section } from '../text/blocks.ts';
+import { context, type Message, section, small } from '../text/blocks.ts';
 import { frame, noticeModal } from '../text/modals.ts';
 import { fromWhom, stepLines } from '../text/standing.ts';
 import { clean, code, LIMITS, plain, shorten, utc } from '../text/text.ts';
@@ -196,15 +196,23 @@ const scopeOf = (profile: string, cluster: string): string => (cluster === '' ? 
 /**
  * The request modal. Only what this person may ask for is in `offers`; the policy decides again when the request is made.
  * @param said what came of a button of the form; '' where none was pressed
+ * @param closed the clusters in which nothing can be asked for now: told, where they are not offered
  */
-export function requestModal(offers: readonly Offer[], choice: Choice, said = ''): Modal {
-  if (offers.length === 0) return noticeModal(NOTHING_OFFERED);
+export function requestModal(
+  offers: readonly Offer[],
+  choice: Choice,
+  said = '',
+  closed: readonly ClosedCluster[] = [],
+): Modal {
+  const missing = closed.filter(({ name }) => !offers.some(({ cluster }) => cluster === name));
+  if (offers.length === 0) return noticeModal(missing.map(describeClosed).join('\n') || NOTHING_OFFERED);
   const { offers: there, offer, namespace } = settle(offers, choice);
   const cluster = there[0]?.cluster ?? null;
   return frame(
     'Ask for access',
     [
       ...(said === '' ? [] : [{ type: 'section', text: plain(`⚠️ ${said}`, LIMITS.section) } as const]),
+      ...(missing.length === 0 ? [] : [small(missing.map(describeClosed).join('\n'))]),
       ...clusterField(offers, cluster),
       ...(there.length === 0 ? [] : [profileField(there, offer)]),
       ...(offer === null ? [] : fieldsOf(offer, namespace, choice)),
@@ -217,6 +225,9 @@ export function requestModal(offers: readonly Offer[], choice: Choice, said = ''
     },
   );
 }
+
+const describeClosed = ({ name, why, remedy }: ClosedCluster): string =>
+  `Nothing can be asked for in ${name} now, since ${why}. ${remedy}`;
 
 /** Only where there is a choice. */
 function clusterField(offers: readonly Offer[], chosen: ClusterName): Block[] {

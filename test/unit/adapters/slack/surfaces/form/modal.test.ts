@@ -228,6 +228,18 @@ describe('a form with clusters', () => {
     expect(askOf(filledIn(alone, filledWith))).toMatchObject({ ask: { cluster: 'us' } });
   });
 
+  it('names the clusters in which nothing can be asked for now, with the reason', () => {
+    const asia = { name: 'asia', why: 'cluster asia is not connected', remedy: 'Start it again.' };
+    const sentence = 'Nothing can be asked for in asia now, since cluster asia is not connected. Start it again.';
+    const nothing = { profile: null, namespace: null };
+    const modal = requestModal(both, nothing, '', [asia, { ...asia, name: 'us' }]);
+    expect(viewErrors(modal)).toEqual([]);
+    expect(JSON.stringify(modal)).toContain(sentence);
+    expect(JSON.stringify(modal)).not.toContain('asked for in us');
+    expect(labels(modal)).toContain('Cluster');
+    expect(JSON.stringify(requestModal([], nothing, '', [asia]))).toContain(sentence);
+  });
+
   it('does not take for one cluster what was filled in for the other', () => {
     const modal = requestModal(both, { cluster: 'us', profile: 'debug', namespace: 'staging' });
     const values = filledIn(modal, { ...filledWith, Cluster: 'eu' });
