@@ -195,6 +195,10 @@ async function introduce(world: World, options: Options, withoutNode: string | n
     `${world.node === undefined ? 4 : 5}. As Ada or Ben press Revoke, or wait for the end of the window, and run the first`,
   );
   print(`   line again.${world.node === undefined ? '' : ' The shell is cut.'}`);
+  print('Also: the whole cluster, by a token that the button Get kubeconfig of the message to Ada shows her alone:');
+  print(
+    `     /jit request look-around ${placeIn(world)}${world.other === undefined ? '' : ' '}${window} where is it slow`,
+  );
   print('');
   await (options.inCluster ? introducePods : introduceProcess)(world);
   print(`Kubernetes, as administrator:                 ${world.cluster.adminKubeconfig}`);
@@ -298,6 +302,7 @@ async function inWorld(options: Options, cluster: WorldCluster | undefined, noNo
   const common: WorldOptions = {
     log: (line) => print(`  ${line}`),
     clusters: options.clusters,
+    byToken: true,
     ...(minutes === undefined ? {} : { minutes }),
   };
 

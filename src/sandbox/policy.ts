@@ -19,6 +19,8 @@ export async function sandboxPolicy(options: {
   readonly toolbox?: string;
   /** How long a grant lasts by default; left out: as in the example. */
   readonly seconds?: number;
+  /** With a profile for the whole cluster by a token, which only an installation with `accounts.enabled` may give. */
+  readonly byToken?: boolean;
   /** False: where no probe can tell whether the cluster enforces NetworkPolicies, strict profiles would give nothing. */
   readonly strict: boolean;
 }): Promise<string> {
@@ -26,8 +28,27 @@ export async function sandboxPolicy(options: {
   rename(document, options.namespaces);
   document.setIn(['profiles', 'troubleshoot', 'network', 'image'], options.toolbox ?? TOOLBOX);
   if (!options.strict) document.setIn(['profiles', 'troubleshoot', 'network', 'strict'], false);
+  if (options.byToken) addByToken(document);
   if (options.seconds !== undefined) shorten(document, options.seconds);
   return document.toString({ lineWidth: 0 });
+}
+
+/** For the people of the profile debug. */
+function addByToken(document: Document): void {
+  const of = (key: string) => (document.getIn(['profiles', 'debug', key]) as { toJSON(): unknown }).toJSON();
+  const profile = document.createNode({
+    description: 'Everything but Secrets in the whole cluster, by a token of your own',
+    scope: 'cluster',
+    clusterRole: 'view',
+    credential: 'token',
+    requesters: of('requesters'),
+    approvers: of('approvers'),
+    deny: of('deny'),
+    duration: { default: '30m', maximum: '1h' },
+  });
+  profile.commentBefore =
+    ' For people whom the cluster does not know: an account is made for the grant, and the button Get kubeconfig shows\n its token to whoever asked, alone. Its lease ends it by itself.';
+  document.setIn(['profiles', 'look-around'], profile);
 }
 
 function profilesOf(document: Document): string[] {

@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { readKubeconfig, writeKubeconfig } from './cluster/kubeconfig.ts';
 import type { Node } from './cluster/node.ts';
 import { ACCESS, PEOPLE, type PersonName } from './scenery.ts';
 import { blocksText, type SlackMessage } from './slack/index.ts';
@@ -321,6 +323,42 @@ export async function playJourney(
       });
       return firstLine(wordsOf(await posted('the end', new RegExp(`Revoked[\\s\\S]*${id}`))));
     });
+    await byToken(other);
+  }
+
+  /** Somebody whom that cluster does not know, in the whole of it. */
+  async function byToken(other: OtherCluster): Promise<void> {
+    const { name, cluster } = other;
+    const there = `request look-around ${name}: 2m where is it slow`;
+    let token = '';
+    const reads = () => cluster.kubectl(['get', 'pods', '-A', '--token', token], { kubeconfig: nobody });
+    const nobody = await withoutUser(world, cluster.adminKubeconfig);
+    await step('Slack', `Ada types: /jit ${there}; Ben approves; Get kubeconfig shows Ada a token`, async () => {
+      await control.command(ADA, ACCESS, '/jit', there);
+      message = await posted('the request', /look-around on the whole cluster/);
+      id = /g-[a-z0-9]{6}/.exec(wordsOf(message))?.[0] ?? '';
+      await press('ben');
+      const news = await told('the news of access', new RegExp(`${id}[\\s\\S]*Get kubeconfig`));
+      await control.click(ADA, news.channel, news.ts, 'drawbridge.token');
+      const modal = () => /eyJ[\w.-]{100,}/.exec(JSON.stringify(control.modal(ADA) ?? ''))?.[0];
+      token = await control.waitFor(modal, { timeout: 15_000, what: 'the token' });
+      return `a token of ${token.length} characters, in a modal of hers`;
+    });
+    await step('API', 'with it she reads the whole cluster', async () => {
+      const { code, stdout, stderr } = await reads();
+      if (code !== 0) throw new Error(stderr);
+      return `kubectl get pods -A: ${stdout.trim().split('\n').length - 1} pods`;
+    });
+    await step('API', 'Ada ends it: the token gives nothing any more, and its account is gone', async () => {
+      await control.command(ADA, ACCESS, '/jit', `revoke ${id}`);
+      await control.waitFor(async () => (await reads()).code !== 0, {
+        timeout: 30_000,
+        what: 'the token to be refused',
+      });
+      const accounts = ['get', 'serviceaccounts', '-n', world.installation.accountsNamespace, '-o', 'name'];
+      if ((await other.adminKubectl(accounts)).includes(id)) throw new Error(`the account of ${id} is still there`);
+      return said((await reads()).stderr);
+    });
   }
 
   try {
@@ -330,6 +368,14 @@ export async function playJourney(
     print(`        ${error instanceof Error ? error.message : String(error)}`);
     return false;
   }
+}
+
+/** A kubeconfig that leads to the cluster of another one, by which nobody is anybody. */
+async function withoutUser({ dir }: World, kubeconfig: string): Promise<string> {
+  const file = join(dir, 'nobody.kubeconfig');
+  const { server } = await readKubeconfig(kubeconfig);
+  await writeKubeconfig(file, server, { token: '' });
+  return file;
 }
 
 interface Selector {

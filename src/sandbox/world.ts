@@ -58,6 +58,10 @@ export interface WorldOptions {
    * node, with the same workloads in namespaces of the same names. Default: one, without a name.
    */
   readonly clusters?: 1 | 2;
+  /** A control plane that is there already, to be the second cluster; everything in it is removed by `stop`. Default: a new one. */
+  readonly beside?: ControlPlane;
+  /** With the profile `look-around` (see `sandboxPolicy`). */
+  readonly byToken?: boolean;
   /** Changes the policy before chart and bot get it. */
   readonly policy?: (policy: PolicyInput) => void;
   readonly slack?: Partial<SlackOptions>;
@@ -211,6 +215,7 @@ async function bringUp(
   const text = await sandboxPolicy({
     namespaces,
     strict: probes,
+    byToken: options.byToken ?? false,
     ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE }),
     ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   });
@@ -250,11 +255,16 @@ async function bringUp(
   /** The same once more, in a cluster without a node. */
   async function startOther() {
     const other = await started(`Kubernetes of cluster ${CLUSTERS[1]}`, async () => {
+      if (options.beside !== undefined) return options.beside;
       const made = await startControlPlane({ binaries: await ensureBinaries(CONTROL_PLANE, log), log });
       closing.push(() => made.stop());
       return made;
     });
     const names = [...Object.values(namespaces), release];
+    if (options.beside !== undefined)
+      closing.push(async () => {
+        for (const args of removalOf(release, names, false)) await mustRun(other, args);
+      });
     await other.apply(names.map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })));
     const values: ChartValues = {
       ...valuesOf(),
@@ -282,6 +292,7 @@ async function bringUp(
       // The bot runs here, as a process of its own, with the service account that the chart gives it.
       replicas: 0,
       workspaces: { namespace: workspacesOf(release) },
+      accounts: { enabled: needsAccounts(policy), namespace: accountsOf(release) },
     };
   }
 
@@ -523,7 +534,15 @@ function removalOf(release: string, namespaces: readonly string[], wait: boolean
   ].join();
   return [
     ['delete', clusterWide, '-l', `app.kubernetes.io/instance=${release}`],
-    ['delete', 'namespace', ...namespaces, workspacesOf(release), '--ignore-not-found', `--wait=${wait}`],
+    [
+      'delete',
+      'namespace',
+      ...namespaces,
+      workspacesOf(release),
+      accountsOf(release),
+      '--ignore-not-found',
+      `--wait=${wait}`,
+    ],
   ];
 }
 
@@ -542,6 +561,13 @@ const secretOf = (namespace: string, { botToken, appToken, apiUrl }: LocalSlack)
 });
 
 const workspacesOf = (release: string): string => `${release}-workspaces`;
+const accountsOf = (release: string): string => `${release}-accounts`;
+
+/** Whether a profile gives what only an installation with `accounts.enabled` may. */
+const needsAccounts = ({ profiles }: PolicyInput): boolean =>
+  Object.values(profiles).some(
+    ({ scope, credential }) => scope === 'cluster' || scope === 'node' || credential === 'token',
+  );
 
 const quiet: Log = () => {};
 

@@ -1,12 +1,18 @@
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
+import { TOKEN_PLACE } from '../../src/app/inquire/kubeconfig.ts';
 import { runKeys } from '../../src/cli/keys.ts';
 import { runReaper } from '../../src/cli/reaper.ts';
+import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import type { Bot } from '../../src/sandbox/bot.ts';
-import { joinKubeconfigs } from '../../src/sandbox/cluster/kubeconfig.ts';
+import type { Cluster } from '../../src/sandbox/cluster/cluster.ts';
+import { joinKubeconfigs, readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
+import { PEOPLE } from '../../src/sandbox/scenery.ts';
 import type { OtherCluster } from '../../src/sandbox/world.ts';
 import { describeWithCluster } from '../support/cluster.ts';
-import { type Stage, useStage } from '../support/e2e.ts';
+import { describeClusterAccess, realSide, type Side } from '../support/cluster-contract.ts';
+import { type Stage, textOf, useStage } from '../support/e2e.ts';
 
 /** One bot and two real control planes, with namespaces and workloads of the same names. */
 
@@ -31,7 +37,21 @@ async function reap(s: Stage, { cluster }: OtherCluster, uid: string): Promise<{
 }
 
 describeWithCluster('of two clusters', (kube) => {
-  const stage = useStage(kube, { clusters: 2 });
+  const stage = useStage(kube, {
+    clusters: 2,
+    policy(policy) {
+      const { requesters, approvers, duration } = policy.profiles['debug'] as Required<PolicyInput['profiles'][string]>;
+      policy.profiles['everywhere'] = {
+        requesters,
+        approvers,
+        duration,
+        scope: 'cluster',
+        clusterRole: 'view',
+        credential: 'token',
+        clusters: ['*'],
+      };
+    },
+  });
   const here = () => {
     const s = stage();
     const { other } = s;
@@ -57,6 +77,14 @@ describeWithCluster('of two clusters', (kube) => {
       timeout: 40_000,
       what: `${name} is ${isThere ? '' : 'not '}missing`,
     });
+
+  let sides: readonly Side[] | undefined;
+  describeClusterAccess('the port of two real clusters', async () => {
+    const { s, other } = here();
+    const files = [kube.adminKubeconfig, other.cluster.adminKubeconfig];
+    sides ??= await Promise.all(files.map((file) => realSide(file, s.namespaces.staging, 'contract')));
+    return sides;
+  });
 
   describe('both there', () => {
     test('a grant is in the one that it names, from the request to its end, and the same in the other is another', async () => {
@@ -164,6 +192,43 @@ describeWithCluster('of two clusters', (kube) => {
         /clusters\.\w+ and clusters\.\w+ of the policy lead to one cluster: name it once/,
       );
     });
+  });
+
+  test('a token of a satellite reads that whole cluster and no other, and its lease ends it without the bot', async () => {
+    const { s, other, bot } = here();
+    const { control } = s.slack;
+    const id = await active(s, 'everywhere us: 20s by a token');
+    expect(await s.words(id)).toContain('the whole cluster us');
+    const news = await control.waitFor(
+      async () => (await control.dms(PEOPLE.ada.id)).find((message) => textOf(message).includes(TOKEN_PLACE)),
+      { timeout: 20_000, what: 'the kubeconfig' },
+    );
+    await control.click(PEOPLE.ada.id, news.channel, news.ts, ACTIONS.token);
+    const shown = await control.waitFor(() => /eyJ[\w.-]{100,}/.exec(JSON.stringify(control.modal(PEOPLE.ada.id))), {
+      timeout: 20_000,
+      what: 'the token',
+    });
+    const token = shown[0];
+    const reads = async (cluster: Cluster) => {
+      const file = join(s.dir, 'token.kubeconfig');
+      const { server } = await readKubeconfig(cluster.adminKubeconfig);
+      await writeKubeconfig(file, server, { token });
+      const { code, stderr } = await cluster.kubectl(['get', 'pods', '-A'], { kubeconfig: file });
+      return code === 0 ? 'yes' : stderr;
+    };
+    expect(textOf(news)).toContain((await readKubeconfig(other.cluster.adminKubeconfig)).server.url);
+    expect(await reads(other.cluster)).toBe('yes');
+    expect(await reads(kube)).toMatch(/Unauthorized|must be logged in/);
+
+    await bot.stop();
+    await control.waitFor(async () => /Unauthorized|must be logged in/.test(await reads(other.cluster)), {
+      timeout: 60_000,
+      what: 'the token is refused',
+    });
+    expect(await other.adminKubectl(['get', 'clusterrolebindings', '-o', 'name'])).toContain(`drawbridge-${id}`);
+    await bot.restart();
+    await s.until(id, 'access was confirmed gone', 40_000);
+    expect(await objectsOf(s, other, id)).toEqual({ eu: [], us: [] });
   });
 
   test('killed while grants are open in both, one hurts the other in nothing, and is told right when it is back', async () => {

@@ -15,6 +15,7 @@ import { policySchema } from '../../src/domain/policy/schema.ts';
 import type { Wanted } from '../../src/domain/target.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { describeClusterAccess, realSide, type Side } from '../support/cluster-contract.ts';
 import { startedModel } from '../support/cluster-model.ts';
 import { grantObjects } from '../support/grant-objects.ts';
 import { ADA, applyingGrant, BEN } from '../support/grants.ts';
@@ -57,6 +58,15 @@ const policy = policySchema.parse({
       duration: { default: '30m', maximum: '2h' },
     },
   },
+});
+
+describeWithCluster('the port', (kube) => {
+  let side: Side | undefined;
+  describeClusterAccess('one real cluster', async () => {
+    const namespace = await kube.freshNamespace('contract');
+    side ??= await realSide(kube.adminKubeconfig, namespace, namespace);
+    return [side];
+  });
 });
 
 describeWithCluster('the cluster, as Drawbridge works on it', (kube) => {

@@ -1,4 +1,5 @@
 import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { joinKubeconfigs } from '../../src/sandbox/cluster/kubeconfig.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { manifestDir, runPolicy } from '../support/policy-cli.ts';
 import { ACCESS, ADA, BEN, CY, SRE, startTestSlack, useSlack } from '../support/slack.ts';
@@ -87,6 +88,34 @@ describeWithCluster('npm run policy -- check --kubeconfig', (cluster) => {
     );
     expect(err).toMatch(/profiles\.logs: .*get on pods\/log/);
     expect(err).not.toContain('profiles.view');
+  });
+
+  it('looks in each cluster of the policy by its own context, with what is for it', async () => {
+    await using made = await manifestDir({});
+    const kubeconfig = `${made.dir}/both`;
+    await joinKubeconfigs(
+      kubeconfig,
+      new Map([
+        ['hub', cluster.adminKubeconfig],
+        ['us', cluster.adminKubeconfig],
+      ]),
+    );
+    const wrong = { ...view, namespaces: [namespace], clusterRole: 'viwe' };
+    const policy = (clusters: object) =>
+      policyOf(
+        { here: { ...view, namespaces: [namespace], clusters: ['eu'] }, there: { ...wrong, clusters: ['us'] } },
+        { clusters },
+      );
+    const options = ['--kubeconfig', kubeconfig, '--bot', `${namespace}/bot`];
+    const { code, err } = await check(policy({ eu: {}, us: { context: 'us' } }), ...options);
+    expect(code).toBe(1);
+    expect(err).toMatch(/profiles\.there\.clusterRole: cluster us: there is no ClusterRole 'viwe' in the cluster/);
+    expect(err).not.toContain('cluster eu');
+    expect(await check(policy({ eu: {}, us: { context: 'nowhere' } }), ...options)).toMatchObject({
+      code: 2,
+      out: '',
+      err: expect.stringMatching(/^cluster us: .*no cluster for context 'nowhere', contexts are: hub, us/),
+    });
   });
 
   it('says that somebody may not look, and is 2', async () => {

@@ -4,11 +4,20 @@ import { type Access, accessesToGive, describeAccess, mayAccount } from '../../a
 import { inParallel } from '../../app/common/in-parallel.ts';
 import { nearest } from '../../domain/nearest.ts';
 import type { Finding } from '../../domain/policy/findings.ts';
-import { isSystemNamespace, matchesNamespace, type Policy, type Profile } from '../../domain/policy/policy.ts';
+import {
+  clusterNamed,
+  clusterNames,
+  clustersOf,
+  isSystemNamespace,
+  matchesNamespace,
+  type Policy,
+  type Profile,
+} from '../../domain/policy/policy.ts';
+import type { ClusterName } from '../../domain/target.ts';
 import { openCluster, unreadable } from '../world/kubeconfig.ts';
 import type { Looked } from './looked.ts';
 
-/** A policy held against a cluster: what it names is there, and the bot may give it. */
+/** A policy held against its clusters: what it names is there, and the bot may give it. */
 
 export interface BotAccount {
   readonly namespace: string;
@@ -20,10 +29,36 @@ const WIDTH = 8;
 /** So many names are told of those that lack something. */
 const MOST_NAMED = 5;
 
-export async function checkCluster(
-  policy: Policy,
-  { kubeconfig, context, bot }: { kubeconfig: string; context: string | undefined; bot: BotAccount },
-): Promise<Looked> {
+interface Reached {
+  readonly kubeconfig: string;
+  /** Of the cluster that has none in the policy; left out: the current one. */
+  readonly context: string | undefined;
+  readonly bot: BotAccount;
+}
+
+/** Each cluster of the policy by its own context, with the profiles that are for it. */
+export async function checkCluster(policy: Policy, { context, ...reached }: Reached): Promise<Looked> {
+  const looked = await Promise.all(
+    clusterNames(policy).map(async (name) => {
+      const profiles = Object.entries(policy.profiles).filter(([, one]) => clustersOf(policy, one).includes(name));
+      const there = { ...policy, profiles: Object.fromEntries(profiles) };
+      const entry = name === null ? undefined : clusterNamed(policy, name);
+      return inCluster(name, await checkOne(there, { ...reached, context: entry?.context ?? context }));
+    }),
+  );
+  const problems = looked.flatMap((one) => (one.ok ? [] : one.problems));
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, findings: looked.flatMap((one) => (one.ok ? one.findings : [])) };
+}
+
+function inCluster(name: ClusterName, looked: Looked): Looked {
+  if (name === null) return looked;
+  const named = (text: string) => `cluster ${name}: ${text}`;
+  if (!looked.ok) return { ok: false, problems: looked.problems.map(named) };
+  return { ok: true, findings: looked.findings.map((one) => ({ ...one, message: named(one.message) })) };
+}
+
+async function checkOne(policy: Policy, { kubeconfig, context, bot }: Reached): Promise<Looked> {
   const opened = openCluster(kubeconfig, context);
   if (!opened.ok) return opened;
   const { api } = opened;

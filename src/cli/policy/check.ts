@@ -17,8 +17,10 @@ export const check: Subcommand = {
 Prints every problem with file, line, column and what is allowed there; notes say what may not be meant.
 
   --kubeconfig FILE     also: the namespaces and roles that profiles name are in this cluster, and the bot may give
-                        what they give. Only read, and the API server is asked what the bot may do
-  --context NAME        another context of the kubeconfig than its current one
+                        what they give. Only read, and the API server is asked what the bot may do. Each cluster that
+                        the policy names is looked at by its own context, with the profiles that are for it
+  --context NAME        another context of the kubeconfig than its current one, for the cluster that the policy
+                        gives none
   --bot NAMESPACE/NAME  the service account of the bot there; default: drawbridge/drawbridge
   --slack               also: the people, user groups and channels are in Slack, the bot is in the channels, and how
                         many may ask and approve now (sources of who is on call are not asked). Takes
