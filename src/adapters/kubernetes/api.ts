@@ -1,6 +1,6 @@
-import { Readable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { HttpMethod, IsomorphicFetchHttpLibrary, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { HttpMethod, type KubeConfig, RequestContext } from '@kubernetes/client-node';
+import { type Dispatcher, getGlobalDispatcher } from 'undici';
 import type { Instant } from '../../domain/clocks.ts';
 import { Declined, Unavailable } from '../../domain/errors.ts';
 import { boundedText, TooLong } from './bounded-text.ts';
@@ -8,8 +8,9 @@ import { linesOf } from './lines.ts';
 import { type KubeObject, nameOf } from './object.ts';
 
 /**
- * The API server, by plain JSON. Authentication, TLS and HTTP are client-node's; its typed models are not used: they drop what they do not
- * know and rename fields (`from` of a NetworkPolicy), and a seal must cover exactly what the API server holds.
+ * The API server, by plain JSON. Authentication and TLS are client-node's, and so is the dispatcher of undici that calls go by. Its typed models are
+ * not used: they drop what they do not know and rename fields (`from` of a NetworkPolicy), and a seal must cover exactly what the API server holds.
+ * Nor is its `fetch`, which takes 2.5 times as long for a call (0.55 ms against 0.2), and follows redirects with the credential.
  */
 
 /** The kinds that are read or written, with their places in the API. */
@@ -175,7 +176,6 @@ export function createApi(
   onTime: (said: Instant, took: number) => void = () => {},
   isSparing = false,
 ): Api {
-  const http = new IsomorphicFetchHttpLibrary();
   const configNow = typeof config === 'function' ? config : () => config;
   const connections = createConnections();
   const patience = isSparing ? createPatience() : null;
@@ -195,21 +195,26 @@ export function createApi(
         `${method} ${where.split('?')[0]}: it does not answer, and is tried now and then`,
       );
     const current = configNow();
-    const context = new RequestContext(`${current.getCurrentCluster()?.server ?? ''}${where}`, method);
-    context.setHeaderParam('Accept', accept);
-    if (body !== undefined) {
-      context.setHeaderParam('Content-Type', contentType);
-      context.setBody(JSON.stringify(body));
-    }
     try {
+      const { origin, pathname, search } = new URL(`${current.getCurrentCluster()?.server ?? ''}${where}`);
+      const context = new RequestContext(origin, method);
+      context.setHeaderParam('Accept', accept);
+      context.setHeaderParam('User-Agent', MANAGER);
+      if (body !== undefined) context.setHeaderParam('Content-Type', contentType);
       await current.applySecurityAuthentication(context);
-      connections.use(context, current);
-      context.setSignal(signal);
+      const dispatcher = connections.of(context, current);
       const sent = performance.now();
-      const answer = await http.send(context).toPromise();
+      const answer = await dispatcher.request({
+        origin,
+        path: `${pathname}${search}`,
+        method,
+        headers: context.getHeaders(),
+        body: body === undefined ? null : JSON.stringify(body),
+        signal,
+      });
       done?.(true);
       // It may know us by a certificate that has been replaced since.
-      if (answer.httpStatusCode === 401) connections.drop();
+      if (answer.statusCode === 401) connections.drop();
       const date = dateOf(answer);
       if (Number.isFinite(date)) onTime(date, performance.now() - sent);
       return answer;
@@ -236,9 +241,9 @@ export function createApi(
     accept?: string,
   ): Promise<string | null> {
     const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType, accept);
-    const status = answer.httpStatusCode;
+    const status = answer.statusCode;
     onCall(status);
-    const text = await boundedText(answer.body.stream() ?? Readable.from([]), longest).catch((error: unknown) => {
+    const text = await boundedText(answer.body, longest).catch((error: unknown) => {
       if (error instanceof TooLong)
         throw new TooLarge(`${method} ${where.split('?')[0]}: the answer is ${error.message}`);
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: the answer broke off`, { cause: error });
@@ -281,11 +286,10 @@ export function createApi(
     const where = `${path(kind, options.namespace ?? null)}?${query.toString()}`;
     const accept = options.metadataOnly ? METADATA_EVENT : undefined;
     const answer = await send(HttpMethod.GET, where, options.signal, undefined, undefined, accept);
-    const { httpStatusCode: status, body } = answer;
+    const { statusCode: status, body } = answer;
     onCall(status);
-    const stream = body.stream() ?? Readable.from([]);
-    if (status === 200) return eventsOf(stream, where);
-    throw refusal('watch', where, status, messageOf(await boundedText(stream, LONGEST_ANSWER).catch(() => '')));
+    if (status === 200) return eventsOf(body, where);
+    throw refusal('watch', where, status, messageOf(await boundedText(body, LONGEST_ANSWER).catch(() => '')));
   }
 
   async function listOnce<T, R>(
@@ -404,7 +408,7 @@ export function createApi(
     async ready() {
       const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
       await answer.body.text();
-      if (answer.httpStatusCode !== 200) throw new Unavailable('Kubernetes', `/readyz says ${answer.httpStatusCode}`);
+      if (answer.statusCode !== 200) throw new Unavailable('Kubernetes', `/readyz says ${answer.statusCode}`);
     },
     async time() {
       const answer = await send(HttpMethod.GET, '/version', AbortSignal.timeout(3000));
@@ -424,7 +428,7 @@ const ANEW = 5000;
  * for every call. They were made with the certificates of that moment, which rotate: where a call fails, the next one makes them anew.
  */
 function createConnections() {
-  let dispatcher: ReturnType<RequestContext['getDispatcher']>;
+  let dispatcher: Dispatcher | undefined;
   let madeFor: KubeConfig | undefined;
   let madeAt = Number.NEGATIVE_INFINITY;
   function drop(): void {
@@ -433,11 +437,12 @@ function createConnections() {
     dispatcher = undefined;
   }
   return {
-    use(context: RequestContext, config: KubeConfig): void {
+    /** Those that are kept, or that client-node has made for this call; of what needs neither certificates nor a proxy it makes none. */
+    of(context: RequestContext, config: KubeConfig): Dispatcher {
       if (config !== madeFor) drop();
       if (dispatcher === undefined)
         [dispatcher, madeFor, madeAt] = [context.getDispatcher(), config, performance.now()];
-      if (dispatcher !== undefined) context.setDispatcher(dispatcher);
+      return dispatcher ?? getGlobalDispatcher();
     },
     drop(): void {
       if (performance.now() - madeAt >= ANEW) drop();
@@ -472,8 +477,7 @@ function createPatience() {
 }
 
 /** NaN: it has none. */
-const dateOf = ({ headers }: { readonly headers: Readonly<Record<string, string>> }): Instant =>
-  Date.parse(headers['date'] ?? '');
+const dateOf = ({ headers }: Pick<Dispatcher.ResponseData, 'headers'>): Instant => Date.parse(String(headers['date']));
 
 interface Page<T> {
   readonly items: readonly T[] | null;
