@@ -126,6 +126,7 @@ function accessTo(
     instance: settings.instance,
     workspacesNamespace: settings.workspacesNamespace,
     accountsNamespace: settings.accountsNamespace,
+    nodesNamespace: settings.nodesNamespace,
     sealKeys: settings.sealKeys.reveal(),
     probeImage: settings.probeImage ?? null,
     pullSecrets: settings.workspacesPullSecrets,

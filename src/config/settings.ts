@@ -31,6 +31,7 @@ export interface Settings {
   readonly logLevel: LogLevel;
   readonly workspacesNamespace: string;
   readonly accountsNamespace: string;
+  readonly nodesNamespace: string;
   readonly accountsServer: string | undefined;
   /** Undefined: workspaces are not probed. */
   readonly probeImage: string | undefined;
@@ -191,6 +192,9 @@ export const environmentSchema = z.object({
   WORKSPACES_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-workspaces').meta({
     description: 'Namespace in which workspaces run; the chart makes it.',
   }),
+  NODES_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-nodes').meta({
+    description: 'Namespace of the pods of node shells; the chart makes it with nodes.enabled.',
+  }),
   ACCOUNTS_NAMESPACE: dnsLabel(LABEL).prefault('drawbridge-accounts').meta({
     description:
       'Namespace of the leases of grants for the whole cluster or for a node; the chart makes it with accounts.enabled.',
@@ -311,6 +315,7 @@ export function loadSettings(env: Readonly<Record<string, string | undefined>>):
       logLevel: e.LOG_LEVEL,
       workspacesNamespace: e.WORKSPACES_NAMESPACE,
       accountsNamespace: e.ACCOUNTS_NAMESPACE,
+      nodesNamespace: e.NODES_NAMESPACE,
       accountsServer: e.ACCOUNTS_SERVER,
       probeImage: e.PROBE_IMAGE,
       workspacesPullSecrets: e.WORKSPACES_PULL_SECRETS ?? [],

@@ -110,6 +110,7 @@ const valuesSchema = z
       server: z.string().regex(/^$|^https:\/\/\S+$/),
       audiences: z.array(name).min(1),
     }),
+    nodes: z.strictObject({ enabled: z.boolean(), namespace }),
     reaper: z.strictObject({
       enabled: z.boolean(),
       schedule: z.string().regex(/^\S+( \S+){4}$/),

@@ -36,6 +36,7 @@ export interface Installation extends Release {
   readonly instance: string;
   readonly workspacesNamespace: string;
   readonly accountsNamespace: string;
+  readonly nodesNamespace: string;
   /** What workspaces are probed with; null: the probe is disabled. */
   readonly probeImage: string | null;
 }
@@ -178,6 +179,7 @@ function installationOf(objects: readonly Rendered[], { release, namespace }: Re
     instance: setting('INSTANCE') ?? '',
     workspacesNamespace: setting('WORKSPACES_NAMESPACE') ?? '',
     accountsNamespace: setting('ACCOUNTS_NAMESPACE') ?? '',
+    nodesNamespace: setting('NODES_NAMESPACE') ?? '',
     probeImage: setting('PROBE_IMAGE') ?? null,
   };
 }

@@ -404,7 +404,8 @@ async function bringUp(
     return Object.fromEntries(paths) as Record<PersonName, string>;
   }
 
-  const { namespace, serviceAccount, instance, workspacesNamespace, accountsNamespace, probeImage } = installation;
+  const { namespace, serviceAccount, instance, workspacesNamespace, accountsNamespace, nodesNamespace, probeImage } =
+    installation;
   const credentialOf = (of: Pick<Cluster, 'serviceAccountKubeconfig'>) =>
     of.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
   const credential = () => credentialOf(cluster);
@@ -429,6 +430,7 @@ async function bringUp(
     SEAL_KEY: randomBytes(32).toString('base64'),
     WORKSPACES_NAMESPACE: workspacesNamespace,
     ACCOUNTS_NAMESPACE: accountsNamespace,
+    NODES_NAMESPACE: nodesNamespace,
     POD_NAMESPACE: namespace,
     PROBE_IMAGE: probeImage ?? undefined,
     ...options.env,
@@ -481,7 +483,15 @@ async function bringUp(
     },
     async operatorFile() {
       const path = join(dir, 'operator.sh');
-      const taken = ['REDIS_URL', 'INSTANCE', 'SEAL_KEY', 'WORKSPACES_NAMESPACE', 'ACCOUNTS_NAMESPACE', 'KUBECONFIG'];
+      const taken = [
+        'REDIS_URL',
+        'INSTANCE',
+        'SEAL_KEY',
+        'WORKSPACES_NAMESPACE',
+        'ACCOUNTS_NAMESPACE',
+        'NODES_NAMESPACE',
+        'KUBECONFIG',
+      ];
       const lines = taken.map((name) => `export ${name}=${quoted(settings[name] ?? '')}\n`);
       await writeFile(path, `cd ${quoted(ROOT)}\nunset KUBE_CONTEXT\n${lines.join('')}`, { mode: 0o600 });
       return path;

@@ -151,6 +151,7 @@ export function memoryCluster(now: () => number) {
   };
   const access: ClusterAccess = {
     workspacesNamespace: WORKSPACES,
+    nodesNamespace: 'drawbridge-nodes',
     closedNamespaces: [WORKSPACES, 'drawbridge'],
     missingRights: async (profiles) => profiles.map(() => []),
     tryLeash: async () => null,
@@ -334,7 +335,7 @@ export function memoryCluster(now: () => number) {
       if (Object.keys(kept).length === 0) held.delete(id);
       return true;
     },
-    workspaceGone: async (id) => held.get(id)?.workspace === undefined,
+    podsGone: async (id) => held.get(id)?.workspace === undefined,
     async markEnding(grant) {
       const kept = held.get(grant.id);
       if (kept?.lease !== undefined) kept.lease = grant;

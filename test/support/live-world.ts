@@ -49,7 +49,7 @@ export async function liveWorld(options: {
   const { cluster, at, targets, redis, changes = {} } = options;
   let ahead = 0;
   const clock: Clock = { now: () => Date.now() + ahead, doubt: () => null };
-  const { instance, workspacesNamespace, accountsNamespace } = at;
+  const { instance, workspacesNamespace, accountsNamespace, nodesNamespace } = at;
   const example = policySchema.parse(exampleValues(targets, changes).policy);
   // The suites ask again and again for the same.
   const policy = { ...example, approvals: { ...example.approvals, askOnce: false } };
@@ -103,6 +103,7 @@ export async function liveWorld(options: {
         instance,
         workspacesNamespace,
         accountsNamespace,
+        nodesNamespace,
         entrance: () => entranceOf(config),
         sealKeys: [KEY],
         probeImage: null,

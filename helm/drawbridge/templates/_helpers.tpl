@@ -367,7 +367,7 @@ something behind that goes on acting.
 {{- fail (printf "serviceAccount.name: '%s' is the account of others too; the bot needs one of its own" (include "drawbridge.serviceAccountName" .)) -}}
 {{- end -}}
 {{- range .Values.extraEnv -}}
-{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "ACCOUNTS_NAMESPACE" "ACCOUNTS_SERVER" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
+{{- if has .name (list "INSTANCE" "WORKSPACES_NAMESPACE" "ACCOUNTS_NAMESPACE" "NODES_NAMESPACE" "ACCOUNTS_SERVER" "WORKSPACES_PULL_SECRETS" "WORKSPACES_MAXIMUM_CPU" "WORKSPACES_MAXIMUM_MEMORY" "PROBE_IMAGE" "POD_NAMESPACE" "SECRET_NAME" "SLACK_MODE" "POLICY_FILE" "OPS_PORT" "LOG_LEVEL" "PORT") -}}
 {{- fail (printf "extraEnv: %s is set by the chart, from its own values" .name) -}}
 {{- end -}}
 {{- if eq .name "SEAL_KEY" }}{{ fail "extraEnv: SEAL_KEY belongs into the Secret: by it the reaper knows what the bot has made" }}{{ end -}}
@@ -388,9 +388,10 @@ something behind that goes on acting.
 {{- end -}}
 {{- if and .Values.slack.httpRoute.enabled (not .Values.slack.httpRoute.parentRefs) }}{{ fail "slack.httpRoute.parentRefs: name the Gateway" }}{{ end -}}
 {{- $own := include "drawbridge.ownNamespaces" . | fromJsonArray -}}
-{{- if ne (len (uniq $own)) (len $own) }}{{ fail (printf "workspaces.namespace, accounts.namespace and the namespace of the release must be different ones: %s" (join ", " $own)) }}{{ end -}}
+{{- if ne (len (uniq $own)) (len $own) }}{{ fail (printf "workspaces.namespace, accounts.namespace, nodes.namespace and the namespace of the release must be different ones: %s" (join ", " $own)) }}{{ end -}}
+{{- if and .Values.nodes.enabled (not .Values.accounts.enabled) }}{{ fail "nodes.enabled: needs accounts.enabled too: the records of node shells are among the accounts" }}{{ end -}}
 {{- range $name, $profile := include "drawbridge.readProfiles" (list . "namespace" "workload" "cluster" "node" "all") | fromJson -}}
-{{- if and (not $profile.namespaces) (not $root.Values.reaper.enabled) $root.Values.accounts.enabled (ne ($profile.credential | default "user") "token") -}}
+{{- if and (not $profile.namespaces) (or $profile.clusterRole $profile.rules) (not $root.Values.reaper.enabled) $root.Values.accounts.enabled (ne ($profile.credential | default "user") "token") -}}
 {{- fail (printf "reaper.enabled: without the reaper nothing but the bot ends grants of %s, which no lease can own; enable it, or give the profile credential: token" $name) -}}
 {{- end -}}
 {{- with include "drawbridge.wrongScope" $profile }}{{ fail (printf "policy.profiles.%s.%s" $name .) }}{{ end -}}
@@ -411,6 +412,9 @@ something behind that goes on acting.
 {{- $rights := $root.Files.Get "rights.json" | fromJson -}}
 {{- if and (has ($profile.clusterRole | default "") $rights.wideRoles) (not $profile.acknowledgePersistence) -}}
 {{- fail (printf "policy.profiles.%s.clusterRole: '%s' has rights by which access outlives the grant: say acknowledgePersistence: true if that is meant" $name $profile.clusterRole) -}}
+{{- end -}}
+{{- if and $profile.shell (not $profile.acknowledgePersistence) -}}
+{{- fail (printf "policy.profiles.%s.shell: is root on the node, and what is left there outlives the grant: say acknowledgePersistence: true if that is meant" $name) -}}
 {{- end -}}
 {{- range $index, $rule := $profile.rules -}}
 {{- $why := include "drawbridge.risks" (list $rights $rule) | fromJson -}}
@@ -435,6 +439,10 @@ nodes: is missing: scope node says for which nodes it may be asked
 namespaces: belongs to scopes namespace and workload, and this is scope {{ .scope }}
 {{- else if and (ne .scope "node") .nodes -}}
 nodes: belongs to scope node, and this is scope {{ .scope }}
+{{- else if and (ne .scope "node") .shell -}}
+shell: belongs to scope node, and this is scope {{ .scope }}
+{{- else if and .shell (eq (.credential | default "user") "token") -}}
+credential: token takes no shell
 {{- else if and (not $namespaced) (or .role .rights) -}}
 scope: {{ .scope }} takes neither a role nor rights in words
 {{- else if and (eq .scope "node") .clusterRole -}}
@@ -460,7 +468,17 @@ credential: token takes no network mode workspace
 
 {{/* The namespaces of Drawbridge's own, as JSON: no profile covers them. */}}
 {{- define "drawbridge.ownNamespaces" -}}
-{{ list .Release.Namespace .Values.workspaces.namespace .Values.accounts.namespace | toJson }}
+{{ list .Release.Namespace .Values.workspaces.namespace .Values.accounts.namespace .Values.nodes.namespace | toJson }}
+{{- end -}}
+
+{{/* The namespaces in which people have pods of their own, workspaces and node shells, as JSON. */}}
+{{- define "drawbridge.podNamespaces" -}}
+{{ ternary (list .Values.workspaces.namespace .Values.nodes.namespace) (list .Values.workspaces.namespace) .Values.nodes.enabled | toJson }}
+{{- end -}}
+
+{{/* The namespaces in which nobody but Drawbridge makes anything, as JSON. */}}
+{{- define "drawbridge.closedNamespaces" -}}
+{{ ternary (list .Values.accounts.namespace .Values.nodes.namespace) (list .Values.accounts.namespace) .Values.nodes.enabled | toJson }}
 {{- end -}}
 
 {{/* What an inline rule amounts to, by class, as JSON: (list RIGHTS RULE). The schema has refused wildcards already. */}}
@@ -716,6 +734,31 @@ What profiles of a mode let a NetworkPolicy be: CEL expressions over all of them
 {{ include "drawbridge.cel.literal" (uniq $workspaces) }}
 {{- end -}}
 
+{{/*
+The node shells of profiles, as the bot makes them (src/adapters/kubernetes/manifests.ts): a list of the image, what is shared with the node, its volumes and
+mounts, and the nodes, as a regular expression.
+*/}}
+{{- define "drawbridge.cel.shells" -}}
+{{- $shells := list -}}
+{{- range include "drawbridge.wideProfiles" . | fromJson -}}
+{{- $nodes := .nodes -}}
+{{- with .shell -}}
+{{- $volumes := list -}}
+{{- $mounts := list -}}
+{{- $filesystem := .filesystem | default "read-only" -}}
+{{- if ne $filesystem "none" -}}
+{{- $volumes = list (dict "name" "host" "hostPath" (dict "path" "/" "type" "Directory")) -}}
+{{- $mount := dict "name" "host" "mountPath" "/host" -}}
+{{- if eq $filesystem "read-only" }}{{ $mount = merge $mount (dict "readOnly" true "recursiveReadOnly" "IfPossible") }}{{ end -}}
+{{- $mounts = list $mount -}}
+{{- end -}}
+{{- $host := .host | default list -}}
+{{- $shells = append $shells (dict "image" .image "pid" (has "pid" $host) "network" (has "network" $host) "volumes" $volumes "mounts" $mounts "nodes" (include "drawbridge.nodes" $nodes)) -}}
+{{- end -}}
+{{- end -}}
+{{ include "drawbridge.cel.literal" (uniq $shells) }}
+{{- end -}}
+
 {{/* The images of workspaces in the policy, as a JSON list. */}}
 {{- define "drawbridge.images" -}}
 {{- $images := list -}}
@@ -754,6 +797,16 @@ c.name == 'probe' && c.?image.orValue('') == {{ include "drawbridge.image" . | t
 
 {{- define "drawbridge.cel.resources" -}}
 {{ include "drawbridge.cel.literal" (include "drawbridge.resources" dict | fromJson) }}
+{{- end -}}
+
+{{- define "drawbridge.cel.shellResources" -}}
+{{- $nothing := dict "cpu" "0" "memory" "0" "ephemeral-storage" "0" -}}
+{{ include "drawbridge.cel.literal" (set (include "drawbridge.resources" dict | fromJson) "requests" $nothing) }}
+{{- end -}}
+
+{{/* True of the Job of a node shell, as far as its place and name go: one policy of the leash has these, another all other Jobs. */}}
+{{- define "drawbridge.cel.isShell" -}}
+request.namespace == '{{ .Values.nodes.namespace }}' && object.metadata.name.endsWith('-workspace')
 {{- end -}}
 
 {{/* What a workspace is given, as JSON, in the form in which the API server keeps it: of a profile's network. */}}

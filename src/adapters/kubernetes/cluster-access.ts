@@ -5,7 +5,7 @@ import { Unavailable } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { GRANT_LABEL } from '../../domain/plan/confinement.ts';
-import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
+import { hasAdmission, hasGuard, hasPod } from '../../domain/plan/plan.ts';
 import type { Resources } from '../../domain/quantity.ts';
 import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError, type Kind } from './api.ts';
@@ -26,14 +26,16 @@ import {
   leaseJob,
   leaseNamespace,
   type ManifestContext,
+  nodesOf,
   objectList,
   objectName,
   objectsOf,
   type PlannedObject,
+  podJob,
+  podNamespace,
   pullSecretsIn,
   rightsOf,
   targetRights,
-  workspaceJob,
   workspaceName,
   workspaceRights,
 } from './manifests.ts';
@@ -105,11 +107,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
   }
 
   const leaseNamespaceOf = (grant: Grant) => leaseNamespace(grant, options);
+  /** Where the pod of its own is, of a grant that has one. */
+  const podNamespaceOf = (grant: Grant): string => podNamespace(grant, options) ?? workspacesNamespace;
   /** Where it has leases. */
   const namespacesOf = (grant: Grant): string[] => [
     ...new Set([
       leaseNamespaceOf(grant),
-      ...(grant.plan.network.mode === 'workspace' ? [workspacesNamespace] : []),
+      ...(hasPod(grant.plan) ? [podNamespaceOf(grant)] : []),
       ...(grant.plan.credential === 'token' ? [accountsOf(options)] : []),
     ]),
   ];
@@ -129,7 +133,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   /** @param existing the workspace that is there already: the template of a Job can't be changed, so it keeps what it was made with */
   const workspaceJobOf = (grant: Grant, existing: KubeObject | null, probe: Probe | null): KubeObject =>
-    workspaceJob(grant, options, startOf(existing), probe, existing === null ? undefined : pullSecretsIn(existing));
+    podJob(grant, options, startOf(existing), probe, existing === null ? undefined : pullSecretsIn(existing));
 
   /** @param existing the lease that is there already */
   async function applyLease(grant: Grant, namespace: string, existing: KubeObject | null): Promise<void> {
@@ -149,22 +153,23 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   /** Waits until the pods of a workspace answer `judge`. @throws Unavailable after `limit` milliseconds */
   async function untilPods<T>(
-    id: GrantId,
+    grant: Grant,
     limit: number,
     what: string,
     judge: (pods: readonly WorkspacePod[]) => Promise<T | null>,
   ): Promise<T> {
-    const selector = `${GRANT_LABEL}=${id}`;
-    const answer = await awaitPods({ api, sleep, namespace: workspacesNamespace, selector, limit }, judge);
+    const selector = `${GRANT_LABEL}=${grant.id}`;
+    const answer = await awaitPods({ api, sleep, namespace: podNamespaceOf(grant), selector, limit }, judge);
     return answer ?? notWithin(limit, what);
   }
 
   /** @throws ApiError when admission webhooks have made another pod of it than its Job says */
   async function mustBeAsItsJob(job: KubeObject, pod: WorkspacePod, labels: Record<string, string>): Promise<void> {
+    const { namespace = '' } = job.metadata;
     const { spec } = (job.spec as { template: { spec: MadePod['spec'] } }).template;
-    const changes = changesOfPod({ spec, labels }, pod, await foreignPolicies(workspacesNamespace));
+    const changes = changesOfPod({ spec, labels }, pod, await foreignPolicies(namespace));
     if (changes.length === 0) return;
-    const object = { kind: 'Pod', metadata: { ...pod.metadata, namespace: workspacesNamespace } };
+    const object = { kind: 'Pod', metadata: { ...pod.metadata, namespace } };
     const words = await tellOfChange(api, object, `It has ${changes.join(', ')} beside what its Job says`);
     throw new ApiError(422, words, words);
   }
@@ -251,12 +256,14 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
 
   const acts: ClusterAccess = {
     workspacesNamespace,
+    nodesNamespace: nodesOf(options),
     closedNamespaces: [
       workspacesNamespace,
       accountsOf(options),
+      nodesOf(options),
       ...(options.ownNamespace === null ? [] : [options.ownNamespace]),
     ],
-    missingRights: (profiles) => missingRights(api, profiles, accountsOf(options)),
+    missingRights: (profiles) => missingRights(api, profiles, accountsOf(options), nodesOf(options)),
     tryLeash: () => tryLeash(api, options),
     tryWriting: async (profiles) => [
       ...(await tryWriting(api, options, await keysOf(), profiles)),
@@ -295,14 +302,13 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async startWorkspace(grant) {
       const { network } = grant.plan;
-      const existing = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
-      const probe =
-        existing === null
-          ? await prober.probeFor(await runningPods(grant), network.mode === 'workspace' ? network.ports : [])
-          : probeIn(existing);
+      const existing = await api.read('Job', podNamespaceOf(grant), workspaceName(grant.id));
+      const newProbe = async () =>
+        network.mode === 'workspace' ? prober.probeFor(await runningPods(grant), network.ports) : null;
+      const probe = existing === null ? await newProbe() : probeIn(existing);
       const job = await apply(workspaceJobOf(grant, existing, probe));
       let isMade = false;
-      const pod = await untilPods(grant.id, PATIENCE.start, 'the workspace starts', async (pods) => {
+      const pod = await untilPods(grant, PATIENCE.start, 'the workspace starts', async (pods) => {
         isMade = pods.length > 0;
         for (const pod of pods) await mustBeAsItsJob(job, pod, labelsOf(grant.id, options));
         const running = pods.find(
@@ -331,7 +337,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const giveTarget = async () =>
         give(targetRights(grant, options, await leaseIn(grant, leaseNamespaceOf(grant)), pods));
       const giveWorkspace = async (pod: string) =>
-        give(workspaceRights(grant, options, await leaseIn(grant, workspacesNamespace), pod));
+        give(workspaceRights(grant, options, await leaseIn(grant, podNamespaceOf(grant)), pod));
       const given = [giveTarget(), ...(workspacePod === null ? [] : [giveWorkspace(workspacePod)])];
       // Of a write that is still on its way the caller must not hear that all has failed: it would be taken down before it is there.
       const failed = (await Promise.allSettled(given)).find((result) => result.status === 'rejected');
@@ -354,7 +360,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         else if (object.metadata.deletionTimestamp !== undefined)
           differences.push(`${nameOf(object)} is being deleted`);
       if (differences.length > 0) return differences;
-      for (const access of sampleOf(grant, workspacesNamespace))
+      for (const access of sampleOf(grant, options))
         await until(PATIENCE.rights, `${access.verb} ${access.resource} is allowed`, async () =>
           (await mayDo(api, grant, access, accountsOf(options))).allowed ? true : null,
         );
@@ -366,8 +372,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       const { network } = grant.plan;
       if (hasGuard(network)) await acts.raiseGuard(grant);
       if (hasAdmission(network)) await acts.admit(grant);
-      if (network.mode === 'workspace') {
-        const job = await api.read('Job', workspacesNamespace, workspaceName(grant.id));
+      if (hasPod(grant.plan)) {
+        const job = await api.read('Job', podNamespaceOf(grant), workspaceName(grant.id));
         await apply(workspaceJobOf(grant, job, job === null ? null : probeIn(job)));
       }
       await acts.giveRights(grant, grant.pods, grant.workspacePod);
@@ -393,7 +399,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       });
       return gone;
     },
-    confirmRefused: (grant) => refused(grant, sampleOf(grant, workspacesNamespace).slice(0, 1)),
+    confirmRefused: (grant) => refused(grant, sampleOf(grant, options).slice(0, 1)),
     entrance: options.entrance ?? (() => ({ server: '', authority: null })),
     async tokenFor(grant) {
       const seconds = tokenSeconds((grant.expiresAt ?? 0) - now());
@@ -418,7 +424,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         // Then the garbage collector may do it, when the lease is gone.
         for (const namespace of namespacesOf(grant)) await api.remove('Job', namespace, name).catch(() => {});
       else if (failed !== undefined) throw failed.reason;
-      await refused(grant, sampleOf(grant, workspacesNamespace)).catch((error: unknown) => {
+      await refused(grant, sampleOf(grant, options)).catch((error: unknown) => {
         throw failed?.reason ?? error;
       });
       return bindings.some((result) => result.status !== 'fulfilled' || result.value);
@@ -427,9 +433,9 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
       if (hasAdmission(grant.plan.network)) await gone('NetworkPolicy', leaseNamespaceOf(grant), objectName(grant.id));
     },
     async endWorkspace(grant) {
-      if (grant.plan.network.mode !== 'workspace') return;
-      await api.remove('Job', workspacesNamespace, workspaceName(grant.id));
-      await untilPods(grant.id, PATIENCE.stop, 'the workspace pod goes', async (pods) => pods.length === 0 || null);
+      if (!hasPod(grant.plan)) return;
+      await api.remove('Job', podNamespaceOf(grant), workspaceName(grant.id));
+      await untilPods(grant, PATIENCE.stop, 'the workspace pod goes', async (pods) => pods.length === 0 || null);
     },
     async lowerGuard(grant) {
       if (hasGuard(grant.plan.network))
@@ -443,7 +449,7 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
     },
     async otherAccess(grant) {
       const answers = await Promise.all(
-        sampleOf(grant, workspacesNamespace).map((access) => mayDo(api, grant, access, accountsOf(options))),
+        sampleOf(grant, options).map((access) => mayDo(api, grant, access, accountsOf(options))),
       );
       const others = answers.filter(({ allowed, reason }) => allowed && !isOurs(reason, grant));
       return [...new Set(others.map(({ reason }) => reason.replace(/^RBAC: allowed by /, '')))];
@@ -458,8 +464,8 @@ export function createClusterAccess(options: ClusterOptions): ClusterAccess {
         return (await api.read(kind, namespace || null, name))?.metadata.uid !== uid;
       return true;
     },
-    workspaceGone: async (id) =>
-      (await api.list('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}` })).length === 0,
+    podsGone: async (id, namespace) =>
+      (await api.list('Pod', namespace, { selector: `${GRANT_LABEL}=${id}` })).length === 0,
   };
   return inItsOwnCluster(
     acts,

@@ -6,7 +6,15 @@ import type { Profile } from '../../domain/policy/policy.ts';
 import { type Api, ApiError } from './api.ts';
 import { explained, tellOfChange, unsealedBy } from './changed-on-its-way.ts';
 import type { ClusterKeys } from './cluster-keys.ts';
-import { accountsOf, INSTANCE_LABEL, type ManifestContext, objectName, samples } from './manifests.ts';
+import {
+  accountsOf,
+  INSTANCE_LABEL,
+  type ManifestContext,
+  nodesOf,
+  objectName,
+  samples,
+  workspaceName,
+} from './manifests.ts';
 import type { KubeObject } from './object.ts';
 import { maySelf } from './reviews.ts';
 import { isSealed, seal } from './seal.ts';
@@ -21,7 +29,12 @@ const RBAC = 'rbac.authorization.k8s.io';
  */
 function forbidden(
   { instance, workspacesNamespace: namespace }: ManifestContext,
-  mayGive: { readonly widely: boolean; readonly rulesWidely: boolean; readonly accounts: string | null },
+  mayGive: {
+    readonly widely: boolean;
+    readonly rulesWidely: boolean;
+    readonly accounts: string | null;
+    readonly shells: string | null;
+  },
 ): Record<string, KubeObject> {
   const id = newGrantId();
   const name = objectName(id);
@@ -59,6 +72,14 @@ function forbidden(
       metadata,
       spec: { podSelector: {}, policyTypes: ['Ingress'] },
     },
+    ...(mayGive.shells !== null && {
+      'leash-shells': {
+        apiVersion: 'batch/v1',
+        kind: 'Job',
+        metadata: { ...metadata, name: workspaceName(id), namespace: mayGive.shells },
+        spec: { parallelism: 1, template: { spec: { restartPolicy: 'Never', containers: [container] } } },
+      },
+    }),
     ...(mayGive.widely && {
       'leash-clusterrolebindings': {
         apiVersion: `${RBAC}/v1`,
@@ -107,6 +128,7 @@ export async function tryLeash(api: Api, context: ManifestContext): Promise<stri
     widely: await may('clusterrolebindings'),
     rulesWidely: await may('clusterroles'),
     accounts: (await may('serviceaccounts', '', accounts)) ? accounts : null,
+    shells: (await may('jobs', 'batch', nodesOf(context))) ? nodesOf(context) : null,
   };
   for (const [policy, object] of Object.entries(forbidden(context, mayGive))) {
     const refusal = await named(api.dryRun(object));
@@ -153,9 +175,16 @@ export async function tryWriting(
   const hasAccounts = profiles.some(
     ({ scope, credential }) => credential === 'token' || ['cluster', 'node'].includes(scope),
   );
-  const own = [context.workspacesNamespace, ...(hasAccounts ? [accountsOf(context)] : [])];
+  const shells = profiles.flatMap(({ shell, nodes = [] }) =>
+    shell === undefined ? [] : nodes.map((pattern) => ({ shell, node: pattern.replaceAll('*', 'x') })),
+  );
+  const own = [
+    context.workspacesNamespace,
+    ...(hasAccounts ? [accountsOf(context)] : []),
+    ...(shells.length > 0 ? [nodesOf(context)] : []),
+  ];
   const namespaces = [...new Set([...own, ...literal])].slice(0, MOST_NAMESPACES);
-  const why = await inParallel(samples(context, namespaces, workspaces), TRIES_AT_ONCE, (sample) =>
+  const why = await inParallel(samples(context, namespaces, workspaces, shells), TRIES_AT_ONCE, (sample) =>
     whyNotTaken(api, seal(sample, keys), keys),
   );
   return [...new Set(why.filter((reason) => reason !== null))];

@@ -4,7 +4,8 @@ import { approvalsOf, type Grant } from '../../domain/grant/grant.ts';
 import { type GrantSummary, summaryOf } from '../../domain/grant/summary.ts';
 import { newGrantId } from '../../domain/ids.ts';
 import { admissionSpec, containmentSpec, GRANT_LABEL, guardSpec, sourcesSpec } from '../../domain/plan/confinement.ts';
-import type { WorkspacePlan } from '../../domain/plan/plan.ts';
+import { givesOnTarget, type WorkspacePlan } from '../../domain/plan/plan.ts';
+import type { NodeShell } from '../../domain/policy/policy.ts';
 import { narrowedRules, rulesOnNode } from '../../domain/rights/narrowed-rules.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
 import { inNamespace, isWide, type Target, type WideTarget } from '../../domain/target.ts';
@@ -18,6 +19,8 @@ export interface ManifestContext {
   readonly workspacesNamespace: string;
   /** Where the leases of grants are whose target is in no namespace; default: {@link ACCOUNTS_NAMESPACE}. */
   readonly accountsNamespace?: string;
+  /** Where the pods of node shells run; default: {@link NODES_NAMESPACE}. */
+  readonly nodesNamespace?: string;
   /** Names of Secrets there, with which workspaces pull their images; default: none. */
   readonly pullSecrets?: readonly string[];
 }
@@ -26,6 +29,20 @@ export interface ManifestContext {
 export const ACCOUNTS_NAMESPACE = 'drawbridge-accounts';
 export const accountsOf = ({ accountsNamespace }: Pick<ManifestContext, 'accountsNamespace'>): string =>
   accountsNamespace ?? ACCOUNTS_NAMESPACE;
+
+/** The namespace of node shells, unless the chart's values say another. */
+export const NODES_NAMESPACE = 'drawbridge-nodes';
+export const nodesOf = ({ nodesNamespace }: Pick<ManifestContext, 'nodesNamespace'>): string =>
+  nodesNamespace ?? NODES_NAMESPACE;
+
+/** Where the person's own pod is, a workspace or a node shell; null: the grant has none. */
+export function podNamespace(
+  { plan }: Pick<Grant, 'plan'>,
+  context: Pick<ManifestContext, 'workspacesNamespace' | 'nodesNamespace'>,
+): string | null {
+  if (plan.shell !== undefined) return nodesOf(context);
+  return plan.network.mode === 'workspace' ? context.workspacesNamespace : null;
+}
 
 /** The lease Job that owns an object: in its own namespace, always (an owner elsewhere is collected at once). */
 export interface Lease {
@@ -53,7 +70,7 @@ export function objectName(id: string): string {
   return `drawbridge-${id}`;
 }
 
-/** The Job of the workspace pod; the plain name belongs to the lease beside it. */
+/** The Job of the person's own pod, a workspace or a node shell; the plain name belongs to the lease beside it. */
 export function workspaceName(id: string): string {
   return `${objectName(id)}-workspace`;
 }
@@ -234,6 +251,91 @@ export function workspaceJob(
   };
 }
 
+/** The Job of the person's own pod: a workspace, or a node shell, which has neither probe nor guard. */
+export function podJob(
+  grant: Grant,
+  context: ManifestContext,
+  since: Instant,
+  probe: Probe | null,
+  pullSecrets?: readonly string[],
+): KubeObject {
+  return grant.plan.shell === undefined
+    ? workspaceJob(grant, context, since, probe, pullSecrets)
+    : shellJob(grant, context, since);
+}
+
+/** The Job with the privileged pod on the node that is the target. */
+export function shellJob(grant: Grant, context: ManifestContext, since: Instant): KubeObject {
+  const { shell, target } = grant.plan;
+  if (shell === undefined || target.node === undefined) throw new Error(`${grant.id} has no node shell`);
+  return {
+    apiVersion: 'batch/v1',
+    kind: 'Job',
+    metadata: { ...metadata(grant, context, nodesOf(context)), name: workspaceName(grant.id) },
+    spec: shellSpec(shell, target.node, labelsOf(grant.id, context), deadlineSeconds(grant, since)),
+  };
+}
+
+/** The volume of the node's files. Where the runtime can, what is mounted below `/` is read-only too. */
+const HOST = {
+  volumes: [{ name: 'host', hostPath: { path: '/', type: 'Directory' } }],
+  mounts: {
+    'read-only': [{ name: 'host', mountPath: '/host', readOnly: true, recursiveReadOnly: 'IfPossible' }],
+    'read-write': [{ name: 'host', mountPath: '/host' }],
+  },
+};
+
+/** It asks for nothing, so that a node that is full takes it too. */
+const SHELL_RESOURCES = {
+  requests: { cpu: '0', memory: '0', 'ephemeral-storage': '0' },
+  limits: WORKSPACE_RESOURCES.limits,
+};
+
+/**
+ * The chart's leash knows it field by field. No scheduler places it and no taint keeps it away: whoever looks at a node that is ill asks for that one.
+ * @param deadline seconds
+ */
+function shellSpec(
+  { image, host, filesystem }: NodeShell,
+  node: string,
+  labels: Readonly<Record<string, string>>,
+  deadline: number,
+) {
+  return {
+    parallelism: 1,
+    completions: 1,
+    backoffLimit: 0,
+    activeDeadlineSeconds: deadline,
+    ttlSecondsAfterFinished: 0,
+    template: {
+      metadata: { labels },
+      spec: {
+        restartPolicy: 'Never',
+        nodeName: node,
+        tolerations: [{ operator: 'Exists' }],
+        automountServiceAccountToken: false,
+        enableServiceLinks: false,
+        terminationGracePeriodSeconds: 1,
+        // With the node's processes the first one is the node's, and the shell's own an ordinary one, which TERM ends.
+        ...(host.includes('pid') ? { hostPID: true } : { shareProcessNamespace: true }),
+        ...(host.includes('network') && { hostNetwork: true }),
+        dnsPolicy: 'Default',
+        ...(filesystem !== 'none' && { volumes: HOST.volumes }),
+        containers: [
+          {
+            name: 'workspace',
+            image,
+            command: ['sleep', 'infinity'],
+            securityContext: { privileged: true, runAsUser: 0 },
+            resources: SHELL_RESOURCES,
+            ...(filesystem !== 'none' && { volumeMounts: HOST.mounts[filesystem] }),
+          },
+        ],
+      },
+    },
+  };
+}
+
 /** The Secrets with which the images of a workspace are pulled, as it was made. */
 export function pullSecretsIn(job: KubeObject): string[] {
   const { template } = job.spec as { template: { spec: { imagePullSecrets?: { name: string }[] } } };
@@ -289,11 +391,13 @@ function workspaceSpec(
 /**
  * Of each kind of Job that the bot writes, and of the Role that is in its own namespace, one of no grant: to be tried by dry runs.
  * @param namespaces those that get leases
+ * @param shells with the name of a node that their profile covers
  */
 export function samples(
   context: ManifestContext,
   namespaces: readonly string[],
   workspaces: readonly Pick<WorkspacePlan, 'image' | 'command' | 'resources' | 'dns'>[],
+  shells: readonly { readonly shell: NodeShell; readonly node: string }[] = [],
 ): KubeObject[] {
   const id = newGrantId();
   const labels = labelsOf(id, context);
@@ -308,12 +412,17 @@ export function samples(
       metadata: { name: workspaceName(id), namespace, labels },
       spec: workspaceSpec({ ...workspace, hostAliases: [] }, labels, 60, null, context.pullSecrets ?? []),
     })),
-    {
+    ...shells.map(({ shell, node }) => ({
+      ...job,
+      metadata: { name: workspaceName(id), namespace: nodesOf(context), labels },
+      spec: shellSpec(shell, node, labels, 60),
+    })),
+    ...[namespace, ...(shells.length === 0 ? [] : [nodesOf(context)])].map((one) => ({
       apiVersion: 'rbac.authorization.k8s.io/v1',
       kind: 'Role',
-      metadata: { name, namespace, labels, ownerReferences: [lease] },
+      metadata: { name, namespace: one, labels, ownerReferences: [lease] },
       rules: workspaceRules(`${workspaceName(id)}-x`),
-    },
+    })),
   ];
 }
 
@@ -399,6 +508,7 @@ function wideRights(grant: Grant, target: WideTarget, context: ManifestContext):
     roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: role },
     subjects: [subjectOf(grant, context)],
   });
+  if (!givesOnTarget(plan)) return [];
   if (plan.role !== null) return [binding(plan.role.name)];
   const role: KubeObject = {
     apiVersion: `${RBAC}/v1`,
@@ -433,9 +543,9 @@ export function targetRights(
   ];
 }
 
-/** The rights on the workspace pod. */
+/** The rights on the person's own pod, in its namespace. */
 export function workspaceRights(grant: Grant, context: ManifestContext, lease: Lease, pod: string): KubeObject[] {
-  const namespace = context.workspacesNamespace;
+  const namespace = podNamespace(grant, context) ?? context.workspacesNamespace;
   return [
     role(grant, context, namespace, lease, workspaceRules(pod)),
     roleBinding(grant, context, namespace, lease, { kind: 'Role', name: objectName(grant.id) }),
@@ -453,24 +563,26 @@ export interface PlannedObject {
 export function objectsOf(grant: Grant | GrantSummary, context: ManifestContext): PlannedObject[] {
   const { id, namespace, has } = 'plan' in grant ? summaryOf(grant) : grant;
   const t = namespace ?? accountsOf(context);
-  const w = context.workspacesNamespace;
+  const w = has.shell ? nodesOf(context) : context.workspacesNamespace;
+  const hasOwnPod = has.workspace || has.shell;
   const at = (kind: Kind, where: string, name = objectName(id)): PlannedObject => ({ kind, namespace: where, name });
   const ownRole = `${objectName(id)}${has.account ? '-token' : ''}`;
-  const rights =
-    namespace === null
+  const rights = !has.target
+    ? []
+    : namespace === null
       ? [...(has.role ? [at('ClusterRole', '', ownRole)] : []), at('ClusterRoleBinding', '')]
       : [...(has.role ? [at('Role', t, ownRole)] : []), at('RoleBinding', t)];
   const a = accountsOf(context);
   return [
     at('Job', t),
-    ...(has.workspace ? [at('Job', w)] : []),
+    ...(hasOwnPod ? [at('Job', w)] : []),
     ...(has.account && namespace !== null ? [at('Job', a)] : []),
     ...(has.guard ? [at('NetworkPolicy', has.workspace ? w : t)] : []),
     ...(has.admission ? [at('NetworkPolicy', t)] : []),
-    ...(has.workspace ? [at('Job', w, workspaceName(id))] : []),
+    ...(hasOwnPod ? [at('Job', w, workspaceName(id))] : []),
     ...(has.account ? [at('ServiceAccount', a)] : []),
     ...rights,
-    ...(has.workspace ? [at('Role', w), at('RoleBinding', w)] : []),
+    ...(hasOwnPod ? [at('Role', w), at('RoleBinding', w)] : []),
   ];
 }
 
@@ -478,20 +590,19 @@ export function objectsOf(grant: Grant | GrantSummary, context: ManifestContext)
 export function rightsOf(grant: Grant, context: ManifestContext): PlannedObject[] {
   const name = objectName(grant.id);
   const ownRole = roleName(grant);
-  if (isWide(grant.target))
-    return [
-      { kind: 'ClusterRoleBinding', namespace: '', name },
-      { kind: 'ClusterRole', namespace: '', name: ownRole },
-    ];
-  const { workspacesNamespace } = context;
-  const namespaces = [
-    grant.target.namespace,
-    ...(grant.plan.network.mode === 'workspace' ? [workspacesNamespace] : []),
+  const ofPod = podNamespace(grant, context);
+  const inNamespaces = [grant.target.namespace ?? null, ofPod]
+    .filter((namespace) => namespace !== null)
+    .flatMap((namespace): PlannedObject[] => [
+      { kind: 'RoleBinding', namespace, name },
+      { kind: 'Role', namespace, name: ownRole },
+    ]);
+  if (!isWide(grant.target)) return inNamespaces;
+  return [
+    ...inNamespaces,
+    { kind: 'ClusterRoleBinding', namespace: '', name },
+    { kind: 'ClusterRole', namespace: '', name: ownRole },
   ];
-  return namespaces.flatMap((namespace): PlannedObject[] => [
-    { kind: 'RoleBinding', namespace, name },
-    { kind: 'Role', namespace, name: ownRole },
-  ]);
 }
 
 /** The same as people read them: `kind namespace/name`. */

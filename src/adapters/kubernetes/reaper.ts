@@ -43,12 +43,11 @@ export function createReaperCluster(options: {
         ).some((o) => o.metadata.uid === uid);
       return within(PATIENCE.object, async () => !(await there()));
     },
-    workspaceGone: (id) =>
+    podsGone: (id, namespace) =>
       within(
         PATIENCE.pod,
         async () =>
-          (await api.list('Pod', workspacesNamespace, { selector: `${GRANT_LABEL}=${id}`, metadataOnly: true }))
-            .length === 0,
+          (await api.list('Pod', namespace, { selector: `${GRANT_LABEL}=${id}`, metadataOnly: true })).length === 0,
       ),
   };
 }

@@ -1,11 +1,12 @@
 import type { Lack } from '../../app/ports/conditions.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
+import { hasPod } from '../../domain/plan/plan.ts';
 import { ownRulesOf, type Profile } from '../../domain/policy/policy.ts';
 import { type AnyRule, allowing, areTooMany } from '../../domain/rights/coverage.ts';
 import type { Rule } from '../../domain/rights/rights.ts';
 import { isWide } from '../../domain/target.ts';
 import { type Api, ApiError } from './api.ts';
-import { objectName, rulesGiven } from './manifests.ts';
+import { objectName, podNamespace, rulesGiven } from './manifests.ts';
 
 /** One thing that somebody may do, as an authorizer is asked. */
 export interface Access {
@@ -48,7 +49,7 @@ function accessesOf(rules: readonly Rule[], namespace: string): Access[] {
 }
 
 /** What a grant gives, as questions to the authorizer: a sample of its rules, the first of each. */
-export function sampleOf(grant: Grant, workspaces: string): Access[] {
+export function sampleOf(grant: Grant, context: Parameters<typeof podNamespace>[1]): Access[] {
   const { plan, target } = grant;
   const rules = rulesGiven(plan.rules, target, grant.pods.length > 0 ? grant.pods : plan.pods);
   // Of what is in no namespace an authorizer is asked without one: for all of them.
@@ -58,7 +59,7 @@ export function sampleOf(grant: Grant, workspaces: string): Access[] {
     : [
         ...first,
         {
-          namespace: workspaces,
+          namespace: podNamespace(grant, context) ?? context.workspacesNamespace,
           group: '',
           resource: 'pods',
           subresource: 'exec',
@@ -101,26 +102,28 @@ const accountAsUser = ({ namespace, name }: { readonly namespace: string; readon
 /** True when the reason of an answer names this grant's own binding: `RoleBinding "name/namespace"`, `ClusterRoleBinding "name"`. */
 export function isOurs(reason: string, grant: Grant): boolean {
   const name = `"${objectName(grant.id)}`;
-  return reason.includes(isWide(grant.target) ? `ClusterRoleBinding ${name}"` : `${name}/`);
+  if (!isWide(grant.target)) return reason.includes(`${name}/`);
+  return reason.includes(`ClusterRoleBinding ${name}"`) || (hasPod(grant.plan) && reason.includes(` ${name}/`));
 }
 
 /**
  * What it takes to give a profile: `bind` on its role, or the rules themselves (RBAC lets nobody give what he does not hold). In each namespace
  * that the profile names, since the chart gives no more; in all of them at once where one is a pattern.
  */
-export function accessesToGive(profile: Profile, accountsNamespace: string): Access[] {
+export function accessesToGive(profile: Profile, accountsNamespace: string, nodesNamespace: string): Access[] {
   const role = profile.clusterRole ?? profile.role;
   const rbac = { group: 'rbac.authorization.k8s.io', verb: 'bind' };
   const named = profile.namespaces ?? [''];
   const namespaces = named.some((name) => name.includes('*')) ? [''] : named;
   const wide = profile.namespaces === undefined ? toGiveWidely(profile, accountsNamespace) : [];
+  const shell = profile.shell === undefined ? [] : toGiveShells(nodesNamespace);
   const tokens = profile.credential === 'token' ? toGiveTokens(accountsNamespace) : [];
   const given = namespaces.flatMap((namespace) =>
     role === undefined
       ? accessesOf(ownRulesOf(profile) ?? [], namespace)
       : [{ ...rbac, namespace, resource: profile.clusterRole === undefined ? 'roles' : 'clusterroles', name: role }],
   );
-  return [...wide, ...tokens, ...given];
+  return [...wide, ...shell, ...tokens, ...given];
 }
 
 /** What it takes to make accounts and take tokens of them, which the chart gives with `accounts.enabled`. */
@@ -133,6 +136,23 @@ function toGiveTokens(namespace: string): Access[] {
   ];
 }
 
+/** What it takes to open shells on nodes, which the chart gives with `nodes.enabled`. */
+function toGiveShells(namespace: string): Access[] {
+  const ofRbac = (resource: string): Access => ({
+    namespace,
+    group: 'rbac.authorization.k8s.io',
+    resource,
+    verb: 'create',
+  });
+  return [
+    { namespace, group: 'batch', resource: 'jobs', verb: 'create' },
+    ofRbac('roles'),
+    ofRbac('rolebindings'),
+    { namespace, group: '', resource: 'pods', subresource: 'exec', verb: 'create' },
+    { namespace, group: 'drawbridge.internal', resource: 'workspaces', verb: 'use' },
+  ];
+}
+
 /** What it takes to give anything that is in no namespace, which the chart gives with `accounts.enabled`. */
 function toGiveWidely(profile: Profile, accountsNamespace: string): Access[] {
   const ofRbac = (resource: string): Access => ({
@@ -141,10 +161,11 @@ function toGiveWidely(profile: Profile, accountsNamespace: string): Access[] {
     resource,
     verb: 'create',
   });
+  const ownRules = ownRulesOf(profile);
   return [
     { namespace: accountsNamespace, group: 'batch', resource: 'jobs', verb: 'create' },
-    ofRbac('clusterrolebindings'),
-    ...(ownRulesOf(profile) === null ? [] : [ofRbac('clusterroles')]),
+    ...(ownRules?.length === 0 ? [] : [ofRbac('clusterrolebindings')]),
+    ...(ownRules === null || ownRules.length === 0 ? [] : [ofRbac('clusterroles')]),
     ...(profile.scope === 'node'
       ? ['get', 'list'].map((verb) => ({ namespace: '', group: '', resource: 'nodes', verb }))
       : []),
@@ -156,11 +177,12 @@ export async function missingRights(
   api: Api,
   profiles: readonly Profile[],
   accountsNamespace: string,
+  nodesNamespace: string,
 ): Promise<string[][]> {
   const rights = ownRights(api);
   const missing: string[][] = [];
   for (const profile of profiles)
-    missing.push((await rights.missing(accessesToGive(profile, accountsNamespace))).map(describeAccess));
+    missing.push((await rights.missing(accessesToGive(profile, accountsNamespace, nodesNamespace))).map(describeAccess));
   return missing;
 }
 

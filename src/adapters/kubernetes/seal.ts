@@ -56,6 +56,8 @@ function content(object: KubeObject): unknown {
         ttlSecondsAfterFinished: spec.ttlSecondsAfterFinished,
         suspend: spec.suspend ?? false,
         podLabels: ours(template.metadata?.labels),
+        // Of the pods that a scheduler places there is none, and the seals of these stay as they were.
+        ...(pod.nodeName !== undefined && { nodeName: pod.nodeName }),
         hostNetwork: pod.hostNetwork ?? false,
         hostPID: pod.hostPID ?? false,
         hostIPC: pod.hostIPC ?? false,

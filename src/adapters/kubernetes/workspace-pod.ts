@@ -3,7 +3,7 @@ import type { NetworkPolicy } from '../../network/types.ts';
 import { differences } from './changed-on-its-way.ts';
 
 /**
- * The pod of a workspace is made by the Job controller, and admission webhooks may change it after the Job: the leash does not see it. So it is
+ * The pod of a workspace, or of a node shell, is made by the Job controller, and admission webhooks may change it after the Job: the leash does not see it. So it is
  * held against the template of its Job before anybody is let in.
  */
 
@@ -20,7 +20,6 @@ export interface MadePod {
 const HARMLESS = [
   'affinity',
   'imagePullSecrets',
-  'nodeName',
   'nodeSelector',
   'overhead',
   'preemptionPolicy',
@@ -79,7 +78,11 @@ export function changesOfPod(
   policies: readonly NetworkPolicy[],
 ): string[] {
   const wanted = withoutPlainVariables({ ...ACCOUNT, ...spec });
-  const fields = differences(wanted, withoutPlainVariables(pod.spec)).filter((path) => !HARMLESS_PATH.test(path));
+  // The scheduler says where a pod runs, unless its Job does: a shell on another node is another node's.
+  const isPlaced = (path: string) => path === 'nodeName' && spec['nodeName'] === undefined;
+  const fields = differences(wanted, withoutPlainVariables(pod.spec)).filter(
+    (path) => !HARMLESS_PATH.test(path) && !isPlaced(path),
+  );
   const networks = NETWORK_ANNOTATIONS.filter((key) => key in (pod.metadata.annotations ?? {}));
   const selecting = policies.filter(
     ({ spec: { podSelector } = {} }) =>

@@ -2,7 +2,7 @@ import { Declined, NotNow, Refusal, Unavailable } from '../../domain/errors.ts';
 import { become, type Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { surroundingDifferences } from '../../domain/plan/differences.ts';
-import { hasAdmission, hasGuard } from '../../domain/plan/plan.ts';
+import { hasAdmission, hasGuard, hasPod } from '../../domain/plan/plan.ts';
 import { judgeVerdict, type ProbeVerdict } from '../../domain/plan/probe.ts';
 import { mayPass } from '../common/faults.ts';
 import { hindranceTo } from '../common/giving.ts';
@@ -126,10 +126,10 @@ async function put(world: World, grant: Grant): Promise<Grant | null> {
   let remarks = grant.remarks;
   if (hasGuard(network)) await cluster.raiseGuard(grant);
   if (hasAdmission(network)) await cluster.admit(grant);
-  if (network.mode === 'workspace') {
+  if (hasPod(grant.plan)) {
     ({ pod: workspacePod, probe } = await cluster.startWorkspace(grant));
     await goOn();
-    remarks = [...remarks, ...judgeVerdict(probe, grant.profile, network.strict)];
+    if (network.mode === 'workspace') remarks = [...remarks, ...judgeVerdict(probe, grant.profile, network.strict)];
   }
   const pods = grant.target.workload === undefined ? [] : await cluster.podsOf(grant);
   await goOn();

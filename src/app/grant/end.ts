@@ -3,7 +3,7 @@ import { Declined, Refusal, Unavailable } from '../../domain/errors.ts';
 import { become, type Ending, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
-import { hasAdmission } from '../../domain/plan/plan.ts';
+import { hasAdmission, hasPod } from '../../domain/plan/plan.ts';
 import { inPortions } from '../common/in-portions.ts';
 import { job, unschedule } from '../common/schedule.ts';
 import { alarm, noting, tell, tellEnd } from '../common/telling.ts';
@@ -258,7 +258,7 @@ export async function dismantle(
   await cluster.closeAdmission(grant);
   if (hasAdmission(network)) await gone('policyGoneAt');
   await cluster.endWorkspace(grant);
-  if (network.mode === 'workspace') await gone('workspaceGoneAt');
+  if (hasPod(grant.plan)) await gone('workspaceGoneAt');
   await cluster.lowerGuard(grant);
   if (network.mode === 'contain' && network.applies) await gone('policyGoneAt');
   // Else the mark could write a lease anew that is gone.

@@ -27,7 +27,7 @@ import { kubeconfigOf } from './kubeconfig.ts';
 export function viewOf(
   grant: Grant,
   policy: Policy,
-  cluster: { readonly workspacesNamespace: string } & Pick<ClusterAccess, 'objectsOf' | 'entrance'>,
+  cluster: Pick<ClusterAccess, 'workspacesNamespace' | 'nodesNamespace' | 'objectsOf' | 'entrance'>,
   now: Instant,
   naming: View['naming'] = new Map(),
 ): View {
@@ -50,7 +50,7 @@ export function viewOf(
     objects: cluster.objectsOf(grant),
     commands:
       holdsAccess(grant.state) && grant.state !== 'ending'
-        ? commandsFor(grant, cluster.workspacesNamespace).map((line) => inContextOf(grant, line))
+        ? commandsFor(grant, cluster).map((line) => inContextOf(grant, line))
         : [],
     kubeconfig: grant.state === 'active' ? kubeconfigOf(grant, cluster.entrance()) : null,
     closing: closingOf(grant),
@@ -82,6 +82,8 @@ function stateOf({ isComplete, askedAt }: Progress['steps'][number]): StepView['
 }
 
 function closingOf(grant: Grant): string {
+  if (grant.plan.shell !== undefined)
+    return 'At the end the shell is stopped, and what runs in it is killed. What was moved out of its container, or left on the node, lives on.';
   switch (grant.plan.network.mode) {
     case 'workspace':
       return 'At the end the workspace is stopped, and every session and connection in it with it. Sessions on live pods that were opened by exec, logs or port-forward may live on until they are closed.';
@@ -114,12 +116,15 @@ function inContextOf({ cluster }: Grant, line: string): string {
 }
 
 /** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */
-function commandsFor(grant: Grant, workspaces: string): string[] {
-  if (isWide(grant.target)) return commandsForWide(grant.target, grant.plan);
-  const { namespace, workload } = grant.target;
+function commandsFor(
+  grant: Grant,
+  { workspacesNamespace, nodesNamespace }: Pick<ClusterAccess, 'workspacesNamespace' | 'nodesNamespace'>,
+): string[] {
   const lines: string[] = [];
-  if (grant.workspacePod !== null)
-    lines.push(`kubectl -n ${workspaces} exec -it ${grant.workspacePod} -c workspace -- sh`);
+  const own = grant.plan.shell === undefined ? workspacesNamespace : nodesNamespace;
+  if (grant.workspacePod !== null) lines.push(`kubectl -n ${own} exec -it ${grant.workspacePod} -c workspace -- sh`);
+  if (isWide(grant.target)) return [...lines, ...commandsForWide(grant.target, grant.plan)];
+  const { namespace, workload } = grant.target;
   if (workload === undefined) return [`kubectl -n ${namespace} auth can-i --list`, ...lines];
   const pod = grant.pods[0];
   const can = (resource: string, ...verbs: string[]) =>

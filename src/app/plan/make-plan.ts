@@ -6,7 +6,7 @@ import { kitsGiven, type Profile, profileNamed, roleOf } from '../../domain/poli
 import { areTooMany, MOST_RIGHTS } from '../../domain/rights/coverage.ts';
 import { type Kit, kitsFor, rulesOfKits } from '../../domain/rights/kits.ts';
 import { nothingGiven } from '../../domain/rights/narrowed-rules.ts';
-import { persistenceRisks, reachesOf } from '../../domain/rights/rights.ts';
+import { persistenceRisks, reachesOf, SHELL_RISKS } from '../../domain/rights/rights.ts';
 import { isWide, type Target, type Wanted } from '../../domain/target.ts';
 import { atOnce, type Steps } from '../../network/steps.ts';
 import { begun } from '../common/begun.ts';
@@ -120,7 +120,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
       `What this profile gives has more than ${MOST_RIGHTS} single rights, or too many with wildcards, and could not be compared with what was approved.`,
       'An administrator must give less: see the lists of its role.',
     );
-  const persistence = persistenceRisks(rules);
+  const persistence = [...(profile.shell === undefined ? [] : SHELL_RISKS), ...persistenceRisks(rules)];
   if (persistence.length > 0 && !profile.acknowledgePersistence)
     throw new Refusal(
       `${path}.acknowledgePersistence`,
@@ -132,7 +132,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
   const running = workload?.pods.map((pod) => pod.name) ?? [];
   const pods = [...running, ...(workload?.ended ?? [])].toSorted();
   const { network, surroundings, preview } = isWide(target)
-    ? wideConfinement(target, profile.credential, rules, survey)
+    ? wideConfinement(target, profile, rules, survey)
     : yield* confineAffordably({ ...wish, target }, profile, rules, survey, workspaces);
   if (workload !== null && !isWide(target) && role === null && profile.network.mode !== 'workspace') {
     const nothing = nothingGiven(rules, target, { ...workload, running });
@@ -152,6 +152,7 @@ function* planInSteps(asked: Asked, profile: Profile, survey: Survey, workspaces
     ...(survey.node && { nodeUid: survey.node.uid }),
     duration: wish.duration,
     ...(profile.credential === 'token' && { credential: 'token' as const }),
+    ...(profile.shell && { shell: profile.shell }),
     role,
     roleMayGrow: profile.roleMayGrow,
     rights,

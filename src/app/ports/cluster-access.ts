@@ -21,6 +21,8 @@ export interface Concealed {
 export interface ClusterAccess {
   /** Where workspaces live. */
   readonly workspacesNamespace: string;
+  /** Where node shells run. */
+  readonly nodesNamespace: string;
   /** Namespaces that no request can name: Drawbridge's own. */
   readonly closedNamespaces: readonly string[];
   /** What the bot lacks to give these profiles: of each in turn, a phrase for each right; empty: it can. */
@@ -55,7 +57,7 @@ export interface ClusterAccess {
   raiseGuard(grant: Grant): Promise<void>;
   /** Lets the workspace, or the sources of the profile, into the target. */
   admit(grant: Grant): Promise<void>;
-  /** Answers the name of the pod, once it runs, and what its probe saw before; null: it has none. */
+  /** The pod of the person's own, a workspace or a node shell. Answers its name, once it runs, and what its probe saw before; null: it has none. */
   startWorkspace(grant: Grant): Promise<{ readonly pod: string; readonly probe: ProbeVerdict | null }>;
   /** Role and RoleBinding, naming these pods. */
   giveRights(grant: Grant, pods: readonly string[], workspacePod: string | null): Promise<void>;
@@ -109,8 +111,8 @@ export interface ClusterAccess {
   found(): Promise<Found[]>;
   /** Deletes that object; a RoleBinding that stays loses its subjects. False: it is still there, and in force. */
   remove(found: Found): Promise<boolean>;
-  /** True once no pod of the grant's workspace is there. */
-  workspaceGone(id: GrantId): Promise<boolean>;
+  /** True once no pod of the grant is in that namespace, its workspace or its shell on a node. */
+  podsGone(id: GrantId, namespace: string): Promise<boolean>;
   /** The objects that this grant has, `kind namespace/name`, for messages and audit. */
   objectsOf(grant: Grant | GrantSummary): string[];
 }

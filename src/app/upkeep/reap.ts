@@ -5,8 +5,8 @@ export interface ReaperCluster {
   found(): Promise<Found[]>;
   /** Deletes that very object; false when it is still there afterwards (a finalizer keeps it). */
   remove(found: Found): Promise<boolean>;
-  /** True once no pod of the grant's workspace is there. */
-  workspaceGone(id: string): Promise<boolean>;
+  /** True once no pod of the grant is in that namespace, its workspace or its shell on a node. */
+  podsGone(id: string, namespace: string): Promise<boolean>;
   readonly workspacesNamespace: string;
 }
 
@@ -18,6 +18,7 @@ export interface Reaped {
 
 const KEPT = 'a finalizer keeps it';
 const GUARDED = 'it confines what is still there';
+const RUNNING = 'the pod of its grant is still there';
 
 /**
  * Takes grants out of the cluster by deleting alone: no Redis, no Slack, no record. The order of a teardown holds: rights first, the guard
@@ -55,10 +56,16 @@ export async function reap(cluster: Omit<ReaperCluster, 'found'>, objects: reado
         return;
       }
       await take(guards.filter((object) => object.namespace !== workspacesNamespace));
-      await take(list.filter(isWorkspace));
+      const workspaces = list.filter(isWorkspace);
+      await take(workspaces);
       const own = guards.filter((object) => object.namespace === workspacesNamespace);
-      if (own.length > 0 && !(await cluster.workspaceGone(id))) {
+      // A shell on a node has no guard: its lease waits for its pod.
+      const shells = workspaces.filter((object) => object.namespace !== workspacesNamespace);
+      const places = [...new Set([...own, ...shells].map(({ namespace }) => namespace))];
+      const gone = await Promise.all(places.map((namespace) => cluster.podsGone(id, namespace)));
+      if (!gone.every(Boolean)) {
         for (const object of own) kept.push({ object, why: GUARDED });
+        if (shells.length > 0) for (const object of leases) kept.push({ object, why: RUNNING });
         return;
       }
       await take(own);

@@ -273,7 +273,11 @@ async function takeForgotten(world: World, name: ClusterName, id: GrantId, ours:
   const cluster = world.clusters.of({ cluster: name });
   const expiresAt = Math.max(...ours.map((object) => object.expiresAt ?? 0));
   const isLease = ({ kind, namespace, name, sealed }: Found) =>
-    sealed && kind === 'Job' && namespace !== cluster.workspacesNamespace && !name.endsWith('-workspace');
+    sealed &&
+    kind === 'Job' &&
+    namespace !== cluster.workspacesNamespace &&
+    namespace !== cluster.nodesNamespace &&
+    !name.endsWith('-workspace');
   if (expiresAt > world.clock.now() && ours.some(isLease)) return;
   // The kinds are listed one beside the other: the lease may have come, or more have gone, meanwhile.
   const now = (await cluster.found()).filter((object) => object.id === id && isOurs(object));

@@ -1,5 +1,5 @@
 import type { Api } from '../../adapters/kubernetes/api.ts';
-import { ACCOUNTS_NAMESPACE } from '../../adapters/kubernetes/manifests.ts';
+import { ACCOUNTS_NAMESPACE, NODES_NAMESPACE } from '../../adapters/kubernetes/manifests.ts';
 import { type Access, accessesToGive, describeAccess, mayAccount } from '../../adapters/kubernetes/reviews.ts';
 import { inParallel } from '../../app/common/in-parallel.ts';
 import { nearest } from '../../domain/nearest.ts';
@@ -152,7 +152,7 @@ async function missingOfBot(api: Api, { profiles }: Policy, bot: BotAccount): Pr
     ];
   const wanted = Object.entries(profiles).map(([name, profile]) => ({
     name,
-    accesses: accessesToGive(profile, ACCOUNTS_NAMESPACE),
+    accesses: accessesToGive(profile, ACCOUNTS_NAMESPACE, NODES_NAMESPACE),
   }));
   const asked = new Map<string, Access>();
   for (const { accesses } of wanted) for (const access of accesses) asked.set(JSON.stringify(access), access);

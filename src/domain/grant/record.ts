@@ -86,6 +86,13 @@ const plan = z.looseObject({
   nodeUid: text.exactOptional(),
   duration: z.number(),
   credential: z.literal('token').exactOptional(),
+  shell: z
+    .looseObject({
+      image: text,
+      host: z.array(z.enum(['pid', 'network'])),
+      filesystem: z.enum(['read-only', 'read-write', 'none']),
+    })
+    .exactOptional(),
   role: z.looseObject({ kind: z.enum(['ClusterRole', 'Role']), name: text }).nullable(),
   roleMayGrow: z.boolean(),
   rights: kits.nullable().default(null),

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
 import { type GrantId, isGrantId } from '../ids.ts';
-import { hasAdmission, hasGuard, shortDigest } from '../plan/plan.ts';
+import { givesOnTarget, hasAdmission, hasGuard, shortDigest } from '../plan/plan.ts';
 import type { ClusterName } from '../target.ts';
 import { GRANT_STATES, type Grant, type GrantState } from './grant.ts';
 
@@ -38,6 +38,10 @@ export interface GrantSummary {
     readonly workspace: boolean;
     /** A service account, and a lease beside it. */
     readonly account: boolean;
+    /** The pod of a node shell, and a lease beside it. */
+    readonly shell: boolean;
+    /** Rights on its target. */
+    readonly target: boolean;
   };
 }
 
@@ -63,6 +67,8 @@ export const grantSummary = z.looseObject({
     admission: z.boolean(),
     workspace: z.boolean(),
     account: z.boolean().default(false),
+    shell: z.boolean().default(false),
+    target: z.boolean().default(true),
   }),
 }) satisfies z.ZodType<GrantSummary>;
 
@@ -86,11 +92,13 @@ export function summaryOf(grant: Grant): GrantSummary {
     automatic: grant.approvalsNeeded === 0,
     asks: askedFor(grant),
     has: {
-      role: plan.role === null,
+      role: plan.role === null && givesOnTarget(plan),
       guard: hasGuard(plan.network),
       admission: hasAdmission(plan.network),
       workspace: plan.network.mode === 'workspace',
       account: plan.credential === 'token',
+      shell: plan.shell !== undefined,
+      target: givesOnTarget(plan),
     },
   };
 }

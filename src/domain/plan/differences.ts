@@ -1,5 +1,6 @@
 import { canonical } from '../canonical.ts';
 import { formatDuration } from '../duration.ts';
+import { describeShell } from '../policy/policy.ts';
 import { describeRule, growth } from '../rights/coverage.ts';
 import { describeTarget } from '../target.ts';
 import type { Bound, Surroundings } from './plan.ts';
@@ -44,11 +45,14 @@ function rights(old: Bound, now: Bound): string[] {
   return [
     ...was('credential', old.credential, now.credential),
     ...was('rights', name(old), name(now)),
+    ...was('shell', shellOf(old), shellOf(now)),
     ...(old.rights === null || now.rights === null ? [] : changedList('rights', old.rights, now.rights)),
     ...was('the role may grow during the grant', yes(old.roleMayGrow), yes(now.roleMayGrow)),
     ...(lost.length + grown.length === 0 ? [] : [`${name(now)}: ${[...lost, ...grown].join('; ')}`]),
   ];
 }
+
+const shellOf = ({ shell }: Bound): string => (shell === undefined ? 'none' : describeShell(shell));
 
 const yes = (is: boolean): string => (is ? 'yes' : 'no');
 

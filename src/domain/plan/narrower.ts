@@ -115,6 +115,7 @@ export function whyNotNarrower(asked: Plan, changed: Plan): string | null {
     ])
   )
     return 'it is for somebody or something else';
+  if (!same(({ shell }) => shell)) return 'its shell is another';
   // What a role allows is not narrowed: it is bound whole, and may grow.
   if (!same(({ role, roleMayGrow }) => [role, roleMayGrow])) return 'it gives another role';
   // The policies around one workload of a namespace are its own, and bound with it.

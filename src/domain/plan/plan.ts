@@ -1,6 +1,6 @@
 import { digestOf } from '../canonical.ts';
 import type { Instant } from '../clocks.ts';
-import type { Profile } from '../policy/policy.ts';
+import type { NodeShell, Profile } from '../policy/policy.ts';
 import type { Resources } from '../quantity.ts';
 import { normalRules } from '../rights/coverage.ts';
 import type { Kit } from '../rights/kits.ts';
@@ -93,6 +93,16 @@ export function hasGuard(network: NetworkPlan): boolean {
   return network.mode === 'workspace' || (network.mode === 'contain' && network.applies);
 }
 
+/** Whether the person gets a pod of their own, which is deleted at the end: a workspace, or a shell on a node. */
+export function hasPod({ network, shell }: Pick<Plan, 'network' | 'shell'>): boolean {
+  return network.mode === 'workspace' || shell !== undefined;
+}
+
+/** Whether the grant gives rights on the target; a node shell may stand alone. */
+export function givesOnTarget({ role, rules, shell }: Pick<Plan, 'role' | 'rules' | 'shell'>): boolean {
+  return role !== null || rules.length > 0 || shell === undefined;
+}
+
 /** Whether the grant has a policy that lets something into the target. */
 export function hasAdmission(network: NetworkPlan): boolean {
   return (network.mode === 'workspace' || network.mode === 'bastion') && network.admits;
@@ -134,6 +144,8 @@ export interface Plan {
   readonly role: { readonly kind: 'ClusterRole' | 'Role'; readonly name: string } | null;
   /** Whether the named role may allow more during the grant. */
   readonly roleMayGrow: boolean;
+  /** A privileged pod on the node that is the target; left out: there is none. */
+  readonly shell?: NodeShell;
   /** The rights in words that the rules below are made of; null: a role, or inline rules. */
   readonly rights: readonly Kit[] | null;
   /** What the role allows, as it was when the plan was made; for scope workload narrowed to the target's pods when it is written. */
@@ -186,6 +198,7 @@ export interface Bound {
   readonly credential: 'user' | 'token';
   readonly role: Plan['role'];
   readonly roleMayGrow: boolean;
+  readonly shell?: NodeShell;
   readonly rights: Plan['rights'];
   /** In one form for all lists of rules that allow the same. */
   readonly rules: readonly Rule[];
@@ -210,6 +223,7 @@ export function boundOf(plan: Plan): Bound {
     credential: plan.credential ?? 'user',
     role,
     roleMayGrow,
+    ...(plan.shell && { shell: plan.shell }),
     rights,
     rules: normalRules(plan.rules),
     network: boundNetwork(plan.network),

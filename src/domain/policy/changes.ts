@@ -11,6 +11,7 @@ import {
   automaticEntries,
   describeCoverage,
   describeRights,
+  describeShell,
   matchesNamespace,
   ownRulesOf,
   type Policy,
@@ -82,6 +83,7 @@ const UNDERSTOOD = [
   'rights',
   'scope',
   'credential',
+  'shell',
   'automatic',
   'breakGlass',
   'acknowledgePersistence',
@@ -108,6 +110,7 @@ function changesOfProfile(where: string, old: Profile, now: Profile): PolicyChan
     ...rightsOf(where, old, now),
     ...scopeOf(`${where}.scope`, old.scope, now.scope),
     ...credentialOf(`${where}.credential`, old.credential, now.credential),
+    ...shellOf(`${where}.shell`, old.shell, now.shell),
     ...automaticOf(`${where}.automatic`, old, now),
     ...breakGlassOf(`${where}.breakGlass`, old.breakGlass, now.breakGlass),
     ...switched(`${where}.acknowledgePersistence`, old.acknowledgePersistence, now.acknowledgePersistence),
@@ -139,6 +142,28 @@ function scopeOf(where: string, old: Scope, now: Scope): PolicyChange[] {
 /** By token somebody needs no user in the cluster, and the token can be handed on. */
 const credentialOf = (where: string, old: Profile['credential'], now: Profile['credential']): PolicyChange[] =>
   switched(where, old === 'token', now === 'token', 'is used by token');
+
+function shellOf(where: string, old: Profile['shell'], now: Profile['shell']): PolicyChange[] {
+  if (old === undefined) return now === undefined ? [] : [change(where, 'weaker', `gives a ${describeShell(now)}`)];
+  if (now === undefined) return [change(where, 'stricter', `gives no more a ${describeShell(old)}`)];
+  const kinds = (['pid', 'network'] as const).flatMap((kind) =>
+    switched(`${where}.host`, old.host.includes(kind), now.host.includes(kind), `shares the node's ${kind}`),
+  );
+  const [was, is] = [FILES.indexOf(old.filesystem), FILES.indexOf(now.filesystem)];
+  const files =
+    was === is
+      ? []
+      : [
+          change(
+            `${where}.filesystem`,
+            is > was ? 'weaker' : 'stricter',
+            `was ${old.filesystem}, is ${now.filesystem}`,
+          ),
+        ];
+  return [...kinds, ...files, ...others(`${where}.`, old, now, ['host', 'filesystem'])];
+}
+/** By how much a shell has of the node's files. */
+const FILES: readonly string[] = ['none', 'read-only', 'read-write'];
 
 function ticketOf(where: string, old: Profile['ticket'], now: Profile['ticket']): PolicyChange[] {
   if (old === now) return [];

@@ -242,6 +242,33 @@ const resources = z.strictObject({
   ),
 });
 
+/** What a node shell shares with its node, and how it has the node's files. */
+const shell = z
+  .strictObject({
+    image: z
+      .string()
+      .min(1)
+      .describe('the image of its pod, which runs as root and needs a shell in it')
+      .meta({ examples: ['registry.example.test/drawbridge/toolbox:1'] }),
+    host: z
+      .array(z.enum(['pid', 'network']))
+      .meta({ uniqueItems: true, examples: [['pid', 'network']] })
+      .superRefine((names, context) => {
+        for (const [index, name] of names.entries())
+          if (names.indexOf(name) < index)
+            context.addIssue({ code: 'custom', path: [index], message: `'${name}' stands here twice`, input: names });
+      })
+      .default([])
+      .describe('what it shares with the node: pid is its processes, network its network'),
+    filesystem: z
+      .enum(['read-only', 'read-write', 'none'])
+      .default('read-only')
+      .describe(
+        "how it has the node's files, at /host; read-only keeps from slips, and not somebody who means it: the pod is privileged",
+      ),
+  })
+  .meta({ title: 'node shell' });
+
 /** How traffic is confined. Which fields belong to which mode is checked below. */
 const network = z
   .strictObject({
@@ -588,6 +615,11 @@ const profile = z
       .describe(
         'by what a person acts: their own Kubernetes user; or a token of an account that is made for the grant, for people whom the cluster does not know. The latter needs accounts.enabled of the chart, and no workspace',
       ),
+    shell: shell
+      .optional()
+      .describe(
+        'scope node: a privileged pod on the node for the person alone, which is root there; rules beside it are optional. It needs acknowledgePersistence, and nodes.enabled of the chart',
+      ),
     rights: kitList()
       .optional()
       .describe('what it gives, in words; `npm run policy -- explain FILE` prints their rules')
@@ -665,7 +697,15 @@ const profile = z
     if (p.breakGlass !== undefined && p.breakGlass.maximum > p.duration?.maximum)
       problem(['breakGlass', 'maximum'], "is longer than the profile's duration.maximum");
     const given = [p.clusterRole, p.role, p.rules, p.rights].filter((x) => x !== undefined).length;
-    if (given !== 1) problem([], 'gives exactly one of clusterRole, role, rights and rules');
+    if (given > 1 || (given === 0 && p.shell === undefined))
+      problem([], 'gives exactly one of clusterRole, role, rights and rules');
+    if (p.shell !== undefined && !p.acknowledgePersistence)
+      problem(
+        ['shell'],
+        'is root on the node, and what is left there outlives the grant: say acknowledgePersistence: true if that is meant',
+      );
+    if (p.shell !== undefined && p.credential === 'token')
+      problem(['credential'], 'is of the person in a shell: credential token takes no shell');
     const isNamed = p.clusterRole !== undefined || p.role !== undefined;
     if (p.roleMayGrow && !isNamed)
       problem(['roleMayGrow'], 'is about a clusterRole or role: inline rules and rights in words do not grow');
@@ -709,10 +749,11 @@ function wrongForScope(p: {
   readonly role?: unknown;
   readonly clusterRole?: unknown;
   readonly rights?: unknown;
+  readonly shell?: unknown;
 }): [string, string][] {
   const { scope } = p;
   const isNamespaced = scope === 'namespace' || scope === 'workload';
-  const has = (key: 'namespaces' | 'nodes' | 'role' | 'clusterRole' | 'rights') => p[key] !== undefined;
+  const has = (key: 'namespaces' | 'nodes' | 'role' | 'clusterRole' | 'rights' | 'shell') => p[key] !== undefined;
   return [
     ...(isNamespaced && !has('namespaces')
       ? ([['namespaces', `is missing: scope ${scope} says where it may be asked for`]] as [string, string][])
@@ -725,6 +766,9 @@ function wrongForScope(p: {
       : []),
     ...(scope !== 'node' && has('nodes')
       ? ([['nodes', `belongs to scope node, and this is scope ${scope}`]] as [string, string][])
+      : []),
+    ...(scope !== 'node' && has('shell')
+      ? ([['shell', `belongs to scope node, and this is scope ${scope}`]] as [string, string][])
       : []),
     ...(!isNamespaced && has('role')
       ? ([['role', `is a Role, which is in a namespace: scope ${scope} has none`]] as [string, string][])
@@ -913,6 +957,8 @@ export const policyFields = z.strictObject({
 export type Policy = z.infer<typeof policyFields>;
 export type Scope = Profile['scope'];
 export type Profile = Policy['profiles'][string];
+/** A privileged pod on a node, as a profile gives it. */
+export type NodeShell = Readonly<NonNullable<Profile['shell']>>;
 export type ClusterEntry = NonNullable<Policy['clusters']>[string];
 export type Principals = Profile['requesters'];
 export type When = z.infer<typeof conditions>;
@@ -1124,17 +1170,32 @@ export function isSystemNamespace(namespace: string): boolean {
   return namespace.startsWith('kube-');
 }
 
-/** The role that a profile binds, as `kind name`, its rights in words, or its rules: what the bot must be allowed to give. */
+/** The role that a profile binds, as `kind name`, its rights in words, or its rules and its shell: what the bot must be allowed to give. */
 export function describeRights(p: Profile): string {
   if (p.clusterRole !== undefined) return `ClusterRole ${p.clusterRole}`;
   if (p.role !== undefined) return `Role ${p.role}`;
   if (p.rights !== undefined) return p.rights.join(', ');
-  return (p.rules ?? []).map((r) => `${r.verbs.join(',')} on ${r.resources.join(',')}`).join('; ');
+  const rules = (p.rules ?? []).map((r) => `${r.verbs.join(',')} on ${r.resources.join(',')}`);
+  return [...(p.shell === undefined ? [] : [describeShell(p.shell)]), ...rules].join('; ');
 }
 
-/** The rules that become a Role of the grant's own, on whatever target: of its rights in words, or inline; null: it binds an existing role. */
+const SHARED = { pid: 'processes', network: 'network' };
+
+/** A node shell as a phrase: `root shell on the node (toolbox:1) with its processes, its files read-only`. */
+export function describeShell({ image, host, filesystem }: NodeShell): string {
+  const shared = host
+    .toSorted()
+    .reverse()
+    .map((name) => `its ${SHARED[name]}`);
+  const files = filesystem === 'none' ? [] : [`its files ${filesystem}`];
+  const all = [...shared, ...files];
+  return `root shell on the node (${image})${all.length === 0 ? '' : ` with ${all.join(', ')}`}`;
+}
+
+/** The rules that become a Role of the grant's own, on whatever target: of its rights in words, or inline, none where it gives a shell alone; null: it binds an existing role. */
 export function ownRulesOf(p: Profile): readonly Rule[] | null {
-  return p.rights === undefined ? (p.rules ?? null) : rulesOfKits(p.rights, null);
+  if (p.rights !== undefined) return rulesOfKits(p.rights, null);
+  return p.rules ?? (p.shell === undefined ? null : []);
 }
 
 /** The rights in words that a request gets by a profile, which may be fewer than it has; null: it gives a role or inline rules. */

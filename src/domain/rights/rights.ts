@@ -147,6 +147,12 @@ export function persistenceRisks(rules: readonly Rule[]): string[] {
   return risksOf(rules).flatMap((risk) => (risk.class === 'said' ? [] : [risk.words]));
 }
 
+/** Why a shell on a node can outlive its grant, whatever it was given of the node. */
+export const SHELL_RISKS: readonly string[] = [
+  'is root on the node: it reads every Secret that is mounted there, the credential of its kubelet and the identity that it has in its cloud',
+  'leaves behind what it likes: files of the node, and processes that it moves out of its container live on',
+];
+
 /** What an approver may not see in these rules: how far they reach though they end with the grant, a phrase each. */
 export function reachesOf(rules: readonly Rule[]): string[] {
   return risksOf(rules).flatMap((risk) => (risk.class === 'said' ? [risk.words] : []));

@@ -288,6 +288,8 @@ function apiServerArgs(dir: string, address: string, port: number, etcd: string)
     `--service-cluster-ip-range=${SERVICE_CIDR}`,
     '--endpoint-reconciler-type=none',
     '--authorization-mode=Node,RBAC',
+    // For shells on nodes.
+    '--allow-privileged=true',
     '--anonymous-auth=false',
     '--enable-admission-plugins=NodeRestriction',
     `--client-ca-file=${pki(dir, 'ca.crt')}`,

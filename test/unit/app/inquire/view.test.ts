@@ -7,6 +7,7 @@ import { sampleGrant, samplePlan } from '../../../support/grants.ts';
 
 const cluster = {
   workspacesNamespace: 'drawbridge-workspaces',
+  nodesNamespace: 'drawbridge-nodes',
   objectsOf: () => [],
   entrance: () => ({ server: 'https://kubernetes.example.test', authority: null }),
 };

@@ -6,7 +6,7 @@ const notes = (...given: Parameters<typeof wideConfinement>) => wideConfinement(
 
 describe('what is at stake on what is in no namespace', () => {
   it('is every namespace, with what the rights amount to there', () => {
-    const said = notes({ scope: 'cluster' }, 'user', EXEC, { asOf: 0 }).join(' ');
+    const said = notes({ scope: 'cluster' }, { credential: 'user' }, EXEC, { asOf: 0 }).join(' ');
     expect(said).toMatch(/every namespace, kube-system .*In the whole cluster the access enters containers/);
     expect(said).toMatch(/leads into pods of every namespace.*reaper ends the access, within 70 s/);
   });
@@ -17,11 +17,14 @@ describe('what is at stake on what is in no namespace', () => {
       workload: `deployment/app-${index}`,
       count: index + 1,
     }));
-    const said = notes({ scope: 'node', node: 'worker-1' }, 'user', [], { asOf: 0, node: { uid: 'x', workloads } });
+    const said = notes({ scope: 'node', node: 'worker-1' }, { credential: 'user' }, [], {
+      asOf: 0,
+      node: { uid: 'x', workloads },
+    });
     expect(said[0]).toBe('Pods on worker-1, of team-00: deployment/app-0 (1), deployment/app-1 (2).');
     expect(said.join(' ')).toContain('of 8 more namespaces');
     expect(said.length).toBeLessThan(20);
-    const empty = notes({ scope: 'node', node: 'worker-1' }, 'user', [], {
+    const empty = notes({ scope: 'node', node: 'worker-1' }, { credential: 'user' }, [], {
       asOf: 0,
       node: { uid: 'x', workloads: [] },
     });

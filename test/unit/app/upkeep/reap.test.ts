@@ -41,7 +41,7 @@ function clusterWith({ keeps = () => false, running = [] }: { keeps?: (found: Fo
       tried.push(nameOf(found));
       return !keeps(found);
     },
-    workspaceGone: async (id: string) => !running.includes(id),
+    podsGone: async (id: string) => !running.includes(id),
   };
 }
 const ORDER = [

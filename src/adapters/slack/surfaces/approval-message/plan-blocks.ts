@@ -2,6 +2,7 @@ import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
 import type { Grant } from '../../../../domain/grant/grant.ts';
 import type { Plan } from '../../../../domain/plan/plan.ts';
+import { describeShell } from '../../../../domain/policy/policy.ts';
 import { describeKit } from '../../../../domain/rights/kits.ts';
 import { describePlace, isWide } from '../../../../domain/target.ts';
 import { ACTIONS } from '../actions.ts';
@@ -37,7 +38,8 @@ function rulesOf(plan: Plan): string[] {
 function rightsOf(plan: Plan): string[] {
   if (plan.rights !== null) return plan.rights.map((kit) => `${code(kit)} ${describeKit(kit)}`);
   const rules = rulesOf(plan);
-  const lines = plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules];
+  const shell = plan.shell === undefined ? [] : [describeShell(plan.shell)];
+  const lines = [...shell, ...(plan.role === null ? rules : [`${plan.role.kind} ${plan.role.name}`, ...rules])];
   return lines.map((line) => code(line, 250));
 }
 

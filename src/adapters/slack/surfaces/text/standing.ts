@@ -145,7 +145,9 @@ function at(moment_: number | null): string {
 }
 
 /** What became of connections and sessions, for a grant that has ended. */
-function traffic({ ending, plan: { network } }: Grant): string {
+function traffic({ ending, plan: { network, shell } }: Grant): string {
+  if (shell !== undefined)
+    return ` The shell ended${at(ending?.workspaceGoneAt ?? null)}; what was left on the node lives on.`;
   const policyGone = ending?.policyGoneAt ?? null;
   const workspaceGone = ending?.workspaceGoneAt ?? null;
   switch (network.mode) {
