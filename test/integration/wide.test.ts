@@ -9,13 +9,18 @@ import {
   leaseJob,
   type ManifestContext,
   objectName,
+  podNamespace,
+  shellJob,
   targetRights,
+  workspaceName,
+  workspaceRights,
 } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { seal } from '../../src/adapters/kubernetes/seal.ts';
 import { TOKEN_PLACE } from '../../src/app/inquire/kubeconfig.ts';
 import { runReaper } from '../../src/cli/reaper.ts';
 import { newGrantId } from '../../src/domain/ids.ts';
+import type { NodeShell } from '../../src/domain/policy/policy.ts';
 import type { Target } from '../../src/domain/target.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';
@@ -23,7 +28,7 @@ import type { Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { grantObjects } from '../support/grant-objects.ts';
 import { ADA, applyingGrant, samplePlan } from '../support/grants.ts';
-import { type Hand, handOf } from '../support/hand.ts';
+import { type Hand, handOf, pathOf } from '../support/hand.ts';
 import { setLiveStage } from '../support/live-stage.ts';
 import type { LiveWorld } from '../support/live-world.ts';
 import { changed, KEY, keysIn, NO_LEASE } from '../support/made.ts';
@@ -41,6 +46,7 @@ const ON_NODES = [
   { apiGroups: ['metrics.k8s.io'], resources: ['nodes'], verbs: ['get'] },
 ];
 const READS_CONFIG = [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }];
+const SHELL: NodeShell = { image: 'example.test/tools:1', host: ['pid', 'network'], filesystem: 'read-only' };
 const READS_EVENTS = [{ apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['list'] }];
 
 /** Rights on what is in no namespace: the whole cluster, and one node. */
@@ -74,6 +80,20 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
           rules: READS_CONFIG,
           credential: 'token',
         }),
+        'nodes.enabled': true,
+        'policy.profiles.node-shell': profile({
+          scope: 'node',
+          nodes: ['worker-*.wide.test'],
+          shell: SHELL,
+          acknowledgePersistence: true,
+        }),
+        'policy.profiles.bare-shell': profile({
+          scope: 'node',
+          nodes: ['bare.wide.test'],
+          shell: { image: SHELL.image, host: [], filesystem: 'none' },
+          rules: ON_NODES,
+          acknowledgePersistence: true,
+        }),
         'policy.profiles.node': profile({ scope: 'node', nodes: ['worker-*.wide.test'], rules: ON_NODES }),
       },
     });
@@ -83,6 +103,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       instance: at.instance,
       workspacesNamespace: at.workspacesNamespace,
       accountsNamespace: at.accountsNamespace,
+      nodesNamespace: at.nodesNamespace,
     };
     bot = await handOf(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
     ada = await cluster.kubeconfigFor(ADA.user, ADA.groups);
@@ -312,8 +333,9 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
     });
   });
 
+  const me = () => ({ kind: 'ServiceAccount', name: at.serviceAccount, namespace: at.namespace });
+
   describe('what a thief of the token of the bot can not do', () => {
-    const me = () => ({ kind: 'ServiceAccount', name: at.serviceAccount, namespace: at.namespace });
     const user = (name: string) => ({ apiGroup: RBAC, kind: 'User', name });
     /** A grant of its own, as the bot would make it. */
     function made(target: Target, role: string | null, rules: object[] = [], credential?: 'token') {
@@ -507,6 +529,374 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       const profiles = names.map((name) => policies[name] as never);
       const missing = await live.world.clusters.of({ cluster: null }).missingRights(profiles);
       expect(missing).toEqual(names.map(() => []));
+    });
+  });
+
+  describe('a shell on a node', () => {
+    const shellGrant = (node = first) =>
+      applyingGrant(600, {
+        plan: samplePlan({
+          target: { scope: 'node', node },
+          namespaceUid: null,
+          workload: null,
+          pods: [],
+          rules: [],
+          shell: SHELL,
+        }),
+      });
+    const job = (node = first) => shellJob(shellGrant(node), context, Date.now());
+    const rightsIn = (grant = shellGrant(), pod = `${workspaceName(grant.id)}-x`) =>
+      workspaceRights(grant, context, { name: objectName(grant.id), uid: NO_LEASE }, pod) as [KubeObject, KubeObject];
+    const POD = 'spec.template.spec';
+    const CONTAINER = `${POD}.containers.0`;
+    const hostVolume = { name: 'more', hostPath: { path: '/etc', type: 'Directory' } };
+
+    const another = /has a shell with this image on the node/;
+    const shape = /has the fields that Drawbridge gives it, and no others/;
+    const once = /is one pod, once, ends by itself/;
+    const rows: [string, () => KubeObject, RegExp][] = [
+      ['on a node that no profile covers', () => job('master.wide.test'), another],
+      ['on a node whose name only begins like one', () => job('worker-1.wide.test.evil'), another],
+      ['on no node', () => changed(job(), { [`${POD}.nodeName`]: undefined }), another],
+      ['with another image', () => changed(job(), { [`${CONTAINER}.image`]: 'evil.test/tools:1' }), another],
+      ['without the network of the node', () => changed(job(), { [`${POD}.hostNetwork`]: undefined }), another],
+      [
+        'with files that can be changed',
+        () => changed(job(), { [`${CONTAINER}.volumeMounts.0`]: { name: 'host', mountPath: '/host' } }),
+        another,
+      ],
+      ['with another volume', () => changed(job(), { [`${POD}.volumes.1`]: hostVolume }), another],
+      [
+        'with a Secret as its volume',
+        () => changed(job(), { [`${POD}.volumes.1`]: { name: 's', secret: { secretName: 's' } } }),
+        another,
+      ],
+      ['with the IPC of the node', () => changed(job(), { [`${POD}.hostIPC`]: true }), /hostIPC/],
+      [
+        'with another container',
+        () => changed(job(), { [`${POD}.containers.1`]: { name: 'evil', image: SHELL.image } }),
+        /containers\[evil\]/,
+      ],
+      [
+        'with an init container',
+        () => changed(job(), { [`${POD}.initContainers`]: [{ name: 'evil', image: SHELL.image }] }),
+        /initContainers/,
+      ],
+      [
+        'with a service account',
+        () => changed(job(), { [`${POD}.serviceAccountName`]: 'default' }),
+        /serviceAccountName/,
+      ],
+      ['with the token of its account', () => changed(job(), { [`${POD}.automountServiceAccountToken`]: true }), shape],
+      [
+        'that does something by itself',
+        () => changed(job(), { [`${CONTAINER}.command`]: ['sh', '-c', 'evil'] }),
+        shape,
+      ],
+      ['with arguments', () => changed(job(), { [`${CONTAINER}.args`]: ['evil'] }), shape],
+      ['that reads Secrets', () => changed(job(), { [`${CONTAINER}.envFrom`]: [{ secretRef: { name: 's' } }] }), shape],
+      [
+        'that does something as it ends',
+        () => changed(job(), { [`${CONTAINER}.lifecycle`]: { preStop: { exec: { command: ['evil'] } } } }),
+        shape,
+      ],
+      ['that a scheduler of its own places', () => changed(job(), { [`${POD}.schedulerName`]: 'evil' }), shape],
+      [
+        'with a priority',
+        () => changed(job(), { [`${POD}.priorityClassName`]: 'system-node-critical' }),
+        /priorityClassName/,
+      ],
+      ['that takes its time to end', () => changed(job(), { [`${POD}.terminationGracePeriodSeconds`]: 600 }), shape],
+      ['that starts again', () => changed(job(), { [`${POD}.restartPolicy`]: 'OnFailure' }), shape],
+      [
+        'with annotations',
+        () => changed(job(), { 'spec.template.metadata.annotations': { 'x.test/y': 'z' } }),
+        /annotations x.test\/y/,
+      ],
+      [
+        'with labels of others',
+        () => changed(job(), { 'spec.template.metadata.labels.app': 'checkout' }),
+        /labels app/,
+      ],
+      [
+        'with the label of another grant',
+        () => changed(job(), { 'spec.template.metadata.labels.drawbridge|internal/grant': newGrantId() }),
+        /carries the labels of its grant/,
+      ],
+      ['that never ends', () => changed(job(), { 'spec.activeDeadlineSeconds': undefined }), once],
+      ['that ends next month', () => changed(job(), { 'spec.activeDeadlineSeconds': 2_600_000 }), once],
+      ['that waits', () => changed(job(), { 'spec.suspend': true }), once],
+      ['twice', () => changed(job(), { 'spec.parallelism': 2, 'spec.completions': 2 }), once],
+      ['that tries again', () => changed(job(), { 'spec.backoffLimit': 6 }), once],
+      ['that stays when it has ended', () => changed(job(), { 'spec.ttlSecondsAfterFinished': 600 }), once],
+      [
+        'under the name of its lease',
+        () => {
+          const shell = job();
+          return changed(shell, { 'metadata.name': shell.metadata.name.replace(/-workspace$/, '') });
+        },
+        /A lease never starts a pod|No profile of the policy/,
+      ],
+      [
+        'under the name of another grant',
+        () => changed(job(), { 'metadata.name': workspaceName(newGrantId()) }),
+        /named drawbridge-ID/,
+      ],
+      [
+        'among the workspaces',
+        () => changed(job(), { 'metadata.namespace': at.workspacesNamespace }),
+        /shares nothing with its node|No profile of the policy/,
+      ],
+      ['among the accounts', () => changed(job(), { 'metadata.namespace': at.accountsNamespace }), /is a lease/],
+      [
+        'in a namespace of the policy',
+        () => changed(job(), { 'metadata.namespace': targets.staging }),
+        /is a lease|forbidden/,
+      ],
+      [
+        'as a pod of its own, without a lease',
+        () => ({
+          apiVersion: 'v1',
+          kind: 'Pod',
+          metadata: { ...job().metadata, name: 'x' },
+          spec: { containers: [{ name: 'x', image: 'x' }] },
+        }),
+        /forbidden/,
+      ],
+      ['with rights on other pods', () => rightsIn(shellGrant(), 'another')[0], /names the pod of its own grant/],
+      [
+        'with rights on all pods',
+        () => changed(rightsIn()[0], { 'rules.1.resourceNames': undefined }),
+        /names the pod of its own grant/,
+      ],
+      [
+        'with rights to more than exec',
+        () => changed(rightsIn()[0], { 'rules.1.resources': ['pods/ephemeralcontainers'], 'rules.1.verbs': ['patch'] }),
+        /nothing else|not currently held/,
+      ],
+    ];
+    test.each(rows)('%s is refused to a thief of the token of the bot', async (_what, object, why) => {
+      expect(await bot.apply(object(), true)).toMatch(/^403 /);
+      expect(await bot.apply(object(), true)).toMatch(why);
+    });
+
+    test('its rights are bound to one person, by the Role of its grant, for the life of its lease', async () => {
+      const grant = shellGrant();
+      const lease = leaseJob(grant, context, at.nodesNamespace, Date.now());
+      expect(await bot.apply(lease)).toBe('accepted');
+      const owner = { name: objectName(grant.id), uid: (await admin.read<KubeObject>(lease)).metadata.uid ?? '' };
+      const [role, binding] = workspaceRights(grant, context, owner, `${workspaceName(grant.id)}-x`) as [
+        KubeObject,
+        KubeObject,
+      ];
+      expect(await bot.apply(role)).toBe('accepted');
+      expect(await bot.apply(binding, true)).toBe('accepted');
+      const account = { kind: 'ServiceAccount', name: owner.name, namespace: at.accountsNamespace };
+      for (const [change, why] of [
+        [{ 'subjects.0': me() }, /to people only/],
+        [{ 'subjects.0': account }, /No profile of the policy gives/],
+        [{ 'metadata.ownerReferences': undefined }, /owned by the lease/],
+      ] as const)
+        expect(await bot.apply(changed(binding, change), true)).toMatch(why);
+      expect(await bot.remove(lease)).toBe('accepted');
+    });
+
+    test('what the bot writes is taken, on each node of each profile', async () => {
+      const keys = await keysIn(admin);
+      for (const object of [job(), job(second), rightsIn()[0]])
+        expect(await bot.apply(seal(object, keys), true)).toBe('accepted');
+      const bare = applyingGrant(600, {
+        plan: samplePlan({
+          target: { scope: 'node', node: 'bare.wide.test' },
+          shell: { image: SHELL.image, host: [], filesystem: 'none' },
+        }),
+      });
+      expect(await bot.apply(seal(shellJob(bare, context, Date.now()), keys), true)).toBe('accepted');
+      expect(
+        await bot.apply(changed(shellJob(bare, context, Date.now()), { [`${POD}.nodeName`]: first }), true),
+      ).toMatch(another);
+      const { policies, clusters } = live.world;
+      for (const name of ['node-shell', 'bare-shell']) {
+        const shells = policies.current().profiles[name] as never;
+        expect(await clusters.of({ cluster: null }).missingRights(shells)).toEqual([]);
+        expect(await clusters.of({ cluster: null }).tryWriting([shells])).toEqual([]);
+      }
+      expect(await clusters.of({ cluster: null }).tryLeash()).toBeNull();
+    });
+
+    /** Plays the kubelet of the first node, as that: a shell runs, and goes once it is deleted. */
+    async function kubelet() {
+      const hand = await handOf(await cluster.kubeconfigFor(`system:node:${first}`, ['system:nodes']));
+      const stopping = new AbortController();
+      const pods = async () =>
+        JSON.parse((await cluster.kubectl(['get', 'pods', '-n', at.nodesNamespace, '-o', 'json'])).stdout).items as {
+          metadata: { name: string; namespace: string; deletionTimestamp?: string };
+          spec: { nodeName?: string };
+          status: { phase?: string };
+        }[];
+      const answers = new Set<string>();
+      const working = (async () => {
+        while (!stopping.signal.aborted) {
+          for (const { metadata, spec, status } of await pods()) {
+            const pod = { apiVersion: 'v1', kind: 'Pod', metadata };
+            if (spec.nodeName !== first) continue;
+            if (metadata.deletionTimestamp !== undefined)
+              answers.add(await hand.remove(pod, { gracePeriodSeconds: '0' }));
+            else if (status.phase === 'Pending')
+              answers.add(await hand.patch(pod, { status: { phase: 'Running' } }, 'status'));
+          }
+          await sleep(50);
+        }
+      })();
+      async function stop() {
+        stopping.abort();
+        await working;
+        return [...answers];
+      }
+      closing.push(stop);
+      return { pods, stop };
+    }
+
+    test('nobody but its requester gets in, nobody else makes or changes anything beside it, and at its end nothing is left', async () => {
+      const node = await kubelet();
+      const id = await live.activeOn('node-shell', onFirst);
+      const grant = await live.grant(id);
+      const { plan, workspacePod } = grant;
+      if (workspacePod === null) throw new Error('no pod');
+      const where = podNamespace(grant, context) ?? '';
+      expect(where).toBe(at.nodesNamespace);
+      expect(plan.persistence.join(' ')).toMatch(/is root on the node: it reads every Secret that is mounted there/);
+      expect(live.world.clusters.of({ cluster: null }).objectsOf(grant)).toEqual([
+        `Job ${at.accountsNamespace}/${objectName(id)}`,
+        `Job ${where}/${objectName(id)}`,
+        `Job ${where}/${workspaceName(id)}`,
+        `Role ${where}/${objectName(id)}`,
+        `RoleBinding ${where}/${objectName(id)}`,
+      ]);
+      await live.reconcile();
+      expect((await live.grant(id)).state).toBe('active');
+
+      const exec = async (kubeconfig: string) =>
+        (await cluster.kubectl(['exec', '-n', where, workspacePod, '--', 'true'], { kubeconfig })).stderr;
+      // No kubelet answers here: that it is asked at all shows that she was let in.
+      expect(await exec(ada)).not.toMatch(/forbidden|Forbidden|Only the requester/);
+      expect(await can('create', `pods/${workspacePod}`, '--subresource=exec', '-n', where)).toBe('yes');
+      expect(await can('create', 'pods', '--subresource=exec', '-n', where)).toBe('no');
+      expect(await can('get', `nodes/${first}`)).toBe('no');
+
+      const binding = { ...named('ClusterRoleBinding', 'x'), metadata: { name: `${at.release}-editor` } };
+      expect(
+        await admin.create({
+          ...binding,
+          roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'edit' },
+          subjects: [{ apiGroup: RBAC, kind: 'User', name: 'editor@example.test' }],
+        } as never),
+      ).toBe('accepted');
+      closing.push(() => admin.remove(binding));
+      const editorConfig = await cluster.kubeconfigFor('editor@example.test');
+      const editor = await handOf(editorConfig);
+      expect(await exec(editorConfig)).toMatch(/Only the requester of its grant connects to|forbidden/);
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { namespace: where, name: workspacePod } };
+      const container = { name: 'x', image: 'x', securityContext: { privileged: true } };
+      const closed = /belongs to Drawbridge .*nobody else makes anything in it/;
+      const metadata = { namespace: where, name: 'mine' };
+      const template = { metadata: { labels: { app: 'x' } }, spec: { containers: [container] } };
+      for (const object of [
+        { apiVersion: 'v1', kind: 'Pod', metadata, spec: { hostPID: true, containers: [container] } },
+        { apiVersion: 'v1', kind: 'ServiceAccount', metadata },
+        { apiVersion: 'v1', kind: 'Secret', metadata },
+        {
+          apiVersion: 'batch/v1',
+          kind: 'Job',
+          metadata,
+          spec: { template: { spec: { ...template.spec, restartPolicy: 'Never' } } },
+        },
+        {
+          apiVersion: 'apps/v1',
+          kind: 'DaemonSet',
+          metadata,
+          spec: { selector: { matchLabels: { app: 'x' } }, template },
+        },
+        {
+          apiVersion: 'apps/v1',
+          kind: 'Deployment',
+          metadata,
+          spec: { selector: { matchLabels: { app: 'x' } }, template },
+        },
+      ])
+        expect([object.kind, await editor.create(object, true)]).toEqual([
+          object.kind,
+          expect.stringMatching(/belongs to Drawbridge/),
+        ]);
+      // Somebody who may do everything, and is not of the emergency group.
+      const rootBinding = { ...binding, metadata: { name: `${at.release}-root-of-nodes` } };
+      expect(
+        await admin.create({
+          ...rootBinding,
+          roleRef: { apiGroup: RBAC, kind: 'ClusterRole', name: 'cluster-admin' },
+          subjects: [{ apiGroup: RBAC, kind: 'User', name: 'root2@example.test' }],
+        } as never),
+      ).toBe('accepted');
+      closing.push(() => admin.remove(rootBinding));
+      const root = await handOf(await cluster.kubeconfigFor('root2@example.test'));
+      expect(
+        await root.create(
+          { apiVersion: 'v1', kind: 'Pod', metadata, spec: { hostPID: true, containers: [container] } } as never,
+          true,
+        ),
+      ).toMatch(closed);
+      const ephemeral = {
+        spec: { ephemeralContainers: [{ name: 'evil', image: 'x', targetContainerName: 'workspace' }] },
+      };
+      for (const hand of [editor, root]) {
+        expect(await hand.patch(pod, ephemeral, 'ephemeralcontainers')).toMatch(/^403 /);
+        const image = [{ op: 'replace', path: '/spec/containers/0/image', value: 'evil' }];
+        expect(await hand.call('PATCH', `${pathOf(pod)}`, image, 'application/json-patch+json')).toMatch(/^403 /);
+        expect(await hand.patch(pod, { metadata: { labels: { app: 'x' } } })).toMatch(/^403 /);
+        expect(await hand.remove({ ...job(), metadata: { namespace: where, name: workspaceName(id) } })).toMatch(
+          /^403 /,
+        );
+        expect(await hand.call('GET', `/api/v1/namespaces/${where}/pods/${workspacePod}/proxy`)).toMatch(/^403 /);
+        expect(await hand.call('POST', `/api/v1/namespaces/${where}/pods/${workspacePod}/portforward`)).toMatch(
+          /^403 /,
+        );
+      }
+      // Nor by the bot itself, who holds what it gives.
+      expect(await exec(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount))).toMatch(
+        /connects to nothing|forbidden/,
+      );
+
+      await live.useCases.revoke(PEOPLE.ada, id, '');
+      expect((await live.ended(id)).state).toBe('revoked');
+      expect(await grantObjects(cluster, id)).toEqual([]);
+      expect(await node.pods()).toEqual([]);
+      expect(await exec(ada)).toMatch(/forbidden/);
+      expect(await node.stop()).toEqual(['accepted']);
+    });
+
+    test('while its pod does not go, it is not said to have ended; a node drained ends it early', async () => {
+      const node = await kubelet();
+      const id = await live.activeOn('node-shell', onFirst);
+      const { workspacePod } = await live.grant(id);
+      const eviction = { apiVersion: 'policy/v1', kind: 'Eviction', metadata: { name: workspacePod } };
+      const path = `/api/v1/namespaces/${at.nodesNamespace}/pods/${workspacePod}/eviction`;
+      // The kubelet is silent from now on.
+      await node.stop();
+      expect(await admin.call('POST', path, eviction)).toBe('accepted');
+      await live.useCases.revoke(PEOPLE.ada, id, '');
+      const running = live.run();
+      await vi.waitFor(
+        async () => expect((await live.grant(id)).ending?.rightsGoneAt).toEqual(expect.any(Number)),
+        5000,
+      );
+      expect((await live.grant(id)).state).toBe('ending');
+      expect(await can('create', `pods/${workspacePod}`, '--subresource=exec', '-n', at.nodesNamespace)).toBe('no');
+      expect(await node.pods()).toHaveLength(1);
+      const back = await kubelet();
+      await running;
+      expect((await live.ended(id)).state).toBe('revoked');
+      await back.stop();
+      expect(await grantObjects(cluster, id)).toEqual([]);
     });
   });
 

@@ -49,6 +49,7 @@ export async function installExample(
   const values = exampleValues(targets, {
     'workspaces.namespace': `${namespace}-workspaces`,
     'accounts.namespace': `${namespace}-accounts`,
+    'nodes.namespace': `${namespace}-nodes`,
     ...changes,
   });
   const at = await installChart({ kubeconfig: cluster.adminKubeconfig, values, release: namespace, namespace });
