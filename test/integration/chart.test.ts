@@ -166,6 +166,30 @@ describe('the chart', () => {
       /profiles.observe.clusterRole: 'edit' has rights by which access outlives the grant: say acknowledgePersistence/,
     ],
     [
+      'node shells without a place for their records',
+      { 'nodes.enabled': true },
+      /nodes.enabled: needs accounts.enabled/,
+    ],
+    [
+      'a shell that is not acknowledged',
+      {
+        'policy.profiles.machine': {
+          ...exampleValues().policy.profiles.events,
+          scope: 'node',
+          namespaces: undefined,
+          rules: undefined,
+          nodes: ['*'],
+          shell: { image: 'x' },
+        },
+      },
+      /profiles.machine.shell: is root on the node/,
+    ],
+    [
+      'the namespace of node shells',
+      { 'policy.profiles.debug.namespaces': ['drawbridge-nodes'] },
+      /'drawbridge-nodes' belongs to Kubernetes or to Drawbridge/,
+    ],
+    [
       'the workspaces namespace',
       { 'policy.profiles.debug.namespaces': ['drawbridge-workspaces'] },
       /'drawbridge-workspaces' belongs to Kubernetes or to Drawbridge/,
@@ -552,6 +576,7 @@ describeWithCluster('the chart in a cluster', (cluster) => {
       instance: `${namespace}-drawbridge`,
       workspacesNamespace: `${namespace}-workspaces`,
       accountsNamespace: 'drawbridge-accounts',
+      nodesNamespace: 'drawbridge-nodes',
       probeImage: 'drawbridge:0.1.0',
     });
     const bot = await handOf(await cluster.serviceAccountKubeconfig(namespace, at.serviceAccount));

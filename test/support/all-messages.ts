@@ -31,6 +31,7 @@ import { previewModal, refusedModal, requestModal } from '../../src/adapters/sla
 import { homeView } from '../../src/adapters/slack/surfaces/home/view.ts';
 import type { Message } from '../../src/adapters/slack/surfaces/text/blocks.ts';
 import { sayError } from '../../src/adapters/slack/surfaces/text/say.ts';
+import { wideConfinement } from '../../src/app/plan/wide.ts';
 import type { Offer } from '../../src/app/ports/use-cases.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import { Refusal, Unavailable, UnreadableMembers } from '../../src/domain/errors.ts';
@@ -42,8 +43,10 @@ import {
   type Grant,
   IllegalTransition,
 } from '../../src/domain/grant/grant.ts';
+import type { NodeShell } from '../../src/domain/policy/policy.ts';
+import { SHELL_RISKS } from '../../src/domain/rights/rights.ts';
 import { type Block, blocksText, controls } from '../../src/sandbox/slack/blockkit.ts';
-import { BEN, samplePreview } from './grants.ts';
+import { BEN, samplePlan, samplePreview } from './grants.ts';
 import { silentLog } from './silent-log.ts';
 import { sampleView, WORKSPACE_PLAN } from './views.ts';
 
@@ -73,6 +76,26 @@ function decision({ digest }: Grant, verdict: Decision['verdict'], note = ''): D
 }
 
 const EXTENSION: Extension = { duration: 1200, askedAt: NOW, asks: 1, replaces: null, approvals: [] };
+
+/** A shell on a node, beside which two teams have pods. */
+const ON_A_NODE: Partial<Grant> = (() => {
+  const target = { scope: 'node', node: 'worker-1' } as const;
+  const shell: NodeShell = {
+    image: 'registry.example.test/toolbox:1',
+    host: ['pid', 'network'],
+    filesystem: 'read-only',
+  };
+  const workloads = [
+    { namespace: 'payments', workload: 'deployment/ledger', count: 2 },
+    { namespace: 'staging', workload: 'deployment/checkout', count: 1 },
+  ];
+  const confined = wideConfinement(target, { credential: 'user', shell }, [], {
+    asOf: NOW,
+    node: { uid: 'x', workloads },
+  });
+  const rights = { role: null, rules: [], rights: null, shell, persistence: SHELL_RISKS };
+  return { plan: samplePlan({ target, workload: null, pods: [], ...rights, ...confined }), target, profile: 'machine' };
+})();
 
 /** A grant in this state, as it would have come there. */
 function inState(state: Grant['state']): View {
@@ -179,6 +202,11 @@ function everyKind(): [title: string, shown: Shown][] {
     [
       'The message of a request that closes connections and gives lasting rights',
       approvalMessage(viewOf({ plan: closes })),
+    ],
+    ['The message of a request for a shell on a node', approvalMessage(viewOf(ON_A_NODE))],
+    [
+      'The message of a shell on a node that has ended',
+      approvalMessage(viewOf({ ...inState('expired').grant, ...ON_A_NODE })),
     ],
     [
       'The message of a request whose plan has changed',

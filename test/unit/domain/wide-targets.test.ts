@@ -4,8 +4,11 @@ import { rulesGiven } from '../../../src/adapters/kubernetes/manifests.ts';
 import { decide } from '../../../src/domain/decide/decide.ts';
 import { parseGrantRecord } from '../../../src/domain/grant/record.ts';
 import { askedFor, summaryOf } from '../../../src/domain/grant/summary.ts';
-import { digestOfPlan } from '../../../src/domain/plan/plan.ts';
+import { differencesOf } from '../../../src/domain/plan/differences.ts';
+import { whyNotNarrower } from '../../../src/domain/plan/narrower.ts';
+import { boundOf, digestOfPlan } from '../../../src/domain/plan/plan.ts';
 import { changesOfPolicy } from '../../../src/domain/policy/changes.ts';
+import { describeRights, type NodeShell, ownRulesOf, type Profile } from '../../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../../src/domain/policy/schema.ts';
 import { growth } from '../../../src/domain/rights/coverage.ts';
 import { risksOf } from '../../../src/domain/rights/rights.ts';
@@ -21,6 +24,7 @@ const everybody = {
   duration: { default: '30m', maximum: '2h' },
 };
 const ON_NODES = [{ apiGroups: [''], resources: ['nodes', 'nodes/metrics'], verbs: ['get'] }];
+const SHELL = { shell: { image: 'example.test/tools:1' }, acknowledgePersistence: true };
 const PROFILES: Record<'namespace' | 'workload' | 'cluster' | 'node', ProfileInput> = {
   namespace: { ...everybody, scope: 'namespace', namespaces: ['*'], clusterRole: 'view' },
   workload: { ...everybody, scope: 'workload', namespaces: ['*'], rights: ['logs'] },
@@ -86,10 +90,33 @@ describe('a profile for the whole cluster or for a node', () => {
       /never by inline rules/,
     ],
     ['edit', { ...PROFILES.cluster, clusterRole: 'edit' }, 'clusterRole', /acknowledgePersistence/],
+    ['a shell in the whole cluster', { ...PROFILES.cluster, ...SHELL }, 'shell', /belongs to scope node/],
+    ['a shell in a workload', { ...PROFILES.workload, ...SHELL }, 'shell', /belongs to scope node/],
+    [
+      'a shell that is not acknowledged',
+      { ...PROFILES.node, shell: SHELL.shell },
+      'shell',
+      /is root on the node.*acknowledgePersistence/,
+    ],
+    ['a shell by token', { ...PROFILES.node, ...SHELL, credential: 'token' }, 'credential', /takes no shell/],
+    ['neither rules nor a shell', { ...PROFILES.node, rules: undefined }, '', /exactly one of/],
+    [
+      'what a shell can not share',
+      { ...PROFILES.node, ...SHELL, shell: { image: 'x', host: ['ipc'] } },
+      'shell.host.0',
+      /Invalid option/,
+    ],
+    [
+      'the same shared twice',
+      { ...PROFILES.node, ...SHELL, shell: { image: 'x', host: ['pid', 'pid'] } },
+      'shell.host.1',
+      /stands here twice/,
+    ],
+    ['a shell without an image', { ...PROFILES.node, ...SHELL, shell: {} }, 'shell.image', /expected string/],
   ];
   it.each(wrong)('with %s is refused by its path', (_what, profile, path, message) => {
     const issues = policyWith({ it: profile }).error?.issues ?? [];
-    const found = issues.filter((issue) => issue.path.join('.') === `profiles.it.${path}`);
+    const found = issues.filter((issue) => issue.path.join('.') === ['profiles.it', path].filter(Boolean).join('.'));
     expect(found.map((issue) => issue.message).join('\n')).toMatch(message);
   });
 
@@ -117,6 +144,41 @@ describe('a profile for the whole cluster or for a node', () => {
       expect([node, request('node', { scope: 'node', node }).allowed]).toEqual([node, false]);
   });
 
+  it('gives a shell with rules or without, which shares nothing of the node but its files, read-only, unless it says so', () => {
+    for (const rules of [ON_NODES, undefined]) {
+      const profile = policySchema.parse(written({ it: { ...PROFILES.node, ...SHELL, rules } })).profiles['it'];
+      expect(profile?.shell).toEqual({ image: 'example.test/tools:1', host: [], filesystem: 'read-only' });
+      expect(describeRights(profile as Profile)).toMatch(
+        /^root shell on the node \(example.test\/tools:1\) with its files read-only/,
+      );
+      expect(ownRulesOf(profile as Profile)).toEqual(rules ?? []);
+    }
+  });
+
+  it('has a shell that is more or less than another in `policy diff`', () => {
+    const withShell = (shell?: object) =>
+      policySchema.parse(
+        written({
+          it: { ...PROFILES.node, acknowledgePersistence: true, ...(shell && { shell: { image: 'x', ...shell } }) },
+        }),
+      );
+    const told = (old: object | undefined, now: object | undefined) =>
+      changesOfPolicy(withShell(old), withShell(now)).map(({ where, effect, words }) => `${effect} ${where}: ${words}`);
+    expect(told(undefined, {})).toEqual([
+      'weaker profiles.it.shell: gives a root shell on the node (x) with its files read-only',
+    ]);
+    expect(told({}, undefined)).toEqual([expect.stringMatching(/^stricter .*gives no more a root shell/)]);
+    expect(told({}, { host: ['pid'] })).toEqual([`weaker profiles.it.shell.host: shares the node's pid`]);
+    expect(told({ host: ['network'] }, {})).toEqual([
+      `stricter profiles.it.shell.host: shares the node's network no more`,
+    ]);
+    expect(told({}, { filesystem: 'read-write' })).toEqual([
+      'weaker profiles.it.shell.filesystem: was read-only, is read-write',
+    ]);
+    expect(told({}, { filesystem: 'none' })).toEqual(['stricter profiles.it.shell.filesystem: was read-only, is none']);
+    expect(told({}, { image: 'y' })).toEqual(['unclear profiles.it.shell.image: was "x", is "y"']);
+  });
+
   it('is wider or narrower than another in `policy diff`', () => {
     const from = (scope: keyof typeof PROFILES) => policySchema.parse(written({ it: PROFILES[scope] }));
     const effects = (old: keyof typeof PROFILES, now: keyof typeof PROFILES) =>
@@ -139,6 +201,33 @@ describe('a grant for the whole cluster or for a node', () => {
     }
     const both = { ...sampleGrant(), target: { ...everywhere, namespace: 'staging' } };
     expect(parseGrantRecord(JSON.stringify(both))).toHaveProperty('problem');
+  });
+
+  it('with a shell is stored and read, and is another one with another shell', () => {
+    const shells: NodeShell[] = [
+      { image: 'x', host: [], filesystem: 'none' },
+      { image: 'y', host: [], filesystem: 'none' },
+      { image: 'x', host: ['pid'], filesystem: 'none' },
+      { image: 'x', host: [], filesystem: 'read-write' },
+    ];
+    const plans = [planOn(worker), ...shells.map((shell) => ({ ...planOn(worker), shell }))];
+    expect(new Set(plans.map(digestOfPlan)).size).toBe(plans.length);
+    for (const plan of plans)
+      for (const other of plans) {
+        const told = differencesOf(boundOf(plan), boundOf(other));
+        expect(told).toEqual(plan === other ? [] : [expect.stringMatching(/^shell: was .*, is /)]);
+        expect(whyNotNarrower(plan, other)).toBe(plan === other ? null : 'its shell is another');
+      }
+    const grant = sampleGrant({
+      plan: { ...planOn(worker), shell: { image: 'x', host: ['pid'], filesystem: 'none' }, rules: [] },
+    });
+    expect(parseGrantRecord(JSON.stringify(grant))).toMatchObject({ grant: { plan: { shell: grant.plan.shell } } });
+    expect(summaryOf(grant).has).toMatchObject({ shell: true, target: false, role: false, workspace: false });
+    expect(summaryOf(sampleGrant({ plan: planOn(worker) })).has).toMatchObject({
+      shell: false,
+      target: true,
+      role: true,
+    });
   });
 
   it('is another for each node, and for a node that was made again', () => {

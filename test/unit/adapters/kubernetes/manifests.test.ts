@@ -7,15 +7,21 @@ import {
   guardPolicy,
   leaseJob,
   objectList,
+  podJob,
   pullSecretsIn,
+  rightsOf,
+  samples,
+  shellJob,
   targetRights,
   workspaceJob,
   workspaceRights,
 } from '../../../../src/adapters/kubernetes/manifests.ts';
 import { withRecord } from '../../../../src/adapters/kubernetes/record.ts';
-import { seal } from '../../../../src/adapters/kubernetes/seal.ts';
+import { isSealed, seal } from '../../../../src/adapters/kubernetes/seal.ts';
 import type { Grant } from '../../../../src/domain/grant/grant.ts';
 import { admissionSpec, containmentSpec, guardSpec, sourcesSpec } from '../../../../src/domain/plan/confinement.ts';
+import type { Plan } from '../../../../src/domain/plan/plan.ts';
+import type { NodeShell } from '../../../../src/domain/policy/policy.ts';
 import { narrowedRules } from '../../../../src/domain/rights/narrowed-rules.ts';
 import { applyingGrant, samplePlan } from '../../../support/grants.ts';
 import { WORKSPACE_PLAN } from '../../../support/views.ts';
@@ -283,4 +289,111 @@ test('no policy of ours has an empty selector or an empty list: empty means all'
   expect(() => containmentSpec(SELECTOR, [{ peer: { namespace: 'ops', pods: {} }, ports }], 'none')).toThrow(
     'empty selector',
   );
+});
+
+describe('a shell on a node', () => {
+  const shellGrant = (shell: NodeShell, rules: Plan['rules'] = []) =>
+    applyingGrant(600, {
+      plan: samplePlan({
+        target: { scope: 'node', node: 'worker-1' },
+        namespaceUid: null,
+        workload: null,
+        pods: [],
+        rules,
+        shell,
+      }),
+    });
+  const at = { ...context, accountsNamespace: 'accounts', nodesNamespace: 'nodes' };
+  const whole: NodeShell = { image: 'tools:1', host: ['pid', 'network'], filesystem: 'read-write' };
+  const podOf = (shell: NodeShell) =>
+    (podJob(shellGrant(shell), at, 0, null).spec as { template: { spec: Record<string, unknown> } }).template.spec;
+
+  test('is one privileged pod on that node, which no taint keeps away and no account is in', () => {
+    expect(podOf(whole)).toEqual({
+      restartPolicy: 'Never',
+      nodeName: 'worker-1',
+      tolerations: [{ operator: 'Exists' }],
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      terminationGracePeriodSeconds: 1,
+      hostPID: true,
+      hostNetwork: true,
+      dnsPolicy: 'Default',
+      volumes: [{ name: 'host', hostPath: { path: '/', type: 'Directory' } }],
+      containers: [
+        {
+          name: 'workspace',
+          image: 'tools:1',
+          command: ['sleep', 'infinity'],
+          securityContext: { privileged: true, runAsUser: 0 },
+          resources: {
+            requests: { cpu: '0', memory: '0', 'ephemeral-storage': '0' },
+            limits: { cpu: '1', memory: '512Mi', 'ephemeral-storage': '1Gi' },
+          },
+          volumeMounts: [{ name: 'host', mountPath: '/host' }],
+        },
+      ],
+    });
+    const grant = shellGrant(whole);
+    expect(shellJob(grant, at, grant.startsAt ?? 0).spec).toMatchObject({
+      parallelism: 1,
+      completions: 1,
+      backoffLimit: 0,
+      activeDeadlineSeconds: 601,
+      ttlSecondsAfterFinished: 0,
+    });
+  });
+
+  test('shares with the node what it says, and nothing else', () => {
+    const readOnly = podOf({ ...whole, host: ['network'], filesystem: 'read-only' });
+    expect(readOnly).not.toHaveProperty('hostPID');
+    expect(readOnly).toMatchObject({
+      hostNetwork: true,
+      shareProcessNamespace: true,
+      containers: [{ volumeMounts: [{ mountPath: '/host', readOnly: true, recursiveReadOnly: 'IfPossible' }] }],
+    });
+    const bare = podOf({ ...whole, host: [], filesystem: 'none' });
+    for (const key of ['hostPID', 'hostNetwork', 'volumes']) expect(bare).not.toHaveProperty(key);
+    expect(JSON.stringify(bare)).not.toContain('volumeMounts');
+    expect(podOf({ ...whole, host: ['pid'] })).not.toHaveProperty('shareProcessNamespace');
+    expect(podOf({ ...whole, host: ['pid'] })).not.toHaveProperty('hostNetwork');
+  });
+
+  test('has the objects that its message lists, with rights on the node or without, and all of them are taken', () => {
+    const rules = [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }];
+    for (const grant of [shellGrant(whole), shellGrant(whole, rules)]) {
+      const made = [
+        leaseJob(grant, at, 'accounts', 0),
+        leaseJob(grant, at, 'nodes', 0),
+        shellJob(grant, at, 0),
+        ...targetRights(grant, at, lease, []),
+        ...workspaceRights(grant, at, lease, 'pod'),
+      ];
+      const names = made.map(
+        ({ kind, metadata: { namespace, name } }) => `${kind} ${namespace === undefined ? '' : `${namespace}/`}${name}`,
+      );
+      expect(names).toEqual(objectList(grant, at));
+      expect(names.some((name) => name.startsWith('Cluster'))).toBe(grant.plan.rules.length > 0);
+      const taken = rightsOf(grant, at).map(
+        ({ kind, namespace, name }) => `${kind} ${namespace === '' ? '' : `${namespace}/`}${name}`,
+      );
+      expect(taken).toEqual(expect.arrayContaining(names.filter((name) => /Role|Binding/.test(name))));
+    }
+  });
+
+  test('of another node is another, by its seal', () => {
+    const keys = clusterKeys([Buffer.alloc(32, 7)], 'cluster');
+    const sealed = seal(shellJob(shellGrant(whole), at, 0), keys);
+    expect(isSealed(sealed, keys)).toBe(true);
+    const moved = structuredClone(sealed);
+    (moved.spec as { template: { spec: { nodeName: string } } }).template.spec.nodeName = 'worker-2';
+    expect(isSealed(moved, keys)).toBe(false);
+  });
+
+  test('is tried before anybody asks, with a Role in its namespace', () => {
+    const tried = (shells: Parameters<typeof samples>[3]) =>
+      samples(at, ['staging'], [], shells).map(({ kind, metadata }) => `${kind} ${metadata.namespace}`);
+    expect(tried([])).toEqual(['Job staging', 'Role workspaces']);
+    expect(tried([{ shell: whole, node: 'x' }])).toEqual(['Job staging', 'Job nodes', 'Role workspaces', 'Role nodes']);
+  });
 });

@@ -54,7 +54,7 @@ const BIND_VIEW = rule(['rbac.authorization.k8s.io'], ['clusterroles'], ['bind']
 test('the rights to give many profiles are listed once for each namespace, and only what is not listed is asked for', async () => {
   const { api, asked } = await authorizer({ everywhere: [], shop: [BIND_VIEW], bank: [BIND_VIEW] });
   const profiles = [giving('view', ['shop', 'bank']), giving('view', ['bank']), giving('edit', ['shop'])];
-  expect(await missingRights(api, profiles, 'drawbridge-accounts')).toEqual([
+  expect(await missingRights(api, profiles, 'drawbridge-accounts', 'drawbridge-nodes')).toEqual([
     [],
     [],
     ['bind on clusterroles edit in shop'],
@@ -65,14 +65,16 @@ test('the rights to give many profiles are listed once for each namespace, and o
 test('what is given in one namespace is not taken for given in all', async () => {
   const profiles = [giving('view', ['*'])];
   const one = await authorizer({ everywhere: [], shop: [BIND_VIEW] });
-  expect(await missingRights(one.api, profiles, 'drawbridge-accounts')).toEqual([['bind on clusterroles view']]);
+  expect(await missingRights(one.api, profiles, 'drawbridge-accounts', 'drawbridge-nodes')).toEqual([
+    ['bind on clusterroles view'],
+  ]);
   const all = await authorizer({ everywhere: [BIND_VIEW] });
-  expect(await missingRights(all.api, profiles, 'drawbridge-accounts')).toEqual([[]]);
+  expect(await missingRights(all.api, profiles, 'drawbridge-accounts', 'drawbridge-nodes')).toEqual([[]]);
 });
 
 test('an authorizer without a list is asked for each', async () => {
   const { api } = await authorizer({ everywhere: [] }, ['bind clusterroles in shop']);
-  expect(await missingRights(api, [giving('view', ['shop'])], 'drawbridge-accounts')).toEqual([[]]);
+  expect(await missingRights(api, [giving('view', ['shop'])], 'drawbridge-accounts', 'drawbridge-nodes')).toEqual([[]]);
 });
 
 test('so are rules that are too many to be compared', async () => {
@@ -80,7 +82,7 @@ test('so are rules that are too many to be compared', async () => {
   const { api, asked } = await authorizer({ everywhere: [{ ...BIND_VIEW, resourceNames: ['view', ...names] }] }, [
     'bind clusterroles in shop',
   ]);
-  expect(await missingRights(api, [giving('view', ['shop'])], 'drawbridge-accounts')).toEqual([[]]);
+  expect(await missingRights(api, [giving('view', ['shop'])], 'drawbridge-accounts', 'drawbridge-nodes')).toEqual([[]]);
   expect(asked).toContain('bind clusterroles in shop');
 });
 

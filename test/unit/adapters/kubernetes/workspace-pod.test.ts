@@ -106,3 +106,10 @@ test.each([
 ])('not borne: %s', (_name, changes, path) => {
   expect(changesOfPod({ spec: SPEC, labels: LABELS }, podWith(changes), POLICIES)).toEqual([path]);
 });
+
+test('a pod that its Job places is nowhere else', () => {
+  const placed = { spec: { ...SPEC, nodeName: 'worker-1' }, labels: LABELS };
+  expect(changesOfPod(placed, podWith({ 'spec.nodeName': 'worker-1' }), POLICIES)).toEqual([]);
+  for (const nodeName of ['worker-2', undefined])
+    expect(changesOfPod(placed, podWith({ 'spec.nodeName': nodeName }), POLICIES)).toEqual(['spec.nodeName']);
+});

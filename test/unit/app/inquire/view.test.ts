@@ -85,3 +85,25 @@ test.each<[Grant['state'], boolean]>([
 ])('a grant that is %s shows commands: %s', (state, areShown) => {
   expect(commands([exec], { state }).length > 0).toBe(areShown);
 });
+
+test('a shell on a node is opened there, and what lives on after it is said', () => {
+  const shell = { image: 'tools:1', host: [], filesystem: 'none' } as const;
+  const target = { scope: 'node', node: 'worker-1' } as const;
+  const plan = samplePlan({ target, workload: null, rules: [rule('nodes', 'get')], shell: { ...shell, host: [] } });
+  const grant = sampleGrant({
+    state: 'active',
+    startsAt: T0,
+    expiresAt: T0 + 1,
+    plan,
+    workspacePod: 'drawbridge-g-x-workspace-y',
+  });
+  const view = viewOf(grant, policySchema.parse(POLICY), cluster, T0);
+  expect(view.commands).toEqual([
+    'kubectl -n drawbridge-nodes exec -it drawbridge-g-x-workspace-y -c workspace -- sh',
+    'kubectl get node worker-1 -o wide',
+    'kubectl describe node worker-1',
+  ]);
+  expect(view.closing).toMatch(
+    /what runs in it is killed. What was moved out of its container, or left on the node, lives on/,
+  );
+});

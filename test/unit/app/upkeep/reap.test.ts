@@ -106,3 +106,22 @@ test('of several bindings each must be gone', async () => {
   expect(removed).toHaveLength(1);
   expect(kept).toHaveLength(2);
 });
+
+test('the leases of a shell on a node wait for its pod', async () => {
+  const shell = [
+    object('g-aaaaaa', 'Job', '', 'accounts'),
+    object('g-aaaaaa', 'Job', '', 'nodes'),
+    object('g-aaaaaa', 'Job', '-workspace', 'nodes'),
+    object('g-aaaaaa', 'RoleBinding', '', 'nodes'),
+  ];
+  const running = await reap(clusterWith({ running: ['g-aaaaaa'] }), shell);
+  expect(running.removed.map(nameOf)).toEqual([
+    'g-aaaaaa RoleBinding in nodes',
+    'g-aaaaaa Job of the workspace in nodes',
+  ]);
+  expect(running.kept.map(({ object: found, why }) => [nameOf(found), why])).toEqual([
+    ['g-aaaaaa Job in accounts', 'the pod of its grant is still there'],
+    ['g-aaaaaa Job in nodes', 'the pod of its grant is still there'],
+  ]);
+  expect((await reap(clusterWith({}), shell)).removed).toHaveLength(4);
+});
