@@ -199,6 +199,12 @@ async function introduce(world: World, options: Options, withoutNode: string | n
   print(
     `     /jit request look-around ${placeIn(world)}${world.other === undefined ? '' : ' '}${window} where is it slow`,
   );
+  if (world.node !== undefined) {
+    print(
+      `6. Root on the node: /jit request machine ${placeIn(world)}node/${world.node.name} ${window} its disk is full`,
+    );
+    print("   The node's files are this machine's, read-only.");
+  }
   print('');
   await (options.inCluster ? introducePods : introduceProcess)(world);
   print(`Kubernetes, as administrator:                 ${world.cluster.adminKubeconfig}`);

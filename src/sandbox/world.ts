@@ -216,7 +216,7 @@ async function bringUp(
     namespaces,
     strict: probes,
     byToken: options.byToken ?? false,
-    ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE }),
+    ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE, machine: TOOLS_IMAGE }),
     ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   });
   const named = options.clusters === 2 ? changed(text, nameClusters) : text;
@@ -293,6 +293,10 @@ async function bringUp(
       replicas: 0,
       workspaces: { namespace: workspacesOf(release) },
       accounts: { enabled: needsAccounts(policy), namespace: accountsOf(release) },
+      nodes: {
+        enabled: Object.values(policy.profiles).some(({ shell }) => shell !== undefined),
+        namespace: nodesOf(release),
+      },
     };
   }
 
@@ -550,6 +554,7 @@ function removalOf(release: string, namespaces: readonly string[], wait: boolean
       ...namespaces,
       workspacesOf(release),
       accountsOf(release),
+      nodesOf(release),
       '--ignore-not-found',
       `--wait=${wait}`,
     ],
@@ -572,6 +577,7 @@ const secretOf = (namespace: string, { botToken, appToken, apiUrl }: LocalSlack)
 
 const workspacesOf = (release: string): string => `${release}-workspaces`;
 const accountsOf = (release: string): string => `${release}-accounts`;
+const nodesOf = (release: string): string => `${release}-nodes`;
 
 /** Whether a profile gives what only an installation with `accounts.enabled` may. */
 const needsAccounts = ({ profiles }: PolicyInput): boolean =>

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import type { PolicyInput } from '../../src/domain/policy/schema.ts';
 import { openApi } from '../../src/sandbox/cluster/api.ts';
@@ -324,6 +325,69 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
     await s.toldTo('ada', 'also select pod imposter');
     await s.adminKubectl(['delete', 'pod', 'imposter', '-n', staging]);
   }, 120_000);
+
+  test('a shell on the node is root there for its requester alone, and nothing that ran in it lives on', async () => {
+    const nodes = s.installation.nodesNamespace;
+    const other = { apiVersion: 'v1', kind: 'Node', metadata: { name: 'other-node' } };
+    await s.cluster.apply([other]);
+    const id = await s.request(`machine node/${node.name} 20s its disk is full`);
+    const preview = await s.words(id);
+    expect(preview).toContain(`The shell is root on ${node.name}`);
+    expect(preview).toMatch(/Pods on .*, of staging: .*deployment\/checkout \(\d\)/);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until', 40_000);
+    const told = await s.dm('ada', new RegExp(`kubectl -n ${nodes} exec[\\s\\S]*${id}`));
+    const pod = /exec -it (\S+)/.exec(told)?.[1] ?? '';
+    const inShell = (...command: string[]) => ['exec', '-n', nodes, pod, '-c', 'workspace', '--', ...command];
+    const ada = async (...command: string[]) => {
+      const { code, stdout, stderr } = await s.kubectlAs('ada', inShell(...command));
+      return code === 0 ? stdout : `${code} ${stderr}`;
+    };
+
+    // Processes, network and files of the node.
+    expect(await ada('ps')).toMatch(/containerd[\s\S]*kubelet/);
+    expect(await ada('ip', 'address')).toContain(node.network.nodeAddress);
+    expect(await ada('cat', '/host/etc/os-release')).toBe(await readFile('/etc/os-release', 'utf8'));
+    for (const folder of ['tmp', 'run', 'dev/shm', `${node.network.dir}/kubelet`.slice(1)]) {
+      const file = `/host/${folder}/drawbridge-${id}`;
+      expect([folder, await ada('touch', file)]).toEqual([folder, expect.stringContaining('Read-only file system')]);
+    }
+    // On this node, and on no other; into this pod, and nobody else.
+    expect(await s.can('ada', 'get', `nodes/${node.name}`)).toBe('yes');
+    expect(await s.can('ada', 'get', `nodes/${other.metadata.name}`)).toBe('no');
+    await areRefused('cy', inShell('true'), ['get', 'node', node.name]);
+    await s.cluster.apply([
+      {
+        apiVersion: 'rbac.authorization.k8s.io/v1',
+        kind: 'ClusterRoleBinding',
+        metadata: { name: 'editor' },
+        roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: 'edit' },
+        subjects: [{ apiGroup: 'rbac.authorization.k8s.io', kind: 'User', name: 'editor@example.test' }],
+      },
+    ]);
+    const editor = await s.cluster.kubeconfigFor('editor@example.test');
+    const debug = ['debug', '-n', nodes, pod, '--image=x', '--attach=false'];
+    for (const [kubeconfig, args] of [
+      [editor, inShell('true')],
+      [mallory, debug],
+      [mallory, ['run', 'mine', '-n', nodes, '--image=x']],
+    ] as const)
+      expect(await s.cluster.kubectl(args, { kubeconfig })).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/Only the requester|belongs to Drawbridge/),
+      });
+
+    const left = `sleep ${100_000 + (Date.now() % 100_000)}`;
+    expect(await ada('sh', '-c', `setsid nohup ${left} >/dev/null 2>&1 & echo left`)).toBe('left\n');
+    await vi.waitFor(() => expect(processesWith(left)).toHaveLength(1), 5000);
+    await s.until(id, 'access was confirmed gone', 60_000);
+    expect(await s.words(id)).toContain('The shell ended');
+    expect(processesWith(left)).toEqual([]);
+    await areRefused('ada', inShell('true'), ['get', 'node', node.name]);
+    expect(await s.objectsOf(id)).toEqual([]);
+    expect(await s.adminKubectl(['get', 'jobs,pods', '-n', nodes, '-o', 'name'])).toBe('');
+    await s.adminKubectl(['delete', 'node', other.metadata.name]);
+  }, 180_000);
 
   describe('in other modes', () => {
     let lab: Record<'worker' | 'db' | 'other' | 'bastion', RunningPod>;

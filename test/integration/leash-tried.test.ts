@@ -16,7 +16,7 @@ describeWithCluster('the leash is tried', (cluster) => {
   const closing: (() => Promise<unknown>)[] = [];
 
   beforeAll(async () => {
-    ({ at } = await installExample(cluster, 'drawbridge'));
+    ({ at } = await installExample(cluster, 'drawbridge', { 'accounts.enabled': true, 'nodes.enabled': true }));
     closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
     const config = new KubeConfig();
     config.loadFromFile(await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount));
@@ -28,6 +28,7 @@ describeWithCluster('the leash is tried', (cluster) => {
       model,
       instance: at.instance,
       workspacesNamespace: at.workspacesNamespace,
+      nodesNamespace: at.nodesNamespace,
       sealKeys: [KEY],
       probeImage: null,
       ownNamespace: at.namespace,
@@ -79,7 +80,7 @@ describeWithCluster('the leash is tried', (cluster) => {
     await soon(null);
   });
 
-  test.each(['leash', 'leash-rolebindings', 'leash-roles', 'leash-jobs', 'leash-networkpolicies'])(
+  test.each(['leash', 'leash-rolebindings', 'leash-roles', 'leash-jobs', 'leash-networkpolicies', 'leash-shells'])(
     'where %s is not in force, that is noticed',
     async (policy) => {
       const binding = ['validatingadmissionpolicybinding', `${at.release}-${policy}`];

@@ -773,8 +773,12 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
         `Role ${where}/${objectName(id)}`,
         `RoleBinding ${where}/${objectName(id)}`,
       ]);
+      const { expiresAt } = grant;
+      const longer = { ...grant, expiresAt: (expiresAt ?? 0) + 60_000 };
+      for (const window of [longer, grant]) await live.world.clusters.of({ cluster: null }).extend(window);
+      await live.loseRedis();
       await live.reconcile();
-      expect((await live.grant(id)).state).toBe('active');
+      expect(await live.grant(id)).toMatchObject({ state: 'active', expiresAt, workspacePod, plan: { shell: SHELL } });
 
       const exec = async (kubeconfig: string) =>
         (await cluster.kubectl(['exec', '-n', where, workspacePod, '--', 'true'], { kubeconfig })).stderr;
@@ -872,6 +876,22 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       expect(await node.pods()).toEqual([]);
       expect(await exec(ada)).toMatch(/forbidden/);
       expect(await node.stop()).toEqual(['accepted']);
+    });
+
+    test('with the bot gone Kubernetes itself ends all of it, and the reaper has nothing to do', async () => {
+      const node = await kubelet();
+      const id = await live.activeOn('node-shell', onFirst, 8);
+      const { workspacePod } = await live.grant(id);
+      const mayExec = () => can('create', `pods/${workspacePod}`, '--subresource=exec', '-n', at.nodesNamespace);
+      expect(await mayExec()).toBe('yes');
+      await vi.waitFor(async () => expect(await grantObjects(cluster, id)).toEqual([]), {
+        timeout: 40_000,
+        interval: 500,
+      });
+      expect(await node.pods()).toEqual([]);
+      expect(await mayExec()).toBe('no');
+      expect((await live.ended(id)).state).toBe('expired');
+      await node.stop();
     });
 
     test('while its pod does not go, it is not said to have ended; a node drained ends it early', async () => {
