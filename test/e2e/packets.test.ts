@@ -378,7 +378,7 @@ describe.skipIf(reason !== null && !process.env['CI'])('an engineer troubleshoot
       });
 
     const left = `sleep ${100_000 + (Date.now() % 100_000)}`;
-    expect(await ada('sh', '-c', `setsid nohup ${left} >/dev/null 2>&1 & echo left`)).toBe('left\n');
+    expect(await ada('sh', '-c', `setsid ${left} >/dev/null 2>&1 & echo left`)).toBe('left\n');
     await vi.waitFor(() => expect(processesWith(left)).toHaveLength(1), 5000);
     await s.until(id, 'access was confirmed gone', 60_000);
     expect(await s.words(id)).toContain('The shell ended');

@@ -12,7 +12,7 @@ import { newGrantId } from '../../src/domain/ids.ts';
 import { policySchema } from '../../src/domain/policy/schema.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
-import { exampleValues, installExample, type Targets } from '../support/chart.ts';
+import { exampleValues, installExample, type Targets, typeWarnings } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { startedModel } from '../support/cluster-model.ts';
 import { ADA, applyingGrant } from '../support/grants.ts';
@@ -68,23 +68,7 @@ describeWithCluster('the leash', (cluster) => {
   });
 
   test('the policies are free of type errors', async () => {
-    await vi.waitFor(
-      async () => {
-        const { stdout } = await cluster.kubectl(['get', 'validatingadmissionpolicies', '-o', 'json']);
-        const { items } = JSON.parse(stdout) as {
-          items: {
-            metadata: { name: string; generation: number };
-            status?: { observedGeneration?: number; typeChecking?: { expressionWarnings?: object[] } };
-          }[];
-        };
-        const ours = items.filter(({ metadata }) => metadata.name.startsWith(`${at.release}-`));
-        expect(ours).toHaveLength(12);
-        expect(
-          ours.map(({ status }) => [status?.observedGeneration, status?.typeChecking?.expressionWarnings]),
-        ).toEqual(ours.map(({ metadata }) => [metadata.generation, undefined]));
-      },
-      { timeout: 20_000 },
-    );
+    expect(await typeWarnings(cluster, at.release)).toEqual({ policies: 12, warnings: [] });
   });
 
   describe('what is refused although RBAC allows it: an object that differs from what the bot writes in', () => {

@@ -24,7 +24,7 @@ import type { NodeShell } from '../../src/domain/policy/policy.ts';
 import type { Target } from '../../src/domain/target.ts';
 import type { Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';
-import type { Targets } from '../support/chart.ts';
+import { type Targets, typeWarnings } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
 import { grantObjects } from '../support/grant-objects.ts';
 import { ADA, applyingGrant, samplePlan } from '../support/grants.ts';
@@ -520,6 +520,10 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       expect(
         await bot.remove({ ...named('ClusterRoleBinding', grant.id), metadata: { name: 'cluster-admin' } }),
       ).toMatch(/^403 /);
+    });
+
+    test('the policies for these are free of type errors', async () => {
+      expect(await typeWarnings(cluster, at.release)).toEqual({ policies: 14, warnings: [] });
     });
 
     test('the leash is tried with these too', async () => {

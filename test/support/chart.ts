@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect, vi } from 'vitest';
 import { parse } from 'yaml';
 import { type Installation, installChart } from '../../src/sandbox/chart.ts';
 import { CHART, type ValuesWithPolicy } from '../../src/sandbox/chart-values.ts';
@@ -54,4 +55,31 @@ export async function installExample(
   });
   const at = await installChart({ kubeconfig: cluster.adminKubeconfig, values, release: namespace, namespace });
   return { at, targets };
+}
+
+/** What the API server, which looks at each admission policy after it was written, says of the types in those of a release. Waits for it. */
+export async function typeWarnings(
+  cluster: TestCluster,
+  release: string,
+): Promise<{ policies: number; warnings: object[] }> {
+  return vi.waitFor(
+    async () => {
+      const { stdout } = await cluster.kubectl(['get', 'validatingadmissionpolicies', '-o', 'json']);
+      const { items } = JSON.parse(stdout) as {
+        items: {
+          metadata: { name: string; generation: number };
+          status?: { observedGeneration?: number; typeChecking?: { expressionWarnings?: object[] } };
+        }[];
+      };
+      const ours = items.filter(({ metadata }) => metadata.name.startsWith(`${release}-`));
+      expect(ours.map(({ status }) => status?.observedGeneration)).toEqual(
+        ours.map(({ metadata }) => metadata.generation),
+      );
+      return {
+        policies: ours.length,
+        warnings: ours.flatMap(({ status }) => status?.typeChecking?.expressionWarnings ?? []),
+      };
+    },
+    { timeout: 20_000 },
+  );
 }

@@ -17,7 +17,7 @@ export const DRAWBRIDGE_IMAGE = { repository: 'drawbridge.test/drawbridge', tag:
 const ROOT = fileURLToPath(new URL('../../..', import.meta.url));
 // Those that work in a static Debian busybox; its wget crashes.
 const SHELL_TOOLS =
-  'ash cat echo env grep head hostname httpd id ip kill ls mkdir nc netstat nslookup ping printf ps rm sed sh sleep tail timeout ' +
+  'ash cat chroot echo env grep head hostname httpd id ip kill ls mkdir nc netstat nslookup ping printf ps rm sed setsid sh sleep tail timeout ' +
   'touch tr true wc which';
 const FOLDERS = ['bin/', 'dev/', 'etc/', 'home/', 'proc/', 'sys/', 'tmp/'];
 
