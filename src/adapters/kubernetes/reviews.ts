@@ -182,7 +182,9 @@ export async function missingRights(
   const rights = ownRights(api);
   const missing: string[][] = [];
   for (const profile of profiles)
-    missing.push((await rights.missing(accessesToGive(profile, accountsNamespace, nodesNamespace))).map(describeAccess));
+    missing.push(
+      (await rights.missing(accessesToGive(profile, accountsNamespace, nodesNamespace))).map(describeAccess),
+    );
   return missing;
 }
 
