@@ -145,11 +145,11 @@ function toGiveShells(namespace: string): Access[] {
     verb: 'create',
   });
   return [
+    { namespace, group: 'drawbridge.internal', resource: 'workspaces', verb: 'use' },
     { namespace, group: 'batch', resource: 'jobs', verb: 'create' },
     ofRbac('roles'),
     ofRbac('rolebindings'),
     { namespace, group: '', resource: 'pods', subresource: 'exec', verb: 'create' },
-    { namespace, group: 'drawbridge.internal', resource: 'workspaces', verb: 'use' },
   ];
 }
 
@@ -261,7 +261,9 @@ export async function maySelf(api: Api, access: Access): Promise<boolean> {
 
 export function describeAccess({ namespace, verb, resource, subresource, name }: Access): string {
   const what = `${verb} on ${resource}${subresource ? `/${subresource}` : ''}${name ? ` ${name}` : ''}`;
-  return namespace === '' ? what : `${what} in ${namespace}`;
+  // Nothing but shells on nodes needs it.
+  const from = resource === 'workspaces' ? ' (which the chart gives with nodes.enabled)' : '';
+  return namespace === '' ? what : `${what} in ${namespace}${from}`;
 }
 
 const of = (group: string, resources: readonly string[], verbs: readonly string[]): Access[] =>

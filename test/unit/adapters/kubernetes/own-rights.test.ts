@@ -95,3 +95,30 @@ test('the rights to end are one question while nothing is missing, and what is m
     /may not delete on jobs, delete on networkpolicies, delete on roles/,
   );
 });
+
+test('what a shell on a node needs says what of the chart gives it, and rights on the node are needed where it gives some', async () => {
+  const shell = {
+    scope: 'node',
+    nodes: ['*'],
+    shell: { image: 'x', host: [], filesystem: 'none' },
+    credential: 'user',
+  };
+  const alone = shell as unknown as Profile;
+  const beside = { ...shell, rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }] } as unknown as Profile;
+  const { api } = await authorizer({ everywhere: [] });
+  const [first = [], second = []] = await missingRights(api, [alone, beside], 'accounts', 'nodes');
+  expect(first).toEqual([
+    'create on jobs in accounts',
+    'get on nodes',
+    'list on nodes',
+    'use on workspaces in nodes (which the chart gives with nodes.enabled)',
+    'create on jobs in nodes',
+    'create on roles in nodes',
+    'create on rolebindings in nodes',
+    'create on pods/exec in nodes',
+  ]);
+  expect(second.filter((right) => !first.includes(right))).toEqual([
+    'create on clusterrolebindings',
+    'create on clusterroles',
+  ]);
+});
