@@ -722,7 +722,7 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       const { policies, clusters } = live.world;
       for (const name of ['node-shell', 'bare-shell']) {
         const shells = policies.current().profiles[name] as never;
-        expect(await clusters.of({ cluster: null }).missingRights(shells)).toEqual([]);
+        expect(await clusters.of({ cluster: null }).missingRights([shells])).toEqual([[]]);
         expect(await clusters.of({ cluster: null }).tryWriting([shells])).toEqual([]);
       }
       expect(await clusters.of({ cluster: null }).tryLeash()).toBeNull();
