@@ -19,8 +19,14 @@ const DAYS: ReadonlyMap<string, number> = new Map([
   ['tomorrow', 1],
 ]);
 /** What begins like a start: whoever types it after "from" means a time. */
-const MEANT = /^(\d|today|tonight|tomorrow|noon|midnight|now|mon|tue|wed|thu|fri|sat|sun|next)[a-z]*/;
-const AROUND = /^["'`“”„(]+|["'`“”„).,;:!?]+$/g;
+const MEANT = /^~?(\d|today|tonight|tomorrow|noon|midnight|now|mon|tue|wed|thu|fri|sat|sun|next)[a-z]*/;
+const AROUND = /^["'`“”„(*_]+|["'`“”„).,;:!?*_]+$/g;
+const HALF = /^[ap]\.?m$/;
+/** After a time: the zone of other clocks than the person's. */
+const ZONE =
+  /^(?:(?:UTC|GMT|Z|WES?T|CES?T|EES?T|MSK|[ECMP][SD]?T|A[CEW][SD]T|NZ[SD]T|[BIJKS]ST|SGT|HKT)(?:[-+]\d.*)?|[A-Z][a-z]+\/[A-Z]\w+)$/;
+/** After a time: it was only the beginning of what is meant. */
+const TO = /^(?:to|til|till|until|[-–—])$/;
 
 /**
  * Reads the start with which these words begin. `unclear`: they meant one, and it can't be read; null: they begin with something else, such as "from the
@@ -29,14 +35,22 @@ const AROUND = /^["'`“”„(]+|["'`“”„).,;:!?]+$/g;
 export function readStart(
   words: readonly string[],
 ): { readonly start: TypedStart; readonly words: number } | 'unclear' | null {
-  const [from, ...rest] = words.slice(0, 4).map((word) => word.replace(AROUND, '').toLowerCase());
-  const [first = '', second = ''] = rest;
+  const bare = words.slice(0, 6).map((word) => word.normalize('NFKC').replace(AROUND, ''));
+  const [from, first = '', ...rest] = bare.map((word) => word.toLowerCase());
   if (from !== 'from') return null;
   const day = DATE.test(first) ? first : (DAYS.get(first) ?? null);
-  const time = timeIn(day === null ? first : second);
-  if (time !== null) return { start: { date: day, time }, words: day === null ? 2 : 3 };
-  return MEANT.test(first) ? 'unclear' : null;
+  const at = day === null ? 1 : 2;
+  const [word = '', after = '', later = ''] = day === null ? [first, ...rest] : rest;
+  // "10:30 pm" is one time.
+  const isHalved = HALF.test(after);
+  const time = timeIn(isHalved ? `${word}${after.replace('.', '')}` : word);
+  if (time === null) return MEANT.test(first) ? 'unclear' : null;
+  if (isHalved) return { start: { date: day, time }, words: at + 2 };
+  const isOther = isTime(after) || (TO.test(after) && isTime(later)) || ZONE.test(bare[at + 1] ?? '');
+  return isOther ? 'unclear' : { start: { date: day, time }, words: at + 1 };
 }
+
+const isTime = (word: string): boolean => timeIn(word) !== null;
 
 /** `22:00`, `8.30`, `10pm`; a bare number is no time. */
 function timeIn(word: string): string | null {
@@ -79,7 +93,9 @@ function firstShowing(zone: string, date: string, time: string): Instant | null 
   const ahead = [asUtc - DAY, asUtc + DAY].map(
     (at) => Date.parse(`${shown(zone, at).replace(' ', 'T')}:00Z`) - floorToMinute(at),
   );
-  const found = ahead.map((by) => asUtc - by).filter((at) => shown(zone, at) === `${date} ${time}`);
+  // At both ends of what a date can be there is no day before, or after.
+  const there = ahead.filter(Number.isFinite).map((by) => asUtc - by);
+  const found = there.filter((at) => shown(zone, at) === `${date} ${time}`);
   return found.length === 0 ? null : Math.min(...found);
 }
 

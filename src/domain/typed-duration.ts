@@ -12,18 +12,21 @@ const UNITS: ReadonlyMap<string, Seconds> = new Map(
     ] as const
   ).flatMap(([seconds, words]) => words.map((word) => [word, seconds] as const)),
 );
-/** Around a word: quotes of any kind and brackets; after it: what ends a part of a sentence. */
-const AROUND = /^["'`“”„‘’«»(]+|["'`“”„‘’«»).,;:!?]+$/g;
+/** Around a word: quotes of any kind, brackets, and what makes it bold or slanted in Slack; after it: what ends a part of a sentence. */
+const AROUND = /^["'`“”„‘’«»([{*_]+|["'`“”„‘’«»)\]}*_.,;:!?]+$/g;
 const PART = /(\d{1,6})(?:[.,](\d{1,3}))?([a-z]+)/gy;
 const NUMBER = /^\d{1,6}(?:[.,]\d{1,3})?$/;
 const ISO = /^p(?:(\d{1,6}w))?(?:(\d{1,6}d))?(?:t(?:(\d{1,6}h))?(?:(\d{1,6}m))?(?:(\d{1,6}s))?)?$/;
 /** A length in words, or with a slip in its unit: no number to go by, but meant as one. */
 const IN_WORDS = /^(?:half )?(?:an?|one|two|three|four|half) (?:second|minute|hour|day|week)s?\b/;
 const NEARLY = /^\d+(?:se|mi|ho|hr|da|we)[a-z]*$/;
+/** The same by figures or letters of another script, about so much or struck out, or between two lengths: `30м`, `½h`, `~30m`, `30-60m`. */
+const NEARLY_AS = /^(?:~*\p{N}[\p{N}\u2044]*[\p{L}\p{M}]{0,3}~*|\d+[a-z]{0,3}[-\u2010-\u2015/]\d+[a-z]{1,3})$/u;
 /** More words than this make no duration. */
 const MOST_WORDS = 6;
 
-const bare = (word: string): string => word.replace(AROUND, '');
+/** Wide figures and letters (`３０ｍ`) are those that they look like. */
+const bare = (word: string): string => word.normalize('NFKC').replace(AROUND, '');
 
 /** A length of time, and how many words it took. */
 export interface TypedDuration {
@@ -89,7 +92,12 @@ export function strayDuration(words: readonly string[]): StrayDuration | null {
 
 function isMeant(plain: readonly string[], word: string): boolean {
   const [first = ''] = plain;
-  return looksLikeDuration(bare(word)) || NEARLY.test(first) || IN_WORDS.test(plain.slice(0, 3).join(' '));
+  return (
+    looksLikeDuration(bare(word)) ||
+    NEARLY.test(first) ||
+    NEARLY_AS.test(first) ||
+    IN_WORDS.test(plain.slice(0, 3).join(' '))
+  );
 }
 
 function partAt(plain: readonly string[], at: number): Part | null {

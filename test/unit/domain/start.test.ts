@@ -11,6 +11,11 @@ describe('a start, as people type it', () => {
     ['from 8.30 the deploy', null, '08:30', 2],
     ['from 10pm, the deploy', null, '22:00', 2],
     ['From 12am', null, '00:00', 2],
+    ['from 10:30 pm the deploy', null, '22:30', 3],
+    ['from 10 a.m. the deploy', null, '10:00', 3],
+    ['from ２２：００ the deploy', null, '22:00', 2],
+    ['from *22:00* the deploy', null, '22:00', 2],
+    ['from 8:00 POST fails', null, '08:00', 2],
     ['from tomorrow 8:00 the deploy', 1, '08:00', 3],
     ['from 2026-12-01 22:00 the deploy', '2026-12-01', '22:00', 3],
   ])('%s', (line, date, time, words) => {
@@ -25,6 +30,14 @@ describe('a start, as people type it', () => {
     'from monday 8:00',
     'from 2026-12-01',
     'from 13pm',
+    'from 10:30 13pm',
+    'from 1.12. 22:00 the deploy',
+    'from 22:00 to 23:00 the deploy',
+    'from 22:00 - 23:00 the deploy',
+    'from 22:00 UTC the deploy',
+    'from tomorrow 8:00 CEST',
+    'from 22:00 Europe/Berlin',
+    'from ~22:00',
   ])('%s is meant as one, and not taken for the reason', (line) => expect(read(line)).toBe('unclear'));
 
   it.each(['from the alert of 22:00', 'checkout is slow from 22:00', 'from'])('%s begins the reason', (line) =>
@@ -49,6 +62,12 @@ describe('the moment that is meant', () => {
     expect(berlin('2026-03-29', '02:30')).toBeNull();
     expect(berlin('2026-10-25', '02:30')).toBe(at('2026-10-25T00:30:00Z'));
     expect(berlin('2026-02-30', '10:00')).toBeNull();
+  });
+
+  it.each(['0000-01-01', '0001-01-01', '0099-06-01', '9999-12-31'])('of %s is none that breaks anything', (date) => {
+    for (const zone of ['UTC', 'Pacific/Apia', 'America/New_York'])
+      for (const time of ['00:00', '23:59'])
+        expect(momentOf({ date, time }, zone, now) ?? at('9999-12-31')).toBeGreaterThan(at('9999-12-30'));
   });
 
   it('is shown by the clocks there, and is the next such time', () => {
