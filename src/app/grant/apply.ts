@@ -11,7 +11,7 @@ import { MOST_WORDS, noting, tell, tellEnd } from '../common/telling.ts';
 import { askAgainIfDifferent } from '../plan/ask-again.ts';
 import { grownRules, surroundingsNow } from '../plan/since-approval.ts';
 import type { World } from '../ports/world.ts';
-import { beginEnding, endIfBroken, giveUp } from './end.ts';
+import { beginEnding, cancelUnapplied, endIfBroken, giveUp } from './end.ts';
 
 /** For how long a step that fails is tried again before everything is taken down: milliseconds since the window began. */
 const PATIENCE = 60_000;
@@ -28,6 +28,8 @@ export async function applyGrant(world: World, id: GrantId): Promise<void> {
     const { startAt = 0 } = approved;
     // It begins later; a job that comes early, such as one that a look around has scheduled, waits for that.
     if (world.clock.now() < startAt) return world.scheduler.schedule(job('apply', id), startAt);
+    // Nothing ran while it was to be open. Its revocation is due as well, but this may be run first.
+    if (world.clock.now() >= (approved.expiresAt ?? Number.POSITIVE_INFINITY)) return cancelUnapplied(world, approved);
     leaveWhileHindered(world, approved);
     same = await judgeAgain(world, approved);
     if (same === null) return;

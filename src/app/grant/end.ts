@@ -211,7 +211,8 @@ export async function giveUp(
   await unschedule(world, cancelled.grant);
 }
 
-async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
+/** What was approved for a window that is over is not given at another time. */
+export async function cancelUnapplied(world: World, grant: Grant): Promise<void> {
   const result = await world.store.change(
     grant.id,
     (current) =>

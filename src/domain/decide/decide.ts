@@ -253,6 +253,9 @@ function* decideBreakGlass(rules: Rules, act: Giving, requester: Person): Asking
   if (why !== null) return why;
   const since = startOfDay('UTC', rules.now);
   const grant = act.kind === 'request' ? null : act.grant.id;
+  // What is open was counted on its day, which may be over.
+  if (act.kind === 'apply' && holdsAccess(act.grant.state))
+    return { ...termsByPeople(may.rule, profile, cluster, duration, null), approvals: 0 };
   const had = yield { about: 'approved', how: 'breakGlass', person: requester, profile: ask.profile, since };
   if (!(had instanceof Set) || countedBefore(had, grant) >= glass.perDay)
     return refuse(
@@ -318,9 +321,10 @@ export function* decideGlassReview(
   );
 }
 
-/** When the window would end. What is applied a moment after it was approved does not fail by that moment. */
-function endOfWindow({ kind }: Giving, { startAt = 0 }: Ask, duration: number, now: Instant): Instant {
-  return Math.max(now, startAt) + duration * 1000 - (kind === 'apply' ? 60_000 : 0);
+/** When the window would end, or ends where it is open. What is applied a moment after it was approved does not fail by that moment. */
+function endOfWindow(act: Giving, { startAt = 0 }: Ask, duration: number, now: Instant): Instant {
+  if (act.kind === 'apply' && holdsAccess(act.grant.state) && act.grant.expiresAt !== null) return act.grant.expiresAt;
+  return Math.max(now, startAt) + duration * 1000 - (act.kind === 'apply' ? 60_000 : 0);
 }
 
 /** A ticket holds for so long, and so must the window. */

@@ -148,6 +148,16 @@ describe('breaking the glass', () => {
     expect(await ruleOf(app.request(PEOPLE.ada, { ...breaks, ...on('tomorrow') }))).toBeNull();
   });
 
+  it('keeps what is open in use when its day is over, however often the glass has been broken since', async () => {
+    const app = appWorld(glassPolicy({ perDay: 1 }, { credential: 'token', network: { mode: 'none' } }));
+    app.clock.set(Date.UTC(2026, 0, 5, 23, 55));
+    const { grant } = await app.request(PEOPLE.ada, breaks);
+    await app.run();
+    app.clock.pass(360);
+    expect(await ruleOf(app.request(PEOPLE.ada, { ...breaks, ...on('other') }))).toBeNull();
+    expect(await app.useCases.takeToken(PEOPLE.ada, grant.id)).toHaveProperty('token');
+  });
+
   it('is never extended', async () => {
     const app = appWorld(glassPolicy());
     const { grant } = await app.request(PEOPLE.ada, breaks);

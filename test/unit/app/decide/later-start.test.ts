@@ -80,6 +80,22 @@ describe('access that begins later', () => {
     expect((await app.grant(id)).state).toBe('active');
   });
 
+  it.each([false, true])(
+    'is not opened at another time, where nothing ran until after it (queue lost: %s)',
+    async (isLost) => {
+      const { app, id } = await approved();
+      app.clock.pass(11 * HOUR);
+      if (isLost) {
+        app.loseQueue();
+        await app.reconcile();
+      }
+      await app.run();
+      expect((await app.grant(id)).state).toBe('cancelled');
+      expect(await app.cluster.access.found()).toEqual([]);
+      expect(app.told.map(({ news }) => news)).not.toContain('granted');
+    },
+  );
+
   it('is by the clocks of the account', async () => {
     const app = appWorld();
     const ada = app.accounts.get(PEOPLE.ada);

@@ -157,6 +157,16 @@ describe('a ticket that is closed meanwhile', () => {
     expect(await app.useCases.extend(ada, id, 60)).toMatchObject({ grant: { extension: { duration: 60 } } });
   });
 
+  test('holds for what is open to its end, and no more is asked of it', async () => {
+    start({ credential: 'token', network: { mode: 'none' } });
+    app.tickets.set('OPS-7', allowed('OPS-7', { until: app.clock.now() + 45 * 60_000 }));
+    const id = await app.active(ada, { reason: 'OPS-7' });
+    app.clock.pass(25 * 60);
+    await app.run();
+    expect(await app.useCases.extend(ada, id, 900)).toMatchObject({ grant: { extension: { duration: 900 } } });
+    expect(await app.useCases.takeToken(ada, id)).toMatchObject({ token: { reveal: expect.any(Function) as unknown } });
+  });
+
   test('keeps nobody from ending it', async () => {
     const id = await app.active(ada, { reason: 'OPS-7' });
     app.tickets.delete('OPS-7');

@@ -10,7 +10,7 @@ import { choiceToAsk, inOneLine } from '../form/modal.ts';
 import { type Message, note } from '../text/blocks.ts';
 import { escape } from '../text/text.ts';
 import { everythingMessage, helpMessage, listMessage, readingsMessage, whoMessage } from './messages.ts';
-import { type Command, parseCommand } from './parse.ts';
+import { type Command, parseCommand, type ScopeOf } from './parse.ts';
 
 /** `/jit`. */
 export function registerCommand(context: SurfaceContext): void {
@@ -37,10 +37,11 @@ export function registerCommand(context: SurfaceContext): void {
 
 /** Which of two readings was meant: the line is taken as if it had been typed so, by the one who typed it. */
 function registerReadings(context: SurfaceContext): void {
+  const scopeOf: ScopeOf = (profile) => context.useCases.scopeOf(profile);
   for (const actionId of [ACTIONS.reading, ACTIONS.otherReading])
     onButton(context, actionId, async ({ user, value, body }) => {
       // What was typed has been read once: nothing in it is Slack's any more.
-      const parsed = parseCommand(escape(carriedLine(value, user)));
+      const parsed = parseCommand(escape(carriedLine(value, user)), scopeOf);
       if (parsed.kind !== 'request' && !('begun' in parsed)) throw new StrangeControl();
       const trigger = { trigger_id: body.trigger_id, user_id: user };
       return (await isOpenedInForm(context, trigger, parsed)) ? null : run(context, parsed, user);
