@@ -1,4 +1,5 @@
-import { type Act, type Parties, type Rules, decide as real } from '../../src/domain/decide/decide.ts';
+import { type Act, type Parties, type Rules } from '../../src/domain/decide/act.ts';
+import { decide as real } from '../../src/domain/decide/decide.ts';
 import type { Decided } from '../../src/domain/decide/decided.ts';
 import type { Asking } from '../../src/domain/people/people.ts';
 import { ONLY_STEP } from '../../src/domain/policy/policy.ts';

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { objectName } from '../../src/adapters/kubernetes/manifests.ts';
-import { extensionDigest } from '../../src/domain/decide/decide.ts';
+import { extensionDigest } from '../../src/domain/decide/extension.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import { type Installation } from '../../src/sandbox/chart.ts';
 import { PEOPLE } from '../support/app-world.ts';

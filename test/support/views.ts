@@ -1,5 +1,5 @@
 import type { View } from '../../src/app/ports/view.ts';
-import { extensionDigest } from '../../src/domain/decide/decide.ts';
+import { extensionDigest } from '../../src/domain/decide/extension.ts';
 import { approvalsOf, type Grant } from '../../src/domain/grant/grant.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
 import { sampleGrant, samplePlan, samplePreview } from './grants.ts';

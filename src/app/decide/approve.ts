@@ -1,4 +1,4 @@
-import type { Reviewing, Terms } from '../../domain/decide/decide.ts';
+import type { Reviewing, Terms } from '../../domain/decide/act.ts';
 import { approvalsOfSteps, askedSteps, countApproval, waitingRequest } from '../../domain/decide/steps.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { become, type Decision, type Grant } from '../../domain/grant/grant.ts';

@@ -1,4 +1,5 @@
-import { extensionDigest, type Terms } from '../../domain/decide/decide.ts';
+import { type Terms } from '../../domain/decide/act.ts';
+import { extensionDigest } from '../../domain/decide/extension.ts';
 import { MOST_ASKS, tooManyAsks } from '../../domain/decide/limits.ts';
 import { countApproval, waitingExtension } from '../../domain/decide/steps.ts';
 import { formatDuration } from '../../domain/duration.ts';

@@ -1,4 +1,4 @@
-import { approvalsAgain } from '../../domain/decide/decide.ts';
+import { approvalsAgain } from '../../domain/decide/terms.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';

@@ -1,5 +1,5 @@
 import { digestOf } from '../../domain/canonical.ts';
-import type { Ask } from '../../domain/decide/decide.ts';
+import type { Ask } from '../../domain/decide/act.ts';
 import { type Bounds, boundsOf, boundsOfBreakGlass, limitReached } from '../../domain/decide/limits.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { Refusal } from '../../domain/errors.ts';

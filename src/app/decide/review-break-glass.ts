@@ -1,4 +1,4 @@
-import { decideGlassReview } from '../../domain/decide/decide.ts';
+import { decideGlassReview } from '../../domain/decide/break-glass.ts';
 import { LONGEST_NOTE } from '../../domain/decide/notes.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { awaitsReview, type GlassReview, type Grant, hasEnded } from '../../domain/grant/grant.ts';

@@ -1,4 +1,5 @@
-import { extensionDigest, type Subject } from '../../domain/decide/decide.ts';
+import { type Subject } from '../../domain/decide/act.ts';
+import { extensionDigest } from '../../domain/decide/extension.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { become, type Decision, type Grant, hasEnded } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';

@@ -1,4 +1,4 @@
-import type { Ask } from '../../domain/decide/decide.ts';
+import type { Ask } from '../../domain/decide/act.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { type Grant, hasEnded, holdsAccess } from '../../domain/grant/grant.ts';
 import { isAdministrator } from '../../domain/grant/reading.ts';

@@ -1,4 +1,5 @@
-import { mayAsk, mayBreakGlass, mayDecide } from '../../domain/decide/decide.ts';
+import { mayBreakGlass } from '../../domain/decide/break-glass.ts';
+import { mayAsk, mayDecide } from '../../domain/decide/decide.ts';
 import { clustersFor } from '../../domain/decide/in-cluster.ts';
 import { type NoteRule, noteRule, type Verdict, whyNotNote } from '../../domain/decide/notes.ts';
 import { Refusal, Unavailable } from '../../domain/errors.ts';

@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/clocks.ts';
-import { extensionDigest, roomToExtend } from '../../domain/decide/decide.ts';
+import { extensionDigest, roomToExtend } from '../../domain/decide/extension.ts';
 import {
   decidersNow,
   type Progress,

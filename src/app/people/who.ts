@@ -1,13 +1,13 @@
 import {
   type Act,
   type Approval,
-  decide,
   type Giving,
   type Parties,
   type Reviewing,
   type Rules,
   type Terms,
-} from '../../domain/decide/decide.ts';
+} from '../../domain/decide/act.ts';
+import { decide } from '../../domain/decide/decide.ts';
 import type { Decided } from '../../domain/decide/decided.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';

@@ -1,4 +1,4 @@
-import { approvalsAgain } from '../../domain/decide/decide.ts';
+import { approvalsAgain } from '../../domain/decide/terms.ts';
 import { Refusal } from '../../domain/errors.ts';
 import { become, type Grant } from '../../domain/grant/grant.ts';
 import { differencesOf } from '../../domain/plan/differences.ts';

@@ -1,5 +1,5 @@
 import type { Instant } from '../../domain/clocks.ts';
-import type { Ask } from '../../domain/decide/decide.ts';
+import type { Ask } from '../../domain/decide/act.ts';
 import type { NoteRule, Verdict } from '../../domain/decide/notes.ts';
 import type { Refusal } from '../../domain/errors.ts';
 import type { GlassReview, Grant, MessageRef } from '../../domain/grant/grant.ts';

@@ -3,7 +3,8 @@ import type { Grant } from '../grant/grant.ts';
 import { type Asking, allowedBy, type Entry, type Person } from '../people/people.ts';
 import { isSamePerson } from '../policy/identity.ts';
 import { profileNamed } from '../policy/policy.ts';
-import { mayDecide, type Rules } from './decide.ts';
+import type { Rules } from './act.ts';
+import { mayDecide } from './decide.ts';
 import { askedLists } from './steps.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { identityIn, type Person } from '../people/people.ts';
 import { clusterNamed, clusterNames, clustersOf, type Policy, type Profile } from '../policy/policy.ts';
 import type { ClusterName } from '../target.ts';
-import type { Ask } from './decide.ts';
+import type { Ask } from './act.ts';
 import { type Decided, type No, refuse } from './decided.ts';
 
 /** In which cluster something is asked for. */

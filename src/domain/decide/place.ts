@@ -1,6 +1,6 @@
 import { isSystemNamespace, matchesNamespace, matchesNode, type Profile } from '../policy/policy.ts';
 import { describeTarget, isWide, type NamespacedWanted } from '../target.ts';
-import type { Ask, Rules } from './decide.ts';
+import type { Ask, Rules } from './act.ts';
 import { firstRefusal, refuse, type Why } from './decided.ts';
 
 /** Whether a profile may be asked for there. */

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { runJob } from '../../../src/app/upkeep/run-job.ts';
-import { extensionDigest } from '../../../src/domain/decide/decide.ts';
+import { extensionDigest } from '../../../src/domain/decide/extension.ts';
 import { Unavailable } from '../../../src/domain/errors.ts';
 import { shortDigest } from '../../../src/domain/plan/plan.ts';
 import type { PolicyInput } from '../../../src/domain/policy/schema.ts';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createUseCases } from '../../../../src/app/create-use-cases.ts';
 import type { World } from '../../../../src/app/ports/world.ts';
-import { extensionDigest } from '../../../../src/domain/decide/decide.ts';
+import { extensionDigest } from '../../../../src/domain/decide/extension.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 import { shortDigest } from '../../../../src/domain/plan/plan.ts';
 import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest';
-import type { Ask } from '../../../../src/domain/decide/decide.ts';
+import type { Ask } from '../../../../src/domain/decide/act.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
 

@@ -1,16 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type Act,
-  type Ask,
-  decide,
-  extensionDigest,
-  mayAsk,
-  mayDecide,
-  type Parties,
-  roomToExtend,
-  type Terms,
-} from '../../../../src/domain/decide/decide.ts';
+import { type Act, type Ask, type Parties, type Terms } from '../../../../src/domain/decide/act.ts';
+import { decide, mayAsk, mayDecide } from '../../../../src/domain/decide/decide.ts';
 import type { Decided } from '../../../../src/domain/decide/decided.ts';
+import { extensionDigest, roomToExtend } from '../../../../src/domain/decide/extension.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 import type { Decision, Grant } from '../../../../src/domain/grant/grant.ts';
 import type { Person } from '../../../../src/domain/people/people.ts';

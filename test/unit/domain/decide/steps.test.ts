@@ -1,12 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import {
-  decide,
-  extensionDigest,
-  type Reviewing,
-  type Subject,
-  type Terms,
-} from '../../../../src/domain/decide/decide.ts';
+import { type Reviewing, type Subject, type Terms } from '../../../../src/domain/decide/act.ts';
+import { decide } from '../../../../src/domain/decide/decide.ts';
+import { extensionDigest } from '../../../../src/domain/decide/extension.ts';
 import { countApproval, progressOf, waitingExtension, waitingRequest } from '../../../../src/domain/decide/steps.ts';
 import { Refusal } from '../../../../src/domain/errors.ts';
 import type { Decision, Grant } from '../../../../src/domain/grant/grant.ts';

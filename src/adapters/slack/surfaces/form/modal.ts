@@ -1,7 +1,7 @@
 import type { types } from '@slack/bolt';
 import type { BreakGlassOffer, ClosedCluster, Offer, Proposal } from '../../../../app/ports/use-cases.ts';
 import type { Instant } from '../../../../domain/clocks.ts';
-import type { Ask } from '../../../../domain/decide/decide.ts';
+import type { Ask } from '../../../../domain/decide/act.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { Refusal } from '../../../../domain/errors.ts';
 import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';

@@ -23,7 +23,7 @@ import {
 } from '../../../../../../src/adapters/slack/surfaces/form/modal.ts';
 import { optionFor } from '../../../../../../src/adapters/slack/surfaces/form/suggestions.ts';
 import type { Offer, Proposal } from '../../../../../../src/app/ports/use-cases.ts';
-import type { Ask } from '../../../../../../src/domain/decide/decide.ts';
+import type { Ask } from '../../../../../../src/domain/decide/act.ts';
 import { Refusal } from '../../../../../../src/domain/errors.ts';
 import type { Grant } from '../../../../../../src/domain/grant/grant.ts';
 import type { Kit } from '../../../../../../src/domain/rights/kits.ts';
