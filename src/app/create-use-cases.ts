@@ -1,6 +1,7 @@
 import type { Grant } from '../domain/grant/grant.ts';
 import { askExtension, reviewExtension } from './decide/extend.ts';
 import { approveWithChanges, considerChanges } from './decide/narrow.ts';
+import { nudge } from './decide/nudge.ts';
 import {
   digestOfPrepared,
   type Prepared,
@@ -8,6 +9,7 @@ import {
   type Requested,
   requestAccess,
   requestAsShown,
+  startOf,
 } from './decide/request.ts';
 import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { mustBeGlassReviewer, reviewBreakGlass } from './decide/review-break-glass.ts';
@@ -50,6 +52,7 @@ export function createUseCases(world: World): UseCases {
     closedClusters: (by) => run(by, 'look at offers', {}, (w) => closedClusters(w, by)),
     workloads: (by, profile, cluster, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, cluster, namespace)),
+    startOf: (by, start) => run(by, 'name a start', {}, (w) => startOf(w, by, start)),
     scopeOf: (profile) => scopeOf(world, profile),
     preview: async (by, ask) =>
       proposed(await run(by, 'preview', asking(ask), (w) => prepareRequest(w, by, ask, 'shown', true))),
@@ -75,6 +78,7 @@ export function createUseCases(world: World): UseCases {
       viewed(await run(by, 'review break-glass', { id }, (w) => reviewBreakGlass(w, by, id, verdict, note))),
     mustBeGlassReviewer: (by, id) =>
       run(by, 'review break-glass', { id }, async (w) => void (await mustBeGlassReviewer(w, by, id))),
+    nudge: async (by, id) => viewed(await run(by, 'nudge', { id }, (w) => nudge(w, by, id))),
     revoke: async (by, id, note) => viewed(await run(by, 'revoke', { id }, (w) => endAccess(w, by, id, note))),
     async takeToken(by, id) {
       const { grant, token, expiresAt } = await run(by, 'take a token', { id }, (w) => takeToken(w, by, id));

@@ -5,9 +5,11 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { ACTIONS, carryForm, MODALS } from '../../src/adapters/slack/surfaces/actions.ts';
 import { freePort } from '../../src/sandbox/ports.ts';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { supervised } from '../../src/sandbox/supervise.ts';
+import { bigNamespace, fillCluster } from '../support/big-cluster.ts';
 import { type Figure, median, ms, quantile, type Row, ratioOf } from './figures.ts';
 import { type BenchStage, onStage } from './stage.ts';
 
@@ -16,12 +18,17 @@ const SECONDS = 10;
 /** Before it, so that nothing is measured cold: seconds. */
 const WARM_UP = 3;
 const AIM_MS = 50;
+/** Of a namespace in whose form somebody types. */
+const WORKLOADS = 5000;
+/** Letters a second, of some people together. */
+const TYPED = 20;
+const SUGGESTED_MS = 200;
 const BARE = fileURLToPath(new URL('./bare-bolt.ts', import.meta.url));
 
 /** From a slash command's envelope to its ack under load, beside a Bolt app that only acks. */
 export const ack: Row = {
   name: 'ack',
-  about: `slash commands at ${RATE}/s: envelope sent -> ack received`,
+  about: `slash commands at ${RATE}/s: envelope sent -> ack received; beside them, what is suggested among ${WORKLOADS} workloads`,
   run: (say) =>
     onStage({ say, namespaces: 0 }, async (stage) => {
       // Answers by response_url end here: a real Slack takes them too, and not in the process that measures.
@@ -33,7 +40,7 @@ export const ack: Row = {
       await once(sink, 'listening');
       const respondTo = `http://127.0.0.1:${(sink.address() as AddressInfo).port}/`;
       try {
-        return [await overSocket(stage, respondTo, say), await overHttp(stage, respondTo, say)];
+        return [...(await overSocket(stage, respondTo, say)), await overHttp(stage, respondTo, say)];
       } finally {
         sink.closeAllConnections();
         sink.close();
@@ -41,11 +48,12 @@ export const ack: Row = {
     }),
 };
 
-async function overSocket(stage: BenchStage, respondTo: string, say: (line: string) => void): Promise<Figure> {
+async function overSocket(stage: BenchStage, respondTo: string, say: (line: string) => void): Promise<Figure[]> {
   const { slack, dir } = stage.world;
   const { bot } = await stage.startBot();
   await slack.control.connected();
   const ours = await acks(stage, respondTo);
+  const suggested = await suggestionsBeside(stage, respondTo, say);
   await bot.stop();
   say(`ack: Socket Mode, ours p99 ${ms(quantile(waitsOf(ours), 0.99))}, lost ${lost(ours)}`);
   const app = supervised(process.execPath, [BARE, slack.apiUrl, slack.botToken, slack.appToken], {
@@ -54,7 +62,7 @@ async function overSocket(stage: BenchStage, respondTo: string, say: (line: stri
   await slack.control.connected();
   const bare = await acks(stage, respondTo);
   await app.stop();
-  return figureOf('Socket Mode', ours, bare);
+  return [figureOf('Socket Mode', ours, bare), suggested];
 }
 
 async function overHttp(stage: BenchStage, respondTo: string, say: (line: string) => void): Promise<Figure> {
@@ -81,7 +89,44 @@ async function overHttp(stage: BenchStage, respondTo: string, say: (line: string
   return figureOf('signed HTTP', ours, bare);
 }
 
-const waitsOf = (sent: readonly Sent[]) => sent.map(({ wait }) => wait);
+/** While commands come at the rate, people type into the field for a target of a namespace with many workloads. */
+async function suggestionsBeside(stage: BenchStage, respondTo: string, say: (line: string) => void): Promise<Figure> {
+  await fillCluster(stage.cluster.adminKubeconfig, { pods: 0, large: 0, namespaces: 1, workloads: WORKLOADS });
+  // Until the bot has heard of all of them.
+  await stage.world.slack.control.waitFor(
+    async () => (await suggestOne(stage, '')).heading.includes(`of ${WORKLOADS}`),
+    {
+      timeout: 60_000,
+      what: 'all workloads are suggested',
+    },
+  );
+  const began = performance.now();
+  const commands = load(stage, respondTo, SECONDS);
+  const waits: Promise<Suggested>[] = [];
+  for (let sent = 0; sent < TYPED * SECONDS; sent += 1) {
+    const early = began + (sent * 1000) / TYPED - performance.now();
+    if (early > 0) await sleep(early);
+    waits.push(suggestOne(stage, String(sent % WORKLOADS)));
+  }
+  const answers = await Promise.all(waits);
+  const acked = await commands;
+  const all = waitsOf(answers);
+  const [p99, beside] = [quantile(all, 0.99), quantile(waitsOf(acked), 0.99)];
+  const silent = answers.filter(({ options }) => options === 0).length;
+  say(`ack: suggestions, p99 ${ms(p99)}, without any ${silent}`);
+  return {
+    what: 'typed letter -> suggestions, Socket Mode',
+    inputs: `block_suggestion ${TYPED}/s in a namespace of ${WORKLOADS} workloads, beside /jit help ${RATE}/s, for ${SECONDS} s`,
+    ours: `p99 ${ms(p99)}, median ${ms(median(all))}, worst ${ms(Math.max(...all))}`,
+    baseline: '',
+    ratio: null,
+    aim: `p99 <= ${SUGGESTED_MS} ms`,
+    met: p99 <= SUGGESTED_MS && silent === 0,
+    note: `without suggestions: ${silent} of ${answers.length}; the commands beside: p99 ${ms(beside)}, ${lost(acked)} of ${acked.length} without an ack`,
+  };
+}
+
+const waitsOf = (sent: readonly Pick<Sent, 'wait'>[]) => sent.map(({ wait }) => wait);
 const lost = (sent: readonly Sent[]) => sent.filter(({ acked }) => !acked).length;
 
 function figureOf(way: string, oursSent: readonly Sent[], bareSent: readonly Sent[]): Figure {
@@ -114,6 +159,43 @@ async function load(stage: BenchStage, respondTo: string, seconds: number): Prom
     waits.push(sendOne(stage, respondTo));
   }
   return Promise.all(waits);
+}
+
+interface Suggested {
+  readonly wait: number;
+  readonly options: number;
+  readonly heading: string;
+}
+
+async function suggestOne({ world }: BenchStage, typed: string): Promise<Suggested> {
+  const { ada } = PEOPLE;
+  const team = { id: world.slack.teamId, domain: 'example' };
+  const shown = { profile: 'debug', namespace: bigNamespace(0) };
+  const began = performance.now();
+  const { payload } = (await world.slack.control.redeliver({
+    id: randomUUID(),
+    kind: 'interactive',
+    payload: {
+      type: 'block_suggestion',
+      team,
+      user: { id: ada.id, name: ada.name, team_id: team.id },
+      api_app_id: 'A0DRAWBRIDGE',
+      container: { type: 'view', view_id: 'V1' },
+      action_id: ACTIONS.target,
+      block_id: 'target',
+      value: typed,
+      view: { id: 'V1', type: 'modal', callback_id: MODALS.request, private_metadata: carryForm(shown) },
+    },
+    answers: [],
+  })) as {
+    readonly payload?: { options?: unknown[]; option_groups?: { label: { text: string }; options: unknown[] }[] };
+  };
+  const [group] = payload?.option_groups ?? [];
+  return {
+    wait: performance.now() - began,
+    options: (payload?.options ?? group?.options ?? []).length,
+    heading: group?.label.text ?? '',
+  };
 }
 
 interface Sent {

@@ -265,7 +265,7 @@ describeWithCluster('hostile input', (kube) => {
       ['an unknown profile', `request root ${target} 5m look`, known],
       ['__proto__', `request __proto__ ${target} 5m look`, known],
       ['constructor', `request constructor ${target} 5m look`, known],
-      ['a profile in upper case', `request DEBUG ${target} 5m look`, known],
+      ['a profile in letters of double width', `request \uFF44\uFF45bug ${target} 5m look`, known],
       ['a profile in look-alike letters', `request d\u0435bug ${target} 5m look`, known],
       ['a profile of ten thousand letters', `request ${'x'.repeat(10_000)} ${target} 5m look`, known],
       [
@@ -289,7 +289,7 @@ describeWithCluster('hostile input', (kube) => {
       ['a path upwards', 'request wide .. 5m look', noNamespace],
       ['a path to elsewhere', 'request debug ../kube-system/deploy/coredns 5m look', ['is not a target']],
       ['an escaped path', 'request wide {staging}%2F..%2Fkube-system 5m look', noNamespace],
-      ['upper case', 'request wide STAGING 5m look', noNamespace],
+      ['what lower case makes another', 'request wide {staging}\u212A 5m look', noNamespace],
       ['look-alike letters', 'request wide st\u0430ging 5m look', noNamespace],
       ['an overlong namespace', `request wide ${'a'.repeat(64)} 5m look`, noNamespace],
       ['a namespace of ten thousand letters', `request wide ${'a'.repeat(10_000)} 5m look`, noNamespace],

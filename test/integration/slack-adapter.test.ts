@@ -64,6 +64,7 @@ function stubUseCases(): Stub {
   };
   const ordinary: UseCases = {
     scopeOf: () => null,
+    startOf: async () => 1_790_000_040_000,
     takeToken: () => Promise.reject(new Error('no tokens')),
     closedClusters: async () => [],
     offers: async () => [
@@ -102,6 +103,7 @@ function stubUseCases(): Stub {
     considerChanges: async () => sampleView(),
     approveWithChanges: async () => sampleView({ state: 'approved' }),
     reviewBreakGlass: async () => sampleView({ state: 'expired' }),
+    nudge: async () => stub.view,
     revoke: async () => sampleView({ state: 'ending' }),
     list: async () => ({ mine: [stub.view], waiting: [stub.view], more: false }),
     noteOn: async (_id, verdict) => (verdict === 'approve' ? 'in the line' : 'optional'),
@@ -952,6 +954,13 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     stub.does = {};
     await slack.control.submit(ADA);
     expect(stub.calls.at(-1)).toEqual(['requestAsShown', ADA, LOOK_AT_LOGS, 'eeeeeeeeeeee']);
+  });
+
+  it('opens the form with the start of a line that ends too early', async () => {
+    const { slack } = here;
+    await slack.control.command(ADA, ACCESS, '/jit', 'request debug staging/deploy/checkout from tomorrow 8:00');
+    await slack.control.waitFor(() => JSON.stringify(slack.control.modal(ADA) ?? '').includes('deployment/checkout'));
+    expect(JSON.stringify(slack.control.modal(ADA))).toContain('"initial_date_time":1790000040');
   });
 
   it('shows a refusal of the last step, with the way back', async () => {

@@ -43,6 +43,7 @@ import {
   type Grant,
   IllegalTransition,
 } from '../../src/domain/grant/grant.ts';
+import type { Plan } from '../../src/domain/plan/plan.ts';
 import type { NodeShell } from '../../src/domain/policy/policy.ts';
 import { SHELL_RISKS } from '../../src/domain/rights/rights.ts';
 import { type Block, blocksText, controls } from '../../src/sandbox/slack/blockkit.ts';
@@ -61,7 +62,9 @@ const NOW = Date.UTC(2026, 0, 5, 9);
 const HALF_AN_HOUR = 1_800_000;
 
 const preview = samplePreview({ ...WORKSPACE_PLAN.preview, asOf: NOW });
-const PLAN = { ...WORKSPACE_PLAN, preview };
+const arrives = { dialled: 80, port: 8080, protocol: 'TCP' } as const;
+const NAMED = [{ ip: '10.96.0.7', hostnames: ['checkout', 'checkout.staging'], ports: [arrives] }];
+const PLAN = { ...WORKSPACE_PLAN, preview, network: { ...WORKSPACE_PLAN.network, hostAliases: NAMED } } as Plan;
 
 function viewOf(change: Partial<Grant> = {}, rest: Partial<View> = {}): View {
   const at = { createdAt: NOW, pendingUntil: NOW + 2 * HALF_AN_HOUR, duration: 1800 };
@@ -266,7 +269,7 @@ function everyKind(): [title: string, shown: Shown][] {
     ['To the requester: reviewed', directMessage(glassFlagged, 'reviewed')],
     [
       'To the requester: narrowed',
-      directMessage(viewOf({ remarks: ['ben@example.test has taken away: 10m in the place of 1h.'] }), 'narrowed'),
+      directMessage(viewOf({ remarks: ['ben@example.test gives less: 10m instead of 1h.'] }), 'narrowed'),
     ],
     [
       'To the requester: scheduled',

@@ -1,5 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Page } from 'playwright-core';
 import { ACCESS, PEOPLE } from '../../src/sandbox/scenery.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { openSlackPage } from './browser.ts';
@@ -16,12 +17,18 @@ async function take(world: World): Promise<void> {
   const { slack, namespaces } = world;
   const { control } = slack;
   /** What a person sees at a place, as a picture of one element. */
-  const shoot = async (name: string, user: string, place: string | null, what: string, act = async () => {}) => {
+  const shoot = async (
+    name: string,
+    user: string,
+    place: string | null,
+    what: string,
+    act: (page: Page) => Promise<void> = async () => {},
+  ) => {
     const shown = await openSlackPage({ slack, user, width: 960, height: 760 });
     try {
       // An open modal covers the list of places.
       if (place !== null) await shown.open(place);
-      await act();
+      await act(shown.page);
       const subject = shown.page.locator(what).last();
       await subject.waitFor();
       // The page draws anew at each news, and a moment later there is no more.
@@ -67,14 +74,26 @@ async function take(world: World): Promise<void> {
   if (control.modal(ada.id) !== undefined) await control.close(ada.id);
   const request = await saying(null, 'Access requested');
   await shoot('approval', ben.name, 'access', '#messages article');
+  await control.click(ben.id, ACCESS, request.ts, 'drawbridge.change');
+  await control.waitFor(() => control.modal(ben.id), { timeout: 15_000 });
+  await shoot('changes', ben.name, null, '[role=dialog]');
+  await control.close(ben.id);
   await control.click(ben.id, ACCESS, request.ts, 'drawbridge.approve');
   await saying(ada.id, 'You have access');
   await shoot('access', ada.name, 'drawbridge', '#messages article');
+  await shoot('home', ada.name, 'access', 'body', async (page) => {
+    await page.locator('#side .tool', { hasText: 'Home' }).click();
+    await page.getByText('Your access and requests').waitFor();
+  });
   const id = /g-[a-z0-9]{6}/.exec(JSON.stringify(request.blocks))?.[0];
   await control.command(ada.id, ACCESS, '/jit', `revoke ${id} found it: a bad upstream in the last rollout`);
   await saying(null, 'Revoked');
   await saying(ada.id, 'Revoked');
   await shoot('end', cy.name, 'access', '#messages article');
+  await shoot('break-glass', ben.name, 'access', '[role=alertdialog]', async (page) => {
+    await control.command(ben.id, ACCESS, '/jit', `request debug ${namespaces.staging}/deploy/checkout`);
+    await page.getByRole('button', { name: 'Break the glass' }).click();
+  });
 }
 
 const world = await startWorld({ log: (line) => process.stdout.write(`${line}\n`) });

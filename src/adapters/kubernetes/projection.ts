@@ -1,5 +1,12 @@
-import { type OwnerLookup, ownerOf, type PodObject, podFromObject, type ServiceObject } from '../../network/objects.ts';
-import type { Labels, NetworkPolicy, Owner, Pod } from '../../network/types.ts';
+import {
+  type OwnerLookup,
+  ownerOf,
+  type PodObject,
+  podFromObject,
+  type ServiceObject,
+  serviceFromObject,
+} from '../../network/objects.ts';
+import type { Labels, NetworkPolicy, Owner, Pod, ServicePort } from '../../network/types.ts';
 import { INSTANCE_LABEL } from './manifests.ts';
 
 /** What decisions need of objects. All else is dropped as they arrive: of the 6 KB of a pod some 300 bytes matter. */
@@ -49,6 +56,7 @@ export interface HeldService {
   readonly selector: Labels;
   /** Null: it has none of its own. */
   readonly clusterIP: string | null;
+  readonly ports: readonly ServicePort[];
   readonly isDeleting: boolean;
 }
 
@@ -118,7 +126,8 @@ export function keepPods(lookup?: OwnerLookup): (page: readonly KubePod[]) => He
   return (page) => page.map(project);
 }
 
-export function projectService({ metadata, spec = {} }: KubeService): HeldService {
+export function projectService(service: KubeService): HeldService {
+  const { metadata, spec = {} } = service;
   const { type = 'ClusterIP', selector = {}, clusterIP = '' } = spec;
   return {
     namespace: metadata.namespace,
@@ -126,6 +135,7 @@ export function projectService({ metadata, spec = {} }: KubeService): HeldServic
     type,
     selector,
     clusterIP: clusterIP === 'None' || clusterIP === '' ? null : clusterIP,
+    ports: serviceFromObject(service).ports,
     isDeleting: metadata.deletionTimestamp !== undefined,
   };
 }

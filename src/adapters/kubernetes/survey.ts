@@ -1,8 +1,9 @@
 import { setImmediate } from 'node:timers/promises';
 import { begun } from '../../app/common/begun.ts';
 import type { ClusterAccess } from '../../app/ports/cluster-access.ts';
-import type { Survey, SurveyPurpose } from '../../app/ports/survey.ts';
+import type { FrontService, Survey, SurveyPurpose } from '../../app/ports/survey.ts';
 import { Refusal } from '../../domain/errors.ts';
+import { nearest } from '../../domain/nearest.ts';
 import type { LabelSelector, PortRef } from '../../domain/plan/confinement.ts';
 import type { Plan } from '../../domain/plan/plan.ts';
 import { ownRulesOf, type Profile, roleOf } from '../../domain/policy/policy.ts';
@@ -17,6 +18,7 @@ import {
 } from '../../domain/target.ts';
 import type { OwnerLookup } from '../../network/objects.ts';
 import { matches } from '../../network/selector.ts';
+import { resolveService } from '../../network/services.ts';
 import type { Cluster, NetworkPolicy } from '../../network/types.ts';
 import { isLive } from '../../network/verdict.ts';
 import type { Api } from './api.ts';
@@ -124,6 +126,17 @@ export function createSurveyor({
     inventory: async (namespace) => inventoryOf(model.podsIn(namespace), (uid) => model.replicaSetController(uid)),
     services: async (namespace) => model.servicesIn(namespace),
   };
+  /** What was probably meant: of the same kind before what has the same name, before anything else. */
+  function checkTheName(namespace: string, wanted: Named): string {
+    const there: Named[] = [
+      ...model.workloadsIn(namespace),
+      ...model.servicesIn(namespace).map(({ name, isDeleting }) => ({ kind: 'Service', name, isDeleting })),
+    ].filter(({ isDeleting }) => !isDeleting);
+    const meant = nearestNamed(wanted, there);
+    const hint = meant === null ? '' : `Did you mean ${namespace}/${meant.kind.toLowerCase()}/${meant.name}? `;
+    return `${hint}Check the name; \`/jit\` lists what is there.`;
+  }
+
   async function surveyWorkload(
     target: NamespacedTarget,
     there: Inventory,
@@ -136,7 +149,7 @@ export function createSurveyor({
       throw new Refusal(
         'target',
         `There is no ${workload.kind} ${workload.name} in namespace ${namespace}.`,
-        'Check the name; `/jit` lists what is there.',
+        checkTheName(namespace, workload),
       );
     if (found.metadata.deletionTimestamp !== undefined)
       throw beingDeleted(`${workload.kind} ${workload.name} in namespace ${namespace}`);
@@ -156,7 +169,11 @@ export function createSurveyor({
         ended: podsOwnedBy(known, { ...there, pods: there.ended }).map(({ name }) => name),
         replicas: found.spec?.replicas ?? null,
         ports: portsInCommon(owned),
-        services: (await servicesOf(services, there.pods, names)).map(({ name, clusterIP }) => ({ name, clusterIP })),
+        services: (await servicesOf(services, there.pods, names)).map((service) => ({
+          name: service.name,
+          clusterIP: service.clusterIP,
+          ports: arrivalsOf(service, owned),
+        })),
         kin: others.kin,
         strangers: others.strangers,
       },
@@ -175,7 +192,7 @@ export function createSurveyor({
       throw new Refusal(
         'target',
         `There is no Service ${name} in namespace ${namespace}.`,
-        'Check the name; `/jit` lists what is there.',
+        checkTheName(namespace, { kind: 'Service', name }),
       );
     if (service.metadata.deletionTimestamp !== undefined)
       throw beingDeleted(`Service ${name} in namespace ${namespace}`);
@@ -192,7 +209,7 @@ export function createSurveyor({
       workload: {
         ...workload,
         ports: inOrder(ports),
-        services: [{ name, clusterIP: projectService(service).clusterIP }],
+        services: [{ name, clusterIP: projectService(service).clusterIP, ports }],
       },
     };
   }
@@ -527,6 +544,38 @@ async function servicesOf(
     if (found.length === MOST_SERVICES) break;
   }
   return found;
+}
+
+interface Named {
+  readonly kind: string;
+  readonly name: string;
+}
+
+function nearestNamed(wanted: Named, there: readonly Named[]): Named | null {
+  const isAlike = ({ kind }: Named) => kind === wanted.kind;
+  for (const candidates of [there.filter(isAlike), there]) {
+    const name = nearest(
+      wanted.name,
+      candidates.map((one) => one.name),
+    );
+    if (name !== null) return candidates.find((one) => one.name === name) ?? null;
+  }
+  return null;
+}
+
+/** Where people dial a Service, and the container ports at which that arrives; a port that is another on another pod is left out. */
+function arrivalsOf(service: HeldService, pods: readonly HeldPod[]): FrontService['ports'] {
+  const resolved = resolveService(
+    { ...service, headless: service.clusterIP === null, clusterIPs: [], externalName: undefined },
+    pods,
+  );
+  return resolved.kind === 'pods'
+    ? resolved.ports.map(({ servicePort, containerPort, protocol }) => ({
+        dialled: servicePort,
+        port: containerPort,
+        protocol,
+      }))
+    : [];
 }
 
 /** Whether ReplicaSets may stand between pods of such a target and their owner. */

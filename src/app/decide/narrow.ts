@@ -119,7 +119,7 @@ export async function approveWithChanges(
 
 async function store(world: World, grant: Grant, next: Grant, taken: readonly string[], by: Person): Promise<Grant> {
   const { duration, rights, narrowed, target, plan, digest, pods, waived = [], approvalsNeeded } = next;
-  const remark = `${by.user} has taken away: ${taken.join('; ')}.`;
+  const remark = `${by.user} gives less: ${taken.join('; ')}.`;
   const result = await world.store.change(
     grant.id,
     (current) => {

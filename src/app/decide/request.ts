@@ -125,7 +125,7 @@ export async function prepareRequest(
 }
 
 /** The moment at which access is to begin, by the clocks of the person. @throws Refusal where there is no such moment */
-async function startOf(world: World, slackId: string, start: TypedStart): Promise<number> {
+export async function startOf(world: World, slackId: string, start: TypedStart): Promise<number> {
   const zone = (await world.directory.account(slackId))?.zone ?? 'UTC';
   const at = momentOf(start, zone, world.clock.now());
   if (at === null)

@@ -81,15 +81,19 @@ function stateOf({ isComplete, askedAt }: Progress['steps'][number]): StepView['
   return isComplete ? 'complete' : 'asked';
 }
 
-function closingOf(grant: Grant): string {
-  if (grant.plan.shell !== undefined)
+function closingOf({ plan: { network, shell } }: Grant): string {
+  if (shell !== undefined)
     return 'At the end the shell is stopped, and what runs in it is killed. What was moved out of its container, or left on the node, lives on.';
-  switch (grant.plan.network.mode) {
+  switch (network.mode) {
     case 'workspace':
       return 'At the end the workspace is stopped, and every session and connection in it with it. Sessions on live pods that were opened by exec, logs or port-forward may live on until they are closed.';
     case 'contain':
+      if (!network.applies)
+        return 'At the end new requests are refused. No policy was added, and none is lifted: the pods stay isolated as they were. Sessions that are open already may live on.';
       return 'At the end new requests are refused, then the containment is lifted. A session in the pods that lives on is unconfined from then on.';
     case 'bastion':
+      if (!network.admits)
+        return 'At the end new requests are refused. Nothing was opened, and nothing is closed: the target stays as reachable as it was.';
       return 'At the end new requests and new connections are refused. Sessions, watches and connections that are open already may live on until they are closed.';
     default:
       return 'At the end new requests are refused. Sessions, watches and connections that are open already may live on until they are closed.';
@@ -115,6 +119,9 @@ function inContextOf({ cluster }: Grant, line: string): string {
   return cluster === null ? line : line.replace(/^kubectl /, `kubectl --context ${cluster} `);
 }
 
+/** So many pods are named in one line. */
+const MOST_PODS = 10;
+
 /** kubectl lines for what was granted; with `resourceNames` a plain list would be refused, so each names its object. */
 function commandsFor(
   grant: Grant,
@@ -126,13 +133,15 @@ function commandsFor(
   if (isWide(grant.target)) return [...lines, ...commandsForWide(grant.target, grant.plan)];
   const { namespace, workload } = grant.target;
   if (workload === undefined) return [`kubectl -n ${namespace} auth can-i --list`, ...lines];
-  const pod = grant.pods[0];
+  const [pod] = grant.pods;
+  // All of them in one line, as many as can be read.
+  const pods = grant.pods.slice(0, MOST_PODS).join(' ');
   const can = (resource: string, ...verbs: string[]) =>
     grant.plan.rules.some(
       (rule) => rule.resources.includes(resource) && rule.verbs.some((verb) => verbs.includes(verb)),
     );
   if (pod !== undefined) {
-    if (can('pods', 'get')) lines.push(`kubectl -n ${namespace} get pod ${pod}`);
+    if (can('pods', 'get')) lines.push(`kubectl -n ${namespace} get pod ${pods}`);
     if (can('pods/log', 'get')) lines.push(`kubectl -n ${namespace} logs ${pod}`);
     if (can('pods/exec', 'create')) lines.push(`kubectl -n ${namespace} exec -it ${pod} -- sh`);
     if (can('pods/portforward', 'create')) lines.push(`kubectl -n ${namespace} port-forward ${pod} 8080`);

@@ -158,6 +158,9 @@ export function* confine(
               `Other policies let ${network.mode === 'workspace' ? 'the workspace reach more than the target' : 'the pods reach more than the profile says'}: ${more.slice(0, 5).map(describeLeftover).join(', ')}${more.length > 5 ? ' and more' : ''}.`,
             ]
           : []),
+        ...(network.mode === 'none' && entersPods
+          ? ['No network change: whoever gets into a pod shares that pod’s network.']
+          : []),
         ...(network.mode === 'workspace' && opens.length === 0
           ? ['No connection to the target would be opened: another policy of the cluster stands in the way.']
           : []),
@@ -194,7 +197,7 @@ const NODE_NOTE = 'NetworkPolicy never governs traffic between a pod and its own
 const UNCONFINED: Proposal = {
   network: { mode: 'none' },
   pods: [],
-  notes: ['No network change: whoever gets into a pod shares that pod’s network.'],
+  notes: [],
 };
 
 const MODES: Record<'workspace' | 'contain' | 'bastion', (scene: Scene) => Proposal> = { workspace, contain, bastion };
@@ -284,7 +287,7 @@ function workspace(scene: Scene): Proposal {
     dns,
     selector,
     admits,
-    hostAliases: aliases(wish.target, workload),
+    hostAliases: aliases(wish.target, workload, ports),
     strict,
     foreign: rulesOf(allowances('workspace', lasting(cluster.policies), pod)),
   };
@@ -511,14 +514,22 @@ function describeLeftover(connection: Connection): string {
 }
 
 /** Names for the target in the workspace's /etc/hosts: by its Services where any has an address, else by its pods, also those of a headless Service. */
-function aliases(target: NamespacedTarget, workload: Scene['workload']): WorkspacePlan['hostAliases'] {
+function aliases(
+  target: NamespacedTarget,
+  workload: Scene['workload'],
+  opened: readonly PortRef[],
+): WorkspacePlan['hostAliases'] {
+  const isOpened = (port: PortRef) => opened.some((one) => portKey(one) === portKey(port));
   const names = (name: string) =>
     ['', `.${target.namespace}`, `.${target.namespace}.svc`, `.${target.namespace}.svc.cluster.local`].map(
       (s) => name + s,
     );
-  const services = workload.services.flatMap(({ name, clusterIP }) =>
-    clusterIP === null ? [] : [{ ip: clusterIP, hostnames: names(name) }],
-  );
+  const services = workload.services.flatMap(({ name, clusterIP, ports = [] }) => {
+    const dialled = ports.filter(isOpened);
+    return clusterIP === null
+      ? []
+      : [{ ip: clusterIP, hostnames: names(name), ...(dialled.length > 0 && { ports: dialled }) }];
+  });
   if (services.length > 0) return services;
   const hostnames =
     target.service === undefined ? names(target.workload?.name ?? '').slice(0, 2) : names(target.service);

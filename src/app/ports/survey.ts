@@ -51,8 +51,12 @@ export interface Survey {
     readonly replicas: number | null;
     /** Ports that every pod of the target declares; of a Service, where its traffic arrives. */
     readonly ports: readonly PortRef[];
-    /** Services that select exactly these pods; the one alone by which the target was named. */
-    readonly services: readonly { readonly name: string; readonly clusterIP: string | null }[];
+    /** Services that select exactly these pods; the one alone by which the target was named. Without ports: where it is dialled is not known. */
+    readonly services: readonly {
+      readonly name: string;
+      readonly clusterIP: string | null;
+      readonly ports?: FrontService['ports'];
+    }[];
     /** Names of other pods that the selector selects and that have the same owner: of a Pod, its siblings. */
     readonly kin: readonly string[];
     /** Other pods that the selector selects though they belong to something else. */

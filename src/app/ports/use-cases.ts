@@ -145,6 +145,8 @@ export interface UseCases {
   ): Promise<{ kind: string; name: string }[]>;
   /** What a request of a profile names; null: the policy has no such profile. */
   scopeOf(profile: string): Scope | null;
+  /** The moment that somebody means by the clock of their Slack account. */
+  startOf(slackId: string, start: TypedStart): Promise<Instant>;
   /** What a request would be, by the same rules and the same plan; stores nothing and tells nobody. */
   preview(slackId: string, ask: Asked): Promise<Proposal>;
   /** Makes a request; it is pending, or approved by the policy itself. Where the same waits or is open, that one is answered. */
@@ -183,6 +185,8 @@ export interface UseCases {
   reviewBreakGlass(slackId: string, id: GrantId, verdict: GlassReview['verdict'], note: string): Promise<View>;
   /** Whether this person may review it now. @throws Refusal */
   mustBeGlassReviewer(slackId: string, id: GrantId): Promise<void>;
+  /** Reminds those who may decide on a request of this person's that waits. */
+  nudge(slackId: string, id: GrantId): Promise<View>;
   /** Ends a grant, or withdraws a request. */
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */

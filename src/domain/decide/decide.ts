@@ -41,7 +41,7 @@ export function decide(rules: Rules, act: Act, parties: Parties): Asking<Decided
 export function* decide(rules: Rules, act: Act, { requester, actor }: Parties): Asking<Decided> {
   if (act.kind === 'end') return yield* decideEnd(rules.policy, act.grant, actor);
   const name = act.kind === 'request' ? act.ask.profile : act.grant.profile;
-  if (profileNamed(rules.policy, name) === undefined) return noProfile(rules.policy, act, name);
+  if (profileNamed(rules.policy, name) === undefined) return yield* noProfile(rules.policy, act, name, requester);
   const may = yield* mayAct(rules, act, actor, requester);
   if (!may.allowed) return may;
   const why = whyNotSo(rules.policy, act);
@@ -115,16 +115,30 @@ function endOfWindow(act: Giving, { startAt = 0 }: Ask, duration: number, now: I
   return Math.max(now, startAt) + duration * 1000 - (act.kind === 'apply' ? 60_000 : 0);
 }
 
-function noProfile({ profiles }: Policy, act: Act, name: string): No {
+/** The profile that was probably meant is named to whoever may ask for it. */
+function* noProfile(policy: Policy, act: Act, name: string, requester: Person | Refusal): Asking<No> {
   if (act.kind === 'request') {
-    const near = nearest(name.slice(0, 63), Object.keys(profiles));
+    const typed = name.slice(0, 63);
+    const own: string[] = [];
+    for (const candidate of Object.keys(policy.profiles))
+      if (
+        nearest(typed, [candidate]) !== null &&
+        !(requester instanceof Refusal) &&
+        (yield* mayAsk(policy, candidate, requester)).allowed
+      )
+        own.push(candidate);
+    const near = nearest(typed, own);
     const remedy = '`/jit` shows what you may ask for.';
     return refuse(
       'profiles',
-      `There is no profile '${name.slice(0, 63)}'.`,
+      `There is no profile '${typed}'.`,
       near === null ? remedy : `Did you mean '${near}'? ${remedy}`,
     );
   }
+  return noMoreProfile(act, name);
+}
+
+function noMoreProfile(act: Act, name: string): No {
   return refuse(
     'profiles',
     `The policy has no profile '${name}' any more.`,
@@ -172,7 +186,7 @@ export function* mayAsk(policy: Policy, name: string, person: Person): Asking<De
 /** May this person decide on what waits, a request or a longer window? The first half of a review: it lists what waits for somebody. */
 export function* mayDecide(rules: Pick<Rules, 'policy' | 'now'>, grant: Grant, person: Person): Asking<Decided> {
   const act = { kind: 'approve', of: grant.extension === null ? 'request' : 'extension', grant } as const;
-  if (profileNamed(rules.policy, grant.profile) === undefined) return noProfile(rules.policy, act, grant.profile);
+  if (profileNamed(rules.policy, grant.profile) === undefined) return noMoreProfile(act, grant.profile);
   return yield* mayAct(rules, act, person, grant.requester);
 }
 

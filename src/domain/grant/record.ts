@@ -117,7 +117,13 @@ const plan = z.looseObject({
       dns: z.enum(['none', 'cluster']),
       selector,
       admits: z.boolean(),
-      hostAliases: z.array(z.looseObject({ ip: text, hostnames: texts })),
+      hostAliases: z.array(
+        z.looseObject({
+          ip: text,
+          hostnames: texts,
+          ports: z.array(z.looseObject({ ...port.shape, dialled: z.int() })).exactOptional(),
+        }),
+      ),
       strict: z.boolean(),
       foreign: texts,
     }),

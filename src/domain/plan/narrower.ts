@@ -64,10 +64,10 @@ export function takenAway(
   return [
     ...(duration === undefined || duration === asked.duration
       ? []
-      : [`${formatDuration(duration)} in the place of ${formatDuration(asked.duration)}`]),
+      : [`${formatDuration(duration)} instead of ${formatDuration(asked.duration)}`]),
     ...(workload === undefined || isTarget(asked.target, workload)
       ? []
-      : [`${workload.kind.toLowerCase()}/${workload.name} in the place of ${describeTarget(asked.target)}`]),
+      : [`${workload.kind.toLowerCase()}/${workload.name} instead of all of ${describeTarget(asked.target)}`]),
     ...(gone.length === 0 ? [] : [`without ${gone.join(', ')}`]),
   ];
 }

@@ -55,7 +55,12 @@ export interface WorkspacePlan {
   /** True when the target is isolated for ingress, so that an admission policy is needed (and opens nothing else). */
   readonly admits: boolean;
   /** Names of the target inside the workspace, without DNS. Addresses are as of now; they are not part of the digest. */
-  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly hostAliases: readonly {
+    readonly ip: string;
+    readonly hostnames: readonly string[];
+    /** Of a Service: where it is dialled, and the container port at which that arrives. */
+    readonly ports?: readonly (PortRef & { readonly dialled: number })[];
+  }[];
   /** Fail rather than say it: leftovers, foreign policies, a cluster that does not enforce. */
   readonly strict: boolean;
   /** Digests of the rules by which policies of others let the workspace do more, as known when the plan was made. */

@@ -18,6 +18,8 @@ export const ACTIONS = {
   accept: 'drawbridge.glass.accept',
   flag: 'drawbridge.glass.flag',
   revoke: 'drawbridge.revoke',
+  /** Reminds the approvers of one's own request. */
+  nudge: 'drawbridge.nudge',
   extend: 'drawbridge.extend',
   /** The same by other lengths, beside it. */
   extendMore: 'drawbridge.extend.more',

@@ -250,8 +250,10 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
         return h('div', { key, className: 'actions' }, block.elements.map(draw));
       case 'input':
         return h(
-          'label',
-          { key, className: `input ${errors[block.block_id] ? 'wrong' : ''}` },
+          // A label is of the first thing in it: of several boxes to tick it would tick that one.
+          ...(TICKED.has(block.element.type)
+            ? ['div', { key, role: 'group', 'aria-label': block.label.text, className: inputClass(block, errors) }]
+            : ['label', { key, className: inputClass(block, errors) }]),
           h('span', { className: 'label' }, rich(block.label), block.optional && h('em', {}, ' (optional)')),
           draw(block.element),
           errors[block.block_id] && h('span', { className: 'error' }, errors[block.block_id]),
@@ -264,6 +266,9 @@ function drawBlocks(blocks, use, values = {}, errors = {}) {
     }
   });
 }
+
+const TICKED = new Set(['radio_buttons', 'checkboxes', 'multi_static_select']);
+const inputClass = (block, errors) => `input ${errors[block.block_id] ? 'wrong' : ''}`;
 
 /** Slack folds what is long unless it is told not to; where, it does not say: about here. */
 const isFolded = ({ text, expand }) =>

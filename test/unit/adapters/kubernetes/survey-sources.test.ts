@@ -2,6 +2,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { createSurveyor } from '../../../../src/adapters/kubernetes/survey.ts';
 import { planOf } from '../../../../src/app/plan/make-plan.ts';
 import type { SurveyPurpose } from '../../../../src/app/ports/survey.ts';
+import { Refusal } from '../../../../src/domain/errors.ts';
 import { boundOf, digestOfPlan } from '../../../../src/domain/plan/plan.ts';
 import { type Profile } from '../../../../src/domain/policy/policy.ts';
 import { policySchema } from '../../../../src/domain/policy/schema.ts';
@@ -188,4 +189,33 @@ test('forms offer what is there and is not being deleted: namespaces, workloads,
     { kind: 'Service', name: 'front' },
   ]);
   expect(fake.asked).toEqual([]);
+});
+
+test('of Services it is known where they are dialled, and a name that was mistyped is told the nearest', async () => {
+  const { fake, model } = await cluster('Deployment', 'workspace');
+  const ports = [
+    { port: 80, targetPort: 8080 },
+    { port: 443, targetPort: 'https' },
+  ];
+  fake.put('Service', 'staging', 'front', {
+    spec: { selector: LABELS, clusterIP: '10.9.0.1', ports: ports.slice(0, 1) },
+  });
+  fake.put('Service', 'staging', 'unclear', { spec: { selector: LABELS, clusterIP: '10.9.0.2', ports } });
+  await eventually(() => expect(model.servicesIn('staging')).toHaveLength(2));
+  const surveyor = createSurveyor({ api: fake.api, model, instance: 'test', workspacesNamespace: 'workspaces' });
+  const survey = (kind: WorkloadKind, name: string) =>
+    surveyor.survey({ namespace: 'staging', workload: { kind, name } }, profileWith('workspace'), 'shown');
+  const { workload } = await survey('Deployment', 'checkout');
+  expect(workload?.services).toEqual([
+    { name: 'front', clusterIP: '10.9.0.1', ports: [{ dialled: 80, port: 8080, protocol: 'TCP' }] },
+    { name: 'unclear', clusterIP: '10.9.0.2', ports: [] },
+  ]);
+  const remedyOf = (kind: WorkloadKind, name: string) =>
+    survey(kind, name).then(
+      () => null,
+      (error: unknown) => (error instanceof Refusal ? error.remedy : null),
+    );
+  expect(await remedyOf('Deployment', 'chekout')).toContain('Did you mean staging/deployment/checkout?');
+  expect(await remedyOf('StatefulSet', 'checkout')).toContain('Did you mean staging/deployment/checkout?');
+  expect(await remedyOf('Deployment', 'ledger')).not.toContain('Did you mean');
 });

@@ -44,7 +44,7 @@ describe('approval with changes', () => {
     });
     expect((grant.expiresAt ?? 0) - (grant.startsAt ?? 0)).toBe(600_000);
     expect(JSON.stringify(grant.plan.rules)).not.toContain('pods/exec');
-    expect(grant.remarks).toEqual(['ben@example.test has taken away: 10m in the place of 1h; without read, exec.']);
+    expect(grant.remarks).toEqual(['ben@example.test gives less: 10m instead of 1h; without read, exec.']);
     expect(app.told.map(({ news }) => news)).toContain('narrowed');
     expect(app.audit.find(({ event }) => event === 'narrowed')).toMatchObject({ actor: { user: 'ben@example.test' } });
   });
@@ -146,7 +146,7 @@ describe('approval with changes', () => {
       await app.run();
       const grant = await app.grant(id);
       expect(grant).toMatchObject({ state: 'active', plan: { network: opened } });
-      expect(grant.remarks).toEqual(['ben@example.test has taken away: without 8080/TCP, source vpn app=gateway.']);
+      expect(grant.remarks).toEqual(['ben@example.test gives less: without 8080/TCP, source vpn app=gateway.']);
       const { digest } = await app.useCases.extend(PEOPLE.ada, id, 600);
       await app.useCases.reviewExtension(PEOPLE.cy, id, 'approve', '', { ...(await app.seen(id)), digest });
       await app.run();

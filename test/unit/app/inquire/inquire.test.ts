@@ -1,6 +1,23 @@
 import { expect, test } from 'vitest';
-import { Unavailable } from '../../../../src/domain/errors.ts';
+import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
+import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
+
+test('a profile that was mistyped is named to whoever may ask for it, and to nobody else', async () => {
+  const { debug } = POLICY.profiles;
+  const others = { ...debug, requesters: { users: ['cy@example.test'] } } as PolicyInput['profiles'][string];
+  const app = appWorld({ ...POLICY, profiles: { ...POLICY.profiles, debugs: others } });
+  const remedy = (who: string, profile: string) =>
+    app.request(who, { profile }).then(
+      () => null,
+      (error: unknown) => (error instanceof Refusal ? error.remedy : null),
+    );
+  expect(await remedy(PEOPLE.ada, 'debgu')).toContain("Did you mean 'debug'?");
+  // Nearer is one that is not theirs.
+  expect(await remedy(PEOPLE.ada, 'debugss')).toContain("Did you mean 'debug'?");
+  expect(await remedy(PEOPLE.cy, 'debgu')).toContain("Did you mean 'debugs'?");
+  expect(await remedy(PEOPLE.dot, 'debgu')).not.toContain('debug');
+});
 
 test('offers are what this person may ask for, in namespaces that are there', async () => {
   const { debug } = POLICY.profiles;

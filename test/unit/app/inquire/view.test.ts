@@ -107,3 +107,22 @@ test('a shell on a node is opened there, and what lives on after it is said', ()
     /what runs in it is killed. What was moved out of its container, or left on the node, lives on/,
   );
 });
+
+test('all pods are named in one line, as many as can be read', () => {
+  const pods = Array.from({ length: 12 }, (_, i) => `checkout-${i}`);
+  expect(commands([rule('pods', 'get')], { pods })).toEqual([
+    `kubectl -n staging get pod ${pods.slice(0, 10).join(' ')}`,
+  ]);
+});
+
+test('what the end says is lifted or closed is what was put there', () => {
+  const closing = (network: Grant['plan']['network']) =>
+    viewOf(sampleGrant({ plan: samplePlan({ network }) }), policySchema.parse(POLICY), cluster, T0).closing;
+  const selector = { matchLabels: { app: 'checkout' } };
+  const contain = { mode: 'contain', selector, to: [], dns: 'none', strict: false, foreign: [] } as const;
+  const bastion = { mode: 'bastion', selector, ports: [], from: [] } as const;
+  expect(closing({ ...contain, applies: true })).toContain('the containment is lifted');
+  expect(closing({ ...contain, applies: false })).toContain('the pods stay isolated as they were');
+  expect(closing({ ...bastion, admits: true })).toContain('new connections are refused');
+  expect(closing({ ...bastion, admits: false })).toContain('the target stays as reachable as it was');
+});

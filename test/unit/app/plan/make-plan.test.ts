@@ -188,6 +188,17 @@ describe('a workspace', () => {
         { ip: '10.1.0.9', hostnames: ['shop', 'shop.staging', 'shop.staging.svc', 'shop.staging.svc.cluster.local'] },
       ],
     });
+    const arrives = { dialled: 80, port: 8080, protocol: 'TCP' } as const;
+    const admin = { dialled: 81, port: 9000, protocol: 'TCP' } as const;
+    const dialled = plan(
+      profile(),
+      survey({ services: [{ name: 'shop', clusterIP: '10.1.0.9', ports: [arrives, admin] }] }),
+    );
+    // What is not opened is not told as the way in.
+    expect(dialled.network).toMatchObject({ hostAliases: [{ ip: '10.1.0.9', ports: [arrives] }] });
+    expect(digestOfPlan(dialled)).toBe(
+      digestOfPlan(plan(profile(), survey({ services: [{ name: 'shop', clusterIP: '10.1.0.9' }] }))),
+    );
     expect(plan(profile(), survey({ services: [{ name: 'headless', clusterIP: null }] })).network).toMatchObject({
       hostAliases: [{ ip: '10.0.0.1', hostnames: ['checkout', 'checkout.staging'] }],
     });

@@ -111,6 +111,26 @@ test('one pod of several that is another is followed, until the window ends', as
   expect(await podsOf(id)).toEqual(['checkout-1', 'checkout-3']);
 });
 
+test('a rollout is told once, with all names, when no pod has changed for a while', async () => {
+  app.cluster.target.pods = ['checkout-1', 'checkout-2'];
+  const id = await active();
+  const told = () => app.told.filter(({ news }) => news === 'pods').length;
+  for (const pods of [
+    ['checkout-2', 'checkout-3'],
+    ['checkout-3', 'checkout-4'],
+  ]) {
+    app.cluster.target.pods = pods;
+    await look(id);
+    app.clock.pass(9);
+    await app.run();
+    expect(told()).toBe(0);
+  }
+  app.clock.pass(1);
+  await app.run();
+  expect(told()).toBe(1);
+  expect(await podsOf(id)).toEqual(['checkout-3', 'checkout-4']);
+});
+
 test('a window that is over ends as such, also when the workload is gone in that moment', async () => {
   const id = await active();
   app.clock.set((await app.grant(id)).expiresAt ?? 0);

@@ -112,10 +112,7 @@ describe('a plan that is a part of another', () => {
 
   it('says what is taken away', () => {
     const asked = samplePlan({ duration: 3600, rights: ['read', 'logs', 'exec'] });
-    expect(takenAway(asked, { duration: 600, rights: ['logs'] })).toEqual([
-      '10m in the place of 1h',
-      'without read, exec',
-    ]);
+    expect(takenAway(asked, { duration: 600, rights: ['logs'] })).toEqual(['10m instead of 1h', 'without read, exec']);
     expect(takenAway(asked, { duration: 3600, rights: ['exec', 'logs', 'read'] })).toEqual([]);
     expect(takenAway({ ...asked, rights: null }, { rights: ['logs'] })).toEqual([]);
     const pods = { namespace: 'vpn', pods: { app: 'gateway' } };
@@ -129,7 +126,7 @@ describe('a plan that is a part of another', () => {
     const open = samplePlan({ duration: 60, rights: null, network, target: { namespace: 'staging' } });
     const workload = { kind: 'Deployment', name: 'checkout' } as const;
     expect(takenAway(open, { ports: ['80/TCP'], sources: [sourceKey({ cidr: '10.0.0.0/8' })], workload })).toEqual([
-      'deployment/checkout in the place of staging',
+      'deployment/checkout instead of all of staging',
       'without 443/TCP, source vpn app=gateway',
     ]);
     expect(takenAway(open, { ports: ['443/TCP', '80/TCP'], sources: network.from.map(sourceKey) })).toEqual([]);

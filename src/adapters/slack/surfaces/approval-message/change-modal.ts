@@ -155,7 +155,7 @@ export function changedModal(asked: View, changed: View, carriedOn: CarriedChang
   return frame(
     'With your changes',
     [
-      section(`✂️ *Taken away:* ${taken}.`),
+      section(`✂️ *Less than was asked for:* ${taken}.`),
       ...essentials(changed),
       ...details(changed, true).filter((block) => block !== null),
       context('Nothing is decided until you press Approve.'),

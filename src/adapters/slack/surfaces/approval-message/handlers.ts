@@ -1,6 +1,6 @@
 import { ACTIONS, carried, carriedChanges, carriedNoted, carriedPage, MODALS, StrangeControl } from '../actions.ts';
 import { type Click, onButton } from '../buttons.ts';
-import { everythingMessage, listMessage } from '../command/messages.ts';
+import { everythingMessage, listMessage, outcomeMessage } from '../command/messages.ts';
 import type { SurfaceContext } from '../context.ts';
 import { decide, decided, ended, extended, inspected, reviewed } from '../decisions.ts';
 import { onSubmit, openWhenKnown, valuesOf } from '../modals.ts';
@@ -21,6 +21,10 @@ export function registerApprovalMessage(context: SurfaceContext): void {
   onButton(context, ACTIONS.revoke, async (click) => {
     const { id } = carried(click.value);
     return inItsList(context, click, ended(await useCases.revoke(click.user, id, '')));
+  });
+  onButton(context, ACTIONS.nudge, async (click) => {
+    const view = await useCases.nudge(click.user, carried(click.value).id);
+    return inItsList(context, click, outcomeMessage(view, 'The approvers have been reminded.'));
   });
   for (const actionId of [ACTIONS.extend, ACTIONS.extendMore, ACTIONS.extendMost])
     onButton(context, actionId, async (click) => {

@@ -1,7 +1,7 @@
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
 import type { Grant } from '../../../../domain/grant/grant.ts';
-import type { Plan } from '../../../../domain/plan/plan.ts';
+import { hasAdmission, hasGuard, type NetworkPlan, type Plan } from '../../../../domain/plan/plan.ts';
 import { describeShell } from '../../../../domain/policy/policy.ts';
 import { describeKit } from '../../../../domain/rights/kits.ts';
 import { describePlace, isWide } from '../../../../domain/target.ts';
@@ -63,6 +63,9 @@ const ROOM_TO_ASK = 250;
 
 const NO_CHANGE = 'no change';
 
+/** False where the grant has no policy of its own. */
+const changesNetwork = (how: NetworkPlan): boolean => hasGuard(how) || hasAdmission(how);
+
 function confinement({ network: how }: Plan): string {
   switch (how.mode) {
     case 'workspace':
@@ -72,9 +75,13 @@ function confinement({ network: how }: Plan): string {
           : `, with ${code(how.resources.cpu)} of CPU and ${code(how.resources.memory)} of memory`
       })`;
     case 'contain':
-      return how.applies ? 'The target’s own pods are contained' : 'Unchanged (the pods are isolated already)';
+      return how.applies
+        ? 'The target’s own pods are contained'
+        : 'No policy is added: the pods are isolated for egress already';
     case 'bastion':
-      return how.admits ? 'Sources are admitted to the target' : 'Unchanged (nothing isolates the target)';
+      return how.admits
+        ? 'Sources are admitted to the target'
+        : 'The target is reachable already: nothing isolates it, and nothing is opened';
     default:
       return NO_CHANGE;
   }
@@ -88,9 +95,13 @@ function network({ grant, digest }: View, wide: boolean): Block[] {
   const [opens = 0, closes = 0, reaches = 0] = (['opens', 'closes', 'reaches'] as const).map(
     (list) => preview[list].length + preview.unlisted[list],
   );
-  const inside = reaches === 0 ? '' : ` From inside the pods ${reaches} connections are possible.`;
+  const inside =
+    reaches === 0
+      ? ''
+      : ` From inside the pods ${reaches === 1 ? '1 connection is' : `${reaches} connections are`} possible.`;
   const what = confinement(grant.plan);
-  const counts = what === NO_CHANGE && opens + closes === 0 ? '' : ` Opens ${opens}, closes ${closes}.`;
+  const counts =
+    !changesNetwork(grant.plan.network) && opens + closes === 0 ? '' : ` Opens ${opens}, closes ${closes}.`;
   const isSame = what === NO_CHANGE && counts === '';
   const head = markup(
     isSame

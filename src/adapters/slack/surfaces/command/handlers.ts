@@ -60,8 +60,13 @@ async function askAgain(context: SurfaceContext, trigger: Trigger, id: string, w
 /** A request that ends too early is gone on with in the form; where that does not open, it is answered like any that is wrong. */
 async function isOpenedInForm(context: SurfaceContext, trigger: Trigger, parsed: Command): Promise<boolean> {
   if (parsed.kind !== 'wrong' || parsed.begun === undefined) return false;
+  const { begun, begunStart } = parsed;
+  const whole = async () => ({
+    ...begun,
+    ...(begunStart && { start: await context.useCases.startOf(trigger.user_id, begunStart) }),
+  });
   try {
-    await openForm(context, trigger, parsed.begun);
+    await openForm(context, trigger, whole);
     return true;
   } catch (error) {
     context.log.info({ err: error }, 'the form could not be opened');

@@ -9,7 +9,7 @@ import { boundOf } from '../../../../domain/plan/plan.ts';
 import { type ClusterName, inCluster } from '../../../../domain/target.ts';
 import { ACTIONS, carryLine, carryPage } from '../actions.ts';
 import { details, essentials } from '../approval-message/plan-blocks.ts';
-import { entryOfAll } from '../home/view.ts';
+import { entryOfAll, ownEntry } from '../home/view.ts';
 import {
   actions,
   type Block,
@@ -23,7 +23,7 @@ import {
   section,
   words,
 } from '../text/blocks.ts';
-import { canBeEnded, revokeButton } from '../text/buttons.ts';
+import { canBeEnded, nudgeButton, revokeButton } from '../text/buttons.ts';
 import {
   EMBLEM,
   extensionLine,
@@ -122,8 +122,13 @@ export function accessMessage(access: OpenAccess): Message {
 /** How many entries with their buttons a message takes, beside headers and the rest. */
 const ENTRIES = 10;
 
-function entries(views: readonly View[], buttonsOf: (view: View) => Block | null, isMore = false): (Block | null)[] {
-  const shown = views.slice(0, ENTRIES).flatMap((view) => [entry(view.grant), buttonsOf(view)]);
+function entries(
+  views: readonly View[],
+  buttonsOf: (view: View) => Block | null,
+  isMore = false,
+  lineOf: (view: View) => Block = ({ grant }) => entry(grant),
+): (Block | null)[] {
+  const shown = views.slice(0, ENTRIES).flatMap((view) => [lineOf(view), buttonsOf(view)]);
   return views.length > ENTRIES ? [...shown, context(more(views.length - ENTRIES, isMore))] : shown;
 }
 
@@ -154,12 +159,17 @@ export function listMessage(
     header('Your requests and grants'),
     ...(mine.length === 0
       ? [words('None is open. /jit asks for one.')]
-      : entries(mine, (view) =>
-          actions(
-            button(ACTIONS.status, 'Details', view, { list: true }),
-            view.extendable > 0 && button(ACTIONS.extend, 'Extend', view, { list: true }),
-            view.grant.state !== 'ending' && revokeButton(view, { list: true }),
-          ),
+      : entries(
+          mine,
+          (view) =>
+            actions(
+              button(ACTIONS.status, 'Details', view, { list: true }),
+              nudgeButton(view, { list: true }),
+              view.extendable > 0 && button(ACTIONS.extend, 'Extend', view, { list: true }),
+              view.grant.state !== 'ending' && revokeButton(view, { list: true }),
+            ),
+          false,
+          (view) => section(ownEntry(view)),
         )),
   ]);
 }
@@ -222,7 +232,7 @@ export function readingsMessage(problem: string, { window, reason }: Readings, b
 
 /** What to do about what was asked for before. */
 const INSTEAD = {
-  pending: 'Wait for the approvers. To ask for something else, withdraw it first.',
+  pending: 'Wait for the approvers, or remind them. To ask for something else, withdraw it first.',
   open: 'It is on its way, or open. Extend it for a longer window; to ask for something else, end it first.',
 };
 
@@ -235,7 +245,9 @@ export function requestedMessage(view: Requested, link: string | null = null): M
   const again = `You have asked for this already: ${grant.id}. Nothing new was requested.`;
   return message(isAgain ? again : `${grant.id}: ${grant.state}`, [
     isAgain && words(`${again} ${INSTEAD[grant.state === 'pending' ? 'pending' : 'open']}`),
-    section(`${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}`),
+    section(
+      `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${formatDuration(grant.duration)}${grant.startAt === undefined ? '' : `, from ${moment(grant.startAt)}`}`,
+    ),
     section(standing(view)),
     stepLines(view),
     view.missed === null ? null : words(view.missed),
@@ -244,6 +256,7 @@ export function requestedMessage(view: Requested, link: string | null = null): M
     context('You get a direct message when something happens.'),
     actions(
       button(ACTIONS.status, 'Details', view),
+      isAgain && nudgeButton(view),
       isAgain && view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
       !hasEnded(grant.state) && revokeButton(view),
     ),

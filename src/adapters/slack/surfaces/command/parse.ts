@@ -108,6 +108,8 @@ export type Command =
       readonly topic: CommandName;
       readonly problem: string;
       readonly begun?: Choice;
+      /** By the clock of whoever typed it. */
+      readonly begunStart?: TypedStart;
       readonly readings?: Readings;
     };
 
@@ -129,6 +131,9 @@ const REVIEWS: ReadonlyMap<string, GlassReview['verdict']> = new Map([
 /** A name as it stands in quotes or as code. */
 const unquoted = (word: string): string => word.replace(/^["'`“”„‘’«»]+|["'`“”„‘’«»]+$/g, '');
 
+/** Names of profiles and of what is in Kubernetes have no upper case: whoever types one means the other. No letters but these: others only look so. */
+const folded = (name: string): string => name.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+
 /** A word of the person's as a refusal repeats it: short enough to leave room for what is wrong with it. */
 const quoted = (word: string): string => `'${shorten(word, 100)}'`;
 
@@ -143,8 +148,9 @@ export function parseCommand(text: string, scopeOf: ScopeOf = () => null): Comma
   const wrong = (problem: string): Wrong => ({ kind: 'wrong', topic: name ?? 'request', problem });
   if (name === null) {
     const near = nearestCommand(verb);
-    // A profile and a target, without the word request.
-    if (near === null && words.length > 1) return parseRequest([verb, ...words], scopeOf, wrong);
+    // A profile and a target, without the word request: what is the name of a profile is never taken for a slip.
+    const isProfile = scopeOf(folded(unquoted(verb).split(':')[0] ?? '')) !== null;
+    if (isProfile || (near === null && words.length > 1)) return parseRequest([verb, ...words], scopeOf, wrong);
     return { kind: 'help', topic: null, unknown: verb, nearest: near };
   }
   if (name !== 'help' && commandNamed(words[0] ?? '') === 'help' && words.length === 1)
@@ -213,10 +219,11 @@ function parseRequest(
   verb: 'request' | 'break-glass' = 'request',
 ): Command {
   const [what = '', ...after] = words;
-  const [profile = '', ...listed] = unquoted(what).split(':');
+  const [typedName = '', ...listed] = unquoted(what).split(':');
+  const profile = folded(typedName);
   const rights = listed.length === 0 ? null : parseRights(listed.join(':'));
   if (typeof rights === 'string') return wrong(rights);
-  const tooShort = (problem: string, understood: Partial<Choice> = {}): Command => ({
+  const tooShort = (problem: string, understood: Partial<Choice> = {}): Wrong => ({
     ...wrong(problem),
     begun: { ...NOTHING_CHOSEN, ...(profile !== '' && { profile }), ...(rights && { rights }), ...understood },
   });
@@ -241,14 +248,15 @@ function parseRequest(
     return { ...wrong(bothReadings(line, told, stray)), readings: readingsOf(line, told, stray) };
   }
   const reason = told.join(' ');
-  // The form has no field for a start: nothing that was said is dropped silently.
-  if (reason === '' && start !== undefined) return wrong('A reason is needed: approvers decide by it.');
   if (reason === '')
-    return tooShort('A reason is needed: approvers decide by it.', {
-      ...cluster,
-      ...chosenTarget(target),
-      duration: duration === undefined || duration === null ? null : formatDuration(duration),
-    });
+    return {
+      ...tooShort('A reason is needed: approvers decide by it.', {
+        ...cluster,
+        ...chosenTarget(target),
+        duration: duration === undefined || duration === null ? null : formatDuration(duration),
+      }),
+      ...(start && { begunStart: start }),
+    };
   return {
     kind: 'request',
     ask: {
@@ -348,7 +356,7 @@ function parseRights(text: string): Kit[] | string {
 
 function parseWho(text: string): Command {
   const { cluster, rest } = placed(text);
-  return { kind: 'who', ...cluster, namespace: rest };
+  return { kind: 'who', ...cluster, namespace: folded(rest) };
 }
 
 /** What stands before a colon is the name of a cluster: `prod-eu:staging/deploy/checkout`. */
@@ -360,7 +368,7 @@ export function placed(text: string): { readonly cluster: { readonly cluster?: s
 
 /** `staging`, `staging/deploy/checkout`, `staging/svc/checkout` or `node/worker-1` as a target; a sentence on what is wrong with it otherwise. */
 export function parseTarget(text: string): Wanted | string {
-  const [namespace = '', kindWord, name, ...rest] = text.split('/');
+  const [namespace = '', kindWord, name, ...rest] = folded(text).split('/');
   if (namespace === '') return `${quoted(text)} names no namespace: expected <namespace> or <namespace>/<kind>/<name>.`;
   if (kindWord === undefined) return { namespace };
   if (NODE_WORDS.includes(namespace.toLowerCase()) && name === undefined && kindWord !== '')

@@ -32,7 +32,18 @@ import {
   subject,
   TITLE,
 } from '../text/standing.ts';
-import { code, codeBlock, LIMITS, linkTarget, mentionOfList, moment, person, utc, wholeBlock } from '../text/text.ts';
+import {
+  code,
+  codeBlock,
+  fitting,
+  LIMITS,
+  linkTarget,
+  mentionOfList,
+  moment,
+  person,
+  utc,
+  wholeBlock,
+} from '../text/text.ts';
 
 /** What Drawbridge tells by itself, as pure functions of the grant as it is now. */
 
@@ -267,16 +278,24 @@ export function grantedMessage(view: View): Message {
 }
 
 /** How the target is reached from inside the workspace; null: there is no workspace, or it reaches nothing. */
-function reachOf({ plan: { network, preview } }: Grant): Block | null {
+function reachOf({ plan: { network } }: Grant): Block | null {
   if (network.mode !== 'workspace' || network.ports.length === 0) return null;
-  const names = [...new Set(network.hostAliases.flatMap(({ hostnames }) => hostnames.slice(0, 1)))].slice(0, 3);
-  const ports = [...new Set(network.ports.map(({ port, protocol }) => `${port}/${protocol}`))].join(', ');
-  const called = names.length === 0 ? 'the target' : names.map((name) => code(name)).join(' or ');
-  // A Service is dialled on a port of its own, where the plan knows it.
-  const dialled = preview.notes.filter((note) => note.includes('dialled on'));
-  const where =
-    dialled.length > 0 ? code(dialled.join(' ')) : `its pods listen on ${code(ports)}; a Service has its own port.`;
-  return section(`*From the workspace* dial ${called}: ${where}`);
+  const of = (protocol: string) => (protocol === 'TCP' ? '' : `/${protocol}`);
+  const dialled = network.hostAliases.flatMap(({ hostnames: [name = ''], ports = [] }) =>
+    // Whoever knows the port of the container must know that the Service has another.
+    ports.map((port) => {
+      const arrives = port.dialled === port.port ? '' : ` (arrives on ${port.port})`;
+      return `${code(`${name}:${port.dialled}${of(port.protocol)}`)}${arrives}`;
+    }),
+  );
+  const names = [...new Set(network.hostAliases.flatMap(({ hostnames }) => hostnames.slice(0, 1)))];
+  const direct = network.ports.flatMap(({ port, protocol }) =>
+    names.length === 0
+      ? [`port ${port}/${protocol} of the target`]
+      : names.map((name) => code(`${name}:${port}${of(protocol)}`)),
+  );
+  const all = dialled.length > 0 ? dialled : direct;
+  return section(`*From the workspace* dial ${fitting(all, 1000, 8).join(' or ')}`);
 }
 
 /** The kubeconfig without its token. Certificates are longer than a line of other blocks may be. */

@@ -7,7 +7,7 @@ import { shortDigest } from '../../../../domain/plan/plan.ts';
 import { inCluster } from '../../../../domain/target.ts';
 import { ACTIONS, carryPage, carryProfile } from '../actions.ts';
 import { actions, type Block, button, context, divider, header, section, words } from '../text/blocks.ts';
-import { canBeEnded, revokeButton } from '../text/buttons.ts';
+import { canBeEnded, nudgeButton, revokeButton } from '../text/buttons.ts';
 import { EMBLEM, subject } from '../text/standing.ts';
 import { clean, code, LIMITS, markup, moment, more, person, plain, shorten } from '../text/text.ts';
 
@@ -71,10 +71,11 @@ function mine({ mine: views, asOf }: Home): Block[] {
     ...views
       .slice(0, MOST.entries)
       .flatMap((view) => [
-        section(`${ownLine(view.grant)}${timeLeft(view, asOf)}`),
+        section(ownEntry(view, asOf)),
         ...[
           actions(
             button(ACTIONS.status, 'Details', view),
+            nudgeButton(view),
             view.extendable > 0 && button(ACTIONS.extend, 'Extend', view),
             (view.grant.state === 'pending' || canBeEnded(view.grant)) && revokeButton(view),
           ),
@@ -90,9 +91,19 @@ const ownLine = (grant: Pick<Listed, 'id' | 'state' | 'profile' | 'cluster' | 't
 const line = (grant: Pick<Listed, 'id' | 'state' | 'profile' | 'cluster' | 'target' | 'requester'>): string =>
   `${EMBLEM[grant.state]} ${code(grant.id)} ${code(subject(grant))} for ${person(grant.requester)}: ${grant.state}`;
 
-function timeLeft({ grant: { state, expiresAt, pendingUntil } }: View, asOf: Instant): string {
+/** One of the reader's own: what, and until when. */
+export function ownEntry(view: View, asOf: Instant | null = null): string {
+  const { extension } = view.grant;
+  const more = extension === null ? '' : `; ${formatDuration(extension.duration)} more are asked for`;
+  return `${ownLine(view.grant)}${timeLeft(view, asOf)}${more}`;
+}
+
+/** @param asOf what is left is counted from it; null: it is not counted, since the message stays */
+function timeLeft({ grant: { state, startAt, expiresAt, pendingUntil } }: View, asOf: Instant | null): string {
   if (state === 'pending') return `, times out ${moment(pendingUntil)}`;
+  if (state === 'approved' && startAt !== undefined) return `, begins ${moment(startAt)}`;
   if (state !== 'active' || expiresAt === null) return '';
+  if (asOf === null) return ` until ${moment(expiresAt)}`;
   const seconds = Math.max(0, Math.floor((expiresAt - asOf) / 1000));
   const left = formatDuration(seconds < 120 ? seconds : seconds - (seconds % 60));
   return ` until ${moment(expiresAt)}, *${left} left*`;

@@ -33,6 +33,12 @@ export function extendButtons(view: View): types.Button[] {
   );
 }
 
+/** For the requester, while people are to decide. */
+export function nudgeButton(view: View, options: Pick<ButtonOptions, 'list'> = {}): types.Button | false {
+  const { state, approvalsNeeded } = view.grant;
+  return state === 'pending' && approvalsNeeded > 0 && button(ACTIONS.nudge, 'Nudge', view, options);
+}
+
 export function canBeEnded({ state }: Grant): boolean {
   return state === 'approved' || state === 'applying' || state === 'active';
 }

@@ -156,10 +156,12 @@ function traffic({ ending, plan: { network, shell } }: Grant): string {
       return workspaceGone === null ? '' : ` Network: ${closed}workspace ended${at(workspaceGone)}.`;
     }
     case 'contain':
+      if (!network.applies) return ' Network: nothing was changed. Sessions that were open may live on.';
       return policyGone === null
         ? ' Sessions that were open may live on.'
         : ` Network: containment lifted${at(policyGone)}; a session in the pods that lives on is unconfined.`;
     case 'bastion':
+      if (!network.admits) return ' Network: nothing was changed. Connections and sessions that were open may live on.';
       return policyGone === null
         ? ' Connections and sessions that were open may live on.'
         : ` Network: new connections closed${at(policyGone)}; those that were open may live on, like sessions and watches.`;

@@ -29,7 +29,7 @@ import type { StepView, View } from '../../../../../src/app/ports/view.ts';
 import { Refusal } from '../../../../../src/domain/errors.ts';
 import { type Decision, GRANT_STATES, type Grant, type GrantState } from '../../../../../src/domain/grant/grant.ts';
 
-import type { Connection } from '../../../../../src/domain/plan/plan.ts';
+import type { BastionPlan, Connection, ContainPlan, WorkspacePlan } from '../../../../../src/domain/plan/plan.ts';
 import { ONLY_STEP } from '../../../../../src/domain/policy/policy.ts';
 import { rulesOfKits } from '../../../../../src/domain/rights/kits.ts';
 import {
@@ -138,6 +138,50 @@ describe('an approval message', () => {
       '*1 approval needed*, from <!subteam^S0SRE>, members of <#C0ACCESS>, `cy@example.test`',
     ])
       expect(text).toContain(part);
+  });
+
+  describe('of a mode that finds nothing to do', () => {
+    const selector = { matchLabels: { app: 'checkout' } };
+    const contain: ContainPlan = {
+      mode: 'contain',
+      selector,
+      to: [],
+      dns: 'none',
+      applies: false,
+      strict: false,
+      foreign: [],
+    };
+    const bastion: BastionPlan = { mode: 'bastion', selector, ports: [], from: [], admits: false };
+    const nothing = samplePreview({});
+
+    it.each([
+      [contain, 'No policy is added: the pods are isolated for egress already'],
+      [bastion, 'The target is reachable already: nothing isolates it, and nothing is opened'],
+    ])('says so, and counts nothing: %#', (network, words) => {
+      const plan = samplePlan({ network, preview: nothing });
+      const asked = textOf(approvalMessage(sampleView({ plan })));
+      expect(asked).toContain(words);
+      expect(asked).not.toContain('Opens 0');
+      const over = textOf(approvalMessage(sampleView({ plan, state: 'expired', ...ended })));
+      expect(over).toContain('Network: nothing was changed.');
+      expect(over).not.toMatch(/lifted|closed/);
+    });
+
+    it('says what has been lifted where something was', () => {
+      const plan = samplePlan({ network: { ...contain, applies: true }, preview: nothing });
+      const ending = {
+        cause: 'expired',
+        since: NOW,
+        by: null,
+        note: '',
+        rightsGoneAt: NOW,
+        policyGoneAt: NOW,
+        workspaceGoneAt: null,
+      } as const;
+      expect(textOf(approvalMessage(sampleView({ plan, state: 'expired', ...ended, ending })))).toContain(
+        'containment lifted',
+      );
+    });
   });
 
   it('has buttons that carry the id and the digest of what is shown', () => {
@@ -466,11 +510,36 @@ describe('a plan of which something bound has changed', () => {
 });
 
 describe('direct messages', () => {
+  const workspaceWith = (hostAliases: WorkspacePlan['hostAliases']) => {
+    const { network } = WORKSPACE_PLAN;
+    if (network.mode !== 'workspace') throw new Error('another mode');
+    return directMessage(
+      sampleView({
+        state: 'active',
+        ...ended,
+        endedAt: null,
+        plan: { ...WORKSPACE_PLAN, network: { ...network, hostAliases } },
+      }),
+      'granted',
+    );
+  };
+
+  it('say how to reach the target from the workspace: by the port of its Service, else by that of its pods', () => {
+    const hostnames = ['checkout', 'checkout.staging'];
+    const arrives = { dialled: 80, port: 8080, protocol: 'TCP' } as const;
+    const dialled = textOf(workspaceWith([{ ip: '10.1.0.9', hostnames, ports: [arrives] }]));
+    expect(dialled).toContain('*From the workspace* dial `checkout:80` (arrives on 8080)');
+    expect(dialled).not.toContain('checkout:8080');
+    expect(textOf(workspaceWith([{ ip: '10.0.0.1', hostnames }]))).toContain('dial `checkout:8080`');
+    const dns = { dialled: 53, port: 53, protocol: 'UDP' } as const;
+    expect(textOf(workspaceWith([{ ip: '10.1.0.9', hostnames, ports: [dns] }]))).toContain('dial `checkout:53/UDP`');
+  });
+
   it('tell what to run and offer to end it, while it is there', () => {
     const message = directMessage(sampleView({ state: 'active', ...ended, endedAt: null }), 'granted');
     expect(textOf(message)).toContain('kubectl -n staging get pod checkout-1');
     expect(buttonsOf(message)).toEqual([ACTIONS.extend, ACTIONS.extendMore, ACTIONS.revoke]);
-    expect(textOf(message)).toContain('*From the workspace* dial the target: its pods listen on `8080/TCP`');
+    expect(textOf(message)).toContain('*From the workspace* dial port 8080/TCP of the target');
     expect(buttonsOf(grantedMessage(sampleView({ state: 'expired', ...ended })))).toEqual([]);
   });
 
@@ -915,8 +984,11 @@ describe('what was asked for already', () => {
   it('is told with its id, where it stands, and what to do', () => {
     const waiting = told('pending');
     expect(waiting.text).toBe('You have asked for this already: g-7k3fq2. Nothing new was requested.');
-    expect(all(waiting)).toContain('Wait for the approvers. To ask for something else, withdraw it first.');
+    expect(all(waiting)).toContain(
+      'Wait for the approvers, or remind them. To ask for something else, withdraw it first.',
+    );
     expect(all(waiting)).toContain('Withdraw');
+    expect(all(waiting)).toContain('Nudge');
     expect(all(waiting)).not.toContain('Extend');
     const open = told('active');
     expect(all(open)).toContain('Extend it for a longer window; to ask for something else, end it first.');

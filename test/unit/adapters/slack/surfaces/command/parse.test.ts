@@ -61,6 +61,24 @@ describe('parseCommand', () => {
       { profile: 'debug', target: CHECKOUT, rights: ['logs', 'exec'], duration: 2700, reason: 'why not' },
     ],
     [
+      'request Debug STAGING/Deploy/Checkout 45m case does not matter, Or Does It',
+      { profile: 'debug', target: CHECKOUT, duration: 2700, reason: 'case does not matter, Or Does It' },
+    ],
+    [
+      'request d\u0435bug st\u0430ging 45m letters that only look alike are others',
+      {
+        profile: 'd\u0435bug',
+        target: { namespace: 'st\u0430ging' },
+        duration: 2700,
+        reason: 'letters that only look alike are others',
+      },
+    ],
+    [
+      // The sign for kelvin, of which lower case makes a k.
+      'request too\u212A staging 45m kelvin',
+      { profile: 'too\u212A', target: { namespace: 'staging' }, duration: 2700, reason: 'kelvin' },
+    ],
+    [
       'request logs staging 2h  look  at logs',
       { profile: 'logs', target: { namespace: 'staging' }, duration: 7200, reason: 'look at logs' },
     ],
@@ -220,6 +238,21 @@ describe('parseCommand', () => {
       kind: 'wrong',
       problem: expect.stringContaining('/jit request debug staging/deploy/checkout from 22:00 30m slow'),
     });
+  });
+
+  it('takes the name of a profile for a request, however little is said, and however near it is to a command', () => {
+    const scopeOf = (name: string) => (name === 'view' ? 'namespace' : name === 'debug' ? 'workload' : null);
+    expect(parseCommand('debug staging/deploy/checkout', scopeOf)).toMatchObject({
+      kind: 'wrong',
+      begun: { profile: 'debug', namespace: 'staging', target: 'deployment/checkout' },
+    });
+    expect(parseCommand('Debug:logs', scopeOf)).toMatchObject({
+      kind: 'wrong',
+      begun: { profile: 'debug', rights: ['logs'] },
+    });
+    expect(parseCommand('view staging 30m look', scopeOf)).toMatchObject({ kind: 'request', ask: { profile: 'view' } });
+    expect(parseCommand('view staging 30m look')).toMatchObject({ kind: 'help', nearest: 'review' });
+    expect(parseCommand('reviev', scopeOf)).toMatchObject({ kind: 'help', nearest: 'review' });
   });
 
   it('breaks the glass by its own word alone', () => {
