@@ -296,7 +296,43 @@ export async function playJourney(
         return firstLine(text);
       }),
     ...(world.other === undefined ? [] : [() => inTheOther(world.other as OtherCluster)]),
+    ...(world.node === undefined ? [] : [() => onTheNode(world.node as Node)]),
   ];
+
+  /** Root on the node, for one person. */
+  async function onTheNode({ name }: Node): Promise<void> {
+    const there = `request machine ${placeIn(world)}node/${name} 5m its disk is full`;
+    const { nodesNamespace } = world.installation;
+    const inShell = (...command: string[]) => ['-n', nodesNamespace, 'exec', workspace, '--', ...command];
+    await step('Slack', `Ada types: /jit ${there}; Ben reads what is at stake, and approves`, async () => {
+      await control.command(ADA, ACCESS, '/jit', there);
+      message = await posted('the request', new RegExp(`machine on (?:\\w+:)?node/${name}`));
+      id = /g-[a-z0-9]{6}/.exec(wordsOf(message))?.[0] ?? '';
+      const stakes = linesWith(wordsOf(message), /is root on|Pods on/);
+      await press('ben');
+      const text = wordsOf(await told('the news of the shell', new RegExp(`${nodesNamespace} exec[\\s\\S]*${id}`)));
+      workspace = /exec -it (\S+)/.exec(text)?.[1] ?? '';
+      return [...stakes, ...linesWith(text, /kubectl.* exec/)];
+    });
+    await step(
+      'node',
+      'Ada sees the processes of the node and its files, and changes none; Cy is refused',
+      async () => {
+        const kubelet = await works('ada', inShell('sh', '-c', 'ps | grep -c [k]ubelet'));
+        const { code, stderr } = await world.kubectlAs('ada', inShell('touch', '/host/tmp/written'));
+        if (code === 0 || !stderr.includes('Read-only file system')) throw new Error(`not read-only: ${stderr}`);
+        return [`${kubelet} processes of kubelet`, said(stderr), await refused('cy', inShell('true'))];
+      },
+    );
+    await step('Slack', 'Ada ends it: nothing is left on the node', async () => {
+      await control.command(ADA, ACCESS, '/jit', `revoke ${id}`);
+      await control.waitFor(async () => (await world.grantObjects()).length === 0, {
+        timeout: 20_000,
+        what: 'the shell to go',
+      });
+      return firstLine(wordsOf(await posted('the end', new RegExp(`Revoked[\\s\\S]*${id}`))));
+    });
+  }
 
   /** The same names in the other cluster are another place. */
   async function inTheOther(other: OtherCluster): Promise<void> {

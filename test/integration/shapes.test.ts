@@ -1,18 +1,22 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { ManifestContext } from '../../src/adapters/kubernetes/manifests.ts';
+import { type ManifestContext, shellJob } from '../../src/adapters/kubernetes/manifests.ts';
 import type { KubeObject } from '../../src/adapters/kubernetes/object.ts';
 import { isPersonName } from '../../src/domain/policy/identity.ts';
+import type { NodeShell } from '../../src/domain/policy/policy.ts';
 import { type Installation, uninstallChart } from '../../src/sandbox/chart.ts';
 import { type Api, openApi } from '../../src/sandbox/cluster/api.ts';
 import { installExample, type Targets } from '../support/chart.ts';
 import { describeWithCluster } from '../support/cluster.ts';
+import { applyingGrant, samplePlan } from '../support/grants.ts';
 import { handOf, pathOf } from '../support/hand.ts';
 import { type Made, makeAll, newGrants, objectsOf } from '../support/made.ts';
 
 /** More by hand: `RUNS=5000 SEED=7 npx vitest run --project integration test/integration/shapes.test.ts`. */
 const RUNS = Number(process.env['RUNS'] ?? 700);
 const SEED = process.env['SEED'] === undefined ? undefined : Number(process.env['SEED']);
+
+type Shape = Made | 'node shell';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type Path = (string | number)[];
@@ -188,7 +192,7 @@ const SELECTOR: Slot = [/^spec\.podSelector$/, selectsSome];
 const PORTS: Slot = [/^spec\.(ingress|egress)\.0\.ports$/, arePorts];
 const PULL: Slot = [/\.imagePullPolicy$/, (value) => value === 'Always' || value === 'IfNotPresent'];
 const ARGS = /^--(target|canary)=tcp:([0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}$/;
-const SLOTS: Readonly<Record<Made, Slot[]>> = {
+const SLOTS: Readonly<Record<Shape, Slot[]>> = {
   lease: [DEADLINE, PULL],
   workspace: [
     DEADLINE,
@@ -222,24 +226,52 @@ const SLOTS: Readonly<Record<Made, Slot[]>> = {
   'workspace binding': [SUBJECT],
   binding: [SUBJECT],
   'role binding': [SUBJECT],
+  'node shell': [
+    DEADLINE,
+    PULL,
+    [/^spec\.template\.spec\.nodeName$/, (value) => isText(value) && /^worker-.*\.shapes\.test$/.test(value)],
+  ],
 };
 const VOLATILE = ['uid', 'resourceVersion', 'generation', 'creationTimestamp', 'managedFields'];
 const GENERATED = ['controller-uid', 'batch.kubernetes.io/controller-uid'];
+
+const NODE = 'worker-1.shapes.test';
+const SHELL: NodeShell = { image: 'example.test/tools:1', host: ['pid'], filesystem: 'read-only' };
+const nodeShell = (context: ManifestContext): KubeObject => {
+  const target = { scope: 'node', node: NODE } as const;
+  const plan = samplePlan({ target, workload: null, pods: [], rules: [], shell: SHELL });
+  return shellJob(applyingGrant(600, { plan }), context, Date.now());
+};
 
 describeWithCluster('whole shapes', (cluster) => {
   let at: Installation;
   let targets: Targets;
   let context: ManifestContext;
   let api: Api;
-  let live: Record<Made, KubeObject>;
+  let live: Record<Shape, KubeObject>;
   const closing: (() => Promise<unknown>)[] = [];
   const schemas = new Map<string, { all: Record<string, Schema>; root: Schema }>();
 
   beforeAll(async () => {
-    ({ at, targets } = await installExample(cluster, 'drawbridge'));
+    ({ at, targets } = await installExample(cluster, 'drawbridge', {
+      'accounts.enabled': true,
+      'nodes.enabled': true,
+      'policy.profiles.machine': {
+        scope: 'node',
+        nodes: ['worker-*.shapes.test'],
+        shell: SHELL,
+        acknowledgePersistence: true,
+        requesters: { users: ['ada@example.test'] },
+        approvers: { users: ['ben@example.test'] },
+        duration: { default: '10m', maximum: '1h' },
+      },
+    }));
     closing.push(() => uninstallChart(cluster.adminKubeconfig, at));
-    context = { instance: at.instance, workspacesNamespace: at.workspacesNamespace };
+    const { instance, workspacesNamespace, nodesNamespace } = at;
+    context = { instance, workspacesNamespace, nodesNamespace };
     await cluster.apply([
+      // Pods on a node that is not there are collected, and their Jobs with them.
+      { apiVersion: 'v1', kind: 'Node', metadata: { name: NODE } },
       {
         apiVersion: 'rbac.authorization.k8s.io/v1',
         kind: 'Role',
@@ -256,9 +288,12 @@ describeWithCluster('whole shapes', (cluster) => {
       },
     ]);
     closing.push(() => cluster.kubectl(['delete', 'clusterrolebinding', `thief-${at.release}`]));
+    closing.push(() => cluster.kubectl(['delete', 'node', NODE]));
     const kubeconfig = await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount);
     api = await openApi(kubeconfig);
-    live = await makeAll(await handOf(kubeconfig), newGrants(targets), context);
+    const bot = await handOf(kubeconfig);
+    live = { ...(await makeAll(bot, newGrants(targets), context)), 'node shell': nodeShell(context) };
+    expect(await bot.apply(live['node shell'])).toBe('accepted');
     for (const [group, kinds] of Object.entries({
       'batch/v1': ['io.k8s.api.batch.v1.Job'],
       'networking.k8s.io/v1': ['io.k8s.api.networking.v1.NetworkPolicy'],
@@ -321,7 +356,7 @@ describeWithCluster('whole shapes', (cluster) => {
   }
 
   /** What is left when everything that may differ, and does so within its bounds, is as in the original. */
-  function fixed(made: Made, object: Json, original: Json): Json {
+  function fixed(made: Shape, object: Json, original: Json): Json {
     const result = copy(object) as { metadata: { [key: string]: Json } };
     for (const key of VOLATILE) delete result.metadata[key];
     const id = (get(original, ['metadata', 'labels', 'drawbridge.internal/grant']) ?? '') as string;
@@ -343,12 +378,10 @@ describeWithCluster('whole shapes', (cluster) => {
     async (which) => {
       const counts = { accepted: 0, refused: 0, invalid: 0 };
       const send = which === 'new' ? create : apply;
-      const objects = (which === 'new' ? objectsOf(newGrants(targets), context) : live) as unknown as Record<
-        Made,
-        Json
-      >;
-      const originals = new Map<Made, Json>();
-      for (const [made, object] of Object.entries(objects) as [Made, Json][]) {
+      const fresh = () => ({ ...objectsOf(newGrants(targets), context), 'node shell': nodeShell(context) });
+      const objects = (which === 'new' ? fresh() : live) as unknown as Record<Shape, Json>;
+      const originals = new Map<Shape, Json>();
+      for (const [made, object] of Object.entries(objects) as [Shape, Json][]) {
         const { status, body } = await send(object);
         expect([made, status, (body as { message?: string }).message]).toEqual([
           made,
@@ -359,7 +392,7 @@ describeWithCluster('whole shapes', (cluster) => {
       }
       await fc.assert(
         fc.asyncProperty(
-          fc.constantFrom(...(Object.keys(objects) as Made[])),
+          fc.constantFrom(...(Object.keys(objects) as Shape[])),
           fc.array(fc.nat(), { minLength: 40, maxLength: 40 }),
           fc.integer({ min: 1, max: 2 }),
           async (made, numbers, times) => {
