@@ -680,8 +680,9 @@ describeWithCluster('grants for the whole cluster and for a node', (cluster) => 
       ],
     ];
     test.each(rows)('%s is refused to a thief of the token of the bot', async (_what, object, why) => {
-      expect(await bot.apply(object(), true)).toMatch(/^403 /);
-      expect(await bot.apply(object(), true)).toMatch(why);
+      const answer = await bot.apply(object(), true);
+      expect(answer).toMatch(/^403 /);
+      expect(answer).toMatch(why);
     });
 
     test('its rights are bound to one person, by the Role of its grant, for the life of its lease', async () => {
