@@ -216,7 +216,9 @@ async function bringUp(
     namespaces,
     strict: probes,
     byToken: options.byToken ?? false,
-    ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE, machine: TOOLS_IMAGE }),
+    ...(ownNode === undefined ? {} : { toolbox: TOOLS_IMAGE }),
+    // Whoever installs the chart themselves do so with its default values.
+    ...(ownNode === undefined || installed === 'none' ? {} : { machine: TOOLS_IMAGE }),
     ...(minutes === undefined ? {} : { seconds: minutes * 60 }),
   });
   const named = options.clusters === 2 ? changed(text, nameClusters) : text;
