@@ -45,19 +45,21 @@ const LONG = 16 * 1024;
 const THREAD = import.meta.url.endsWith('.ts') ? './policy-thread.ts' : './config/policy-thread.js';
 /** MiB, of which the largest good policy takes a third. */
 const MOST_MEMORY = 256;
+/** Milliseconds, of which the largest good policy takes a tenth: no other policy is looked at meanwhile. */
+const MOST_TIME = 60_000;
 
 const unread = (problem: string): PolicyResult => ({ ok: false, problems: [problem] });
 
 /** Parses a policy while everything else goes on. What no parser bears (a text nested ten thousand deep) is a problem like others. */
-async function judge(text: string, fileName: string): Promise<PolicyResult> {
+async function judge(text: string, fileName: string, within: number): Promise<PolicyResult> {
   try {
-    return text.length < LONG ? parsePolicy(text, fileName) : await parseInThread({ text, fileName });
+    return text.length < LONG ? parsePolicy(text, fileName) : await parseInThread({ text, fileName }, within);
   } catch (error) {
     return unread(`${fileName}: can't be judged: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
-async function parseInThread(workerData: PolicyText): Promise<PolicyResult> {
+async function parseInThread(workerData: PolicyText, within: number): Promise<PolicyResult> {
   const thread = new Worker(new URL(THREAD, import.meta.url), {
     workerData,
     resourceLimits: { maxOldGenerationSizeMb: MOST_MEMORY },
@@ -65,8 +67,10 @@ async function parseInThread(workerData: PolicyText): Promise<PolicyResult> {
     env: {},
   });
   try {
-    const [result] = await once(thread, 'message');
+    const [result] = await once(thread, 'message', { signal: AbortSignal.timeout(within) });
     return result;
+  } catch (error) {
+    throw error instanceof Error && error.name === 'AbortError' ? new Error(`it takes over ${within / 1000} s`) : error;
   } finally {
     await thread.terminate();
   }
@@ -77,9 +81,10 @@ async function parseInThread(workerData: PolicyText): Promise<PolicyResult> {
  * its place.
  * Source: https://kubernetes.io/docs/concepts/configuration/configmap/#mounted-configmaps-are-updated-automatically
  *
+ * @param within milliseconds that a long text may take to be judged
  * @throws Error with all problems when the file is bad at the start
  */
-export async function openPolicyFile(file: string, log: PolicyLog): Promise<PolicyFile> {
+export async function openPolicyFile(file: string, log: PolicyLog, within = MOST_TIME): Promise<PolicyFile> {
   let text = await readText(file);
   // Nothing else runs yet.
   const first = typeof text === 'string' ? parsePolicy(text, basename(file)) : unread(text.problem);
@@ -94,7 +99,7 @@ export async function openPolicyFile(file: string, log: PolicyLog): Promise<Poli
     const now = await readText(file);
     if (now === text) return;
     text = now;
-    const result = typeof now === 'string' ? await judge(now, basename(file)) : unread(now.problem);
+    const result = typeof now === 'string' ? await judge(now, basename(file), within) : unread(now.problem);
     if (!result.ok) {
       const why = result.problems.join('\n');
       if (why !== problem) {

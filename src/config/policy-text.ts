@@ -9,6 +9,8 @@ import { policySchema } from '../domain/policy/schema.ts';
 const LARGEST_BYTES = 1024 * 1024;
 /** A policy has little to repeat; more aliases than this are an attempt to blow up the memory. */
 const MOST_ALIASES = 50;
+/** No more problems are told at once: each is looked for in the whole text, and a file of another kind has a hundred thousand. */
+const MOST_PROBLEMS = 100;
 
 export type PolicyResult =
   | { readonly ok: true; readonly policy: Policy }
@@ -29,7 +31,8 @@ type Path = readonly (string | number)[];
 
 /**
  * Reads a policy from its YAML text. Each problem is one line: `policy.yaml:12:5 profiles.debug.duration.maximum: …`, with file, line,
- * column, path and what is allowed. All problems are given at once; those of the YAML itself hide those of the content.
+ * column, path and what is allowed. All problems are given at once; those of the YAML itself hide those of the content. Of very
+ * many the first are given.
  */
 export function parsePolicy(text: string, fileName: string): PolicyResult {
   const lines = new LineCounter();
@@ -47,7 +50,7 @@ export function parsePolicy(text: string, fileName: string): PolicyResult {
   // A warning is, for instance, a tag that nobody knows: the value behind it would be taken for something else.
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0)
-    return { ok: false, problems: faults.map((f) => `${at(f.pos[0])} not valid YAML: ${f.message}`) };
+    return { ok: false, problems: firstOf(faults.map((f) => `${at(f.pos[0])} not valid YAML: ${f.message}`)) };
 
   let value: unknown;
   try {
@@ -57,12 +60,20 @@ export function parsePolicy(text: string, fileName: string): PolicyResult {
   }
   const parsed = policySchema.safeParse(value);
   if (parsed.success) return { ok: true, policy: parsed.data };
-  const problems = parsed.error.issues
-    .flatMap((issue) => explain(issue, document))
+  const found: Explained[] = [];
+  for (const issue of parsed.error.issues)
+    if (found.length <= MOST_PROBLEMS) for (const one of explain(issue, document)) found.push(one);
+  const problems = found
     .map(({ path, offset, message }) => ({ offset, line: `${at(offset)} ${describePath(path)}: ${message}` }))
     .toSorted((a, b) => a.offset - b.offset)
     .map(({ line }) => line);
-  return { ok: false, problems: [...new Set(problems)] };
+  return { ok: false, problems: firstOf([...new Set(problems)]) };
+}
+
+function firstOf(problems: readonly string[]): readonly string[] {
+  return problems.length <= MOST_PROBLEMS
+    ? problems
+    : [...problems.slice(0, MOST_PROBLEMS), 'and more: put these right first'];
 }
 
 /** Reads and parses the file, which is named as it is given. Problems of reading (missing, a directory, too large) are problems like the others. */
@@ -105,7 +116,7 @@ function explain(issue: z.core.$ZodIssue, document: Document): Explained[] {
   const path = issue.path.filter((part) => typeof part !== 'symbol');
   const found = locate(document.contents, path, document);
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, MOST_PROBLEMS + 1).map((key) => {
       const known = knownKeys(path);
       const near = nearest(key, known);
       const hint = near === null ? `known are ${known.join(', ')}` : `did you mean '${near}'?`;

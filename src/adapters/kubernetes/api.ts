@@ -228,10 +228,19 @@ export function createApi(
 
   async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
     const text = await textOf(method, where, LONGEST_ANSWER, body, contentType);
-    return text === null ? null : (JSON.parse(text) as T);
+    return text === null ? null : parsed<T>(text, `${method} ${where}`);
   }
 
-  /** The answer as it came; null: there is nothing. */
+  /** The same about one object by its name, whose absence only the API server itself can tell. */
+  async function callNamed<T>(...[method, where, body, contentType]: Parameters<typeof call>): Promise<T | null> {
+    const text = await textOf(method, where, LONGEST_ANSWER, body, contentType, undefined, true);
+    return text === null ? null : parsed<T>(text, `${method} ${where}`);
+  }
+
+  /**
+   * The answer as it came; null: there is nothing.
+   * @param isNamed a 404 counts where the API server says it, and not what stands between (a load balancer that has nobody behind it)
+   */
   async function textOf(
     method: HttpMethod,
     where: string,
@@ -239,6 +248,7 @@ export function createApi(
     body?: unknown,
     contentType?: string,
     accept?: string,
+    isNamed = false,
   ): Promise<string | null> {
     const answer = await send(method, where, AbortSignal.timeout(TIMEOUT), body, contentType, accept);
     const status = answer.statusCode;
@@ -248,9 +258,20 @@ export function createApi(
         throw new TooLarge(`${method} ${where.split('?')[0]}: the answer is ${error.message}`);
       throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: the answer broke off`, { cause: error });
     });
+    if (status === 404 && isNamed && !isStatus(text))
+      throw new Unavailable('Kubernetes', `${method} ${where.split('?')[0]}: a 404 that is not the API server's`);
     if (status === 404) return null;
     if (status >= 200 && status < 300) return text;
     throw refusal(method, where, status, messageOf(text));
+  }
+
+  /** What is known by the head of an answer, which is short. */
+  async function sendShort(where: string) {
+    const answer = await send(HttpMethod.GET, where, AbortSignal.timeout(3000));
+    await boundedText(answer.body, LONGEST_PAGE).catch((error: unknown) => {
+      throw new Unavailable('Kubernetes', `GET ${where}: the answer broke off`, { cause: error });
+    });
+    return answer;
   }
 
   async function must<T>(answer: Promise<T | null>, what: string): Promise<T> {
@@ -310,7 +331,7 @@ export function createApi(
         limit = Math.max(1, Math.floor(limit / SMALLER));
         continue;
       }
-      const page = JSON.parse(text) as Page<T>;
+      const page = parsed<Page<T>>(text, `GET ${path(kind, namespace)}`);
       // Of nothing the API server makes null where only metadata is asked for.
       const items = page.items ?? [];
       const isLarge = limit < PAGE;
@@ -333,7 +354,7 @@ export function createApi(
   }
 
   return {
-    read: (kind, namespace, name) => call(HttpMethod.GET, path(kind, namespace, name)),
+    read: (kind, namespace, name) => callNamed(HttpMethod.GET, path(kind, namespace, name)),
     async list<T, R>(kind: Kind, namespace: string | null, options: ListOptions<T, R> = {}) {
       for (let left = TRIES - 1; ; left--)
         try {
@@ -345,7 +366,7 @@ export function createApi(
     },
     version: async (kind, selection) => {
       const text = await readPage(kind, null, { ...selection, metadataOnly: true }, 1);
-      return (JSON.parse(text) as Page<unknown>).metadata.resourceVersion ?? '';
+      return parsed<Page<unknown>>(text, `GET ${path(kind, null)}`).metadata.resourceVersion ?? '';
     },
     watch,
     apply(object, dryRun = false) {
@@ -354,7 +375,7 @@ export function createApi(
       return must(call<KubeObject>(HttpMethod.PATCH, where, object, 'application/apply-patch+yaml'), nameOf(object));
     },
     mergePatch: (kind, namespace, name, patch) =>
-      call(
+      callNamed(
         HttpMethod.PATCH,
         `${path(kind, namespace, name)}?fieldManager=${MANAGER}`,
         patch,
@@ -367,7 +388,7 @@ export function createApi(
         propagationPolicy: 'Background',
         ...(uid === undefined ? {} : { preconditions: { uid } }),
       };
-      const answer = await call<{ kind: string }>(HttpMethod.DELETE, path(kind, namespace, name), options);
+      const answer = await callNamed<{ kind: string }>(HttpMethod.DELETE, path(kind, namespace, name), options);
       if (answer === null) return 'absent';
       // The object itself is the answer when it is not gone with it.
       return answer.kind === 'Status' ? 'removed' : 'kept';
@@ -406,13 +427,11 @@ export function createApi(
       return (found?.resources ?? []).map(({ kind }) => kind);
     },
     async ready() {
-      const answer = await send(HttpMethod.GET, '/readyz', AbortSignal.timeout(3000));
-      await answer.body.text();
+      const answer = await sendShort('/readyz');
       if (answer.statusCode !== 200) throw new Unavailable('Kubernetes', `/readyz says ${answer.statusCode}`);
     },
     async time() {
-      const answer = await send(HttpMethod.GET, '/version', AbortSignal.timeout(3000));
-      await answer.body.text();
+      const answer = await sendShort('/version');
       const date = dateOf(answer);
       if (!Number.isFinite(date)) throw new Unavailable('Kubernetes', 'its answer has no Date');
       return date;
@@ -519,6 +538,24 @@ function refusal(what: string, where: string, status: number, words: string): Ap
   if (status === 409 || status === 429 || status >= 500)
     return new Unavailable('Kubernetes', message, ofWebhook === undefined ? {} : { words: ofWebhook });
   return new ApiError(status, message, words);
+}
+
+/** @throws Unavailable where it is no JSON: something else than the API server has answered, such as a page to log in at */
+function parsed<T>(text: string, what: string): T {
+  try {
+    return JSON.parse(text) as T;
+  } catch {
+    // Without the cause, which repeats some of the text.
+    throw new Unavailable('Kubernetes', `${what.split('?')[0]}: the answer is not the API server's`);
+  }
+}
+
+function isStatus(text: string): boolean {
+  try {
+    return (JSON.parse(text) as { kind?: unknown } | null)?.kind === 'Status';
+  } catch {
+    return false;
+  }
 }
 
 function messageOf(text: string): string {

@@ -247,6 +247,30 @@ describe('the policy in force', () => {
     expect(profiles()).toHaveLength(501);
   });
 
+  it('tells the first of very many problems, in little time', async () => {
+    const text = Array.from({ length: 3000 }, (_, n) => `k${n}: 1`).join('\n');
+    for (const bad of [text, text.replaceAll(/k\d+/g, 'version'), `profiles:\n${text.replaceAll(/^/gm, '  ')}`]) {
+      const begun = performance.now();
+      const result = parsePolicy(bad, 'policy.yaml');
+      expect(result.ok || result.problems.length).toBe(101);
+      expect(result.ok || result.problems.at(-1)).toMatch(/^and more/);
+      expect(performance.now() - begun).toBeLessThan(2000);
+    }
+  });
+
+  it('that takes too long to judge keeps none from being read after it', async () => {
+    const file = join(await directory(), 'policy.yaml');
+    await writeFile(file, GOOD);
+    const policies = await openPolicyFile(file, silentLog(), 1);
+    cleanups.push(() => policies.close());
+    await writeFile(file, LONG);
+    await policies.reload();
+    expect(policies.problem()).toBe("policy.yaml: can't be judged: it takes over 0.001 s");
+    await writeFile(file, `${GOOD}\n# mended`);
+    await policies.reload();
+    expect(policies.problem()).toBeNull();
+  });
+
   it.each([
     ['short', 10_000],
     ['long', 50_000],
