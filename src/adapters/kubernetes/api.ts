@@ -228,13 +228,13 @@ export function createApi(
 
   async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
     const text = await textOf(method, where, LONGEST_ANSWER, body, contentType);
-    return text === null ? null : parsed<T>(text, `${method} ${where}`);
+    return text === null ? null : (parsed(text, `${method} ${where}`) as T);
   }
 
   /** The same about one object by its name, whose absence only the API server itself can tell. */
   async function callNamed<T>(...[method, where, body, contentType]: Parameters<typeof call>): Promise<T | null> {
     const text = await textOf(method, where, LONGEST_ANSWER, body, contentType, undefined, true);
-    return text === null ? null : parsed<T>(text, `${method} ${where}`);
+    return text === null ? null : (parsed(text, `${method} ${where}`) as T);
   }
 
   /**
@@ -331,7 +331,7 @@ export function createApi(
         limit = Math.max(1, Math.floor(limit / SMALLER));
         continue;
       }
-      const page = parsed<Page<T>>(text, `GET ${path(kind, namespace)}`);
+      const page = parsed(text, `GET ${path(kind, namespace)}`) as Page<T>;
       // Of nothing the API server makes null where only metadata is asked for.
       const items = page.items ?? [];
       const isLarge = limit < PAGE;
@@ -366,7 +366,7 @@ export function createApi(
     },
     version: async (kind, selection) => {
       const text = await readPage(kind, null, { ...selection, metadataOnly: true }, 1);
-      return parsed<Page<unknown>>(text, `GET ${path(kind, null)}`).metadata.resourceVersion ?? '';
+      return (parsed(text, `GET ${path(kind, null)}`) as Page<unknown>).metadata.resourceVersion ?? '';
     },
     watch,
     apply(object, dryRun = false) {
@@ -541,9 +541,9 @@ function refusal(what: string, where: string, status: number, words: string): Ap
 }
 
 /** @throws Unavailable where it is no JSON: something else than the API server has answered, such as a page to log in at */
-function parsed<T>(text: string, what: string): T {
+function parsed(text: string, what: string): unknown {
   try {
-    return JSON.parse(text) as T;
+    return JSON.parse(text);
   } catch {
     // Without the cause, which repeats some of the text.
     throw new Unavailable('Kubernetes', `${what.split('?')[0]}: the answer is not the API server's`);
