@@ -1,3 +1,5 @@
+import { decide } from '../../domain/decide/decide.ts';
+import { approvalsOfSteps } from '../../domain/decide/steps.ts';
 import { approvalsAgain } from '../../domain/decide/terms.ts';
 import { Refusal } from '../../domain/errors.ts';
 import type { Grant } from '../../domain/grant/grant.ts';
@@ -33,9 +35,23 @@ async function changedGrant(world: World, slackId: string, id: GrantId, changes:
   const asked = asChanged(grant, changes);
   const requester = parties.requester instanceof Refusal ? grant.requester : parties.requester;
   const { approvals, waived } = await answering(world, approvalsAgain(rulesNow(world), asked, requester));
+  const approving = (of: Grant) => ({ kind: 'approve', of: 'request', grant: of, note: words }) as const;
   const lesser: Grant = { ...asked, approvalsNeeded: approvals, waived };
-  const decided = await mustBeAllowed(world, { kind: 'approve', of: 'request', grant: lesser, note: words }, parties);
-  return { grant, lesser, decided, taken, actor: parties.actor };
+  const decided = await answering(world, decide(rulesNow(world), approving(lesser), parties));
+  if (decided.allowed) return { grant, lesser, decided, taken, actor: parties.actor };
+  // Whoever is needed for what was asked for may approve less of it: where nothing else is left to approve, those steps stay needed.
+  const asAsked = await answering(world, decide(rulesNow(world), approving(grant), parties));
+  if (!asAsked.allowed) throw decided.refusal;
+  const { steps, profile } = asAsked;
+  const others = waived.filter(({ name }) => !steps.includes(name));
+  const kept: Grant = { ...lesser, approvalsNeeded: approvalsOfSteps(profile, others), waived: others };
+  return {
+    grant,
+    lesser: kept,
+    decided: await mustBeAllowed(world, approving(kept), parties),
+    taken,
+    actor: parties.actor,
+  };
 }
 
 const notLess = (why: string): Refusal =>

@@ -115,6 +115,25 @@ describe('approval with changes', () => {
     expect(await app.grant(id)).toMatchObject({ state: 'active', duration: 600, waived: [{ name: 'security' }] });
   });
 
+  it.each(['parallel', 'sequence'] as const)(
+    'is for whoever may approve what was asked for, also where that step falls away by it (%s)',
+    async (order) => {
+      const steps = [
+        { name: 'owner', from: { users: ['ben@example.test'] } },
+        { name: 'security', from: { users: ['dot@example.test'] }, unless: { maximum: '15m' } },
+      ];
+      const { app, id, approve } = await waiting(policyWith({ approvers: undefined, approval: { order, steps } }));
+      await app.useCases.review(PEOPLE.ben, id, 'approve', '', await app.seen(id));
+      expect(await ruleOf(approve(PEOPLE.cy, { duration: 600 }))).toBe('id');
+      expect(await ruleOf(approve(PEOPLE.ben, { duration: 600 }))).toBe('approvals');
+      await approve(PEOPLE.dot, { duration: 600 });
+      await app.run();
+      const { state, duration, decisions } = await app.grant(id);
+      expect({ state, duration }).toEqual({ state: 'active', duration: 600 });
+      expect(decisions.map(({ by }) => by?.slackId)).toEqual([PEOPLE.ben, PEOPLE.dot]);
+    },
+  );
+
   it('waits for the others who must approve it, too', async () => {
     const { app, id, approve } = await waiting(policyWith({ approvals: 2 }));
     await approve(PEOPLE.ben, { duration: 600 });
