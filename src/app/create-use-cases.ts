@@ -48,7 +48,7 @@ export function createUseCases(world: World): UseCases {
   });
   const requested = ({ grant, missed, isAgain }: Requested) => ({ ...viewed(grant), missed, isAgain });
   return {
-    offers: (by) => run(by, 'look at offers', {}, (w) => offers(w, by)),
+    offers: (by, freshness) => run(by, 'look at offers', {}, (w) => offers(w, by, freshness)),
     closedClusters: (by) => run(by, 'look at offers', {}, (w) => closedClusters(w, by)),
     workloads: (by, profile, cluster, namespace) =>
       run(by, 'look at workloads', { profile }, (w) => workloads(w, by, profile, cluster, namespace)),

@@ -30,6 +30,7 @@ import { seenBy } from '../people/seen-by.ts';
 import { answering, personBehind, rulesNow } from '../people/who.ts';
 import { makePlanAnew } from '../plan/make-plan.ts';
 import type { ClusterAccess } from '../ports/cluster-access.ts';
+import type { Freshness } from '../ports/directory.ts';
 import type { Anew, ClosedCluster, Inspected, Offer } from '../ports/use-cases.ts';
 import { type View } from '../ports/view.ts';
 import type { World } from '../ports/world.ts';
@@ -40,10 +41,13 @@ import { viewOf } from './view.ts';
 /** How many records are read at once. */
 const PAGE = 50;
 
-/** What this person may ask for, in the policy's order, of each profile once for each cluster. A cluster that is away offers nothing now. */
-export async function offers(world: World, slackId: string): Promise<Offer[]> {
+/**
+ * What this person may ask for, in the policy's order, of each profile once for each cluster. A cluster that is away offers nothing now.
+ * @param freshness of the account
+ */
+export async function offers(world: World, slackId: string, freshness: Freshness = 'now'): Promise<Offer[]> {
   const policy = world.policies.current();
-  const person = await personBehind(world, slackId);
+  const person = await personBehind(world, slackId, freshness);
   const existing = await namespacesOfAll(world);
   const all = await Promise.all(
     Object.entries(policy.profiles).map(async ([name, profile]): Promise<Offer[]> => {
@@ -176,7 +180,8 @@ export async function workloads(
   namespace: string,
 ): Promise<{ kind: string; name: string }[]> {
   const isIt = (o: Offer) => o.profile === profile && o.cluster === cluster && o.namespaces.includes(namespace);
-  if (!(await offers(world, slackId)).some(isIt))
+  // With each letter that somebody types: what Slack allows would soon be used up.
+  if (!(await offers(world, slackId, 'recently')).some(isIt))
     throw new Refusal(
       `profiles.${profile}`,
       `Profile '${profile}' offers you no namespace '${inCluster(cluster)}${namespace}'.`,

@@ -21,16 +21,16 @@ import { judgeTicket, onCallAmong } from './sources.ts';
 /** Who acts, who benefits, and whether they may, as Slack and the policy say now. */
 
 /** The person behind a Slack id, or why that account may not act. */
-async function personOrRefusal(world: World, slackId: string): Promise<Person | Refusal> {
-  const account = await world.directory.account(slackId);
+async function personOrRefusal(world: World, slackId: string, freshness?: Freshness): Promise<Person | Refusal> {
+  const account = await world.directory.account(slackId, freshness);
   return account === null
     ? new Refusal('identity', 'Slack knows no such account.')
     : identify(account, world.policies.current());
 }
 
 /** @throws Refusal when the account may not act */
-export async function personBehind(world: World, slackId: string): Promise<Person> {
-  const person = await personOrRefusal(world, slackId);
+export async function personBehind(world: World, slackId: string, freshness?: Freshness): Promise<Person> {
+  const person = await personOrRefusal(world, slackId, freshness);
   if (person instanceof Refusal) throw person;
   return person;
 }

@@ -11,6 +11,7 @@ import type { Kit } from '../../domain/rights/kits.ts';
 import type { TypedStart } from '../../domain/start.ts';
 import type { ClusterName } from '../../domain/target.ts';
 import type { Concealed } from './cluster-access.ts';
+import type { Freshness } from './directory.ts';
 import type { View } from './view.ts';
 
 /** What a person asks for, as it was typed: the start by the person's own clocks. */
@@ -133,7 +134,8 @@ export interface Seen {
  * All throw `Refusal` for a "no" that may be shown, `Unavailable` when a dependency is away.
  */
 export interface UseCases {
-  offers(slackId: string): Promise<Offer[]>;
+  /** `recently`: with each letter that somebody types, for which Slack is not asked who they are each time. Nothing is decided by it. */
+  offers(slackId: string, freshness?: Freshness): Promise<Offer[]>;
   /** The clusters in which this person could ask for something, and nobody can now. */
   closedClusters(slackId: string): Promise<ClosedCluster[]>;
   /** Workloads of a namespace that one of the person's offers covers. */

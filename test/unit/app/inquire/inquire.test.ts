@@ -1,4 +1,6 @@
 import { expect, test } from 'vitest';
+import { createUseCases } from '../../../../src/app/create-use-cases.ts';
+import type { World } from '../../../../src/app/ports/world.ts';
 import { Refusal, Unavailable } from '../../../../src/domain/errors.ts';
 import type { PolicyInput } from '../../../../src/domain/policy/schema.ts';
 import { appWorld, PEOPLE, POLICY } from '../../../support/app-world.ts';
@@ -17,6 +19,24 @@ test('a profile that was mistyped is named to whoever may ask for it, and to nob
   expect(await remedy(PEOPLE.ada, 'debugss')).toContain("Did you mean 'debug'?");
   expect(await remedy(PEOPLE.cy, 'debgu')).toContain("Did you mean 'debugs'?");
   expect(await remedy(PEOPLE.dot, 'debgu')).not.toContain('debug');
+});
+
+test('with each letter that is typed Slack is not asked anew who it is', async () => {
+  const app = appWorld();
+  const asked: unknown[] = [];
+  const directory: World['directory'] = {
+    ...app.world.directory,
+    account: (id, freshness) => {
+      asked.push(freshness ?? 'now');
+      return app.world.directory.account(id, freshness);
+    },
+  };
+  const useCases = createUseCases({ ...app.world, directory });
+  await useCases.offers(PEOPLE.ada, 'recently');
+  await useCases.workloads(PEOPLE.ada, 'debug', null, 'staging');
+  expect(asked).toEqual(['recently', 'recently']);
+  await useCases.offers(PEOPLE.ada);
+  expect(asked.at(-1)).toBe('now');
 });
 
 test('offers are what this person may ask for, in namespaces that are there', async () => {

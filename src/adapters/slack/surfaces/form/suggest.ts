@@ -53,7 +53,7 @@ function onSuggest(context: SurfaceContext, actionId: string, suggest: Suggest):
 
 async function suggestions(context: SurfaceContext, body: BlockSuggestion, suggest: Suggest): Promise<Suggestions> {
   const shown = carriedForm(body.view?.private_metadata);
-  const offer = (await context.useCases.offers(body.user.id)).find(
+  const offer = (await context.useCases.offers(body.user.id, 'recently')).find(
     ({ profile, cluster }) => profile === shown.profile && cluster === (shown.cluster ?? null),
   );
   return offer === undefined ? NOTHING : suggest(context, body.user.id, offer, shown, body.value);
