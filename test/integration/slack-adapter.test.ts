@@ -833,7 +833,9 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       payload.view.private_metadata = private_metadata;
       await slack.control.redeliver({ ...press, id: randomUUID() });
       await isSaid(words);
-      expect(stub.calls.map(([name]) => name).filter((name) => name !== 'home')).toEqual(calls);
+      const called = stub.calls.map(([name]) => name);
+      expect(called).toEqual(expect.arrayContaining(calls));
+      for (const name of ['request', 'preview', 'requestAsShown']) expect(called).not.toContain(name);
     });
   });
 
