@@ -11,7 +11,7 @@ export const AUDIT_RULES = [
     verbs: WRITES,
     omitManagedFields: true,
     resources: [
-      { group: 'rbac.authorization.k8s.io', resources: ['rolebindings'] },
+      { group: 'rbac.authorization.k8s.io', resources: ['rolebindings', 'clusterrolebindings'] },
       { group: 'networking.k8s.io', resources: ['networkpolicies'] },
       { group: 'authorization.k8s.io', resources: ['subjectaccessreviews'] },
     ],
@@ -20,7 +20,8 @@ export const AUDIT_RULES = [
     level: 'Metadata',
     verbs: WRITES,
     resources: [
-      { group: 'rbac.authorization.k8s.io', resources: ['roles'] },
+      { group: 'rbac.authorization.k8s.io', resources: ['roles', 'clusterroles'] },
+      { group: '', resources: ['serviceaccounts'] },
       { group: 'batch', resources: ['jobs'] },
     ],
   },
@@ -55,7 +56,7 @@ interface AuditedObject {
     readonly deletionTimestamp?: string;
     readonly finalizers?: readonly string[];
   };
-  readonly subjects?: readonly { readonly name: string }[];
+  readonly subjects?: readonly { readonly kind?: string; readonly namespace?: string; readonly name: string }[];
   readonly roleRef?: { readonly kind: string; readonly name: string };
   readonly status?: { readonly allowed?: boolean; readonly reason?: string };
 }
@@ -70,8 +71,10 @@ interface Change {
   /** Absent when the object was gone by it. */
   readonly uid: string | null;
   readonly subjects: readonly string[];
-  /** Of a RoleBinding, the key of its Role in `tracks`; null: it binds a ClusterRole, which stays. */
+  /** Of a binding, the key in `tracks` of its role, where that is the grant's own; null: it binds one that stays. */
   readonly role: string | null;
+  /** Of a binding, the key in `tracks` of the account that is its subject; null: it binds a person. */
+  readonly account: string | null;
   readonly expiresAt: number | null;
   /** What it says of its grant. */
   readonly requester: string;
@@ -113,6 +116,20 @@ function instant(timestamp: string): number {
   return Date.parse(timestamp.replace(/\.\d+Z$/, 'Z')) + Number(`0.${fraction || 0}`) * 1000;
 }
 
+export const isBinding = (resource: string): boolean => resource.endsWith('rolebindings');
+
+const roleKey = (role: AuditedObject['roleRef'], namespace: string): string | null =>
+  role?.kind === 'Role'
+    ? `roles ${namespace}/${role.name}`
+    : role?.name.startsWith('drawbridge-g-') === true
+      ? `clusterroles /${role.name}`
+      : null;
+
+function accountKey(subjects: AuditedObject['subjects'] = []): string | null {
+  const account = subjects.find(({ kind }) => kind === 'ServiceAccount');
+  return account === undefined ? null : `serviceaccounts ${account.namespace}/${account.name}`;
+}
+
 export async function openAuditLog(path: string): Promise<AuditLog> {
   const file = await open(path, 'r');
   const tracks = new Map<string, Track>();
@@ -131,7 +148,7 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
       reviews.push({ user, namespace: resourceAttributes?.namespace ?? '', done, allowedBy: allowed ? reason : '' });
       return;
     }
-    const id = /^drawbridge-(g-[a-z2-9]{6})(-workspace)?$/.exec(name)?.[1];
+    const id = /^drawbridge-(g-[a-z2-9]{6})(-workspace|-token)?$/.exec(name)?.[1];
     if (id === undefined || subresource !== undefined) return;
     const key = `${resource} ${namespace}/${name}`;
     const track: Track = tracks.get(key) ?? { resource, namespace, name, id, changes: [], lines: [] };
@@ -150,13 +167,14 @@ export async function openAuditLog(path: string): Promise<AuditLog> {
       verb: event.verb,
       uid: gone ? null : (responseObject?.metadata?.uid ?? ''),
       subjects: gone ? [] : subjects,
-      role: responseObject?.roleRef?.kind === 'Role' ? `roles ${namespace}/${responseObject.roleRef.name}` : null,
+      role: roleKey(responseObject?.roleRef, namespace),
+      account: accountKey(responseObject?.subjects),
       expiresAt: expires === undefined ? null : Date.parse(expires),
       requester: annotations['drawbridge.internal/requester'] ?? '',
       profile: annotations['drawbridge.internal/profile'] ?? '',
     });
     track.lines.push(
-      `${event.stageTimestamp} ${event.verb} ${key} ${code} by ${event.user.username.replace('system:serviceaccount:', '')}${gone ? ' -> gone' : ''}${resource === 'rolebindings' && !gone ? ` -> subjects [${subjects.join()}] until ${expires ?? '?'}` : ''}`,
+      `${event.stageTimestamp} ${event.verb} ${key} ${code} by ${event.user.username.replace('system:serviceaccount:', '')}${gone ? ' -> gone' : ''}${isBinding(resource) && !gone ? ` -> subjects [${subjects.join()}] until ${expires ?? '?'}` : ''}`,
     );
   }
 
@@ -201,6 +219,7 @@ export interface Span {
   readonly endedBy: string;
   readonly subjects: readonly string[];
   readonly role: string | null;
+  readonly account: string | null;
   /** The last word of the object on its end. */
   readonly expiresAt: number | null;
   /** What it said at each write. */
@@ -219,7 +238,7 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       current = null;
     }
     if (!on) continue;
-    const { uid, subjects, role, expiresAt, by } = change;
+    const { uid, subjects, role, account, expiresAt, by } = change;
     current ??= {
       track,
       uid: uid ?? '',
@@ -231,6 +250,7 @@ export function spansOf(track: Track, holds: (change: Change) => boolean): Span[
       endedBy: '',
       subjects,
       role,
+      account,
       expiresAt,
       expiries: [],
     };

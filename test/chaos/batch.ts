@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ACTIONS } from '../../src/adapters/slack/surfaces/actions.ts';
-import type { Api } from '../../src/sandbox/cluster/api.ts';
 import type { Answer } from '../../src/sandbox/slack/index.ts';
-import type { AuditLog } from './audit-log.ts';
 import {
   type Batch,
   type Change,
@@ -17,6 +15,7 @@ import {
   type Who,
 } from './histories.ts';
 import type { Installation } from './installation.ts';
+import type { Places } from './sides.ts';
 import { isEnd } from './slack-view.ts';
 import { type Changed, createChanges } from './slots.ts';
 import { calmDown, strike } from './storm.ts';
@@ -82,12 +81,13 @@ function pathOf(kind: keyof typeof PATHS, namespace: string, id: string): string
   return `/${root}/namespaces/${namespace}/${plural}/drawbridge-${id}`;
 }
 
-export async function runBatch(on: Installation, audit: AuditLog, admin: Api, batch: Batch): Promise<Ran> {
+export async function runBatch(on: Installation, places: Places, batch: Batch): Promise<Ran> {
   const { world, slack } = on;
   const { control } = world.slack;
   const began = Date.now();
   const requests: Request[] = [];
-  const kept: string[] = [];
+  const kept: { readonly path: string; readonly side: History['cluster'] }[] = [];
+  const { admin } = places.at(null);
   const changes = createChanges({ admin, directory: control.directory, namespace: on.namespaces.slots });
   let steps = 0;
 
@@ -219,6 +219,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     const { history } = request;
     if (history.edit === null) return;
     const namespace = namespaceOf(history);
+    const { audit, admin } = places.at(history.cluster);
     const bound = await waitFor(
       () => audit.tracks.get(`rolebindings ${namespace}/drawbridge-${id}`)?.changes.length,
       ACTIVE_MS,
@@ -252,7 +253,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
       case 'keep-binding':
       case 'keep-guard':
       case 'keep-lease':
-        kept.push(path);
+        kept.push({ path, side: history.cluster });
         await patch({ metadata: { finalizers: ['example.test/keep'] } });
         break;
       case 'change-subjects':
@@ -272,9 +273,17 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     }
   }
 
+  /** As people type it; empty: the whole of the only cluster. */
+  function targetOf(history: History): string {
+    const { wide } = factsOf(history.profile);
+    const rest = history.target.split('/').slice(1);
+    const place = wide ? history.target && `node/${on.node}` : [namespaceOf(history), ...rest].join('/');
+    return `${history.cluster === null ? '' : `${history.cluster}:`}${place}`;
+  }
+
   async function live(history: History): Promise<void> {
     await sleep(history.at);
-    const target = [namespaceOf(history), ...history.target.split('/').slice(1)].join('/');
+    const target = targetOf(history);
     for (let attempt = 0; attempt < ATTEMPTS && Date.now() < began + LAST_ATTEMPT_MS; attempt++) {
       const reason = `${history.name}t${attempt}`;
       const request: Request = { history, reason, typedAt: Date.now(), deeds: [], edits: [], changes: [] };
@@ -314,7 +323,8 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   }
 
   /** The administrator takes the finalizer away; a bot that deletes the same object at that moment makes it a conflict. */
-  async function letGo(path: string): Promise<void> {
+  async function letGo({ path, side }: (typeof kept)[number]): Promise<void> {
+    const { admin } = places.at(side);
     for (let attempt = 0; ; attempt++) {
       const remedy = { metadata: { finalizers: null } };
       const { status, body } = await admin.call('PATCH', path, remedy, 'application/merge-patch+json');
@@ -326,7 +336,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
 
   /** What is still to be waited for, in words. */
   async function open(): Promise<string[]> {
-    await audit.read();
+    await places.read();
     slack.read();
     const untold = requests.flatMap((request) =>
       // Seen by nobody, or lost with Redis: nothing can be expected to be said.
@@ -341,7 +351,8 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
     );
     // Looked up only when all seems to be over: it costs a kubectl.
     if (untold.length > 0) return untold;
-    return (await world.grantObjects()).map((object) => `${object} is left`);
+    const objects = [...(await world.grantObjects()), ...((await world.other?.grantObjects()) ?? [])];
+    return objects.map((object) => `${object} is left`);
   }
 
   /** The requester does, or an administrator in the place of one who may not act any more. */
@@ -369,7 +380,7 @@ export async function runBatch(on: Installation, audit: AuditLog, admin: Api, ba
   const reading = setInterval(() => {
     slack.read();
     // Who waits for a reading is told.
-    audit.read().catch(() => {});
+    places.read().catch(() => {});
   }, 100);
   try {
     await Promise.all(storm);

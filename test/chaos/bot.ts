@@ -10,6 +10,10 @@ const PLANTED: Partial<Record<string, Readonly<Record<string, string>>>> = {
   'unjudged-extension': { '/src/domain/decide/decide.ts': './wrapped-decide.ts' },
   'deaf-digest': { '/src/domain/plan/plan.ts': './wrapped-plan.ts' },
   'nervous-digest': { '/src/domain/plan/plan.ts': './wrapped-plan.ts' },
+  'wrong-cluster': {
+    '/src/adapters/kubernetes/own-cluster.ts': './wrapped-own-cluster.ts',
+    '/src/composition/clusters.ts': './wrapped-clusters.ts',
+  },
   'role-grows': { '/src/app/plan/since-approval.ts': './wrapped-since-approval.ts' },
 };
 const WRAPPED: Record<string, string> = {

@@ -30,6 +30,7 @@ export const PLANTS = {
   'late-schedule': 'P2',
   'guard-last': 'P3',
   'early-word': 'P7',
+  'wrong-cluster': 'P7',
   'anyone-approves': 'P1',
   'deaf-digest': 'P4',
   'nervous-digest': 'P4',

@@ -72,9 +72,15 @@ interface ProfileFacts {
   readonly automatic: readonly Who[];
   /** A NetworkPolicy that must be there as long as a RoleBinding is: in which namespace. */
   readonly guard: 'workspaces' | 'target' | null;
+  /** The subject of its bindings is an account of the grant's own, which its lease ends. */
+  readonly token?: true;
+  /** Given by a ClusterRoleBinding. */
+  readonly wide?: true;
 }
 const engineers: readonly Who[] = ['ada', 'eve', 'fay', 'gus', 'ben'];
 const sre: readonly Who[] = ['ben', 'hal'];
+/** Stands for the node of the installation, in each of its clusters. */
+const NODE = 'node';
 export const PROFILES = {
   view: {
     targets: ['staging', 'payments'],
@@ -125,6 +131,54 @@ export const PROFILES = {
     approvals: 2,
     automatic: [],
     guard: null,
+  },
+  everywhere: {
+    targets: [''],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+    wide: true,
+  },
+  'everywhere-token': {
+    targets: [''],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+    wide: true,
+    token: true,
+  },
+  node: {
+    targets: [NODE],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+    wide: true,
+  },
+  'node-token': {
+    targets: [NODE],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+    wide: true,
+    token: true,
+  },
+  /** In one namespace, for somebody whom the cluster does not know. */
+  config: {
+    targets: ['staging', 'payments'],
+    requesters: engineers,
+    approvers: sre,
+    approvals: 1,
+    automatic: [],
+    guard: null,
+    token: true,
   },
   /** One for each slot, which see. */
   look: {
@@ -185,6 +239,10 @@ export type Change = (typeof CHANGES)[number];
 /** Whether an approval binds it; else it is about the requester. */
 export const isBound = ({ what }: Pick<Change, 'what'>): boolean => what.endsWith('-policy') || what === 'grow-role';
 
+/** The clusters where there are two: of one bot, with the same names in both. */
+export const SIDES = ['eu', 'us'] as const satisfies readonly [string, string];
+export type Side = (typeof SIDES)[number];
+
 export interface History {
   readonly name: string;
   /** Milliseconds since the batch began. */
@@ -192,6 +250,8 @@ export interface History {
   readonly requester: Who;
   readonly profile: ProfileName;
   readonly target: string;
+  /** In which cluster; null: there is one. */
+  readonly cluster: Side | null;
   readonly seconds: number;
   /** The command is delivered again so many milliseconds later; null: it is not. */
   readonly again: number | null;
@@ -215,18 +275,22 @@ export interface History {
 export const profileNamed = ({ profile, change }: Pick<History, 'profile' | 'change'>): string =>
   profile === 'look' ? `look-${change?.slot}` : profile;
 
+/** Between the bots and the API servers: of one cluster, or (left out) of all. */
+interface OfApi {
+  readonly side?: Side;
+}
 export type Fault =
   | { readonly kind: 'kill'; readonly bots: readonly number[]; readonly down: number }
   | { readonly kind: 'crash'; readonly bot: number; readonly point: CrashPoint; readonly down: number }
   | { readonly kind: 'redis-restart'; readonly down: number }
   | { readonly kind: 'flush'; readonly thenKill: boolean }
-  | { readonly kind: 'api-away'; readonly for: number }
-  | { readonly kind: 'api-slow'; readonly for: number; readonly by: number }
-  | { readonly kind: 'api-status'; readonly status: number; readonly calls: number; readonly writes: boolean }
+  | (OfApi & { readonly kind: 'api-away'; readonly for: number })
+  | (OfApi & { readonly kind: 'api-slow'; readonly for: number; readonly by: number })
+  | (OfApi & { readonly kind: 'api-status'; readonly status: number; readonly calls: number; readonly writes: boolean })
   /** The write is carried out, its answer is lost. */
-  | { readonly kind: 'api-lost'; readonly calls: number }
+  | (OfApi & { readonly kind: 'api-lost'; readonly calls: number })
   /** The write is held for so long before it reaches the API server. */
-  | { readonly kind: 'api-held'; readonly calls: number; readonly by: number }
+  | (OfApi & { readonly kind: 'api-held'; readonly calls: number; readonly by: number })
   | { readonly kind: 'slack-away'; readonly for: number }
   | { readonly kind: 'slack-drop'; readonly refresh: boolean }
   | {
@@ -244,6 +308,7 @@ export type Climate = 'mild' | 'unforgiving';
 export interface Batch {
   readonly name: string;
   readonly climate: Climate;
+  readonly clusters: 1 | 2;
   readonly histories: readonly History[];
   /** In the order of `at`, milliseconds since the batch began. */
   readonly faults: readonly { readonly at: number; readonly fault: Fault }[];
@@ -297,7 +362,56 @@ export function drawBatch(seed: number, index: number, size: number): Batch {
   // Every fourth is left in peace: lateness without faults is measured there.
   const calm = index % 4 === 2;
   const faults = calm ? [] : drawFaults(random);
-  return { name, climate: climateOf(seed, index), histories, faults, storm: STORM_MS, patient: random.chance(0.15) };
+  const patient = random.chance(0.15);
+  // Drawn by numbers of its own: what was drawn of a seed before there were these stays as it is.
+  const wider = createRandom(Math.imul(seed, 0x85ebca6b) ^ Math.imul(index + 1, 0xc2b2ae35));
+  const clusters = clustersOf(index);
+  return {
+    name,
+    climate: climateOf(seed, index),
+    clusters,
+    histories: histories.map((history) => placed(wider, clusters, widened(wider, history))),
+    faults: clusters === 1 ? faults : onSides(wider, faults),
+    storm: STORM_MS,
+    patient,
+  };
+}
+
+/** A third of the batches have two clusters. */
+export const clustersOf = (index: number): 1 | 2 => (index % 3 === 1 ? 2 : 1);
+
+/** Of the histories so many are about the whole cluster, a node, or for somebody whom the cluster does not know. */
+const WIDE = 0.2;
+
+function widened(random: Random, history: History): History {
+  if (!random.chance(WIDE) || history.change !== null) return history;
+  const profile = random.pick(['everywhere', 'everywhere-token', 'node', 'node-token', 'config'] as const);
+  const requester = random.pick(factsOf(profile).requesters);
+  const decisions = drawDecisions(random, profile, requester);
+  const target = random.pick(targetsOf(profile));
+  // Who could extend or end the other one may not be allowed to here: what is done is judged, whoever does it.
+  return { ...history, profile, requester, decisions, target, edit: null };
+}
+
+/** What is changed under requests (see `SLOTS`) is in the first cluster. */
+function placed(random: Random, clusters: 1 | 2, history: History): History {
+  if (clusters === 1) return history;
+  const side = random.pick(SIDES);
+  return { ...history, cluster: history.change === null ? side : SIDES[0] };
+}
+
+/** Most faults between the bots and an API server are one cluster's alone, and once one of them is away for longer: the other goes on. */
+function onSides(random: Random, faults: Batch['faults']): Batch['faults'] {
+  if (faults.length === 0) return faults;
+  const sided = faults.map(({ at, fault }) =>
+    fault.kind.startsWith('api-') && random.chance(0.8)
+      ? { at, fault: { ...fault, side: random.pick(SIDES) } as Fault }
+      : { at, fault },
+  );
+  const away: Fault = { kind: 'api-away', for: random.between(4000, 10_000), side: random.pick(SIDES) };
+  return [...sided, { at: random.between(FIRST_FAULT_MS, STORM_MS - away.for), fault: away }].toSorted(
+    (a, b) => a.at - b.at,
+  );
 }
 
 /** Of four batches two are of each climate, in all orders alike: one of the four has no faults, and it is not always in the same. */
@@ -341,7 +455,9 @@ const SECONDS_OF: Partial<Record<Plant, number>> = {
   'late-schedule': 4,
   // Ended long before its lease, which would make the early word true.
   'early-word': 40,
+  'wrong-cluster': 40,
 };
+const PLANTED_CLUSTERS: Partial<Record<Plant, 1 | 2>> = { 'wrong-cluster': 2 };
 
 /** A batch in which this fault of the code must show, whatever the seed. */
 export function drawPlanted(plant: Plant, seed: number): Batch {
@@ -353,7 +469,7 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
     const histories = SLOTS.map((_, slot) =>
       drawChanging(random, `${name}h${slot}`, slot, changes[slot % changes.length] ?? CHANGES[0]),
     );
-    return { name, climate: 'mild', histories, faults: [], storm: 0, patient: true };
+    return { name, climate: 'mild', clusters: 1, histories, faults: [], storm: 0, patient: true };
   }
   const profiles = PROFILES_OF[plant] ?? (['view', 'debug', 'own-tools'] as const);
   // Time for the cluster to change in.
@@ -370,16 +486,18 @@ export function drawPlanted(plant: Plant, seed: number): Batch {
       requester,
       profile,
       target: random.pick(targetsOf(profile)),
+      cluster: PLANTED_CLUSTERS[plant] === 2 ? (SIDES[i % 2] ?? null) : null,
       seconds: SECONDS_OF[plant] ?? 6,
       again: null,
       extension: null,
-      revoke: plant === 'early-word' ? { after: 300, early: false, by: requester } : null,
+      revoke: plant === 'early-word' || plant === 'wrong-cluster' ? { after: 300, early: false, by: requester } : null,
       edit: null,
       change: null,
       decisions: [{ after: random.between(soonest, latest), by, verdict: 'approve', twice: false, again: null }],
     };
   });
-  return { name, climate: 'mild', histories, faults: isLate ? FORGOTTEN : [], storm: 20_000, patient: true };
+  const clusters = PLANTED_CLUSTERS[plant] ?? 1;
+  return { name, climate: 'mild', clusters, histories, faults: isLate ? FORGOTTEN : [], storm: 20_000, patient: true };
 }
 
 /**
@@ -414,6 +532,7 @@ function drawHistory(random: Random, name: string): History {
     requester,
     profile,
     target: random.pick(targetsOf(profile)),
+    cluster: null,
     seconds: random.between(6, 14),
     again: random.chance(0.12) ? random.between(0, 6000) : null,
     decisions,
@@ -453,6 +572,7 @@ function drawChanging(random: Random, name: string, slot: number, change: Change
     requester,
     profile,
     target: isPolicy ? `slots/deploy/slot-${slot}` : 'slots',
+    cluster: null,
     seconds: random.between(shortest, longest),
     again: random.chance(0.12) ? random.between(0, 6000) : null,
     decisions: [{ after: random.between(0, 1000), by, verdict: 'approve', twice: random.chance(0.25), again: null }],
@@ -581,7 +701,7 @@ function drawFault(random: Random): Fault {
 export function tellSteps(history: History, batch: Batch): string[] {
   const { decisions, extension, revoke, edit, change } = history;
   return [
-    `${history.name}: ${history.requester} asks for ${profileNamed(history)} ${history.target} ${history.seconds}s at ${history.at} ms${history.again === null ? '' : `, delivered again ${history.again} ms later`}`,
+    `${history.name}: ${history.requester} asks for ${profileNamed(history)} ${history.cluster === null ? '' : `${history.cluster}:`}${history.target} ${history.seconds}s at ${history.at} ms${history.again === null ? '' : `, delivered again ${history.again} ms later`}`,
     ...decisions.map(
       (d) =>
         `  +${d.after} ms ${d.by} ${d.verdict}s${d.twice ? ' twice' : ''}${d.again === null ? '' : `, delivered again ${d.again} ms later`}`,

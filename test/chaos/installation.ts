@@ -6,17 +6,17 @@ import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
 import type { Bot } from '../../src/sandbox/bot.ts';
 import type { ControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
-import { readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
+import { joinKubeconfigs, readKubeconfig, writeKubeconfig } from '../../src/sandbox/cluster/kubeconfig.ts';
 import { markRunning } from '../../src/sandbox/cluster/pods.ts';
 import { startWorld, type World } from '../../src/sandbox/world.ts';
 import { HOSTED } from '../support/redis-users.ts';
 import { SHORT_MINUTE } from '../support/slack.ts';
 import { type ApiProxy, startApiProxy } from './api-proxy.ts';
 import type { CrashPoint } from './crash-points.ts';
-import { type Climate, chaosWorkspace } from './histories.ts';
+import { type Climate, chaosWorkspace, SIDES, type Side } from './histories.ts';
 import { type Pulse, startPulse } from './pulse.ts';
 import { type SlackView, viewSlack } from './slack-view.ts';
-import { slotObjects, slotProfiles, workload } from './slots.ts';
+import { slotObjects, slotProfiles, wideProfiles, workload } from './slots.ts';
 import { startUnforgiving } from './unforgiving.ts';
 
 const MAIN = fileURLToPath(new URL('./bot.ts', import.meta.url));
@@ -43,17 +43,22 @@ export interface Fault {
   readonly what: string;
   /** It slows what ends the leases as well. */
   readonly cluster?: boolean;
+  /** The one cluster to which the way is broken; left out: whatever there is. */
+  readonly side?: Side;
 }
 
 /** One Drawbridge with all that it works with: two bots, Slack, Redis, namespaces of its own in the cluster. */
 export interface Installation {
   readonly world: World;
-  readonly proxy: ApiProxy;
+  /** Between the bots and each of the clusters. */
+  readonly proxies: readonly { readonly side: Side | null; readonly proxy: ApiProxy }[];
   readonly redis: Redis;
   readonly slack: SlackView;
   readonly victims: readonly Victim[];
   readonly namespaces: Readonly<Record<'staging' | 'payments' | 'open' | 'slots', string>>;
   readonly workspaces: string;
+  /** Name of a node that each cluster has. */
+  readonly node: string;
   readonly faulty: Fault[];
   readonly pulse: Pulse;
   /** Times in which no bot ran. */
@@ -78,28 +83,37 @@ function pickHost(): keyof typeof HOSTED {
 
 /** Brings an installation up on a control plane that others may use too. */
 export async function install(options: {
-  readonly cluster: ControlPlane;
+  /** One, or two in the order of `SIDES`. */
+  readonly clusters: readonly [ControlPlane, ...ControlPlane[]];
   readonly plant: string | null;
   readonly climate: Climate;
   readonly log: (line: string) => void;
 }): Promise<Installation> {
-  const { cluster, plant, climate, log } = options;
+  const { clusters, plant, climate, log } = options;
+  const [cluster, beside] = clusters;
   const isUnforgiving = climate === 'unforgiving';
   const suffix = randomBytes(3).toString('hex');
   const [open, slots] = [`open-${suffix}`, `slots-${suffix}`];
-  await cluster.apply([
-    ...[open, slots].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
-    workload(open, 'probe', 2),
-    ...slotObjects(slots),
-  ]);
-  const kubelet = await markRunning({
-    kubeconfig: await cluster.kubeconfigFor('system:kube-scheduler'),
-    namespaces: [open, slots],
-    podCidr: `10.${200 + ((randomBytes(1)[0] ?? 0) % 50)}.0.0/24`,
-  });
+  const node = `chaos-${suffix}.example.test`;
+  const kubelets = await Promise.all(
+    clusters.map(async (one) => {
+      await one.apply([
+        ...[open, slots].map((name) => ({ apiVersion: 'v1', kind: 'Namespace', metadata: { name } })),
+        { apiVersion: 'v1', kind: 'Node', metadata: { name: node } },
+        workload(open, 'probe', 2),
+        ...slotObjects(slots),
+      ]);
+      return markRunning({
+        kubeconfig: await one.kubeconfigFor('system:kube-scheduler'),
+        namespaces: [open, slots],
+        podCidr: `10.${200 + ((randomBytes(1)[0] ?? 0) % 50)}.0.0/24`,
+      });
+    }),
+  );
   const world = await startWorld({
     log: () => {},
     cluster,
+    ...(beside && { clusters: 2, beside }),
     slack: { ...chaosWorkspace(), ackMs: 3000, minuteMs: isUnforgiving ? MINUTE_MS : SHORT_MINUTE },
     // A kill then loses nothing that was answered, so that what is lost can be told: all of it, by a flush.
     redis: { appendfsync: 'always', users: [`hosted on >hosted ~* &* ${HOSTED[pickHost()]}`] },
@@ -116,13 +130,28 @@ export async function install(options: {
       shell.namespaces = [open];
       shell.network.allowIsolation = true;
       for (const profile of [debug, troubleshoot, shell, ownTools]) profile.namespaces?.push(slots);
-      Object.assign(policy.profiles, slotProfiles(slots, view.approvers));
+      Object.assign(policy.profiles, slotProfiles(slots, view.approvers), wideProfiles(debug, node));
+      if (beside) for (const profile of Object.values(policy.profiles)) profile.clusters = ['*'];
     },
   });
-  const proxy = await startApiProxy(cluster.url, join(cluster.dir, 'pki'));
-  const { server, credentials } = await readKubeconfig(world.settings['KUBECONFIG'] ?? '');
-  const kubeconfig = join(world.dir, 'bot.kubeconfig');
-  await writeKubeconfig(kubeconfig, { ...server, url: proxy.url }, credentials);
+  const proxies = await Promise.all(
+    clusters.map(async (one, index) => ({
+      side: beside === undefined ? null : (SIDES[index] ?? null),
+      proxy: await startApiProxy(one.url, join(one.dir, 'pki')),
+    })),
+  );
+  const { namespace, serviceAccount } = world.installation;
+  const ways = await Promise.all(
+    clusters.map(async (one, index): Promise<[string, string]> => {
+      const file = join(world.dir, `way-${index}.kubeconfig`);
+      const direct = await one.serviceAccountKubeconfig(namespace, serviceAccount, { expirationSeconds: 86_400 });
+      const { server, credentials } = await readKubeconfig(direct);
+      await writeKubeconfig(file, { ...server, url: proxies[index]?.proxy.url ?? '' }, credentials);
+      return [SIDES[index] ?? '', file];
+    }),
+  );
+  const kubeconfig = join(world.dir, 'bots.kubeconfig');
+  await joinKubeconfigs(kubeconfig, new Map(ways));
   const redis = new Redis(world.redisUrl, { maxRetriesPerRequest: 0, retryStrategy: () => 200 });
   redis.on('error', () => {});
 
@@ -220,12 +249,13 @@ export async function install(options: {
 
   return {
     world,
-    proxy,
+    proxies,
     redis,
     slack: viewSlack(world.slack.control.log(), ACCESS),
     victims,
     namespaces,
     workspaces,
+    node,
     faulty,
     pulse,
     dead,
@@ -236,10 +266,10 @@ export async function install(options: {
       await pulse.stop();
       await Promise.all(victims.map((victim) => victim.stop()));
       redis.disconnect();
-      await proxy.stop();
+      for (const { proxy } of proxies) await proxy.stop();
       await unforgiving?.stop();
       await world.stop();
-      await kubelet.stop();
+      for (const kubelet of kubelets) await kubelet.stop();
     },
   };
 }

@@ -1,9 +1,10 @@
-import { type AuditLog, type Span, spansOf, type Track } from './audit-log.ts';
+import { type AuditLog, isBinding, type Span, spansOf, type Track } from './audit-log.ts';
 import type { Deed, Ran, Request } from './batch.ts';
-import { factsOf, PEOPLE, profileNamed, tellSteps } from './histories.ts';
+import { factsOf, PEOPLE, profileNamed, SIDES, type Side, tellSteps } from './histories.ts';
 import type { Installation } from './installation.ts';
 import { judgeChanges, tellChange } from './judge-changes.ts';
 import type { OwnAudit, OwnEntry } from './own-audit.ts';
+import type { Places } from './sides.ts';
 import { GONE, isEnd, NEVER, type Said, type SlackView, type Standing } from './slack-view.ts';
 import type { Changed } from './slots.ts';
 
@@ -50,6 +51,8 @@ export interface Verdict {
   readonly askedAgain: { forCause: number; forNothing: number };
   /** Of requests: by the last word of their message; `lost` were pending, or over and not told, when Redis lost its data. */
   readonly ends: Map<Standing | 'lost' | 'unheard', number>;
+  /** Of the grants: those of the second of two clusters, those by a ClusterRoleBinding, and those by an account of their own. */
+  readonly kinds: Record<'second' | 'wide' | 'token', number>;
   /** Worst lateness in milliseconds, and how many were measured. */
   readonly lateness: { calm: Lateness; faults: Lateness; noBot: Lateness };
 }
@@ -58,25 +61,29 @@ export interface Lateness {
   of: number;
 }
 
-export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit): Verdict {
+export function judge(on: Installation, places: Places, ran: Ran, own: OwnAudit): Verdict {
   const { slack } = on;
+  const kinds: Verdict['kinds'] = { second: 0, wide: 0, token: 0 };
   const violations: Violation[] = [];
   const ends: Verdict['ends'] = new Map();
   const lateness = { calm: { worst: 0, of: 0 }, faults: { worst: 0, of: 0 }, noBot: { worst: 0, of: 0 } };
   const ours = new Set([...Object.values(on.namespaces), on.workspaces]);
-  const tracks = [...audit.tracks.values()].filter((track) => ours.has(track.namespace));
   const botUser = `system:serviceaccount:${on.world.installation.namespace}:`;
+  const isOurs = ({ namespace, changes }: Track) =>
+    ours.has(namespace) || (namespace === '' && changes.some(({ by }) => by.startsWith(botUser)));
+  const tracksIn = (side: Side | null) => [...places.at(side).audit.tracks.values()].filter(isOurs);
   const requests = new Map(ran.requests.map((request) => [request.reason, request]));
   const askedAgain: Verdict['askedAgain'] = { forCause: 0, forNothing: 0 };
   let grants = 0;
   let audited = 0;
   const granted = new Set<string>();
 
-  const bindingsOf = (id: string): Span[] =>
+  const bindingsOf = (tracks: readonly Track[], audit: AuditLog, id: string): Span[] =>
     tracks
-      .filter((track) => track.resource === 'rolebindings' && track.id === id)
+      .filter((track) => isBinding(track.resource) && track.id === id)
       .flatMap((track) => spansOf(track, (change) => change.subjects.length > 0))
-      .flatMap((span) => whileItsRoleWasThere(span, audit));
+      .flatMap((span) => whileItWasThere(span, span.role, audit))
+      .flatMap((span) => whileItWasThere(span, span.account, audit));
   const isThere = () => true;
 
   function accuse(promise: Violation['promise'], request: Request, id: string, text: string): void {
@@ -94,16 +101,26 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
         ...on.faulty
           .filter((fault) => fault.to > request.typedAt)
           .map((fault) => `${iso(fault.from)} to ${iso(fault.to)} fault: ${fault.what}`),
-        ...tracks.filter((track) => track.id === id).flatMap((track) => track.lines),
+        ...tracksIn(request.history.cluster)
+          .filter((track) => track.id === id)
+          .flatMap((track) => track.lines),
         ...slack.said.filter((said) => said.id === id).map((said) => `${iso(said.at)} said ${said.text}`),
       ].toSorted((a, b) => Number(/^\d/.test(a)) - Number(/^\d/.test(b)) || (/^\d/.test(a) ? a.localeCompare(b) : 0)),
     });
   }
 
-  const unshown = grantsNotShown(tracks, ran.requests, slack);
+  const bySide = Map.groupBy(ran.requests, ({ history }) => history.cluster);
+  const unshown = new Map<Request | null, string[]>();
+  for (const [side, requests] of bySide)
+    for (const [request, ids] of grantsNotShown(tracksIn(side), requests, slack))
+      unshown.set(request, [...(unshown.get(request) ?? []), ...ids]);
 
   for (const request of ran.requests) {
     const { history, deeds, edits } = request;
+    const { audit } = places.at(history.cluster);
+    const tracks = tracksIn(history.cluster);
+    /** What was broken between the bots and the other cluster is no excuse here. */
+    const faulty = on.faulty.filter(({ side }) => side === undefined || side === history.cluster);
     const facts = factsOf(history.profile);
     const allowed = facts.approvers.filter((who) => who !== history.requester);
     const bySomebodyAllowed = (deed: Deed) => (allowed as readonly string[]).includes(deed.by);
@@ -114,12 +131,22 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     if (ids.size > 1 && !lost) accuse('P5', request, [...ids].join(), 'one request became several');
 
     for (const id of ids) {
-      const bindings = bindingsOf(id);
+      const bindings = bindingsOf(tracks, audit, id);
       const made = bindings.filter((span) => span.by.startsWith(botUser));
+      const subject = facts.token ? `drawbridge-${id}` : PEOPLE[history.requester].user;
       if (made.length > 0) {
         grants += 1;
         granted.add(history.name);
+        if (history.cluster === SIDES[1]) kinds.second += 1;
+        if (facts.wide) kinds.wide += 1;
+        if (facts.token) kinds.token += 1;
       }
+      // P1: in the cluster for which it was asked, and nothing of it in the other.
+      const strays = [...(places.beside(history.cluster)?.audit.tracks.values() ?? [])].filter(
+        (track) => track.id === id,
+      );
+      if (strays.length > 0)
+        accuse('P1', request, id, `was written in the other cluster: ${strays.flatMap(({ lines }) => lines)[0]}`);
 
       const first = Math.min(...made.map((span) => span.from));
 
@@ -132,10 +159,9 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
         if (!isAutomatic && people.size < facts.approvals)
           accuse('P1', request, id, `bound after ${people.size} of ${facts.approvals} approvals by somebody allowed`);
         const wrong = span.track.changes.filter(
-          (change) =>
-            change.by.startsWith(botUser) && change.subjects.some((name) => name !== PEOPLE[history.requester].user),
+          (change) => change.by.startsWith(botUser) && change.subjects.some((name) => name !== subject),
         );
-        if (wrong.length > 0) accuse('P1', request, id, `binds ${wrong[0]?.subjects.join()}, who is not the requester`);
+        if (wrong.length > 0) accuse('P1', request, id, `binds ${wrong[0]?.subjects.join()}, who is not ${subject}`);
       }
 
       // P2: no window longer than what was decided, and nothing in force after it.
@@ -157,20 +183,26 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
         const due = extended > 0 || isEdited ? longest : (span.expiresAt ?? longest);
         const end = Math.min(span.to, Date.now());
         const late = end - due;
-        const broken = on.faulty.filter((fault) => fault.from < end && fault.to + BOUNDS.recovery > due - 2000);
+        const broken = faulty.filter((fault) => fault.from < end && fault.to + BOUNDS.recovery > due - 2000);
         const tampered = edits.some((edit) =>
           ['delete-lease', 'orphan-lease', 'keep-lease', 'keep-binding', 'change-subjects', 'change-expiry'].includes(
             edit.what,
           ),
         );
-        const nobody = on.dead.some((time) => time.from <= due && time.to >= end);
+        // Beside a bot only the reaper, which looks each minute and is not here, ends what is a person's in the whole cluster.
+        const needsBot = facts.wide === true && facts.token !== true;
+        const nobody = !needsBot && on.dead.some((time) => time.from <= due && time.to >= end);
         if (late > 0 && extended === 0 && !isEdited)
           note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, late);
         else note(broken.length > 0 ? (nobody ? lateness.noBot : lateness.faults) : lateness.calm, 0);
         const over = Math.max(due, ...broken.map((fault) => Math.min(fault.to, end)));
         const lease = Math.max(due, ...broken.filter((fault) => fault.cluster).map((fault) => Math.min(fault.to, end)));
         const until =
-          broken.length === 0 ? due + BOUNDS.calm : tampered ? over + BOUNDS.recovery : lease + BOUNDS.lease;
+          broken.length === 0
+            ? due + BOUNDS.calm
+            : tampered || needsBot
+              ? over + BOUNDS.recovery
+              : lease + BOUNDS.lease;
         if (end > until)
           accuse(
             'P2',
@@ -250,7 +282,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
           // Another binding may allow the same: that is not ours to end.
           const asked = audit.reviews.some(
             ({ user, done, allowedBy }) =>
-              user === PEOPLE[history.requester].user &&
+              (facts.token ? user.endsWith(`:${subject}`) : user === subject) &&
               done >= lastEnd &&
               done <= said.at + TICK &&
               !allowedBy.includes(`drawbridge-${id}`),
@@ -285,7 +317,7 @@ export function judge(on: Installation, audit: AuditLog, ran: Ran, own: OwnAudit
     const request = requests.get(slack.reasonOf(id) ?? '') ?? ran.requests[0];
     if (request !== undefined) accuse('P2', request, id, `at the end: ${left}`);
   }
-  return { violations, grants, granted: granted.size, audited, askedAgain, ends, lateness };
+  return { violations, grants, granted: granted.size, audited, askedAgain, ends, kinds, lateness };
 }
 
 /**
@@ -301,7 +333,7 @@ function grantsNotShown(
   const found = new Map<Request | null, string[]>();
   for (const { id, resource, changes } of tracks) {
     const bound = changes.find((change) => change.subjects.length > 0);
-    if (resource !== 'rolebindings' || bound === undefined || bound.asked < began || slack.reasonOf(id) !== undefined)
+    if (!isBinding(resource) || bound === undefined || bound.asked < began || slack.reasonOf(id) !== undefined)
       continue;
     const request = requests.findLast(
       ({ history, reason, typedAt }) =>
@@ -354,12 +386,15 @@ function isEditedGuard(ran: Ran, guard: 'workspaces' | 'target'): boolean {
 }
 
 /**
- * A RoleBinding whose Role is gone for good gives nothing: though a finalizer keeps it, or though it came after, since its write was on its way as
- * the grant was ended.
+ * A binding whose role, or the account that it binds, is gone for good gives nothing: though a finalizer keeps it, or though it came after, since its
+ * write was on its way as the grant was ended.
+ * @param what its key in `tracks`; null: it stays
  */
-function whileItsRoleWasThere(span: Span, audit: AuditLog): Span[] {
-  const role = audit.tracks.get(span.role ?? '');
-  const last = role?.changes.toSorted((a, b) => a.done - b.done).at(-1);
+function whileItWasThere(span: Span, what: string | null, audit: AuditLog): Span[] {
+  const last = audit.tracks
+    .get(what ?? '')
+    ?.changes.toSorted((a, b) => a.done - b.done)
+    .at(-1);
   if (last === undefined || last.uid !== null || last.done > span.to) return [span];
   if (last.done < span.from) return [];
   return [{ ...span, endAsked: last.asked, to: last.done, endedBy: last.by }];

@@ -1,18 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { runCommand, terminal, UsageError, usage } from '../../src/cli/command.ts';
-import { openApi } from '../../src/sandbox/cluster/api.ts';
 import { CONTROL_PLANE, ensureBinaries } from '../../src/sandbox/cluster/binaries.ts';
 import { type ControlPlane, startControlPlane } from '../../src/sandbox/cluster/control-plane.ts';
 import { startChurn } from '../support/churn.ts';
-import { AUDIT_RULES, openAuditLog } from './audit-log.ts';
+import { AUDIT_RULES } from './audit-log.ts';
 import { type Ran, runBatch } from './batch.ts';
 import { PLANTS, type Plant } from './crash-points.ts';
-import { type Batch, type Climate, drawBatch, drawPlanted } from './histories.ts';
+import { type Batch, drawBatch, drawPlanted } from './histories.ts';
 import { type Installation, install } from './installation.ts';
 import { judge, type Verdict, type Violation } from './judge.ts';
 import { readOwnAudit } from './own-audit.ts';
 import { createReport } from './report.ts';
+import { openPlaces } from './sides.ts';
 
 /**
  * npm run chaos -- [--histories N] [--seed S] [--batch B] [--worlds W] [--size N] [--plant FAULT]
@@ -22,7 +22,6 @@ import { createReport } from './report.ts';
  */
 /** Batches after which an installation is made anew: what its Slack holds grows, and with it the time for each click. */
 const BATCHES = 4;
-const OTHER = { mild: 'unforgiving', unforgiving: 'mild' } as const satisfies Record<Climate, Climate>;
 const HELP = `Usage: npm run chaos -- [options]
   --histories N  how many (default 50)
   --size N       of them in a batch that shares an installation and its faults (default 13; fewer for a busy machine, which else hears few)
@@ -85,42 +84,46 @@ async function recordOf({ redis }: Installation, id: string): Promise<string[]> 
   }
 }
 
+type Clusters = readonly [ControlPlane, ...ControlPlane[]];
+
 /** Works through the batches on installations side by side. */
 async function run(
-  cluster: ControlPlane,
+  clusters: Clusters,
   plant: Plant | null,
   batches: readonly Batch[],
   worlds: number,
 ): Promise<{ readonly violations: readonly Violation[]; readonly table: string }> {
-  const queues = Map.groupBy(batches, ({ climate }) => climate);
-  const left = (climate: Climate) => queues.get(climate)?.length ?? 0;
+  /** Batches of one kind share installations. */
+  const queues = [...Map.groupBy(batches, ({ climate, clusters: number }) => `${climate} ${number}`).values()];
   const began = performance.now();
   const seconds = () => (performance.now() - began) / 1000;
   const report = createReport();
   const violations: Violation[] = [];
-  const audit = await openAuditLog(cluster.auditLogPath);
-  const admin = await openApi(cluster.adminKubeconfig);
+  const [cluster] = clusters;
+  const places = await openPlaces(clusters);
   const busy = `busy-${randomBytes(3).toString('hex')}`;
   await cluster.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: busy } }]);
   // Without it no pod is admitted.
   await cluster.kubectl(['wait', '--for=create', 'serviceaccount/default', '-n', busy, '--timeout=30s']);
   const churn = await startChurn(cluster.adminKubeconfig, [busy], { pause: 1000 });
-  let next: Climate = 'unforgiving';
   const work = async () => {
-    while (left('mild') + left('unforgiving') > 0) {
-      const climate = left(next) > 0 ? next : OTHER[next];
-      next = OTHER[climate];
-      const taken = queues.get(climate)?.splice(0, BATCHES) ?? [];
-      await workOn(await install({ cluster, plant, climate, log }), taken);
+    for (let queue = queues.shift(); queue !== undefined; queue = queues.shift()) {
+      const taken = queue.splice(0, BATCHES);
+      // Each kind in its turn.
+      if (queue.length > 0) queues.push(queue);
+      const [first] = taken;
+      if (first === undefined) continue;
+      const those = first.clusters === 2 ? clusters : ([cluster] as const);
+      await workOn(await install({ clusters: those, plant, climate: first.climate, log }), taken);
     }
   };
   const workOn = async (on: Installation, taken: readonly Batch[]) => {
     try {
       for (const batch of taken) {
-        const ran = await runBatch(on, audit, admin, batch);
-        await audit.read();
+        const ran = await runBatch(on, places, batch);
+        await places.read();
         on.slack.read();
-        const verdict = judge(on, audit, ran, await readOwnAudit(on));
+        const verdict = judge(on, places, ran, await readOwnAudit(on));
         violations.push(...verdict.violations);
         report.add(ran, verdict);
         tell(batch, ran, verdict, seconds(), plant);
@@ -143,8 +146,7 @@ async function run(
   } finally {
     report.churned(churn.rounds);
     await churn.stop();
-    admin.close();
-    await audit.close();
+    await places.close();
   }
   return { violations, table: report.table(seconds()) };
 }
@@ -154,18 +156,18 @@ function tell(batch: Batch, ran: Ran, verdict: Verdict, seconds: number, plant: 
   const { requests, nudged } = ran;
   const ends = [...verdict.ends].map(([end, number]) => `${end} ${number}`).join(', ');
   say(
-    `${seconds.toFixed(0)} s: ${plant === null ? '' : `${plant}: `}batch ${batch.name} (${batch.climate}): ${batch.histories.length} histories, ${verdict.granted} got access; ${requests.length} requests, ${verdict.grants} grants (${ends}), ${batch.faults.length} faults, ${verdict.violations.length} violations${nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
+    `${seconds.toFixed(0)} s: ${plant === null ? '' : `${plant}: `}batch ${batch.name} (${batch.climate}${batch.clusters === 2 ? ', two clusters' : ''}): ${batch.histories.length} histories, ${verdict.granted} got access; ${requests.length} requests, ${verdict.grants} grants (${ends}), ${batch.faults.length} faults, ${verdict.violations.length} violations${nudged ? ' (a bot was started anew to look after what was left)' : ''}`,
   );
 }
 
 /** Each planted fault on an installation of its own. True: every one was caught, by the promise that it breaks. */
-async function runPlanted(cluster: ControlPlane, plants: readonly Plant[], seed: number, worlds: number) {
+async function runPlanted(clusters: Clusters, plants: readonly Plant[], seed: number, worlds: number) {
   const queue = [...plants];
   const lines: string[] = [];
   let missed = 0;
   const work = async () => {
     for (let plant = queue.shift(); plant !== undefined; plant = queue.shift()) {
-      const { violations } = await run(cluster, plant, [drawPlanted(plant, seed)], 1);
+      const { violations } = await run(clusters, plant, [drawPlanted(plant, seed)], 1);
       const broken = violations.filter(({ promise }) => promise === PLANTS[plant]);
       if (broken.length === 0) missed += 1;
       lines.push(
@@ -178,29 +180,34 @@ async function runPlanted(cluster: ControlPlane, plants: readonly Plant[], seed:
   return missed === 0;
 }
 
+/** The clusters of these batches: a second one only where one has it. */
+async function startClusters(number: 1 | 2): Promise<Clusters> {
+  const binaries = await ensureBinaries(CONTROL_PLANE, log);
+  const start = () => startControlPlane({ binaries, log, auditRules: AUDIT_RULES });
+  return number === 1 ? [await start()] : Promise.all([start(), start()]);
+}
+
 async function main({ seed, histories, worlds, size, batch, plants }: ReturnType<typeof optionsOf>): Promise<boolean> {
-  const cluster = await startControlPlane({
-    binaries: await ensureBinaries(CONTROL_PLANE, log),
-    log,
-    auditRules: AUDIT_RULES,
-  });
-  try {
-    if (plants.length > 0) return await runPlanted(cluster, plants, seed, worlds);
-    const batches =
-      batch === null
+  const batches =
+    plants.length > 0
+      ? plants.map((plant) => drawPlanted(plant, seed))
+      : batch === null
         ? Array.from({ length: Math.ceil(histories / size) }, (_, index) =>
             drawBatch(seed, index, Math.min(size, histories - index * size)),
           )
         : [drawBatch(seed, batch, size)];
+  const clusters = await startClusters(batches.some((one) => one.clusters === 2) ? 2 : 1);
+  try {
+    if (plants.length > 0) return await runPlanted(clusters, plants, seed, worlds);
     say(
       `seed ${seed}: ${batches.reduce((sum, batch) => sum + batch.histories.length, 0)} histories in ${batches.length} batches, ${worlds} installations side by side`,
     );
-    const { violations, table } = await run(cluster, null, batches, worlds);
+    const { violations, table } = await run(clusters, null, batches, worlds);
     say(table);
     if (violations.length > 0) say(`again: npm run chaos -- --seed ${seed} --histories ${histories} --size ${size}`);
     return violations.length === 0;
   } finally {
-    await cluster.stop();
+    await Promise.all(clusters.map((cluster) => cluster.stop()));
   }
 }
 

@@ -26,6 +26,11 @@ export function createReport() {
       for (const { what, when } of ran.requests.flatMap(({ changes }) => changes)) add(changeOf({ what, when }), 1);
       add('faults', ran.batch.faults.length);
       add('violations', verdict.violations.length);
+      for (const [kind, number] of Object.entries(verdict.kinds)) add(kind, number);
+      if (ran.batch.clusters === 2) {
+        add('twoClusters', ran.batch.histories.length);
+        add('oneSided', ran.batch.faults.filter(({ fault }) => 'side' in fault).length);
+      }
       add('nudged', ran.nudged ? 1 : 0);
       for (const [end, number] of verdict.ends) ends.set(end, (ends.get(end) ?? 0) + number);
       for (const kind of ['calm', 'faults', 'noBot'] as const) {
@@ -41,7 +46,7 @@ export function createReport() {
       for (const [name, number] of Object.entries(on.counts)) add(name, number);
       add('slow', on.faulty.filter(({ cluster }) => cluster).length);
       slowest = Math.max(slowest, on.pulse.longest);
-      add('api', on.proxy.faults);
+      for (const { proxy } of on.proxies) add('api', proxy.faults);
       add('slack', on.slack.faults);
       for (const point of on.crashedAt.keys()) crashes.add(point);
     },
@@ -55,7 +60,9 @@ export function createReport() {
           'histories with a Redis of a hoster, a mutating webhook and a crowd of workloads / without',
           `${get('unforgiving')} / ${get('mild')}`,
         ],
-        ['faults begun', get('faults')],
+        ['histories with two clusters / grants in the second', `${get('twoClusters')} / ${get('second')}`],
+        ['grants for the whole cluster or a node / by a token', `${get('wide')} / ${get('token')}`],
+        ['faults begun / between the bots and one of two clusters alone', `${get('faults')} / ${get('oneSided')}`],
         ['bots killed with -9 from outside', get('kills')],
         ['bots that killed themselves between two writes', `${get('crashes')}, at ${crashes.size} different points`],
         ['Redis killed and restarted / emptied', `${get('redisRestarts')} / ${get('flushes')}`],

@@ -91,6 +91,35 @@ export function slotProfiles(namespace: string, approvers: Profile['approvers'])
   );
 }
 
+/** Profiles for the whole cluster, for a node, and by a token: for the people of another one. */
+export function wideProfiles(
+  { namespaces, requesters, approvers, deny }: Profile,
+  node: string,
+): Record<string, Profile> {
+  const people = { requesters, approvers, deny, duration: { default: '5s', maximum: '1h' } };
+  const events = [{ apiGroups: ['events.k8s.io'], resources: ['events'], verbs: ['list'] }];
+  const ofNode = {
+    ...people,
+    scope: 'node' as const,
+    nodes: [node],
+    rules: [{ apiGroups: [''], resources: ['nodes'], verbs: ['get'] }],
+  };
+  const token = { credential: 'token' as const };
+  return {
+    everywhere: { ...people, scope: 'cluster', rules: events },
+    'everywhere-token': { ...people, ...token, scope: 'cluster', clusterRole: 'view' },
+    node: ofNode,
+    'node-token': { ...ofNode, ...token },
+    config: {
+      ...people,
+      ...token,
+      scope: 'namespace',
+      namespaces,
+      rules: [{ apiGroups: [''], resources: ['configmaps'], verbs: ['get'] }],
+    },
+  };
+}
+
 /** What was changed under a request. It took effect between `from` and `to`: milliseconds since the epoch. */
 export interface Changed {
   readonly what: Change['what'];

@@ -4,9 +4,11 @@ import type { Installation } from './installation.ts';
 
 /** Does one fault to an installation, and returns when it is over. Bots that were killed come back by themselves. */
 export async function strike(on: Installation, fault: Fault): Promise<void> {
-  const { world, proxy, redis, victims, counts, faulty } = on;
+  const { world, redis, victims, counts, faulty } = on;
   const { faults } = world.slack;
-  const during = { from: Date.now(), to: Number.POSITIVE_INFINITY, what: JSON.stringify(fault) };
+  const side = 'side' in fault && fault.side !== undefined ? { side: fault.side } : {};
+  const proxies = on.proxies.filter((one) => side.side === undefined || one.side === side.side);
+  const during = { from: Date.now(), to: Number.POSITIVE_INFINITY, what: JSON.stringify(fault), ...side };
   if (fault.kind !== 'crash') faulty.push(during);
   switch (fault.kind) {
     case 'kill':
@@ -33,25 +35,25 @@ export async function strike(on: Installation, fault: Fault): Promise<void> {
       if (fault.thenKill) await victims[0]?.kill(0);
       break;
     case 'api-away':
-      proxy.away(true);
+      for (const { proxy } of proxies) proxy.away(true);
       await sleep(fault.for);
-      proxy.away(false);
+      for (const { proxy } of proxies) proxy.away(false);
       break;
     case 'api-slow':
-      proxy.slow(fault.by);
+      for (const { proxy } of proxies) proxy.slow(fault.by);
       await sleep(fault.for);
-      proxy.slow(0);
+      for (const { proxy } of proxies) proxy.slow(0);
       break;
     case 'api-status':
-      proxy.answer(fault.status, fault.calls, fault.writes);
+      for (const { proxy } of proxies) proxy.answer(fault.status, fault.calls, fault.writes);
       await sleep(1500);
       break;
     case 'api-lost':
-      proxy.loseAnswers(fault.calls);
+      for (const { proxy } of proxies) proxy.loseAnswers(fault.calls);
       await sleep(1500);
       break;
     case 'api-held':
-      proxy.hold(fault.calls, fault.by);
+      for (const { proxy } of proxies) proxy.hold(fault.calls, fault.by);
       await sleep(1500 + fault.by);
       break;
     case 'slack-away':
@@ -81,7 +83,7 @@ export async function strike(on: Installation, fault: Fault): Promise<void> {
 
 /** Ends every fault, and waits until both bots and all that they need are back. */
 export async function calmDown(on: Installation): Promise<void> {
-  on.proxy.clear();
+  for (const { proxy } of on.proxies) proxy.clear();
   on.world.slack.faults.clear();
   for (const victim of on.victims) victim.disarm();
   await Promise.all(on.victims.map((victim) => victim.running()));

@@ -9,8 +9,8 @@ import { altered, believed, denied, lies, reordered, unaltered } from './plants.
 
 export * from '../../src/adapters/kubernetes/api.ts';
 
-export const createApi: typeof create = (config, onCall) => {
-  const api = create(config, onCall);
+export const createApi: typeof create = (...args) => {
+  const api = create(...args);
   const apply: typeof api.apply = (object) =>
     crashing(`apply ${object.kind}`, async () => unaltered(await api.apply(altered(object))));
   return {
@@ -32,7 +32,8 @@ export const createApi: typeof create = (config, onCall) => {
     },
     create: async <T>(kind: Parameters<typeof api.create>[0], object: unknown) =>
       denied(kind, await api.create<T>(kind, object)),
-    apply: (object) => reordered(object, apply),
+    // What is only tried is no write.
+    apply: (object, dryRun) => (dryRun === true ? api.apply(object, true) : reordered(object, apply)),
     mergePatch: (kind, namespace, name, patch) =>
       crashing(`remove ${kind}`, () => api.mergePatch(kind, namespace, name, patch)),
     remove: (kind, namespace, name, uid) =>

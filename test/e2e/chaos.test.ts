@@ -5,8 +5,8 @@ import { expect, test } from 'vitest';
 import { describeWithCluster } from '../support/cluster.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
-/** Of this seed 26 histories have most kinds of fault, and of change under a request. Others: CHAOS_SEED, or `npm run chaos -- --seed S` for many more. */
-const SEED = process.env['CHAOS_SEED'] ?? '14967';
+/** Of this seed 26 histories have most kinds of fault, of change under a request and of grant, and half of them two clusters. Others: CHAOS_SEED, or `npm run chaos -- --seed S` for many more. */
+const SEED = process.env['CHAOS_SEED'] ?? '8120';
 
 /** Runs the chaos run in a process of its own, on a control plane of its own, whose audit log judges it. */
 async function chaos(...args: string[]): Promise<{ ok: boolean; output: string }> {

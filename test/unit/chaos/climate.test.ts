@@ -20,3 +20,26 @@ test('the same seed draws the same', () => {
   expect(drawBatch(3, 5, 4)).toEqual(drawBatch(3, 5, 4));
   expect(drawBatch(3, 5, 4).climate).toBe(climateOf(3, 5));
 });
+
+test('a third of the histories has two clusters, with people in both, and what breaks is mostly one cluster’s alone', () => {
+  const batches = Array.from({ length: 60 }, (_, index) => drawBatch(3, index, 13));
+  const two = batches.filter(({ clusters }) => clusters === 2);
+  expect(two).toHaveLength(20);
+  const sides = new Set(two.flatMap(({ histories }) => histories.map(({ cluster }) => cluster)));
+  expect(sides).toEqual(new Set(['eu', 'us']));
+  const ofApi = two.flatMap(({ faults }) => faults.filter(({ fault }) => fault.kind.startsWith('api-')));
+  const oneSided = ofApi.filter(({ fault }) => 'side' in fault).length;
+  expect(oneSided / ofApi.length).toBeGreaterThan(0.6);
+  for (const { histories, faults } of batches.filter(({ clusters }) => clusters === 1)) {
+    expect(histories.every(({ cluster }) => cluster === null)).toBe(true);
+    expect(faults.some(({ fault }) => 'side' in fault)).toBe(false);
+  }
+});
+
+test('each kind of grant is drawn, and the changes under requests stay where their objects are', () => {
+  const histories = Array.from({ length: 60 }, (_, index) => drawBatch(3, index, 13)).flatMap((one) => one.histories);
+  const profiles = new Set(histories.map(({ profile }) => profile));
+  for (const name of ['everywhere', 'everywhere-token', 'node', 'node-token', 'config'])
+    expect(profiles).toContain(name);
+  for (const { change, cluster } of histories) if (change !== null) expect([null, 'eu']).toContain(cluster);
+});
