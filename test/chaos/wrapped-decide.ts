@@ -8,10 +8,11 @@ import { PLANT } from './crash.ts';
 export * from '../../src/domain/decide/decide.ts';
 
 /** Planted: whoever presses Approve may. */
-function anyoneApproves(rules: Rules, act: Act, parties: Parties): Asking<Decided> {
-  return act.kind === 'approve'
-    ? real(rules, { kind: 'apply', grant: act.grant }, { ...parties, actor: null })
-    : real(rules, act, parties);
+function* anyoneApproves(rules: Rules, act: Act, parties: Parties): Asking<Decided> {
+  if (act.kind !== 'approve') return yield* real(rules, act, parties);
+  const may = yield* real(rules, { kind: 'apply', grant: act.grant }, { ...parties, actor: null });
+  // An approval counts for a step.
+  return may.allowed ? Object.assign({}, may, { steps: [ONLY_STEP] }) : may;
 }
 
 /** Planted: where a longer window is approved its approver is judged, and not whoever gets it. */
