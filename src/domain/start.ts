@@ -25,6 +25,8 @@ const HALF = /^[ap]\.?m$/;
 /** After a time: the zone of other clocks than the person's. */
 const ZONE =
   /^(?:(?:UTC|GMT|Z|WES?T|CES?T|EES?T|MSK|[ECMP][SD]?T|A[CEW][SD]T|NZ[SD]T|[BIJKS]ST|SGT|HKT)(?:[-+]\d.*)?|[A-Z][a-z]+\/[A-Z]\w+)$/;
+/** Before a time: it is meant as a start, and only "from" says so for sure. */
+const NEARLY_FROM = ['at', 'starting', 'beginning'];
 /** After a time: it was only the beginning of what is meant. */
 const TO = /^(?:to|til|till|until|[-–—])$/;
 
@@ -37,6 +39,7 @@ export function readStart(
 ): { readonly start: TypedStart; readonly words: number } | 'unclear' | null {
   const bare = words.slice(0, 6).map((word) => word.normalize('NFKC').replace(AROUND, ''));
   const [from, first = '', ...rest] = bare.map((word) => word.toLowerCase());
+  if (NEARLY_FROM.includes(from ?? '')) return isTime(first) || isTime(rest[0] ?? '') ? 'unclear' : null;
   if (from !== 'from') return null;
   const day = DATE.test(first) ? first : (DAYS.get(first) ?? null);
   const at = day === null ? 1 : 2;
@@ -48,6 +51,21 @@ export function readStart(
   if (isHalved) return { start: { date: day, time }, words: at + 2 };
   const isOther = isTime(after) || (TO.test(after) && isTime(later)) || ZONE.test(bare[at + 1] ?? '');
   return isOther ? 'unclear' : { start: { date: day, time }, words: at + 1 };
+}
+
+/** More words make no start. */
+const MOST_WORDS = 5;
+
+/**
+ * A start with which a sentence ends that does not begin with one: "the nightly run from 22:00". Whoever typed it may have meant when access begins.
+ * @returns with which word it begins
+ */
+export function strayStart(words: readonly string[]): number | null {
+  for (let at = Math.max(1, words.length - MOST_WORDS); at < words.length; at++) {
+    const found = words[at]?.toLowerCase() === 'from' ? readStart(words.slice(at)) : null;
+    if (found !== null && found !== 'unclear' && at + found.words === words.length) return at;
+  }
+  return null;
 }
 
 const isTime = (word: string): boolean => timeIn(word) !== null;

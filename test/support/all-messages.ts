@@ -381,6 +381,8 @@ function wrongLines(): [string, Shown][] {
     'request debug:admin staging 5m why',
     'request debug staging 30 why',
     'request debug staging/deploy/checkout slow for 30m because',
+    'request debug staging/deploy/checkout 30m the nightly run from 22:00',
+    'request debug staging/deploy/checkout 30m at 22:00 the nightly run',
     'status',
     'status 7k3fq2',
     'extend g-7k3fq2',

@@ -37,10 +37,14 @@ describe('a start, as people type it', () => {
     'from tomorrow 8:00 CEST',
     'from 22:00 Europe/Berlin',
     'from ~22:00',
+    'at 22:00 the deploy',
+    'starting 22:00',
+    'starting at 22:00 the deploy',
   ])('%s is meant as one, and not taken for the reason', (line) => expect(read(line)).toBe('unclear'));
 
-  it.each(['from the alert of 22:00', 'checkout is slow from 22:00', 'from'])('%s begins the reason', (line) =>
-    expect(read(line)).toBeNull(),
+  it.each(['from the alert of 22:00', 'checkout is slow from 22:00', 'from', 'at the load balancer', 'starting over'])(
+    '%s begins the reason',
+    (line) => expect(read(line)).toBeNull(),
   );
 });
 

@@ -42,7 +42,7 @@ function registerReadings(context: SurfaceContext): void {
     onButton(context, actionId, async ({ user, value, body }) => {
       // What was typed has been read once: nothing in it is Slack's any more.
       const parsed = parseCommand(escape(carriedLine(value, user)), scopeOf);
-      if (parsed.kind !== 'request' && !('begun' in parsed)) throw new StrangeControl();
+      if (parsed.kind !== 'request' && !('begun' in parsed || 'readings' in parsed)) throw new StrangeControl();
       const trigger = { trigger_id: body.trigger_id, user_id: user };
       return (await isOpenedInForm(context, trigger, parsed)) ? null : run(context, parsed, user);
     });

@@ -218,9 +218,9 @@ export function helpMessage(topic: CommandName | null, problem = ''): Message {
 }
 
 /** A line that can be meant in two ways, with a button for each. @param by who typed it */
-export function readingsMessage(problem: string, { window, reason }: Readings, by: string): Message {
+export function readingsMessage(problem: string, { meant, reason }: Readings, by: string): Message {
   const choices = [
-    [ACTIONS.reading, `The window is ${window.length}`, carryLine(window.line, by)],
+    [ACTIONS.reading, meant.says, carryLine(meant.line, by)],
     [ACTIONS.otherReading, 'It belongs to the reason', carryLine(reason.line, by)],
   ] as const;
   // What is too long for a button is typed.

@@ -6,9 +6,9 @@ import { nearest } from '../../../../domain/nearest.ts';
 import type { Scope } from '../../../../domain/policy/policy.ts';
 import { isKit, KIT_NAMES, type Kit, notAKit } from '../../../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS, workloadKind } from '../../../../domain/rights/rights.ts';
-import { readStart, START_FORM, type TypedStart } from '../../../../domain/start.ts';
+import { readStart, START_FORM, strayStart, type TypedStart } from '../../../../domain/start.ts';
 import { describeTarget, isWide, NODE_WORDS, SERVICE_WORDS, type Wanted } from '../../../../domain/target.ts';
-import { readDuration, type StrayDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
+import { readDuration, strayDuration, wholeDuration } from '../../../../domain/typed-duration.ts';
 import { type Choice, NOTHING_CHOSEN } from '../form/choice.ts';
 import { clean, shorten, typed } from '../text/text.ts';
 
@@ -113,9 +113,9 @@ export type Command =
       readonly readings?: Readings;
     };
 
-/** A line that can be meant in two ways, as the two lines (without `/jit`) that say which. */
+/** A line that can be meant in two ways, as the two lines (without `/jit`) that say which: `meant` is how long, or from when. */
 export interface Readings {
-  readonly window: { readonly line: string; readonly length: string };
+  readonly meant: { readonly line: string; readonly says: string };
   readonly reason: { readonly line: string };
 }
 
@@ -242,11 +242,8 @@ function parseRequest(
   const window = readWindow(rest);
   if (typeof window === 'string') return wrong(window);
   const { duration, start, told } = window;
-  const stray = duration === undefined ? strayDuration(told) : null;
-  if (stray !== null) {
-    const line = [verb, asked, ...rest.slice(0, rest.length - told.length)].join(' ');
-    return { ...wrong(bothReadings(line, told, stray)), readings: readingsOf(line, told, stray) };
-  }
+  const readings = readingsOf([verb, asked, ...rest.slice(0, rest.length - told.length)].join(' '), window);
+  if (readings !== null) return { ...wrong(bothReadings(readings)), readings };
   const reason = told.join(' ');
   if (reason === '')
     return {
@@ -279,20 +276,59 @@ export function chosenTarget(target: Wanted): Pick<Choice, 'namespace' | 'target
   return { namespace, target: named && `${named.kind.toLowerCase()}/${named.name}` };
 }
 
-function readingsOf(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): Readings {
-  const others = [...reason.slice(0, at), ...reason.slice(at + words)];
-  const length = formatDuration(seconds);
+/** Whoever says so in a line wants it as soon as it is approved. */
+const AT_ONCE = 'from now';
+
+/**
+ * A length or a start that stands in the reason may be meant as the window: which one they mean, people say themselves. Null: there is none.
+ * @param line up to the reason
+ */
+function readingsOf(line: string, { duration, start, told }: Window): MeantTwice | null {
+  const two = (at: number, words: number, typed: string) => ({
+    word: shorten(told.slice(at, at + words).join(' '), 100),
+    line: [line, typed, ...told.slice(0, at), ...told.slice(at + words)].join(' '),
+  });
+  const reason = (instead: string) => ({ line: [line, instead, ...told].join(' ') });
+  const stray = duration === undefined ? strayDuration(told) : null;
+  if (stray !== null) {
+    const length = formatDuration(stray.seconds);
+    const { word, line: meant } = two(stray.at, stray.words, length);
+    return {
+      question: `Is '${word}' the window, or a part of the reason?`,
+      meant: { line: meant, says: `The window is ${length}` },
+      reason: reason(DEFAULT_DURATION),
+      hint: DURATION_DEFAULTS,
+    };
+  }
+  // Break-glass access begins at once.
+  const at = start === undefined && !line.startsWith('break-glass ') ? strayStart(told) : null;
+  if (at === null) return null;
+  const { word, line: meant } = two(at, told.length - at, told.slice(at).join(' '));
   return {
-    window: { line: [asked, length, ...others].join(' '), length },
-    reason: { line: [asked, DEFAULT_DURATION, ...reason].join(' ') },
+    question: `Is '${word}' the start, or a part of the reason?`,
+    meant: { line: meant, says: `It begins ${word}` },
+    reason: reason(AT_ONCE),
+    hint: `'${AT_ONCE}' for as soon as it is approved`,
   };
+}
+
+/** Readings with what is asked about them, and what one of them needs, as a phrase. */
+interface MeantTwice extends Readings {
+  readonly question: string;
+  readonly hint: string;
+}
+
+function bothReadings({ question, meant, reason, hint }: MeantTwice): string {
+  const typed = ({ line }: { readonly line: string }) => `/jit ${shorten(line, 400)}`;
+  return `${question} ${meant.says}: ${typed(meant)} - it belongs to the reason: ${typed(reason)} (${hint}).`;
 }
 
 /** How long and from when, in whichever order they stand before the reason. */
 interface Window {
   /** Null: the profile's default, said so; left out: nothing was said. */
   readonly duration?: number | null;
-  readonly start?: TypedStart;
+  /** Null: as soon as it is approved, said so; left out: nothing was said. */
+  readonly start?: TypedStart | null;
   /** The words that are left. */
   readonly told: readonly string[];
 }
@@ -319,6 +355,7 @@ function withDuration(window: Window): Window | string {
 
 function withStart(window: Window): Window | string {
   const { told } = window;
+  if (told.slice(0, 2).join(' ').toLowerCase() === AT_ONCE) return { ...window, start: null, told: told.slice(2) };
   const read = readStart(told);
   if (read === 'unclear')
     return `${quoted(told.slice(0, 2).join(' '))} is not a start: expected ${START_FORM}. If it begins your reason, put another word before it.`;
@@ -337,14 +374,6 @@ function noTarget(profile: string, word = ''): Wanted | string {
 function whereOf(scope: Scope | null, where: string): Wanted | string {
   const isNode = scope === 'node' && !where.includes('/');
   return isNode ? { scope: 'node', node: where } : parseTarget(where);
-}
-
-/** A length that stands in the reason may be meant as the window: which one they mean, people say themselves. */
-function bothReadings(asked: string, reason: readonly string[], { at, words, seconds }: StrayDuration): string {
-  const meant = shorten(reason.slice(at, at + words).join(' '), 100);
-  const others = [...reason.slice(0, at), ...reason.slice(at + words)].join(' ');
-  const line = (duration: string, why: string) => `/jit ${asked} ${duration} ${shorten(why || '<reason>', 200)}`;
-  return `Is '${meant}' the window, or a part of the reason? The window: ${line(formatDuration(seconds), others)} - the reason: ${line(DEFAULT_DURATION, reason.join(' '))} (${DURATION_DEFAULTS}).`;
 }
 
 /** `logs,exec` as rights in words, each once; a sentence on what is wrong with it otherwise. */

@@ -189,7 +189,7 @@ describe('parseCommand', () => {
     const asked = parseCommand('break-glass debug staging/deploy/x it is slow for 20m because');
     expect(asked).toMatchObject({
       readings: {
-        window: { line: 'break-glass debug staging/deploy/x 20m it is slow because' },
+        meant: { line: 'break-glass debug staging/deploy/x 20m it is slow because' },
         reason: { line: 'break-glass debug staging/deploy/x - it is slow for 20m because' },
       },
     });
@@ -232,11 +232,41 @@ describe('parseCommand', () => {
       problem: expect.stringMatching(/'from tonight' is not a start: expected `from 22:00`/),
     });
     expect(line('45m errors from 22:00 on')).toMatchObject({ ask: { reason: 'errors from 22:00 on' } });
+    expect(line('45m at 22:00 the nightly run')).toMatchObject({
+      problem: expect.stringMatching(/'at 22:00' is not a start: expected `from 22:00`/),
+    });
+    expect(line('45m a spike at 22:00')).toMatchObject({ ask: { reason: 'a spike at 22:00' } });
     expect(line('45m from the alert')).toMatchObject({ ask: { duration: 2700, reason: 'from the alert' } });
     // Both readings of a length in the reason keep the start.
     expect(line('from 22:00 slow for 30m')).toMatchObject({
       kind: 'wrong',
       problem: expect.stringContaining('/jit request debug staging/deploy/checkout from 22:00 30m slow'),
+    });
+  });
+
+  it('a start at the end of a line is asked back, and each of both readings can be typed', () => {
+    const before = 'request debug staging/deploy/checkout 45m';
+    const parsed = parseCommand(`${before} the nightly run from tomorrow 22:00`);
+    const readings = {
+      meant: { line: `${before} from tomorrow 22:00 the nightly run`, says: 'It begins from tomorrow 22:00' },
+      reason: { line: `${before} from now the nightly run from tomorrow 22:00` },
+    };
+    expect(parsed).toMatchObject({
+      kind: 'wrong',
+      problem: expect.stringContaining("'from tomorrow 22:00'"),
+      readings,
+    });
+    expect(parseCommand(readings.meant.line)).toMatchObject({
+      ask: { start: { date: 1, time: '22:00' }, reason: 'the nightly run' },
+    });
+    const atOnce = parseCommand(readings.reason.line);
+    expect(atOnce).toMatchObject({ ask: { reason: 'the nightly run from tomorrow 22:00' } });
+    expect(atOnce).not.toHaveProperty('ask.start');
+    // How long is asked first, then from when.
+    const both = parseCommand('request debug staging it is slow for 30m from 22:00');
+    expect(both).toMatchObject({ readings: { meant: { line: 'request debug staging 30m it is slow from 22:00' } } });
+    expect(parseCommand('request debug staging 30m it is slow from 22:00')).toMatchObject({
+      readings: { meant: { line: 'request debug staging 30m from 22:00 it is slow' } },
     });
   });
 

@@ -50,7 +50,7 @@ it.each([
   const parsed = parseCommand(line, scopeOf);
   if (parsed.kind !== 'wrong' || parsed.readings === undefined) throw new Error('there is one reading');
   for (const [reading, duration] of [
-    [parsed.readings.window, 1800],
+    [parsed.readings.meant, 1800],
     [parsed.readings.reason, null],
   ] as const)
     expect(await pressed(reading.line)).toMatchObject(['U0ADA', { target, duration }]);
