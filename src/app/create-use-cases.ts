@@ -15,6 +15,7 @@ import { mustBeReviewable, reviewAccess } from './decide/review.ts';
 import { mustBeGlassReviewer, reviewBreakGlass } from './decide/review-break-glass.ts';
 import { takeToken } from './decide/take-token.ts';
 import { endAccess } from './grant/end.ts';
+import { endAll } from './grant/end-all.ts';
 import { again, everything, home } from './inquire/home.ts';
 import {
   closedClusters,
@@ -85,8 +86,9 @@ export function createUseCases(world: World): UseCases {
       return { view: viewed(grant), token, expiresAt };
     },
     list: (by) => run(by, 'list', {}, (w) => list(w, by)),
-    home: (by, page) => run(by, 'look at Home', {}, (w) => home(w, by, page)),
-    everything: (by, page) => run(by, 'list all', {}, (w) => everything(w, by, page)),
+    home: (by, page, which = {}) => run(by, 'look at Home', {}, (w) => home(w, by, page, which)),
+    everything: (by, page, which = {}) => run(by, 'list all', {}, (w) => everything(w, by, page, which)),
+    endAll: (by, which) => run(by, 'end all', {}, (w) => endAll(w, by, which)),
     again: (by, id) => run(by, 'ask again', { id }, (w) => again(w, by, id)),
     noteOn: (id, verdict) => noteOn(world, id, verdict),
     consider: (by, id, note) => run(by, 'approve', { id }, (w) => consider(w, by, id, note)),

@@ -12,7 +12,7 @@ import {
 import { createDirectory, STAYS_FRESH } from '../../src/adapters/slack/directory.ts';
 import { lackOfChannel, lackOfLists, lackOfOwnChannels, lackOfScopes } from '../../src/adapters/slack/needs.ts';
 import { createNotifier } from '../../src/adapters/slack/notifier.ts';
-import { ACTIONS, MODALS, SHORTCUT } from '../../src/adapters/slack/surfaces/actions.ts';
+import { ACTIONS, carryPage, MODALS, SHORTCUT } from '../../src/adapters/slack/surfaces/actions.ts';
 import type { Turns } from '../../src/adapters/slack/surfaces/context.ts';
 import { requestModal } from '../../src/adapters/slack/surfaces/form/modal.ts';
 import type { Notifier } from '../../src/app/ports/notifier.ts';
@@ -42,6 +42,8 @@ const LASTING = { retryIn: null };
 
 interface Stub {
   readonly useCases: UseCases;
+  /** What they do otherwise, unseen. */
+  readonly ordinary: UseCases;
   readonly calls: unknown[][];
   /** What the next calls of a use case do in place of the ordinary. */
   does: Partial<UseCases>;
@@ -61,6 +63,7 @@ function stubUseCases(): Stub {
       digest: 'd'.repeat(12),
     },
     useCases: undefined as unknown as UseCases,
+    ordinary: undefined as unknown as UseCases,
   };
   const ordinary: UseCases = {
     scopeOf: () => null,
@@ -120,7 +123,17 @@ function stubUseCases(): Stub {
       everything: null,
       asOf: Date.now(),
     }),
-    everything: async (_user, page) => ({ entries: [stub.view.grant], page, pages: 3 }),
+    everything: async (_user, page, which = {}) => ({
+      which,
+      entries: [stub.view.grant],
+      page,
+      pages: 3,
+      listed: 45,
+      count: 45,
+      endable: 45,
+      clusters: ['eu', 'us'],
+    }),
+    endAll: async () => ({ ended: 2, withdrawn: 1, failures: 0, failed: [] }),
     again: async () => ({ profile: 'logs', target: { namespace: 'staging' }, duration: 900, reason: 'as before' }),
     mustBeReviewable: async () => {},
     turnAway: async () => {},
@@ -137,7 +150,7 @@ function stubUseCases(): Stub {
       },
     ]),
   );
-  return Object.assign(stub, { useCases });
+  return Object.assign(stub, { useCases, ordinary });
 }
 
 const log = pino({ level: 'silent' });
@@ -455,7 +468,7 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     const shownAtHome = () => blocksText(control.home(ADA)?.blocks ?? []);
     await control.openHome(ADA);
     await control.waitFor(() => shownAtHome().includes('What you may ask for'));
-    expect(stub.calls).toEqual([['home', ADA, 0]]);
+    expect(stub.calls).toEqual([['home', ADA, 0, {}]]);
     await control.pressHome(ADA, { action_id: ACTIONS.revoke });
     await control.waitFor(() => shownAtHome().includes('Revoking'));
     expect(stub.calls.at(-2)).toEqual(['revoke', ADA, ID, '']);
@@ -491,6 +504,40 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
     };
     await control.openHome(ADA);
     await control.waitFor(() => shownAtHome().includes('Redis does not answer'));
+  });
+
+  it('shows administrators what matches, keeps to that, and ends all of it', async () => {
+    const { slack, stub } = here;
+    const { control } = slack;
+    const shownAtHome = () => blocksText(control.home(ADA)?.blocks ?? []);
+    const home = stub.ordinary.home;
+    stub.does.home = async (user, page, which = {}) => ({
+      ...(await home(user, page)),
+      everything: await stub.ordinary.everything(user, page, which),
+    });
+    const lastHome = () => stub.calls.findLast(([name]) => name === 'home');
+    await control.openHome(ADA);
+    await control.waitFor(() => shownAtHome().includes('45 are open or wait.'));
+    await control.pressHome(ADA, ACTIONS.homeFilter);
+    await control.waitFor(() => control.modal(ADA)?.callback_id === MODALS.filter);
+    await control.fillAndSubmit(ADA, { person: BEN, namespace: 'no such' });
+    expect(control.modal(ADA)?.callback_id).toBe(MODALS.filter);
+    await control.fillAndSubmit(ADA, { namespace: 'staging', cluster: 'eu' });
+    const which = { person: BEN, namespace: 'staging', cluster: 'eu' };
+    await control.waitFor(() => control.modal(ADA) === undefined && shownAtHome().includes('in namespace `staging`'));
+    expect(lastHome()).toEqual(['home', ADA, 0, which]);
+    await control.pressHome(ADA, { action_id: ACTIONS.homePage, value: carryPage(1, which) });
+    await control.waitFor(() => shownAtHome().includes('page 2 of 3'));
+    // What is done on Home, or in a modal from it, draws the same page anew.
+    await control.pressHome(ADA, { action_id: ACTIONS.revoke });
+    await control.waitFor(() => shownAtHome().includes('Revoking'));
+    expect(lastHome()).toEqual(['home', ADA, 1, which]);
+    await control.pressHome(ADA, ACTIONS.homeEndAll);
+    await control.waitFor(() => shownAtHome().includes('2 are being ended. 1 was withdrawn.'));
+    expect(stub.calls.filter(([name]) => name === 'endAll')).toEqual([['endAll', ADA, which]]);
+    expect(lastHome()).toEqual(['home', ADA, 1, which]);
+    await control.pressHome(ADA, { action_id: ACTIONS.homePage, value: carryPage(0) });
+    await control.waitFor(() => !shownAtHome().includes('in namespace `staging`'));
   });
 
   it('decides in a modal from Home by what was shown there', async () => {
@@ -542,6 +589,8 @@ describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
       [ACTIONS.again, '{"profile":"debug"}'],
       [ACTIONS.listPage, '{"all":-1}'],
       [ACTIONS.homePage, '{"all":0,"user":"U0BEN"}'],
+      [ACTIONS.homeFilter, '{"all":0,"which":{"namespace":"*"}}'],
+      [ACTIONS.homeEndAll, '{"end":{"person":"U0BEN","ids":["g-7k3fq2"]}}'],
     ]) {
       stub.calls.length = 0;
       const pressed = slack.control.deliveries().findLast((one) => one.payload['type'] === 'block_actions');

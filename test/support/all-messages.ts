@@ -28,11 +28,12 @@ import {
   threadMessage,
 } from '../../src/adapters/slack/surfaces/direct-messages/news.ts';
 import { previewModal, refusedModal, requestModal } from '../../src/adapters/slack/surfaces/form/modal.ts';
+import { endedAll, filterModal } from '../../src/adapters/slack/surfaces/home/filter.ts';
 import { homeView } from '../../src/adapters/slack/surfaces/home/view.ts';
 import type { Message } from '../../src/adapters/slack/surfaces/text/blocks.ts';
 import { sayError } from '../../src/adapters/slack/surfaces/text/say.ts';
 import { wideConfinement } from '../../src/app/plan/wide.ts';
-import type { Offer } from '../../src/app/ports/use-cases.ts';
+import type { Everything, Offer, Which } from '../../src/app/ports/use-cases.ts';
 import type { View } from '../../src/app/ports/view.ts';
 import { Refusal, Unavailable, UnreadableMembers } from '../../src/domain/errors.ts';
 import {
@@ -70,6 +71,9 @@ function viewOf(change: Partial<Grant> = {}, rest: Partial<View> = {}): View {
   const at = { createdAt: NOW, pendingUntil: NOW + 2 * HALF_AN_HOUR, duration: 1800 };
   return sampleView({ plan: PLAN, ...at, ...change }, rest);
 }
+
+const WHICH: Which = { person: 'U0ADA', namespace: 'staging' };
+const EMPTY_HOME = { mine: [], waiting: [], more: false, offers: [], ended: [], unreviewed: [], asOf: NOW };
 
 const open = { startsAt: NOW, expiresAt: NOW + HALF_AN_HOUR };
 const over = { ...open, endedAt: NOW + HALF_AN_HOUR + 1000 };
@@ -311,7 +315,7 @@ function everyKind(): [title: string, shown: Shown][] {
     ['/jit status: who may not read it', accessMessage(listed(active))],
     ['/jit list', listMessage({ mine: [active], waiting: [pending], more: false })],
     ['/jit list: nothing', listMessage({ mine: [], waiting: [], more: false })],
-    ['/jit list all', everythingMessage({ entries: [active, pending].map(listed), page: 0, pages: 2 })],
+    ['/jit list all', everythingMessage(everythingOf([active, pending], { pages: 2, listed: 17, count: 17 }))],
     ['/jit who', whoMessage({ namespace: 'staging' }, [listed(active)])],
     ['/jit who: nobody', whoMessage({ namespace: 'staging' }, [])],
     ['/jit extend', extended(asked)],
@@ -346,27 +350,36 @@ function everyKind(): [title: string, shown: Shown][] {
           offers: OFFERS,
           ended: [listed(inState('denied'))],
           unreviewed: [],
-          everything: { entries: [listed(active)], page: 0, pages: 2 },
+          everything: everythingOf([active], { pages: 2, listed: 16, count: 16 }),
           asOf: NOW,
         },
         'Withdrawn.',
       ),
     ],
+    ['Home: nothing', homeView({ ...EMPTY_HOME, everything: null })],
     [
-      'Home: nothing',
+      'Home: everything of a person in a namespace',
       homeView({
-        mine: [],
-        waiting: [],
-        more: false,
-        offers: [],
-        ended: [],
-        unreviewed: [],
-        everything: null,
-        asOf: NOW,
+        ...EMPTY_HOME,
+        everything: everythingOf([active, pending], { which: { ...WHICH, cluster: 'prod-eu' } }),
       }),
     ],
+    ['Home: nothing matches', homeView({ ...EMPTY_HOME, everything: everythingOf([], { which: WHICH }) })],
+    ['Home: the filter', filterModal(WHICH, ['prod-eu', 'prod-us'])],
+    ['Home: all has ended', endedAll({ ended: 12, withdrawn: 1, failures: 0, failed: [] }, String)],
+    [
+      'Home: all has ended but some',
+      endedAll({ ended: 1, withdrawn: 2, failures: 2, failed: [{ id: 'g-7k3fq2', error: 'No.' }] }, String),
+    ],
+    ['Home: nothing was left to end', endedAll({ ended: 0, withdrawn: 0, failures: 0, failed: [] }, String)],
     ...errors(),
   ];
+}
+
+function everythingOf(views: readonly View[], change: Partial<Everything> = {}): Everything {
+  const count = views.length;
+  const entries = views.map(listed);
+  return { which: {}, entries, page: 0, pages: 1, listed: count, count, endable: count, clusters: [], ...change };
 }
 
 /** Lines that can't be understood, each for another reason. */

@@ -6,8 +6,9 @@ import { askedFor, type GrantSummary } from '../../domain/grant/summary.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { isSamePerson } from '../../domain/policy/identity.ts';
 import { isWide } from '../../domain/target.ts';
+import { matching } from '../people/which.ts';
 import { answering, grantNamed, personBehind } from '../people/who.ts';
-import type { Everything, Home, Listed } from '../ports/use-cases.ts';
+import type { Everything, Home, Listed, Which } from '../ports/use-cases.ts';
 import type { World } from '../ports/world.ts';
 import { list, offers } from './inquire.ts';
 
@@ -15,8 +16,10 @@ import { list, offers } from './inquire.ts';
 
 /** How many entries a page of everything has. */
 const PAGE = 15;
+/** How many pages there are at most. */
+const PAGES = 100;
 
-export async function home(world: World, slackId: string, page: number): Promise<Home> {
+export async function home(world: World, slackId: string, page: number, which: Which): Promise<Home> {
   const policy = world.policies.current();
   const person = await personBehind(world, slackId);
   const [listed, offered, former, unreviewed, administers] = await Promise.all([
@@ -31,28 +34,51 @@ export async function home(world: World, slackId: string, page: number): Promise
     offers: offered,
     ended: onceEach(former).map(listedOf),
     unreviewed: unreviewed.filter(({ requester }) => isSamePerson(requester, person)).map(listedOf),
-    everything: administers ? await pageOfEverything(world, page) : null,
+    everything: administers ? await pageOfEverything(world, page, which) : null,
     asOf: world.clock.now(),
   };
 }
 
 /** @throws Refusal for who is no administrator */
-export async function everything(world: World, slackId: string, page: number): Promise<Everything> {
+export async function everything(world: World, slackId: string, page: number, which: Which): Promise<Everything> {
   const person = await personBehind(world, slackId);
   if (!(await answering(world, isAdministrator(world.policies.current(), person), 'recently')))
     throw new Refusal('administrators', 'Only administrators list everything.', '`/jit list` shows yours.');
-  return pageOfEverything(world, page);
+  return pageOfEverything(world, page, which);
 }
 
-async function pageOfEverything(world: World, wanted: number): Promise<Everything> {
-  const open = new Map<GrantId, GrantSummary>();
-  for await (const portion of world.store.summaries()) for (const summary of portion) open.set(summary.id, summary);
-  const sorted = [...open.values()].toSorted(openFirst);
+/** Of a hundred thousand that match, the ids are kept, and the summaries of what the pages have. */
+async function pageOfEverything(world: World, wanted: number, which: Which): Promise<Everything> {
+  const isMeant = await matching(world, which, 'recently');
+  const seen = new Set<GrantId>();
+  let endable = 0;
+  let first: GrantSummary[] = [];
+  for await (const portion of world.store.summaries()) {
+    for (const summary of portion) {
+      // One may come twice.
+      if (seen.has(summary.id) || !isMeant(summary)) continue;
+      seen.add(summary.id);
+      if (summary.state !== 'ending') endable++;
+      first.push(summary);
+    }
+    if (first.length > 2 * PAGES * PAGE) first = first.toSorted(openFirst).slice(0, PAGES * PAGE);
+  }
+  const sorted = first.toSorted(openFirst).slice(0, PAGES * PAGE);
   const pages = Math.max(1, Math.ceil(sorted.length / PAGE));
   const page = Math.min(Math.max(0, wanted), pages - 1);
   const ids = sorted.slice(page * PAGE, (page + 1) * PAGE).map(({ id }) => id);
   const records = new Map((await world.store.records(ids)).map((grant) => [grant.id, grant]));
-  return { entries: ids.flatMap((id) => records.get(id) ?? []).map(listedOf), page, pages };
+  const names = world.clusters.names.filter((name) => name !== null);
+  return {
+    which,
+    entries: ids.flatMap((id) => records.get(id) ?? []).map(listedOf),
+    page,
+    pages,
+    listed: sorted.length,
+    count: seen.size,
+    endable,
+    clusters: names.length > 1 ? names : [],
+  };
 }
 
 /** What gives access, the soonest end first; then the rest, the newest first. */

@@ -88,11 +88,37 @@ export type Inspected = { readonly view: View; readonly anew: Anew | null } | { 
 /** What a list says of a grant. */
 export type Listed = OpenAccess & Pick<Grant, 'endedAt' | 'digest'>;
 
-/** Everything that is open or waits, a page at a time: what gives access first, the soonest end before the others. Pages count from 0. */
+/** Which of everything an administrator means: all that is said must hold; nothing said: all of it. From the person's side: it is judged anew. */
+export interface Which {
+  /** Slack id of the requester; the same person by another account counts, too. */
+  readonly person?: string;
+  readonly namespace?: string;
+  readonly cluster?: string;
+}
+
+/** What of everything that is open or waits matches, a page at a time: what gives access first, the soonest end before the others. Pages count from 0. */
 export interface Everything {
+  readonly which: Which;
   readonly entries: readonly Listed[];
   readonly page: number;
   readonly pages: number;
+  /** How many are on the pages; of more that match the rest is found by saying which. */
+  readonly listed: number;
+  /** How many match, on whatever page. */
+  readonly count: number;
+  /** How many of them can be ended or withdrawn: they are not being ended already. */
+  readonly endable: number;
+  /** Names of the clusters to choose from; empty where there is one. */
+  readonly clusters: readonly string[];
+}
+
+/** What came of ending all that matches. */
+export interface EndedAll {
+  readonly ended: number;
+  readonly withdrawn: number;
+  /** How many could not be ended; why, of the first few. */
+  readonly failures: number;
+  readonly failed: readonly { readonly id: GrantId; readonly error: unknown }[];
 }
 
 /** A cluster in which nothing can be asked for now. */
@@ -193,9 +219,12 @@ export interface UseCases {
   revoke(slackId: string, id: GrantId, note: string): Promise<View>;
   /** The person's own, and those that wait for this person's decision; open ones, newest first. `more`: others may wait than were looked at. */
   list(slackId: string): Promise<{ mine: View[]; waiting: View[]; more: boolean }>;
-  home(slackId: string, page: number): Promise<Home>;
+  /** `which`: of everything, for administrators. */
+  home(slackId: string, page: number, which?: Which): Promise<Home>;
   /** For administrators. */
-  everything(slackId: string, page: number): Promise<Everything>;
+  everything(slackId: string, page: number, which?: Which): Promise<Everything>;
+  /** Ends and withdraws all that matches now, each as `revoke` does, whatever becomes of the others. For administrators, of a person or a namespace. */
+  endAll(slackId: string, which: Which): Promise<EndedAll>;
   /** What was asked for with this request of the person's own, to ask for it again. */
   again(slackId: string, id: GrantId): Promise<Ask>;
   /** How a note goes with this decision by the policy as it is now; `none` also where there is nothing to decide on. */

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Which } from '../../../app/ports/use-cases.ts';
 import { LONGEST_NOTE } from '../../../domain/decide/notes.ts';
 import { Refusal } from '../../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../../domain/ids.ts';
@@ -49,6 +50,9 @@ export const ACTIONS = {
   listPage: 'drawbridge.list.page',
   /** Draws Home anew, with a page of everything. */
   homePage: 'drawbridge.home.page',
+  /** Asks which of everything Home is to have; ends all that it has then. */
+  homeFilter: 'drawbridge.home.filter',
+  homeEndAll: 'drawbridge.home.end-all',
   /** Which of two readings of a line was meant. */
   reading: 'drawbridge.reading',
   otherReading: 'drawbridge.reading.other',
@@ -68,6 +72,7 @@ export const MODALS = {
   change: 'drawbridge.change.form',
   changed: 'drawbridge.change.confirm',
   flag: 'drawbridge.glass.flag.note',
+  filter: 'drawbridge.home.filter',
 } as const;
 
 /** The longest name that a field of a form takes. */
@@ -206,7 +211,17 @@ export function carriedLine(value: unknown, user: string): string {
 }
 
 const profileToAsk = z.strictObject({ profile: name.nullable(), cluster: name.exactOptional() });
-const pageOfAll = z.strictObject({ all: z.int().min(0).max(100_000) });
+const label = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/);
+const which = z.strictObject({
+  person: z
+    .string()
+    .regex(/^[UW][A-Z0-9]{2,20}$/)
+    .exactOptional(),
+  namespace: label.exactOptional(),
+  cluster: label.exactOptional(),
+});
+const pageOfAll = z.strictObject({ all: z.int().min(0).max(100_000), which: which.default({}) });
+const allToEnd = z.strictObject({ end: which });
 
 export const carryProfile = (profile: string | null, cluster: string | null = null): string =>
   JSON.stringify({ profile, ...(cluster !== null && { cluster }) });
@@ -214,10 +229,35 @@ export const carryProfile = (profile: string | null, cluster: string | null = nu
 /** Profile null: the form begins with nothing chosen. @throws StrangeControl when it is none of ours */
 export const carriedProfile = (value: unknown): z.infer<typeof profileToAsk> => parsed(profileToAsk, value);
 
-export const carryPage = (page: number): string => JSON.stringify({ all: page });
+/** A page of what matches of everything; `which` left out: of all. */
+export const carryPage = (page: number, of: Which = {}): string =>
+  JSON.stringify({ all: page, ...(Object.keys(of).length > 0 && { which: of }) });
 
 /** @throws StrangeControl when it is none of ours */
-export const carriedPage = (value: unknown): number => parsed(pageOfAll, value).all;
+export function carriedPage(value: unknown): { readonly page: number; readonly which: Which } {
+  const { all, which: of } = parsed(pageOfAll, value);
+  return { page: all, which: of };
+}
+
+/** What Home had of everything, by its metadata or that of a modal that was opened on it; the first page of all where that says nothing. */
+export function shownOfAll(metadata: unknown): ReturnType<typeof carriedPage> {
+  try {
+    return carriedPage(metadata);
+  } catch {
+    return { page: 0, which: {} };
+  }
+}
+
+export const carryAllToEnd = (of: Which): string => JSON.stringify({ end: of });
+
+/** @throws StrangeControl when it is none of ours */
+export const carriedAllToEnd = (value: unknown): Which => parsed(allToEnd, value).end;
+
+/** What was filled in as which of everything is meant; null: it can't be the name of anything. */
+export function whichOf(filledIn: unknown): Which | null {
+  const result = which.safeParse(filledIn);
+  return result.success ? result.data : null;
+}
 
 /** Empty when it is more than Slack takes: the form is then begun anew. */
 export function carryAsked(what: Asked): string {

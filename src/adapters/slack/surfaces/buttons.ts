@@ -1,6 +1,6 @@
 import type { BlockAction, RespondFn } from '@slack/bolt';
 import type { Seen } from '../../../app/ports/use-cases.ts';
-import { ACTIONS, carried, messageOf } from './actions.ts';
+import { ACTIONS, carried, carryPage, messageOf, shownOfAll } from './actions.ts';
 import { answer, answeringErrors, isRepeated, type Where } from './answers.ts';
 import type { SurfaceContext } from './context.ts';
 import { publishHome } from './home/publish.ts';
@@ -77,12 +77,14 @@ async function tellWhere(
   const { view, user, channel } = body;
   const where: Where = { user: user.id, channel: channel?.id, respond, thread: threadOf(body) };
   if (view === undefined) return answer(context, where, words, replace);
-  if (view.type === 'home') return publishHome(context, user.id, { said: unescape(words.text) });
-  await showView(context, view.id, messageModal('Drawbridge', words)).catch(async (error: unknown) => {
+  const shown = shownOfAll(view.private_metadata);
+  if (view.type === 'home') return publishHome(context, user.id, { said: unescape(words.text), ...shown });
+  const modal = messageModal('Drawbridge', words, carryPage(shown.page, shown.which));
+  await showView(context, view.id, modal).catch(async (error: unknown) => {
     context.log.info({ err: error }, 'the modal could not be updated');
     await answer(context, where, words);
   });
-  if (!LOOKS.has(actionId)) await publishHome(context, user.id);
+  if (!LOOKS.has(actionId)) await publishHome(context, user.id, shown);
 }
 
 /** The thread of the message that a button was in; undefined for a message that is in none, or begins one. */

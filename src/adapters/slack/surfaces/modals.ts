@@ -30,6 +30,8 @@ export interface Outcome {
   readonly told: Message;
   /** True when somebody who has closed the modal meanwhile has no need to know: nothing was done. */
   readonly idle?: boolean;
+  /** What came of it is seen elsewhere: in time the modal closes instead. */
+  readonly closes?: true;
 }
 
 const SENT = 'This was sent already. /jit list shows what came of it.';
@@ -107,12 +109,7 @@ export function onSubmit(
         // A form that is still in the making is not drawn over what comes now; beside errors it is what they wait for.
         if (timely === 'late' || timely.errors === undefined)
           await Promise.race([takeTurn(context, view.id), sleep(TURN_PATIENCE)]);
-        if (timely !== 'late')
-          await acknowledge(
-            timely.errors === undefined
-              ? { response_action: 'update', view: timely.view }
-              : { response_action: 'errors', errors: timely.errors },
-          );
+        if (timely !== 'late') await acknowledge(answerTo(timely));
         else {
           await acknowledge({
             response_action: 'update',
@@ -124,6 +121,11 @@ export function onSubmit(
       })(),
     ),
   );
+}
+
+function answerTo({ view, errors, closes }: Outcome): ViewResponseAction | undefined {
+  if (errors !== undefined) return { response_action: 'errors', errors };
+  return closes ? undefined : { response_action: 'update', view };
 }
 
 /** Shows what came after the modal was answered; where the modal is gone, or Slack does not take it, by a message. */

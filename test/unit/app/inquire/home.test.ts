@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest';
-import { appWorld, on, PEOPLE } from '../../../support/app-world.ts';
+import type { Which } from '../../../../src/app/ports/use-cases.ts';
+import type { GrantSummary } from '../../../../src/domain/grant/summary.ts';
+import { appWorld, on, PEOPLE, POLICY } from '../../../support/app-world.ts';
 
 const { ada, ben, cy, dot } = PEOPLE;
 
@@ -74,4 +76,89 @@ test('what has ended can be asked for again by whoever asked for it, as it was',
   // Whoever may know nothing of it is told the same as where there is none.
   for (const who of [ben, cy, dot]) expect(await rule(app.useCases.again(who, id))).toMatch(/^(requester|id)$/);
   expect(await rule(app.useCases.again(ada, 'g-222222'))).toBe('id');
+});
+
+async function approved(app: ReturnType<typeof appWorld>, id: string): Promise<void> {
+  await app.run();
+  if ((await app.grant(id)).state === 'pending') await app.useCases.review(cy, id, 'approve', '', await app.seen(id));
+  await app.run();
+}
+
+const inTeam = { target: { namespace: 'team-a', workload: { kind: 'Deployment', name: 'checkout' } } } as const;
+
+test('of everything an administrator sees what matches, whose pages and counts are of that', async () => {
+  const app = appWorld();
+  const open = await app.active(ada, inTeam);
+  app.clock.pass(1);
+  for (let i = 0; i < 17; i++) {
+    if (i === 9) for (const { grant } of (await app.useCases.list(ada)).mine) await approved(app, grant.id);
+    await app.request(ada, on(`shop-${i}`));
+  }
+  await app.pending(ben, inTeam);
+  const seen = async (page: number, which: Which) => {
+    const all = (await app.useCases.home(dot, page, which)).everything;
+    if (all === null) throw new Error('no administrator');
+    expect(all.which).toEqual(which);
+    return { ...all, entries: all.entries.map(({ id }) => id) };
+  };
+  expect(await seen(0, {})).toMatchObject({ count: 19, endable: 19, listed: 19, pages: 2, clusters: [] });
+  const second = await seen(1, { person: ada });
+  expect(second).toMatchObject({ count: 18, page: 1, pages: 2 });
+  expect(second.entries).toHaveLength(3);
+  // What is open comes first.
+  expect((await seen(0, { person: ada })).entries[0]).toBe(open);
+  expect((await seen(1, { person: ada })).entries).not.toContain(open);
+  expect((await seen(0, { namespace: 'team-a' })).count).toBe(2);
+  expect(await seen(0, { person: ada, namespace: 'team-a' })).toMatchObject({ count: 1, entries: [open] });
+  // Nothing matches: a page that is not there any more is the first.
+  for (const which of [{ person: cy }, { namespace: 'staging-2' }, { person: 'U0NOBODY' }])
+    expect(await seen(7, which)).toMatchObject({ count: 0, endable: 0, entries: [], page: 0, pages: 1 });
+  // What is being ended is seen, and not to be ended again.
+  await app.useCases.revoke(dot, open, '');
+  expect(await seen(0, { person: ada, namespace: 'team-a' })).toMatchObject({ count: 1, endable: 0 });
+  // For anybody else a filter is nothing.
+  expect((await app.useCases.home(cy, 0, { person: ada })).everything).toBeNull();
+  expect(await rule(app.useCases.everything(cy, 0, { person: ada }))).toBe('administrators');
+});
+
+test('one that comes twice is one, and of very many the first are listed and all are counted', async () => {
+  const app = appWorld();
+  const id = await app.active(ada);
+  const { summaries } = app.world.store;
+  let summary: GrantSummary | undefined;
+  for await (const [first] of summaries()) summary ??= first;
+  if (summary === undefined) throw new Error('nothing is open');
+  const open = summary;
+  app.world.store.summaries = async function* () {
+    for (let portion = 0; portion < 40; portion++)
+      yield Array.from({ length: 100 }, (_one, i) => {
+        const name = `g-${(portion * 100 + i)
+          .toString(7)
+          .padStart(6, '0')
+          .replace(/[01]/g, (c) => 'xz'[+c]!)}`;
+        return { ...open, id: name, state: 'pending' as const, createdAt: portion * 100 + i };
+      });
+    yield [open];
+    yield [open];
+  };
+  const all = await app.useCases.everything(dot, 0);
+  expect(all).toMatchObject({ count: 4001, endable: 4001, listed: 1500, pages: 100 });
+  expect(all.entries.map((one) => one.id)).toEqual([id]);
+});
+
+test('of several clusters an administrator sees one', async () => {
+  const several = {
+    ...POLICY,
+    clusters: { eu: {}, us: { context: 'us' } },
+    profiles: { debug: { ...POLICY.profiles['debug']!, clusters: ['*'] } },
+  };
+  const app = appWorld(several, ['eu', 'us']);
+  const id = await app.pending(ada, { cluster: 'eu' });
+  await app.pending(ada, { cluster: 'us' });
+  const { clusters, entries, count } = await app.useCases.everything(dot, 0, { cluster: 'eu' });
+  expect({ clusters, count, ids: entries.map((one) => one.id) }).toEqual({
+    clusters: ['eu', 'us'],
+    count: 1,
+    ids: [id],
+  });
 });

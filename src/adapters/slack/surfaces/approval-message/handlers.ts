@@ -1,4 +1,14 @@
-import { ACTIONS, carried, carriedChanges, carriedNoted, carriedPage, MODALS, StrangeControl } from '../actions.ts';
+import {
+  ACTIONS,
+  carried,
+  carriedChanges,
+  carriedNoted,
+  carriedPage,
+  carryPage,
+  MODALS,
+  StrangeControl,
+  shownOfAll,
+} from '../actions.ts';
 import { type Click, onButton } from '../buttons.ts';
 import { everythingMessage, listMessage, outcomeMessage } from '../command/messages.ts';
 import type { SurfaceContext } from '../context.ts';
@@ -138,7 +148,7 @@ function registerLooks(context: SurfaceContext): void {
     return null;
   });
   onButton(context, ACTIONS.listPage, async ({ user, value }) =>
-    everythingMessage(await useCases.everything(user, carriedPage(value))),
+    everythingMessage(await useCases.everything(user, carriedPage(value).page)),
   );
   for (const [actionId, stays] of [
     [ACTIONS.showAll, true],
@@ -170,7 +180,9 @@ function onLook(
     actionId,
     async (click) => {
       if (click.on === 'message') return look(click);
-      const shown = look(click).then((told) => messageModal(title, told));
+      // What is done there draws Home anew, as it is now.
+      const { page, which } = shownOfAll(click.body.view?.private_metadata);
+      const shown = look(click).then((told) => messageModal(title, told, carryPage(page, which)));
       await openWhenKnown(context, click.body.trigger_id, shown, click.on);
       return null;
     },

@@ -449,6 +449,7 @@ export type StateValues = Readonly<
           readonly value?: string | null;
           readonly selected_option?: { readonly value?: string | null } | null;
           readonly selected_date_time?: number | null;
+          readonly selected_user?: string | null;
           readonly selected_options?: readonly { readonly value?: string | null }[] | null;
         }
       >

@@ -5,11 +5,12 @@ import type { Instant } from '../../../../domain/clocks.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
 import { shortDigest } from '../../../../domain/plan/plan.ts';
 import { inCluster } from '../../../../domain/target.ts';
-import { ACTIONS, carryPage, carryProfile } from '../actions.ts';
+import { ACTIONS, carryAllToEnd, carryPage, carryProfile } from '../actions.ts';
 import { actions, type Block, button, context, divider, header, section, words } from '../text/blocks.ts';
 import { canBeEnded, nudgeButton, revokeButton } from '../text/buttons.ts';
 import { EMBLEM, subject } from '../text/standing.ts';
 import { clean, code, LIMITS, markup, moment, more, person, plain, shorten } from '../text/text.ts';
+import { whichWords } from './filter.ts';
 
 /** The Home of the bot, for one person, as a pure function of what is known. https://docs.slack.dev/surfaces/app-home */
 
@@ -18,13 +19,16 @@ const MOST = { entries: 10, offers: 15, ended: 6 };
 
 /** @param said what came of the button that was pressed last; '' where none was */
 export function homeView(home: Home, said = ''): types.HomeView {
+  const { page = 0, which = {} } = home.everything ?? {};
   return {
     type: 'home',
+    // What is done in it draws it anew with the same of everything.
+    private_metadata: carryPage(page, which),
     blocks: [
       ...(said === '' ? [] : [words(said)]),
       actionsOf(
         textButton(ACTIONS.ask, 'Request access', carryProfile(null), 'primary'),
-        textButton(ACTIONS.homePage, 'Refresh', carryPage(home.everything?.page ?? 0)),
+        textButton(ACTIONS.homePage, 'Refresh', carryPage(page, which)),
       ),
       context(`As of ${moment(home.asOf)}.`),
       ...waiting(home),
@@ -37,7 +41,7 @@ export function homeView(home: Home, said = ''): types.HomeView {
   };
 }
 
-function textButton(action_id: string, label: string, value: string, style?: 'primary'): types.Button {
+function textButton(action_id: string, label: string, value: string, style?: 'primary' | 'danger'): types.Button {
   return { type: 'button', action_id, text: plain(label, LIMITS.label), value, ...(style && { style }) };
 }
 
@@ -149,15 +153,63 @@ function ended(all: readonly Listed[]): Block[] {
   ];
 }
 
-function everything({ entries, page, pages }: Everything): Block[] {
+function everything(all: Everything): Block[] {
+  const { which, entries, page, pages, count } = all;
   const next = (page + 1) % pages;
+  const isAll = Object.keys(which).length === 0;
   return [
     divider,
-    header(`Everything${pages === 1 ? '' : ` (page ${page + 1} of ${pages})`}`),
-    ...(entries.length === 0 ? [words('Nothing is open, and nothing waits.')] : entries.map(entryOfAll)),
+    header(`Everything${isAll ? '' : ' that matches'}${pages === 1 ? '' : ` (page ${page + 1} of ${pages})`}`),
+    ...(isAll && count === 0
+      ? []
+      : [context([...(isAll ? [] : [`Only those ${whichWords(which)}.`]), ...counted(all)].join(' '))]),
+    actionsOf(
+      textButton(ACTIONS.homeFilter, 'Filter', carryPage(page, which)),
+      ...(isAll ? [] : [textButton(ACTIONS.homePage, 'Clear filter', carryPage(0))]),
+      ...endAllButton(all),
+    ),
+    ...(count === 0
+      ? [words(isAll ? 'Nothing is open, and nothing waits.' : 'Nothing that is open or waits matches.')]
+      : entries.map(entryOfAll)),
     ...(pages === 1
       ? []
-      : [actionsOf(textButton(ACTIONS.homePage, next === 0 ? 'First page' : 'Next page', carryPage(next)))]),
+      : [actionsOf(textButton(ACTIONS.homePage, next === 0 ? 'First page' : 'Next page', carryPage(next, which)))]),
+  ];
+}
+
+function counted({ count, listed }: Everything): string[] {
+  if (count === 0) return [];
+  const said = count === 1 ? '1 is open or waits.' : `${count} are open or wait.`;
+  return listed < count ? [said, `The first ${listed} are listed: filter for the others.`] : [said];
+}
+
+/** Where it says of whom, or in which namespace. */
+function endAllButton({ which, endable, entries }: Everything): types.Button[] {
+  const { person: by, namespace, cluster } = which;
+  if (endable === 0 || (by === undefined && namespace === undefined)) return [];
+  const label = [
+    'End all',
+    ...(by === undefined ? [] : ['of this person']),
+    ...(namespace === undefined ? [] : ['in this namespace']),
+  ].join(' ');
+  const what = [
+    ...(by === undefined ? [] : [`of ${entries[0]?.requester.user.slice(0, 80) || by}`]),
+    ...(namespace === undefined ? [] : [`in namespace ${namespace}`]),
+    ...(cluster === undefined ? [] : [`in cluster ${cluster}`]),
+  ].join(' ');
+  const stays = namespace === undefined ? '' : ' What is for a whole cluster or a node stays.';
+  const number = endable === 1 ? 'the 1 that is open or waits' : `all ${endable} that are open or wait`;
+  const text = `This ends ${number} ${what}. The people concerned are told.${stays}`;
+  return [
+    {
+      ...textButton(ACTIONS.homeEndAll, label, carryAllToEnd(which), 'danger'),
+      confirm: {
+        title: plain(`${label}?`, 100),
+        text: plain(text, 300),
+        confirm: plain('End all', 30),
+        deny: plain('Not now', 30),
+      },
+    },
   ];
 }
 

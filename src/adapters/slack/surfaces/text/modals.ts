@@ -19,8 +19,12 @@ export function noticeHome(text: string): types.HomeView {
 }
 
 /** What is said in a message, as a modal: what is no button of it, or all of it. */
-export function messageModal(title: string, { blocks }: { readonly blocks: types.KnownBlock[] }): types.ModalView {
-  return frame(title, blocks);
+export function messageModal(
+  title: string,
+  { blocks }: { readonly blocks: types.KnownBlock[] },
+  private_metadata = '',
+): types.ModalView {
+  return frame(title, blocks, { ...(private_metadata !== '' && { private_metadata }) });
 }
 
 /** Shown while something is looked up: a trigger id lives for three seconds only. */
