@@ -1241,7 +1241,8 @@ describeWithCluster('the leash', (cluster) => {
     });
 
     test('a changed object of its own is disarmed', async () => {
-      const { observe } = newGrants(targets);
+      const sample = newGrants(targets).observe;
+      const observe = { ...sample, plan: { ...sample.plan, cluster: '' } };
       await work.placeLeases(observe);
       await work.giveRights(observe, [], null);
       const name = { ...live.binding, metadata: { name: objectName(observe.id), namespace: targets.team } };

@@ -289,6 +289,10 @@ describeWithCluster('whole shapes', (cluster) => {
     ]);
     closing.push(() => cluster.kubectl(['delete', 'clusterrolebinding', `thief-${at.release}`]));
     closing.push(() => cluster.kubectl(['delete', 'node', NODE]));
+    // No kubelet says that its pod has ended, for which the end of the namespace would wait.
+    closing.push(() =>
+      cluster.kubectl(['delete', 'pods', '--all', '-n', nodesNamespace, '--force', '--grace-period=0', '--wait=false']),
+    );
     const kubeconfig = await cluster.serviceAccountKubeconfig(at.namespace, at.serviceAccount);
     api = await openApi(kubeconfig);
     const bot = await handOf(kubeconfig);
