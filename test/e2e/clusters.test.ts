@@ -282,9 +282,9 @@ describeWithCluster('of two clusters', (kube) => {
     await s.type('ada', `revoke ${us}`);
     await s.until(us, 'Ending');
     expect((await readiness(bot)).degraded).toHaveProperty('cluster of open grants of us');
-    // Where it was given its lease ends it, of which nobody can tell here.
+    // Where it was given its lease ends it, of which nobody can tell here. A collector that was away takes its time.
     await s.slack.control.waitFor(async () => (await objectsOf(s, other, us)).us.length === 0, {
-      timeout: 60_000,
+      timeout: 120_000,
       what: `nothing is left of ${us}`,
     });
     expect(await s.words(us)).not.toContain('confirmed gone');
