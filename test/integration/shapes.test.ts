@@ -192,6 +192,12 @@ const SELECTOR: Slot = [/^spec\.podSelector$/, selectsSome];
 const PORTS: Slot = [/^spec\.(ingress|egress)\.0\.ports$/, arePorts];
 const PULL: Slot = [/\.imagePullPolicy$/, (value) => value === 'Always' || value === 'IfNotPresent'];
 const ARGS = /^--(target|canary)=tcp:([0-9.]+|\[[0-9a-f:.]+\]):[0-9]{1,5}$/;
+/** An approver may leave fewer of the profile's sources; one of them twice is no more. */
+const SOURCE =
+  /^(\{"ipBlock":\{"cidr":"10\.8\.0\.0\/16"\}\}|\{"podSelector":\{"matchLabels":\{"app":"bastion"\}\},"namespaceSelector":\{"matchLabels":\{"kubernetes\.io\/metadata\.name":"[-a-z0-9]+"\}\}\})$/;
+const areSources = (value: unknown): boolean =>
+  Array.isArray(value) && value.length > 0 && value.every((source) => SOURCE.test(JSON.stringify(source)));
+
 const SLOTS: Readonly<Record<Shape, Slot[]>> = {
   lease: [DEADLINE, PULL],
   workspace: [
@@ -219,7 +225,7 @@ const SLOTS: Readonly<Record<Shape, Slot[]>> = {
   ],
   admission: [SELECTOR, PORTS],
   containment: [SELECTOR],
-  sources: [SELECTOR, PORTS],
+  sources: [SELECTOR, PORTS, [/^spec\.ingress\.0\.from$/, areSources]],
   role: [[/^rules$/, (value) => areRules(value, DEBUG, /./)]],
   'own binding': [SUBJECT],
   'workspace role': [[/^rules$/, (value) => areRules(value, OF_WORKSPACES, /^drawbridge-GRANT-workspace-/)]],
