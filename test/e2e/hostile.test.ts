@@ -107,7 +107,7 @@ const TIMED = fileURLToPath(new URL('../support/timed-bot.ts', import.meta.url))
 const INVISIBLE = /[\u00AD\u200B-\u200F\u202A-\u202E\u2060-\u2069\uFEFF\u{E0000}-\u{E007F}]/u;
 
 describeWithCluster('hostile input', (kube) => {
-  const stage = useStage(kube, { slack: { ...people(), minuteMs: SHORT_MINUTE }, policy, bot: false });
+  const stage = useStage(kube, { slack: { ...people(), minuteMs: SHORT_MINUTE / 2 }, policy, bot: false });
   useChurn(kube);
   let http: Bot;
   let httpUrl: string;
