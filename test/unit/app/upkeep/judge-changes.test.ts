@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Found } from '../../../../src/app/ports/own-objects.ts';
 import { type ChangeJudge, createChangeJudge } from '../../../../src/app/upkeep/judge-changes.ts';
 import { Unavailable } from '../../../../src/domain/errors.ts';
@@ -152,13 +152,36 @@ test('nor is what it was judging as it was stopped judged again', async () => {
   expect([reads.length, vi.getTimerCount(), faults]).toEqual([1, 0, []]);
 });
 
-test('what goes at the end of a window is no reason to schedule that end again', async () => {
-  app.clock.pass(24 * 3600);
-  const there = objects;
-  objects = (of) => there(of).filter((found) => !isBinding(found));
-  const schedule = vi.spyOn(app.world.scheduler, 'schedule');
-  judge.changed(id);
-  await settle();
-  await vi.waitFor(() => expect(records).toEqual([`${id} active`]));
-  expect(schedule).not.toHaveBeenCalled();
+describe('at the end of a window', () => {
+  beforeEach(() => app.clock.pass(24 * 3600));
+  const without = (kinds: readonly string[]) => {
+    const there = objects;
+    objects = (of) => there(of).filter(({ kind }) => !kinds.includes(kind));
+  };
+  const judged = async () => {
+    const schedule = vi.spyOn(app.world.scheduler, 'schedule');
+    const get = vi.spyOn(app.world.store, 'get');
+    judge.changed(id);
+    await settle();
+    return { schedule, get };
+  };
+
+  test('an object that goes is no reason to look at the grant', async () => {
+    without(['RoleBinding']);
+    const { get } = await judged();
+    expect(get).not.toHaveBeenCalled();
+  });
+
+  test('nor is the last one that goes a reason to schedule its end again', async () => {
+    without(objects(id).map(({ kind }) => kind));
+    const { schedule } = await judged();
+    await vi.waitFor(() => expect(records).toEqual([`${id} active`]));
+    expect(schedule).not.toHaveBeenCalled();
+  });
+
+  test('an object that somebody changes is looked at as ever', async () => {
+    but((found) => (isBinding(found) ? { sealed: false } : {}));
+    judge.changed(id);
+    await becomes('ending');
+  });
 });
