@@ -226,16 +226,20 @@ export function createApi(
     }
   }
 
-  async function call<T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> {
-    const text = await textOf(method, where, LONGEST_ANSWER, body, contentType);
+  async function call<T>(
+    method: HttpMethod,
+    where: string,
+    body?: unknown,
+    contentType?: string,
+    isNamed = false,
+  ): Promise<T | null> {
+    const text = await textOf(method, where, LONGEST_ANSWER, body, contentType, undefined, isNamed);
     return text === null ? null : (parsed(text, `${method} ${where}`) as T);
   }
 
   /** The same about one object by its name, whose absence only the API server itself can tell. */
-  async function callNamed<T>(...[method, where, body, contentType]: Parameters<typeof call>): Promise<T | null> {
-    const text = await textOf(method, where, LONGEST_ANSWER, body, contentType, undefined, true);
-    return text === null ? null : (parsed(text, `${method} ${where}`) as T);
-  }
+  const callNamed = <T>(method: HttpMethod, where: string, body?: unknown, contentType?: string): Promise<T | null> =>
+    call(method, where, body, contentType, true);
 
   /**
    * The answer as it came; null: there is nothing.

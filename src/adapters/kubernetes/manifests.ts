@@ -285,6 +285,29 @@ const HOST = {
   },
 };
 
+/**
+ * A Job of one pod of somebody's, which is tried once, ends by itself, and goes with its pod.
+ * @param deadline seconds
+ */
+const onePod = (deadline: number, labels: Readonly<Record<string, string>>, pod: object) => ({
+  parallelism: 1,
+  completions: 1,
+  backoffLimit: 0,
+  activeDeadlineSeconds: deadline,
+  ttlSecondsAfterFinished: 0,
+  template: {
+    metadata: { labels },
+    spec: {
+      restartPolicy: 'Never',
+      automountServiceAccountToken: false,
+      enableServiceLinks: false,
+      // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
+      terminationGracePeriodSeconds: 1,
+      ...pod,
+    },
+  },
+});
+
 /** It asks for nothing, so that a node that is full takes it too. */
 const SHELL_RESOURCES = {
   requests: { cpu: '0', memory: '0', 'ephemeral-storage': '0' },
@@ -301,39 +324,25 @@ function shellSpec(
   labels: Readonly<Record<string, string>>,
   deadline: number,
 ) {
-  return {
-    parallelism: 1,
-    completions: 1,
-    backoffLimit: 0,
-    activeDeadlineSeconds: deadline,
-    ttlSecondsAfterFinished: 0,
-    template: {
-      metadata: { labels },
-      spec: {
-        restartPolicy: 'Never',
-        nodeName: node,
-        tolerations: [{ operator: 'Exists' }],
-        automountServiceAccountToken: false,
-        enableServiceLinks: false,
-        terminationGracePeriodSeconds: 1,
-        // With the node's processes the first one is the node's, and the shell's own an ordinary one, which TERM ends.
-        ...(host.includes('pid') ? { hostPID: true } : { shareProcessNamespace: true }),
-        ...(host.includes('network') && { hostNetwork: true }),
-        dnsPolicy: 'Default',
-        ...(filesystem !== 'none' && { volumes: HOST.volumes }),
-        containers: [
-          {
-            name: 'workspace',
-            image,
-            command: ['sleep', 'infinity'],
-            securityContext: { privileged: true, runAsUser: 0 },
-            resources: SHELL_RESOURCES,
-            ...(filesystem !== 'none' && { volumeMounts: HOST.mounts[filesystem] }),
-          },
-        ],
+  return onePod(deadline, labels, {
+    nodeName: node,
+    tolerations: [{ operator: 'Exists' }],
+    // With the node's processes the first one is the node's, and the shell's own an ordinary one, which TERM ends.
+    ...(host.includes('pid') ? { hostPID: true } : { shareProcessNamespace: true }),
+    ...(host.includes('network') && { hostNetwork: true }),
+    dnsPolicy: 'Default',
+    ...(filesystem !== 'none' && { volumes: HOST.volumes }),
+    containers: [
+      {
+        name: 'workspace',
+        image,
+        command: ['sleep', 'infinity'],
+        securityContext: { privileged: true, runAsUser: 0 },
+        resources: SHELL_RESOURCES,
+        ...(filesystem !== 'none' && { volumeMounts: HOST.mounts[filesystem] }),
       },
-    },
-  };
+    ],
+  });
 }
 
 /** The Secrets with which the images of a workspace are pulled, as it was made. */
@@ -351,41 +360,26 @@ function workspaceSpec(
   pullSecrets: readonly string[],
 ) {
   const { image, command, hostAliases, dns } = workspace;
-  return {
-    parallelism: 1,
-    completions: 1,
-    backoffLimit: 0,
-    activeDeadlineSeconds: deadline,
-    ttlSecondsAfterFinished: 0,
-    template: {
-      metadata: { labels },
-      spec: {
-        restartPolicy: 'Never',
-        automountServiceAccountToken: false,
-        enableServiceLinks: false,
-        // 30 seconds would outlast the window; 0 would remove the pod object before the kubelet has confirmed that it is gone.
-        terminationGracePeriodSeconds: 1,
-        // The first process of a namespace of processes ignores TERM unless it handles it, as `sleep` does not: it would live until the second is over.
-        shareProcessNamespace: true,
-        hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
-        ...(dns === 'cluster'
-          ? { dnsPolicy: 'ClusterFirst' }
-          : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
-        securityContext: RESTRICTED_POD,
-        ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
-        ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
-        containers: [
-          {
-            name: 'workspace',
-            image,
-            command: [...command],
-            securityContext: RESTRICTED_CONTAINER,
-            resources: resourcesOf(workspace),
-          },
-        ],
+  return onePod(deadline, labels, {
+    // The first process of a namespace of processes ignores TERM unless it handles it, as `sleep` does not: it would live until the second is over.
+    shareProcessNamespace: true,
+    hostAliases: hostAliases.map(({ ip, hostnames }) => ({ ip, hostnames: [...hostnames] })),
+    ...(dns === 'cluster'
+      ? { dnsPolicy: 'ClusterFirst' }
+      : { dnsPolicy: 'None', dnsConfig: { nameservers: ['127.0.0.1'] } }),
+    securityContext: RESTRICTED_POD,
+    ...(pullSecrets.length === 0 ? {} : { imagePullSecrets: pullSecrets.map((name) => ({ name })) }),
+    ...(probe === null ? {} : { initContainers: [probeContainer(probe)] }),
+    containers: [
+      {
+        name: 'workspace',
+        image,
+        command: [...command],
+        securityContext: RESTRICTED_CONTAINER,
+        resources: resourcesOf(workspace),
       },
-    },
-  };
+    ],
+  });
 }
 
 /**
