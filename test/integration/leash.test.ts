@@ -1196,7 +1196,8 @@ describeWithCluster('the leash', (cluster) => {
       );
       const id = newGrantId();
       const plan = planOf(
-        { id, requester: ADA, target, profileName: 'debug', duration: 600 },
+        // Nobody of whom other suites have grants in this cluster meanwhile: what else they may do is looked up.
+        { id, requester: { ...ADA, user: 'leashed@example.test' }, target, profileName: 'debug', duration: 600 },
         profile,
         survey,
         at.workspacesNamespace,
