@@ -84,7 +84,7 @@ describeWithCluster('what decides is asked at the click', (kube) => {
       return s.slack.control.waitFor(
         async () => {
           const id = await s.request(`${view} now`);
-          const words = await s.until(id, /Active until|needed/);
+          const words = await s.until(id, /Active until|1 approval needed/);
           if (words.includes(wanted)) return id;
           await s.type('ada', `revoke ${id}`);
           return false;
@@ -96,7 +96,7 @@ describeWithCluster('what decides is asked at the click', (kube) => {
     // What is tried next is to be refused.
     await s.type('ada', `revoke ${inTime}`);
     await s.until(inTime, 'Revoked');
-    const id = await askUntil(hoursUntilNow(), 'needed');
+    const id = await askUntil(hoursUntilNow(), '1 approval needed');
     await s.toldTo('ada', 'It would have been approved at once during');
     expect(await s.objectsOf(id)).toEqual([]);
   });

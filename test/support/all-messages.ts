@@ -228,6 +228,7 @@ function everyKind(): [title: string, shown: Shown][] {
     ['The message of break-glass access', approvalMessage(glass(active))],
     ['The message of break-glass access that waits for its review', approvalMessage(glassEnded)],
     ['The message of break-glass access that was flagged', approvalMessage(glassFlagged)],
+    ['The message of a request that the policy is about to approve', approvalMessage(viewOf({ approvalsNeeded: 0 }))],
     ['The message of a request that begins later', approvalMessage(viewOf({ startAt: NOW + HALF_AN_HOUR }))],
     [
       'The message of a request by somebody whose break-glass access nobody has reviewed',

@@ -115,7 +115,8 @@ function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
       button(ACTIONS.approveExtension, 'Approve extension', view, approving),
       button(ACTIONS.denyExtension, 'Deny extension', view),
     ];
-  if (grant.state !== 'pending') return [];
+  // What the policy itself approves is nobody's to decide.
+  if (grant.state !== 'pending' || grant.approvalsNeeded === 0) return [];
   const acknowledged = acknowledgedInShort(grant.plan);
   const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
   return [

@@ -230,6 +230,7 @@ export function standing(view: View): string {
   const cause = (whoDid: string): string => (ending?.by ? ` ${whoDid} ${person(ending.by)}` : '');
   switch (grant.state) {
     case 'pending': {
+      if (grant.approvalsNeeded === 0) return '*Nobody has to approve this.* Nothing has been opened yet.';
       return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*${fromWhom(view)}. Times out ${moment(grant.pendingUntil)}.`;
     }
     case 'approved':

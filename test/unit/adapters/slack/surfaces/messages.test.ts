@@ -399,6 +399,12 @@ describe('words', () => {
     const text = textOf(approvalMessage(sampleView({ ...view.grant, decisions: [decision] })));
     expect(text).toContain('Approved automatically: `profiles.debug.automatic`.');
   });
+
+  it('that the policy is about to approve by itself ask nobody', () => {
+    const text = textOf(approvalMessage(sampleView({ state: 'pending', decisions: [], approvalsNeeded: 0 })));
+    expect(text).toContain('*Nobody has to approve this.* Nothing has been opened yet.');
+    expect(text).not.toMatch(/approvals? needed|Approve|Deny/);
+  });
 });
 
 describe('a request through steps', () => {
