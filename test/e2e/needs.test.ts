@@ -160,7 +160,7 @@ describeWithCluster('what the bot needs', (kube) => {
     async (method, need, lacks) => {
       const s = stage();
       const bot = await onlyBot(s, `refused ${need}`, s.redisUrl);
-      const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 20s while a token is refused`);
+      const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 13s while a token is refused`);
       await s.press('ben', id, 'approve');
       await s.until(id, 'Active until');
       s.slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method, times: 10_000 });

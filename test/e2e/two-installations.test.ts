@@ -64,7 +64,7 @@ describeWithCluster('of two installations in one cluster', (kube) => {
         return Date.parse(await one.adminKubectl(['-n', staging, 'get', 'rolebinding', `drawbridge-${id}`, path]));
       };
 
-      const theirs = await active(other, `debug ${staging}/deploy/checkout 40s ${how}: not to be touched`);
+      const theirs = await active(other, `debug ${staging}/deploy/checkout 34s ${how}: not to be touched`);
       const ours = await active(one, `debug ${staging}/deploy/checkout 20s ${how}: to be forgotten`);
       await one.slack.control.waitFor(() => started(theirs), { what: 'the lease has begun' });
       const [ourEnd, theirEnd] = [await endOf(ours), await endOf(theirs)];
