@@ -65,11 +65,12 @@ describeWithCluster('a rolling restart', (kube) => {
       let count = 0;
       while (now.rolling) {
         const reason = `lane ${lane} no ${count++}.`;
+        const before = (await control.ephemerals(PEOPLE.ada.id)).length;
         try {
           await flow(reason);
         } catch (error) {
-          // What somebody was refused stands before what others were told meanwhile.
-          const told = (await control.ephemerals(PEOPLE.ada.id)).slice(-12).map(textOf).join('\n');
+          // What somebody was refused stands among what others were told meanwhile.
+          const told = (await control.ephemerals(PEOPLE.ada.id)).slice(before, before + 12).map(textOf).join('\n');
           throw new Error(`${reason} ${told}`, { cause: error });
         }
       }
