@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { pino } from 'pino';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterAll, afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createSlackApp, type SlackApp } from '../../src/adapters/slack/app.ts';
 import {
   connectSlack,
@@ -241,11 +241,16 @@ const told = (slack: LocalSlack, user: string, part: string): Promise<SlackMessa
 
 describe.each(['socket', 'http'] as const)('in %s mode', (mode) => {
   let here: Running;
+  const ends: Promise<void>[] = [];
   beforeEach(async () => {
     here = await run(mode);
   });
-  afterEach(async () => {
-    await end(here);
+  // A goodbye takes Slack half a second: the next one begins meanwhile.
+  afterEach(() => {
+    ends.push(end(here));
+  });
+  afterAll(async () => {
+    await Promise.all(ends);
   });
 
   /** The approval message, posted. */
