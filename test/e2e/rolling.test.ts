@@ -70,7 +70,10 @@ describeWithCluster('a rolling restart', (kube) => {
           await flow(reason);
         } catch (error) {
           // What somebody was refused stands among what others were told meanwhile.
-          const told = (await control.ephemerals(PEOPLE.ada.id)).slice(before, before + 12).map(textOf).join('\n');
+          const told = (await control.ephemerals(PEOPLE.ada.id))
+            .slice(before, before + 12)
+            .map(textOf)
+            .join('\n');
           throw new Error(`${reason} ${told}`, { cause: error });
         }
       }
