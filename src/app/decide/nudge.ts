@@ -1,6 +1,6 @@
 import { formatDuration } from '../../domain/duration.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant/grant.ts';
+import { type Grant, waitsForApproval } from '../../domain/grant/grant.ts';
 import type { GrantId } from '../../domain/ids.ts';
 import { isSamePerson } from '../../domain/policy/identity.ts';
 import { tell } from '../common/telling.ts';
@@ -16,7 +16,7 @@ export async function nudge(world: World, slackId: string, id: GrantId): Promise
   const grant = await grantNamed(world, id);
   if (!isSamePerson(person, grant.requester))
     throw new Refusal('requester', `${id} is no request of yours.`, '`/jit list` shows yours.');
-  if (grant.state !== 'pending' || grant.approvalsNeeded === 0)
+  if (!waitsForApproval(grant))
     throw new Refusal('state', `${id} waits for nobody: it is ${grant.state}.`, '`/jit list` shows it.');
   if (!(await world.store.firstTime(`nudge ${id}`, ONCE_IN)))
     throw new Refusal(

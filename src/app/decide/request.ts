@@ -3,7 +3,7 @@ import type { Ask } from '../../domain/decide/act.ts';
 import { type Bounds, boundsOf, boundsOfBreakGlass, limitReached } from '../../domain/decide/limits.ts';
 import { formatDuration } from '../../domain/duration.ts';
 import { Refusal } from '../../domain/errors.ts';
-import { GRANT_VERSION, type Grant } from '../../domain/grant/grant.ts';
+import { GRANT_VERSION, type Grant, waitsForApproval } from '../../domain/grant/grant.ts';
 import { askedFor, type GrantSummary, stands } from '../../domain/grant/summary.ts';
 import { type GrantId, newGrantId } from '../../domain/ids.ts';
 import type { Person } from '../../domain/people/people.ts';
@@ -166,7 +166,7 @@ async function askedAlready(world: World, wanted: Grant, mine: readonly GrantSum
 
 /** What is there already, in the place of a second one. */
 function again({ grant, missed }: Prepared, asked: Grant): Requested {
-  const isAtOnce = asked.state === 'pending' && asked.approvalsNeeded > 0 && grant.approvalsNeeded === 0;
+  const isAtOnce = waitsForApproval(asked) && grant.approvalsNeeded === 0;
   const now = 'It would be approved automatically as you ask now: withdraw this one, then ask again.';
   return { grant: asked, missed: isAtOnce ? now : missed, isAgain: true };
 }

@@ -1,7 +1,7 @@
 import { askedAs } from '../../domain/decide/asked.ts';
 import { askedLists } from '../../domain/decide/steps.ts';
 import { Refusal } from '../../domain/errors.ts';
-import type { Grant } from '../../domain/grant/grant.ts';
+import { type Grant, waitsForApproval } from '../../domain/grant/grant.ts';
 import { type Entry, identify, type Person } from '../../domain/people/people.ts';
 import { addressOfUser, isSameUser, isSlackId } from '../../domain/policy/identity.ts';
 import {
@@ -224,7 +224,7 @@ export async function stillAsked(world: World, grant: Grant, slackId: string): P
 }
 
 function isAskedDirectly(grant: Grant, profile: Profile | undefined): profile is Profile {
-  const isWaiting = grant.state === 'pending' && grant.message !== null && grant.approvalsNeeded > 0;
+  const isWaiting = waitsForApproval(grant) && grant.message !== null;
   return isWaiting && profile?.approval.notify.direct === true;
 }
 

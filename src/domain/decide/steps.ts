@@ -1,5 +1,12 @@
 import type { Instant } from '../clocks.ts';
-import { type Decision, type Extension, type Grant, onePerPerson, type WaivedStep } from '../grant/grant.ts';
+import {
+  type Decision,
+  type Extension,
+  type Grant,
+  onePerPerson,
+  type WaivedStep,
+  waitsForApproval,
+} from '../grant/grant.ts';
 import { assign } from '../matching.ts';
 import { type Asking, allowedBy, type Listing, type Person, ruleOf } from '../people/people.ts';
 import { describeConditions } from '../policy/conditions-in-words.ts';
@@ -40,7 +47,7 @@ export function waitingExtension({ approvals, waived = [], askedAt }: Extension)
 
 /** What waits for people now, the request or a longer window; null: nothing does. */
 function waitingNow(grant: Grant): Waiting | null {
-  if (grant.state === 'pending' && grant.approvalsNeeded > 0) return waitingRequest(grant);
+  if (waitsForApproval(grant)) return waitingRequest(grant);
   return grant.state === 'active' && grant.extension !== null ? waitingExtension(grant.extension) : null;
 }
 

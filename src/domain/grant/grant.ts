@@ -44,6 +44,11 @@ export function holdsAccess(state: GrantState): boolean {
   return state === 'applying' || state === 'active' || state === 'ending';
 }
 
+/** A request on which people are to decide; the policy itself approves one that needs no approval. */
+export function waitsForApproval({ state, approvalsNeeded }: Pick<Grant, 'state' | 'approvalsNeeded'>): boolean {
+  return state === 'pending' && approvalsNeeded > 0;
+}
+
 /** Whether break-glass access has ended and nobody has reviewed it yet. What was never open needs no review. */
 export function awaitsReview({ state, breakGlass }: Pick<Grant, 'state' | 'breakGlass'>): boolean {
   return breakGlass?.review === null && (state === 'expired' || state === 'revoked' || state === 'failed');

@@ -1,7 +1,7 @@
 import type { types } from '@slack/bolt';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
-import { type Grant, hasEnded } from '../../../../domain/grant/grant.ts';
+import { type Grant, hasEnded, waitsForApproval } from '../../../../domain/grant/grant.ts';
 import { ACTIONS } from '../actions.ts';
 import { statusMessage } from '../command/messages.ts';
 import {
@@ -115,8 +115,7 @@ function decisionButtons(view: View, noteOfDecision = ''): types.Button[] {
       button(ACTIONS.approveExtension, 'Approve extension', view, approving),
       button(ACTIONS.denyExtension, 'Deny extension', view),
     ];
-  // What the policy itself approves is nobody's to decide.
-  if (grant.state !== 'pending' || grant.approvalsNeeded === 0) return [];
+  if (!waitsForApproval(grant)) return [];
   const acknowledged = acknowledgedInShort(grant.plan);
   const confirm = acknowledged === null ? {} : { confirm: `You acknowledge that it ${acknowledged}.` };
   return [

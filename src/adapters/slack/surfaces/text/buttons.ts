@@ -1,7 +1,7 @@
 import type { types } from '@slack/bolt';
 import type { View } from '../../../../app/ports/view.ts';
 import { formatDuration } from '../../../../domain/duration.ts';
-import type { Grant } from '../../../../domain/grant/grant.ts';
+import { type Grant, waitsForApproval } from '../../../../domain/grant/grant.ts';
 import { ACTIONS } from '../actions.ts';
 import { type ButtonOptions, button } from './blocks.ts';
 import { subject } from './standing.ts';
@@ -35,8 +35,7 @@ export function extendButtons(view: View): types.Button[] {
 
 /** For the requester, while people are to decide. */
 export function nudgeButton(view: View, options: Pick<ButtonOptions, 'list'> = {}): types.Button | false {
-  const { state, approvalsNeeded } = view.grant;
-  return state === 'pending' && approvalsNeeded > 0 && button(ACTIONS.nudge, 'Nudge', view, options);
+  return waitsForApproval(view.grant) && button(ACTIONS.nudge, 'Nudge', view, options);
 }
 
 export function canBeEnded({ state }: Grant): boolean {

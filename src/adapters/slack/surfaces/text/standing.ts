@@ -8,6 +8,7 @@ import {
   type GrantState,
   hasEnded,
   onePerPerson,
+  waitsForApproval,
 } from '../../../../domain/grant/grant.ts';
 import { shortDigest } from '../../../../domain/plan/plan.ts';
 import { isSameUser, isSlackId } from '../../../../domain/policy/identity.ts';
@@ -209,8 +210,7 @@ const MARKS: Record<StepView['state'], string> = { asked: '▶️', complete: '�
 /** The steps of what waits, a line each: who, how many, who has, and why not. Null where there is nothing to say beside {@link standing}. */
 export function stepLines(view: View): Block | null {
   const { grant, steps } = view;
-  const waits =
-    (grant.state === 'pending' && grant.approvalsNeeded > 0) || (grant.state === 'active' && grant.extension);
+  const waits = waitsForApproval(grant) || (grant.state === 'active' && grant.extension);
   if (!waits || !hasNamedSteps(view)) return null;
   const lines = steps.map(({ name, state, because, count, approvals, people }) => {
     if (state === 'waived') return `${MARKS[state]} ${notNeeded(name, because)}`;
@@ -229,10 +229,9 @@ export function standing(view: View): string {
   const { ending } = grant;
   const cause = (whoDid: string): string => (ending?.by ? ` ${whoDid} ${person(ending.by)}` : '');
   switch (grant.state) {
-    case 'pending': {
-      if (grant.approvalsNeeded === 0) return '*Nobody has to approve this.* Nothing has been opened yet.';
+    case 'pending':
+      if (!waitsForApproval(grant)) return '*Nobody has to approve this.* Nothing has been opened yet.';
       return `${approvedBy}*${missing} approval${missing === 1 ? '' : 's'} needed*${fromWhom(view)}. Times out ${moment(grant.pendingUntil)}.`;
-    }
     case 'approved':
       return grant.startAt === undefined
         ? `${approvedBy}Nothing has been opened yet.`
