@@ -58,9 +58,9 @@ export function createDueRights(world: World, onFault: (error: unknown) => void,
   }
 
   /**
-   * Cuts these after what is being cut in this cluster already. Once all that is due is cut (`isCut`), asks the API server about them and marks
-   * them: meanwhile that would take the time of the next deletions. Answers what to wait for: where there are several clusters, not for one that
-   * does not answer, since the windows in the others end meanwhile.
+   * Cuts these after what is being cut in this cluster already, asks the API server about them, and marks them once all that is due is cut
+   * (`isCut`): written meanwhile, the records would take the time of the next deletions. Answers what to wait for: where there are several
+   * clusters, not for one that does not answer, since the windows in the others end meanwhile.
    */
   function endIn(cluster: ClusterAccess, grants: readonly GrantSummary[], isCut: Promise<void>) {
     const before = busy.get(cluster);
@@ -74,8 +74,8 @@ export function createDueRights(world: World, onFault: (error: unknown) => void,
     const confirmed = cut
       .then(async (gone) => {
         if (gone.length === 0) return true;
-        await isCut;
-        const mark = markAll(gone, await confirm(gone)).finally(() => marking.delete(mark));
+        const at = await confirm(gone);
+        const mark = isCut.then(() => markAll(gone, at)).finally(() => marking.delete(mark));
         marking.add(mark);
         return true;
       })
