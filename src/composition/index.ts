@@ -64,6 +64,7 @@ export async function startDrawbridge(
   const slack = slackService({
     ...common,
     leavers,
+    tried: () => needs.tried(),
     createApp: (options) => createSlackApp({ ...options, settings: slackSettings(settings), connection, log }),
   });
   const ops = opsService({

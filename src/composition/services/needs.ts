@@ -20,6 +20,8 @@ import { every, type Service, type ServiceLog } from '../service.ts';
 const TEND_EVERY = 5000;
 /** Milliseconds between two looks at what seldom goes away while nothing is missing. */
 const RARELY = 600_000;
+/** Milliseconds for which the first look at everything keeps others waiting. */
+const FIRST_LOOK = 10_000;
 
 /** A cluster, as far as it is looked at what is needed there. */
 export interface NeededCluster {
@@ -52,8 +54,9 @@ export function needsService({
   readonly conditions: Pick<Conditions, 'add' | 'tend'>;
   readonly alarms: Pick<Alarms, 'settle'>;
   readonly log: ServiceLog;
-}): Service & { trouble(): string | null } {
+}): Service & { trouble(): string | null; tried(): Promise<void> } {
   let isTried = false;
+  let firstLook = Promise.resolve();
   const failed = (error: unknown) => log.error({ err: error }, 'what is needed could not be looked at');
   // Neither waits for the other, nor the look at one need for that at another, which may take its time.
   const tending = every(TEND_EVERY, async () => void conditions.tend().catch(failed), failed);
@@ -61,9 +64,12 @@ export function needsService({
   return {
     /** Why it is not known yet what is lacking. */
     trouble: () => (isTried ? null : 'not tried yet'),
+    /** Resolves when everything was looked at once, or ten seconds after the start: one that does not answer must not hold up the others for long. */
+    tried: () => firstLook,
     start() {
       for (const need of needs) conditions.add(need);
-      void conditions.tend(true).then(() => (isTried = true), failed);
+      const looked = conditions.tend(true).then(() => void (isTried = true), failed);
+      firstLook = Promise.race([looked, new Promise<void>((resolve) => setTimeout(resolve, FIRST_LOOK).unref())]);
       tending.start();
       settling.start();
     },

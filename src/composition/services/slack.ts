@@ -20,11 +20,14 @@ export function slackService({
   world,
   directory,
   leavers,
+  tried,
   createApp,
 }: {
   readonly world: World;
   readonly directory: Pick<CachedDirectory, 'doubt' | 'forget'>;
   readonly leavers: Pick<PeopleChanges, 'heard'>;
+  /** Resolves when it is known what is lacking, or can't be known soon. */
+  readonly tried: () => Promise<void>;
   readonly createApp: (
     options: Required<Pick<SlackAppOptions, 'useCases' | 'seenBefore' | 'turns' | 'hinted' | 'connected' | 'tell'>>,
   ) => SlackApp;
@@ -43,13 +46,22 @@ export function slackService({
     connected: () => directory.forget(),
     tell: (what) => void world.alarms.raise('slack connection', null, `Slack can't reach Drawbridge: ${what}`),
   });
+  let isStopped = false;
   let reachable = Promise.resolve();
+  async function connect(): Promise<void> {
+    // What is not tried yet refuses: in a rolling restart, whoever reached the new process first would be told that nothing is granted.
+    await tried();
+    if (!isStopped) await app.start();
+  }
   return {
     // Not waited for: a Slack that is away delays words, never a revocation.
     start() {
-      reachable = app.start().then(() => undefined);
+      reachable = connect();
     },
-    stop: () => app.stop(),
+    stop() {
+      isStopped = true;
+      return app.stop();
+    },
     reachable: () => reachable,
     trouble: () => app.trouble(),
     lack: () => app.lack(),

@@ -59,6 +59,23 @@ test('a look that takes long holds up neither the other needs nor the alarms', a
   await service.stop(0);
 });
 
+test('who waits for the first look goes on when it is done, and soon where it takes too long', async () => {
+  const looked = vi.fn();
+  const look = Promise.withResolvers<null>();
+  const quick = started(() => look.promise).service;
+  void quick.tried().then(looked);
+  await vi.advanceTimersByTimeAsync(9000);
+  expect(looked).not.toHaveBeenCalled();
+  look.resolve(null);
+  await vi.advanceTimersByTimeAsync(0);
+  expect(looked).toHaveBeenCalled();
+  const slow = started(() => new Promise(() => {})).service;
+  const waited = slow.tried();
+  await vi.advanceTimersByTimeAsync(10_000);
+  await waited;
+  await Promise.all([quick.stop(0), slow.stop(0)]);
+});
+
 test('watches that are down are told with the rights that are missing, and while none is nothing is asked', async () => {
   const lack: { now: Lack | null } = { now: null };
   const asked: string[] = [];

@@ -12,19 +12,26 @@ let answer: (error?: Error) => void;
 let heard: PeopleChange[];
 let directory: unknown[];
 let isStopped: boolean;
+let isStarted: boolean;
+let tried: PromiseWithResolvers<void>;
 beforeEach(() => {
   app = appWorld();
-  [heard, directory, isStopped] = [[], [], false];
+  [heard, directory, isStopped, isStarted] = [[], [], false, false];
+  tried = Promise.withResolvers();
   const answered = Promise.withResolvers<{ port: null }>();
   answer = (error) => (error === undefined ? answered.resolve({ port: null }) : answered.reject(error));
   service = slackService({
     world: app.world,
     directory: { doubt: (lists) => void directory.push(lists), forget: () => void directory.push('forgotten') },
     leavers: { heard: (change) => void heard.push(change) },
+    tried: () => tried.promise,
     createApp: (given) => {
       options = given;
       return {
-        start: () => answered.promise,
+        start() {
+          isStarted = true;
+          return answered.promise;
+        },
         async stop() {
           isStopped = true;
         },
@@ -39,6 +46,7 @@ test('the start does not wait for Slack, whose answer is told apart', async () =
   await service.start();
   expect(service.trouble()).toBe('not connected');
   expect(service.lack()).toMatchObject({ lacks: 'Slack refuses it' });
+  tried.resolve();
   answer();
   await service.reachable();
   await service.stop(0);
@@ -47,8 +55,27 @@ test('the start does not wait for Slack, whose answer is told apart', async () =
 
 test('that it can not be reached at all is told', async () => {
   await service.start();
+  tried.resolve();
   answer(new Error('the port is taken'));
   await expect(service.reachable()).rejects.toThrow('the port is taken');
+});
+
+test('nobody can reach it before it is known what is lacking: what is not tried yet refuses', async () => {
+  await service.start();
+  await Promise.resolve();
+  expect(isStarted).toBe(false);
+  tried.resolve();
+  answer();
+  await service.reachable();
+  expect(isStarted).toBe(true);
+});
+
+test('one that was stopped meanwhile connects no more', async () => {
+  await service.start();
+  await service.stop(0);
+  tried.resolve();
+  await service.reachable();
+  expect(isStarted).toBe(false);
 });
 
 test('an event is taken once, whichever replica it reaches', async () => {
