@@ -12,6 +12,7 @@ import { needsOf, needsService } from './services/needs.ts';
 import { servicesOfClusters } from './services/of-clusters.ts';
 import { opsService } from './services/ops.ts';
 import { policyFileService } from './services/policy-file.ts';
+import { requestsService } from './services/requests.ts';
 import { slackService } from './services/slack.ts';
 import { webhookService } from './services/webhook.ts';
 import { workersService } from './services/workers.ts';
@@ -95,7 +96,8 @@ export async function startDrawbridge(
       dueRights,
       workers,
       clusters.reconciles,
-      // It reads all that is open, as the first reconcile does: both at once would make the bot ready later.
+      // These read all that is open, as the first reconcile does: at the same time they would make the bot ready later.
+      requestsService(common),
       leavers,
       slack,
     ],

@@ -20,9 +20,9 @@ import { useRedis } from '../support/redis.ts';
 import { silentLog } from '../support/silent-log.ts';
 
 /** Every summary, as it comes. */
-async function listed(store: GrantStore): Promise<GrantSummary[]> {
+async function listed(store: GrantStore, which?: 'pending' | 'not pending'): Promise<GrantSummary[]> {
   const all: GrantSummary[] = [];
-  for await (const portion of store.summaries()) all.push(...portion);
+  for await (const portion of store.summaries(which)) all.push(...portion);
   return all;
 }
 
@@ -623,6 +623,24 @@ function contract(stores: () => GrantStore[], said: () => Promise<{ id: string |
     expect(ids).toEqual(new Set());
   });
 
+  it('lists those that wait, and those that do not, apart', async () => {
+    // What people may have in their names passes for no state.
+    const imitating = { ...ADA, groups: [], user: '"state":"pending"' };
+    const waiting = await fresh();
+    const begun = [
+      await fresh({ state: 'approved', requester: imitating }),
+      await fresh({ state: 'active', startsAt: 1, expiresAt: 2 }),
+    ].map(({ id }) => id);
+    const ids = async (which: 'pending' | 'not pending') => (await listed(other, which)).map(({ id }) => id);
+    expect(await ids('not pending')).toEqual(expect.arrayContaining(begun));
+    expect(await ids('not pending')).not.toContain(waiting.id);
+    expect(await ids('pending')).toContain(waiting.id);
+    for (const id of begun) expect(await ids('pending')).not.toContain(id);
+    await store.change(waiting.id, (g) => become(g, 'approved'));
+    expect(await ids('not pending')).toContain(waiting.id);
+    expect(await ids('pending')).not.toContain(waiting.id);
+  });
+
   it('lists those that have not ended', async () => {
     const pending = await fresh();
     const ended = await fresh();
@@ -822,7 +840,7 @@ describe('the grant store in Redis', () => {
     await first().zrem('{drawbridge:default}:due', older);
     await first().sadd('{drawbridge:default}:open', older);
     await first().hset('{drawbridge:default}:index', strange, '{"id":"g-aaaaaa"}');
-    expect((await listed(store)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
+    expect((await listed(store, 'not pending')).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
     expect(await first().exists('{drawbridge:default}:open')).toBe(0);
     expect((await listed(store)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
     expect((await store.takeDue(2, 1000)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));

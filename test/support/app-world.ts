@@ -11,6 +11,7 @@ import type { View } from '../../src/app/ports/view.ts';
 import type { World } from '../../src/app/ports/world.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
 import { reconcile } from '../../src/app/upkeep/reconcile.ts';
+import { reconcileRequests } from '../../src/app/upkeep/reconcile-requests.ts';
 import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { Refusal, Unavailable } from '../../src/domain/errors.ts';
 import type { Grant } from '../../src/domain/grant/grant.ts';
@@ -422,7 +423,7 @@ export function appWorld(policyInput: PolicyInput = POLICY, names: readonly [Clu
       request: (...args) => redis.store.request(...args),
       approvedSince: (...args) => redis.store.approvedSince(...args),
       change: (...args) => redis.store.change(...args),
-      summaries: () => redis.store.summaries(),
+      summaries: (which) => redis.store.summaries(which),
       records: (ids) => redis.store.records(ids),
       open: (which) => redis.store.open(which),
       unreviewed: () => redis.store.unreviewed(),
@@ -554,6 +555,7 @@ export function appWorld(policyInput: PolicyInput = POLICY, names: readonly [Clu
     byGrant,
     /** Looks at everything once, and at the workloads of what is active. */
     async reconcile(on: World = world) {
+      await reconcileRequests(on, () => {});
       for (const name of names) {
         const followed = new Set<string>();
         await reconcile(on, name, ownOf(await byGrant(on, name)), followedIn(followed), () => {});

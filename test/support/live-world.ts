@@ -18,6 +18,7 @@ import type { World } from '../../src/app/ports/world.ts';
 import { createChangeJudge } from '../../src/app/upkeep/judge-changes.ts';
 import { EVERYTHING, lookAround } from '../../src/app/upkeep/look-around.ts';
 import { reconcile } from '../../src/app/upkeep/reconcile.ts';
+import { reconcileRequests } from '../../src/app/upkeep/reconcile-requests.ts';
 import { runJob } from '../../src/app/upkeep/run-job.ts';
 import { type Grant, hasEnded } from '../../src/domain/grant/grant.ts';
 import { shortDigest } from '../../src/domain/plan/plan.ts';
@@ -179,6 +180,7 @@ export async function liveWorld(options: {
       const byGrant = Map.groupBy(await world.clusters.of({ cluster: null }).found(), ({ id }) => id ?? '');
       const followed = new Set<string>();
       await reconcile(world, null, ownOf(byGrant), followedIn(followed), onFault);
+      await reconcileRequests(world, onFault);
       await lookAround(
         world,
         world.clusters.of({ cluster: null }),

@@ -158,8 +158,10 @@ export function memoryStore(
         return { grant: changed, changed: true };
       }
     },
-    async *summaries() {
-      const listed = open().map(summaryOf);
+    async *summaries(which) {
+      const listed = open()
+        .map(summaryOf)
+        .filter(({ state }) => which === undefined || (state === 'pending') === (which === 'pending'));
       // As Redis does: in portions, and one may come twice.
       for (const summary of [...listed, ...listed.slice(0, 1)]) {
         await turn();

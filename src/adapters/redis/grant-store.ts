@@ -21,6 +21,8 @@ const MOST_TRIES = 100;
 /** How many summaries, and how many whole records, are read in one go. More at once take more memory, and no less time. */
 const PORTION = 500;
 const RECORDS = 100;
+/** How many of those that are left out are passed over in one go. */
+const PASSED = 2000;
 
 /** What was counted on a day is forgotten after this: days of all time zones, with room for clocks. Milliseconds. */
 const KEEP_COUNTED = 3 * 86_400_000;
@@ -148,6 +150,22 @@ local ids = redis.call('ZRANGE', KEYS[2], '-inf', ARGV[1], 'BYSCORE', 'LIMIT', 0
 if #ids == 0 then return {} end
 redis.call('ZREM', KEYS[2], unpack(ids))
 return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
+
+/**
+ * HSCAN of what is not pending: of a hundred thousand requests that wait none is sent and read to find the few grants among them. A summary is compact
+ * JSON, in whose strings no bare quotation mark can be.
+ * KEYS: index. ARGV: cursor, how many are passed over.
+ */
+const SCAN_NOT_PENDING = `
+local scanned = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
+local entries = {}
+for i = 1, #scanned[2], 2 do
+  if not string.find(scanned[2][i + 1], '"state":"pending"', 1, true) then
+    entries[#entries + 1] = scanned[2][i]
+    entries[#entries + 1] = scanned[2][i + 1]
+  end
+end
+return {scanned[1], entries}`;
 
 /**
  * Lists a grant anew, if its record is still the one that was read, and unless it is listed already: then its end may be claimed.
@@ -282,10 +300,16 @@ export function createGrantStore(options: {
   }
 
   /** In portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
-  async function* summaries(): AsyncGenerator<GrantSummary[]> {
+  async function* summaries(which?: 'pending' | 'not pending'): AsyncGenerator<GrantSummary[]> {
     const strange = await reaching(() => redis.smembers(olderKey));
+    const scanFrom = async (cursor: string): Promise<[string, string[]]> =>
+      which === 'not pending'
+        ? ((await redis.eval(SCAN_NOT_PENDING, 1, indexKey, cursor, String(PASSED))) as [string, string[]])
+        : redis.hscan(indexKey, cursor, 'COUNT', inOneGo);
+    const isWanted = ({ state }: GrantSummary) =>
+      which === undefined || (state === 'pending') === (which === 'pending');
     const scan = (cursor: string) => {
-      const scanned = reaching(() => redis.hscan(indexKey, cursor, 'COUNT', inOneGo));
+      const scanned = reaching(() => scanFrom(cursor));
       // Nobody may wait for it any more when it fails.
       scanned.catch(() => {});
       return scanned;
@@ -299,12 +323,12 @@ export function createGrantStore(options: {
         const [id = '', stored = ''] = entries.slice(i, i + 2);
         const summary = readSummary(id, stored);
         if (summary === null) strange.push(id);
-        else portion.push(summary);
+        else if (isWanted(summary)) portion.push(summary);
       }
       yield portion;
     }
     if (strange.length === 0) return;
-    yield await reaching(() => relist([...new Set(strange)]));
+    yield (await reaching(() => relist([...new Set(strange)]))).filter(isWanted);
     await reaching(() => redis.del(olderKey));
   }
 

@@ -48,8 +48,11 @@ export interface GrantStore {
     noting?: Noting,
     automatic?: Daily | null,
   ): Promise<{ grant: Grant; changed: boolean } | null>;
-  /** Of all that have not ended, in portions and in no particular order; one may come twice. */
-  summaries(): AsyncIterable<readonly GrantSummary[]>;
+  /**
+   * Of all that have not ended, in portions and in no particular order; one may come twice.
+   * @param which those that are pending alone, or all but these; left out: all
+   */
+  summaries(which?: 'pending' | 'not pending'): AsyncIterable<readonly GrantSummary[]>;
   /** The records of those of these that have not ended. */
   records(ids: readonly GrantId[]): Promise<Grant[]>;
   /** Break-glass access that has ended and waits for its review; kept until it has one. */

@@ -18,7 +18,7 @@ export async function givenElsewhere(
 ): Promise<GrantId[]> {
   // One that changes meanwhile may come twice.
   const found = new Set<GrantId>();
-  for await (const portion of store.summaries())
+  for await (const portion of store.summaries('not pending'))
     for (const summary of portion) {
       const { id, state, clusterUid, expiresAt } = summary;
       if (!holdsAccess(state) || clusterUid === '' || clusterUid === uid) continue;

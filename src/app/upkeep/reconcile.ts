@@ -5,19 +5,18 @@ import type { ClusterName } from '../../domain/target.ts';
 import { isolatingFaults } from '../common/faults.ts';
 import { job, scheduleEnd, scheduleEscalation, warningAt } from '../common/schedule.ts';
 import { alarm, note, noting, tell } from '../common/telling.ts';
-import { approveByPolicy, isLeftToPolicy } from '../decide/approve-by-policy.ts';
 import { beginEnding, dismantle, endIfBroken } from '../grant/end.ts';
 import { carryOut } from '../grant/lengthen.ts';
 import { BINDINGS, type Found, isBindingNamed, nameOfRef, type OwnObjects, ROLES } from '../ports/own-objects.ts';
 import type { World } from '../ports/world.ts';
-import { chaseForgottenReviews } from './chase-reviews.ts';
 import type { Follower } from './follower.ts';
 import { reap } from './reap.ts';
 
 /**
  * Holds all that is recorded of one cluster against what is in it: schedules what a crash or a lost Redis left out, adopts what only the seal proves,
  * takes down what is past its lease, and tells of what is not ours to trust. One grant's fault does not keep
- * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not.
+ * the others from being looked at. What is as it should be is known by its summary: of ten thousand grants only those are read that are not. Requests that
+ * wait have nothing in a cluster: see reconcile-requests.ts.
  */
 export async function reconcile(
   world: World,
@@ -45,7 +44,7 @@ export async function reconcile(
   const over = new Set(follower.ids());
   const begun: GrantId[] = [];
   let fault: unknown;
-  for await (const portion of world.store.summaries()) {
+  for await (const portion of world.store.summaries('not pending')) {
     const whole = new Set<GrantId>();
     const here = portion.filter((summary) => isSettledIn(world, cluster, summary));
     for (const summary of here) {
@@ -76,7 +75,6 @@ export async function reconcile(
       follower.follow(record);
     });
   for (const id of unsettled) await isolated(() => pushOn(world, id, own.of(id)));
-  await isolated(() => chaseForgottenReviews(world));
   if (fault !== undefined) throw fault;
 }
 
@@ -122,10 +120,9 @@ async function unsettledOf(
   open: readonly GrantSummary[],
   whole: ReadonlySet<GrantId>,
 ): Promise<GrantId[]> {
-  const timed = open.flatMap(({ id, state, posted, automatic, pendingUntil, expiresAt }) => {
-    if (state === 'pending' && posted && !automatic) return [{ job: job('timeout', id), at: pendingUntil, id }];
-    return state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [];
-  });
+  const timed = open.flatMap(({ id, state, expiresAt }) =>
+    state === 'active' && expiresAt !== null ? [{ job: job('revoke', id), at: expiresAt, id }] : [],
+  );
   const settled = new Set(timed.map(({ id }) => id));
   for (const index of await world.scheduler.unscheduled(timed)) settled.delete(timed[index]?.id ?? '');
   return open.filter(({ id, state }) => !settled.has(id) || (state === 'active' && !whole.has(id))).map(({ id }) => id);
@@ -304,12 +301,6 @@ async function pushOn(world: World, id: GrantId, objects: readonly Found[]): Pro
   if (grant === null) return;
   const { scheduler } = world;
   switch (grant.state) {
-    case 'pending':
-      await scheduler.schedule(job('timeout', grant.id), grant.pendingUntil);
-      await scheduleEscalation(world, grant);
-      if (grant.message === null) await tell(world, grant.id, 'message');
-      if (isLeftToPolicy(grant, now)) await approveByPolicy(world, grant);
-      return;
     case 'approved':
     case 'applying':
       await scheduleEnd(world, grant);

@@ -146,7 +146,7 @@ function needOfAnswers({ api }: NeededCluster): Need {
 function needOfClusters(policies: Needing['policies'], { store, clusters }: NonNullable<Needing['world']>): Need {
   const { clusters: atStart = {} } = policies.current();
   async function isOpenIn(cluster: ClusterName): Promise<boolean> {
-    for await (const portion of store.summaries())
+    for await (const portion of store.summaries('not pending'))
       if (portion.some((summary) => holdsAccess(summary.state) && clusters.isIn(cluster, summary))) return true;
     return false;
   }

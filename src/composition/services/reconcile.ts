@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Ages } from '../../adapters/kubernetes/model/reflector.ts';
-import { mayPass } from '../../app/common/faults.ts';
+import { isOfNewerVersion, mayPass } from '../../app/common/faults.ts';
 import type { Lack } from '../../app/ports/conditions.ts';
 import type { OwnObjects, OwnObjectsListener } from '../../app/ports/own-objects.ts';
 import type { World } from '../../app/ports/world.ts';
@@ -8,7 +8,6 @@ import type { Follower } from '../../app/upkeep/follower.ts';
 import { createChangeJudge } from '../../app/upkeep/judge-changes.ts';
 import { createLookout } from '../../app/upkeep/lookout.ts';
 import { reconcile } from '../../app/upkeep/reconcile.ts';
-import { Refusal } from '../../domain/errors.ts';
 import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -98,9 +97,4 @@ export function reconcileService({
       judge.stop();
     },
   };
-}
-
-/** During a rollout a newer replica writes records that this one can't read: they are that one's to judge. */
-function isOfNewerVersion(error: unknown): boolean {
-  return error instanceof Refusal && error.rule === 'version';
 }

@@ -25,9 +25,9 @@ function mortal(world: World, diesAt: number, after: boolean): { world: World; d
           if (calls >= diesAt) throw new Error('the process is dead');
         };
         if (name === 'summaries')
-          return async function* () {
+          return async function* (...args: unknown[]) {
             begin();
-            for await (const portion of call.apply(target, []) as AsyncIterable<unknown>) {
+            for await (const portion of call.apply(target, args) as AsyncIterable<unknown>) {
               end();
               yield portion;
             }
