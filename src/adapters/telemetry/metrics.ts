@@ -106,7 +106,7 @@ export function createMetrics(sources: MetricSources): Metrics {
       const { open } = await look();
       // In one go: another scrape may be looking, too.
       gauge.reset();
-      for (const labels of open) gauge.inc(labels);
+      for (const { labels, count } of open) gauge.set(labels, count);
     },
   );
   lookedUp(
@@ -267,22 +267,30 @@ function shared<T>(ask: () => Promise<T>): () => Promise<T> {
   };
 }
 
-interface OpenLabels {
-  readonly state: string;
-  readonly profile: string;
-  readonly cluster?: string;
+/** Open grants with the same labels. */
+interface Alike {
+  readonly labels: { readonly state: string; readonly profile: string; readonly cluster?: string };
+  count: number;
 }
 
 async function lookAtGrants(
   sources: Pick<MetricSources, 'now' | 'openGrants'>,
-): Promise<{ readonly open: readonly OpenLabels[]; readonly overdue: number }> {
-  const open = new Map<string, OpenLabels>();
+): Promise<{ readonly open: readonly Alike[]; readonly overdue: number }> {
+  const kinds = new Map<string, Alike>();
+  /** One that changes meanwhile may come twice: it counts as it was the last time. */
+  const seen = new Map<string, Alike>();
   let overdue = 0;
   for await (const portion of sources.openGrants())
     for (const summary of portion) {
       const { id, state, profile, cluster } = summary;
-      open.set(id, { state, profile, ...inCluster(cluster) });
+      const kind = `${state} ${profile} ${cluster ?? ''}`;
+      const alike = kinds.get(kind) ?? { labels: { state, profile, ...inCluster(cluster) }, count: 0 };
+      kinds.set(kind, alike);
+      alike.count += 1;
+      const before = seen.get(id);
+      if (before !== undefined) before.count -= 1;
+      seen.set(id, alike);
       overdue = Math.max(overdue, overdueBy(summary, sources.now()));
     }
-  return { open: [...open.values()], overdue };
+  return { open: [...kinds.values()].filter(({ count }) => count > 0), overdue };
 }

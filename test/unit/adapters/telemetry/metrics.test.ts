@@ -152,6 +152,22 @@ describe('the metrics', () => {
     );
   });
 
+  it('count what changes while they look as it was the last time', async () => {
+    const metrics = createMetrics({
+      ...quiet,
+      async *openGrants() {
+        yield [grant('g-1', 'pending', 'debug'), grant('g-2', 'active', 'debug', { cluster: 'prod' })];
+        yield [grant('g-1', 'active', 'debug'), grant('g-3', 'active', 'view')];
+      },
+    });
+    const { body } = await metrics.scrape(nothing);
+    expect(body.split('\n').filter((line) => line.startsWith('drawbridge_grants{'))).toEqual([
+      'drawbridge_grants{state="active",profile="debug",cluster="prod"} 1',
+      'drawbridge_grants{state="active",profile="debug"} 1',
+      'drawbridge_grants{state="active",profile="view"} 1',
+    ]);
+  });
+
   it('count right for two scrapes at once, and what came twice once', async () => {
     const metrics = createMetrics({
       ...quiet,
