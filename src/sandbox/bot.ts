@@ -59,7 +59,7 @@ export async function startBotProcess(options: {
     const port = await freePort();
     opsUrl = `http://127.0.0.1:${port}`;
     // As in the image, and in `npm start`.
-    const command = [process.execPath, '--max-semi-space-size=8', '--enable-source-maps', main];
+    const command = [process.execPath, '--max-semi-space-size=4', main];
     const [program = '', ...args] =
       cgroup === undefined ? command : ['sh', '-c', 'echo $$ > "$0" && exec "$@"', cgroup, ...command];
     const run = supervised(program, args, {
@@ -70,6 +70,7 @@ export async function startBotProcess(options: {
         PATH: process.env['PATH'],
         HOME: process.env['HOME'],
         MALLOC_ARENA_MAX: '1',
+        MALLOC_MMAP_THRESHOLD_: '32768',
         OPS_PORT: String(port),
         ...given,
       },

@@ -18,7 +18,7 @@ describeWithCluster('the programs of the image, where there is nothing else', (k
   const run = (s: Stage, program: string, ...args: string[]) =>
     new Promise<{ code: number; said: string }>((done) => {
       const options = { cwd: bundle.dir, env: { PATH: process.env['PATH'], ...s.settings } };
-      const command = ['--enable-source-maps', `dist/${program}.js`, ...args];
+      const command = [`dist/${program}.js`, ...args];
       execFile(process.execPath, command, options, (error, stdout, stderr) =>
         done({ code: error === null ? 0 : Number(error.code), said: stdout + stderr }),
       );

@@ -95,7 +95,7 @@ describe.skipIf(missing.length > 0 && process.env['CI'] === undefined)('npm run 
     expect(config.config).toMatchObject({
       User: '65532:65532',
       WorkingDir: '/app',
-      Cmd: ['node', '--max-semi-space-size=8', '--enable-source-maps', 'dist/main.js'],
+      Cmd: ['node', '--max-semi-space-size=4', 'dist/main.js'],
       Labels: { 'org.opencontainers.image.title': 'drawbridge', 'org.opencontainers.image.version': '0.1.0' },
     });
   });

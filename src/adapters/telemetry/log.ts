@@ -1,4 +1,5 @@
 import { type DestinationStream, type Logger, pino } from 'pino';
+import { createSourcePositions } from './source-positions.ts';
 
 export type Log = Logger;
 
@@ -56,6 +57,8 @@ export function scrubber(secrets: readonly string[]): (text: string) => string {
   };
 }
 
+const inSources = createSourcePositions();
+
 interface ErrorFields {
   type: string;
   message: string;
@@ -71,7 +74,7 @@ function describeError(error: unknown, depth = 0): ErrorFields {
   return {
     type: error.name,
     message: error.message,
-    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(error.stack === undefined ? {} : { stack: inSources(error.stack) }),
     ...(typeof code === 'string' || typeof code === 'number' ? { code } : {}),
     ...(error.cause === undefined || depth >= 3 ? {} : { cause: describeError(error.cause, depth + 1) }),
   };

@@ -261,9 +261,9 @@ export async function list(world: World, slackId: string): Promise<{ mine: View[
 /** Records are read by the page, and no more pages than it takes: a hundred thousand requests may wait. */
 async function waitingFor(world: World, person: Person): Promise<{ grants: Grant[]; more: boolean }> {
   const rules = rulesNow(world);
-  const pending = new Map<GrantId, GrantSummary>();
-  for await (const portion of world.store.summaries())
-    for (const summary of portion) if (summary.state === 'pending') pending.set(summary.id, summary);
+  const pending = new Map<GrantId, Pick<GrantSummary, 'id' | 'createdAt'>>();
+  for await (const portion of world.store.summaries('pending'))
+    for (const { id, createdAt } of portion) pending.set(id, { id, createdAt });
   const ids = [...pending.values()].toSorted(newestFirst).map(({ id }) => id);
   const grants: Grant[] = [];
   let read = 0;
