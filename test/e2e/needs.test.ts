@@ -152,34 +152,45 @@ describeWithCluster('what the bot needs', (kube) => {
     expect((await readiness(bot)).degraded).toEqual({});
   });
 
-  test.each([
-    ['auth.test', 'slack token', 'Slack refuses SLACK_BOT_TOKEN: invalid_auth'],
-    ['apps.connections.open', 'slack connection', 'Slack refuses SLACK_APP_TOKEN: invalid_auth'],
-  ])(
-    'a token that Slack refuses at the start (%s) is named, and grants are ended on time',
-    async (method, need, lacks) => {
-      const s = stage();
-      const bot = await onlyBot(s, `refused ${need}`, s.redisUrl);
-      const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 13s while a token is refused`);
-      await s.press('ben', id, 'approve');
-      await s.until(id, 'Active until');
-      s.slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method, times: 10_000 });
-      await bot.restart({ waitReady: false });
-      const { pid } = bot;
-      const named = ({ ready, failing }: Readiness) => !ready && failing[need]?.startsWith(lacks) === true;
-      await untilReadiness(s, bot, named, 'names the token');
-      expect((await readiness(bot)).failing[need]).toContain('start Drawbridge with');
-      await s.slack.control.waitFor(async () => (await s.objectsOf(id)).length === 0, {
-        timeout: 40_000,
-        what: 'the end',
-      });
-      expect(await readiness(bot)).toMatchObject({ ready: false });
-      s.slack.faults.clear();
-      await untilReadiness(s, bot, ({ ready }) => ready, 'is ready once the token is taken');
-      await journey(s, 'the token is taken again');
-      expect(bot.pid).toBe(pid);
-    },
-  );
+  /** The bot starts again while Slack refuses a token, and is ready by itself once it is taken. */
+  async function startRefused(
+    bot: Bot,
+    method: string,
+    need: string,
+    lacks: string,
+    meanwhile: () => Promise<unknown> = async () => {},
+  ) {
+    const s = stage();
+    s.slack.faults.next({ kind: 'error', error: 'invalid_auth' }, { method, times: 10_000 });
+    await bot.restart({ waitReady: false });
+    const { pid } = bot;
+    const named = ({ ready, failing }: Readiness) => !ready && failing[need]?.startsWith(lacks) === true;
+    await untilReadiness(s, bot, named, 'names the token');
+    expect((await readiness(bot)).failing[need]).toContain('start Drawbridge with');
+    await meanwhile();
+    expect(await readiness(bot)).toMatchObject({ ready: false });
+    s.slack.faults.clear();
+    await untilReadiness(s, bot, ({ ready }) => ready, 'is ready once the token is taken');
+    await journey(s, 'the token is taken again');
+    expect(bot.pid).toBe(pid);
+  }
+
+  test('a bot token that Slack refuses at the start is named, and grants are ended on time', async () => {
+    const s = stage();
+    const bot = await onlyBot(s, 'refused bot token', s.redisUrl);
+    const id = await s.request(`debug ${s.namespaces.staging}/deploy/checkout 13s while a token is refused`);
+    await s.press('ben', id, 'approve');
+    await s.until(id, 'Active until');
+    await startRefused(bot, 'auth.test', 'slack token', 'Slack refuses SLACK_BOT_TOKEN: invalid_auth', () =>
+      s.slack.control.waitFor(async () => (await s.objectsOf(id)).length === 0, { timeout: 40_000, what: 'the end' }),
+    );
+  });
+
+  test('an app token that Slack refuses at the start is named', async () => {
+    const bot = await onlyBot(stage(), 'refused app token', stage().redisUrl);
+    const lacks = 'Slack refuses SLACK_APP_TOKEN: invalid_auth';
+    await startRefused(bot, 'apps.connections.open', 'slack connection', lacks);
+  });
 
   test('rights to end grants that are missing in Kubernetes are named, and it is not ready until they are there', async () => {
     const s = stage();

@@ -1,6 +1,7 @@
 import type { Instant } from '../clocks.ts';
 import { formatDuration } from '../duration.ts';
-import { describeDurations, LONGEST_REASON, type Profile } from '../policy/policy.ts';
+import { LONGEST_REASON } from '../policy/fields/decisions.ts';
+import { describeDurations, type Profile } from '../policy/policy.ts';
 import type { Kit } from '../rights/kits.ts';
 import { FURTHEST_START, START_FORM } from '../start.ts';
 import type { Ask, Rules } from './act.ts';

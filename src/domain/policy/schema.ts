@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { policyFields } from './policy.ts';
+import { policyFields } from './fields/policy.ts';
 import { entriesThatNameNobody } from './unnameable.ts';
 import { wrongClusters } from './wrong-clusters.ts';
 import { wrongTickets } from './wrong-tickets.ts';

@@ -3,7 +3,7 @@ import type { Which } from '../../../app/ports/use-cases.ts';
 import { LONGEST_NOTE } from '../../../domain/decide/notes.ts';
 import { Refusal } from '../../../domain/errors.ts';
 import { type GrantId, isGrantId } from '../../../domain/ids.ts';
-import { LONGEST_REASON } from '../../../domain/policy/policy.ts';
+import { LONGEST_REASON } from '../../../domain/policy/fields/decisions.ts';
 import { KIT_NAMES } from '../../../domain/rights/kits.ts';
 import { WORKLOAD_KINDS } from '../../../domain/rights/rights.ts';
 import { clean, LIMITS, unescape } from './text/text.ts';

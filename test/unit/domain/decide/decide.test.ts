@@ -6,7 +6,8 @@ import { extensionDigest, roomToExtend } from '../../../../src/domain/decide/ext
 import { Refusal } from '../../../../src/domain/errors.ts';
 import type { Decision, Grant } from '../../../../src/domain/grant/grant.ts';
 import type { Person } from '../../../../src/domain/people/people.ts';
-import { LONGEST_REASON, type Policy } from '../../../../src/domain/policy/policy.ts';
+import { LONGEST_REASON } from '../../../../src/domain/policy/fields/decisions.ts';
+import type { Policy } from '../../../../src/domain/policy/policy.ts';
 import { type PolicyInput, policySchema } from '../../../../src/domain/policy/schema.ts';
 import type { Kit } from '../../../../src/domain/rights/kits.ts';
 import { ADA, BEN, sampleGrant } from '../../../support/grants.ts';

@@ -4,7 +4,7 @@ import type { Instant } from '../../../../domain/clocks.ts';
 import type { Ask } from '../../../../domain/decide/act.ts';
 import { DURATION_FORM, formatDuration } from '../../../../domain/duration.ts';
 import type { Refusal } from '../../../../domain/errors.ts';
-import { LONGEST_REASON } from '../../../../domain/policy/policy.ts';
+import { LONGEST_REASON } from '../../../../domain/policy/fields/decisions.ts';
 import { describeKit, isKit, type Kit } from '../../../../domain/rights/kits.ts';
 import { FURTHEST_START } from '../../../../domain/start.ts';
 import { type ClusterName, describePlace, inCluster, type Wanted } from '../../../../domain/target.ts';
