@@ -24,9 +24,10 @@ export default defineConfig({
       // Properties take their time beside other work. Files share their modules: to load them anew for each took half of the time.
       project('unit', { testTimeout: 20_000, isolate: false }),
       project('contract', { testTimeout: 30_000 }),
-      project('integration', real),
       project('e2e', { ...e2e, exclude: ALONE }),
-      { test: { ...e2e, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 1 } } },
+      // They wait for the API server half of the time.
+      project('integration', { ...real, maxWorkers: 3, sequence: { groupOrder: 1 } }),
+      { test: { ...e2e, name: 'alone', include: ALONE, maxWorkers: 1, sequence: { groupOrder: 2 } } },
     ],
   },
 });
