@@ -1,3 +1,5 @@
+import type { GrantStore } from '../ports/grant-store.ts';
+
 /** Looks around from time to time, in turn with the other replicas. */
 export interface Lookout {
   /** Looks now; whoever asks while it does gets that look. @throws what the work throws */
@@ -9,6 +11,11 @@ export interface Lookout {
   turn(): Promise<void>;
   /** It has looked at least once. */
   readonly hasLooked: boolean;
+}
+
+/** Replicas take turns: true for the first that asks in this span of so many milliseconds. */
+export function takesSpan(store: Pick<GrantStore, 'firstTime'>, what: string, milliseconds: number): Promise<boolean> {
+  return store.firstTime(`${what} ${Math.floor(Date.now() / milliseconds)}`, (2 * milliseconds) / 1000);
 }
 
 /** @param claim true for the first who asks in this span of time */

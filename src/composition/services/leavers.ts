@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { World } from '../../app/ports/world.ts';
 import { endForLeavers } from '../../app/upkeep/leavers.ts';
+import { takesSpan } from '../../app/upkeep/lookout.ts';
 import { createPeopleChanges, type PeopleChanges } from '../../app/upkeep/people-changes.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -19,11 +20,8 @@ export function leaversService({
   const changes = createPeopleChanges(world, couldNotLook, (milliseconds, signal) =>
     sleep(milliseconds, undefined, { signal }).catch(() => {}),
   );
-  /** One replica looks in each span of time. */
   async function look(): Promise<void> {
-    const span = Math.floor(Date.now() / LOOK_EVERY);
-    if (await world.store.firstTime(`leavers ${span}`, (2 * LOOK_EVERY) / 1000))
-      await endForLeavers(world, couldNotLook);
+    if (await takesSpan(world.store, 'leavers', LOOK_EVERY)) await endForLeavers(world, couldNotLook);
   }
   const looks = every(LOOK_EVERY, look, couldNotLook);
   return {

@@ -6,7 +6,7 @@ import type { OwnObjects, OwnObjectsListener } from '../../app/ports/own-objects
 import type { World } from '../../app/ports/world.ts';
 import type { Follower } from '../../app/upkeep/follower.ts';
 import { createChangeJudge } from '../../app/upkeep/judge-changes.ts';
-import { createLookout } from '../../app/upkeep/lookout.ts';
+import { createLookout, takesSpan } from '../../app/upkeep/lookout.ts';
 import { reconcile } from '../../app/upkeep/reconcile.ts';
 import type { ClusterName } from '../../domain/target.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
@@ -57,12 +57,7 @@ export function reconcileService({
     notReconciled,
   );
   const lookout = createLookout({
-    // One replica looks in each span of time.
-    claim: () =>
-      world.store.firstTime(
-        `reconcile ${cluster === null ? '' : `${cluster} `}${Math.floor(Date.now() / LOOK_EVERY)}`,
-        60,
-      ),
+    claim: () => takesSpan(world.store, cluster === null ? 'reconcile' : `reconcile ${cluster}`, LOOK_EVERY),
     work: () => reconcile(world, cluster, known(), follower, notReconciled),
   });
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);

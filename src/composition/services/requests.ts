@@ -1,6 +1,6 @@
 import { isOfNewerVersion, mayPass } from '../../app/common/faults.ts';
 import type { World } from '../../app/ports/world.ts';
-import { createLookout } from '../../app/upkeep/lookout.ts';
+import { createLookout, takesSpan } from '../../app/upkeep/lookout.ts';
 import { reconcileRequests } from '../../app/upkeep/reconcile-requests.ts';
 import { every, type Service, type ServiceLog } from '../service.ts';
 
@@ -15,7 +15,7 @@ export function requestsService({ world, log }: { readonly world: World; readonl
       ? couldNotLook(error)
       : log.error({ err: error }, 'a request that waits met a fault');
   const lookout = createLookout({
-    claim: () => world.store.firstTime(`requests ${Math.floor(Date.now() / LOOK_EVERY)}`, 60),
+    claim: () => takesSpan(world.store, 'requests', LOOK_EVERY),
     work: () => reconcileRequests(world, onFault),
   });
   const turns = every(LOOK_EVERY, () => lookout.turn(), couldNotLook);
