@@ -846,6 +846,71 @@ describe('the grant store in Redis', () => {
     expect((await store.takeDue(2, 1000)).map(({ id }) => id)).toEqual(expect.arrayContaining(ids));
   });
 
+  describe('the ids of those that are not pending', () => {
+    const begunKey = '{drawbridge:default}:begun';
+    const notPending = async (store: GrantStore) => (await listed(store, 'not pending')).map(({ id }) => id);
+    const active = async (store: GrantStore) => {
+      const id = newGrantId();
+      await store.create(sampleGrant({ id, state: 'active', startsAt: 1, expiresAt: 2 }));
+      return id;
+    };
+
+    it('are found anew where they are lost, or were never kept', async () => {
+      const store = storeOf(first());
+      const id = await active(store);
+      const waiting = newGrantId();
+      await store.create(sampleGrant({ id: waiting }));
+      await first().del(begunKey);
+      expect(await notPending(store)).toContain(id);
+      expect(await first().smembers(begunKey)).toContain(id);
+      expect(await first().smembers(begunKey)).not.toContain(waiting);
+      expect(await notPending(store)).toContain(id);
+    });
+
+    it('of an older version beside this one are taken up with the next look at what is pending', async () => {
+      const store = storeOf(first());
+      await notPending(store);
+      const id = await active(store);
+      await first().srem(begunKey, id);
+      expect(await notPending(store)).not.toContain(id);
+      await listed(store, 'pending');
+      expect(await notPending(store)).toContain(id);
+    });
+
+    it('are forgotten when one has ended, also by an older version', async () => {
+      const store = storeOf(first());
+      await notPending(store);
+      const [ours, theirs] = [await active(store), await active(store)];
+      await store.change(ours, (g) => become(g, 'ending'));
+      await store.change(ours, (g) => become(g, 'expired'));
+      expect(await first().smembers(begunKey)).not.toContain(ours);
+      await first().hdel('{drawbridge:default}:index', theirs);
+      expect(await notPending(store)).not.toContain(theirs);
+      expect(await first().smembers(begunKey)).not.toContain(theirs);
+    });
+
+    it('do not have one that waits again', async () => {
+      const store = storeOf(first());
+      await notPending(store);
+      const id = newGrantId();
+      await store.create(sampleGrant({ id, state: 'approved' }));
+      expect(await first().smembers(begunKey)).toContain(id);
+      await store.change(id, (g) => ({ ...g, state: 'pending' }));
+      expect(await first().smembers(begunKey)).not.toContain(id);
+    });
+
+    it('are read in portions', async () => {
+      const store = storeOf(first());
+      await notPending(store);
+      const ids = await Promise.all(Array.from({ length: 25 }, () => active(store)));
+      const portions: number[] = [];
+      for await (const portion of store.summaries('not pending')) portions.push(portion.length);
+      expect(portions.length).toBeGreaterThan(2);
+      expect(Math.max(...portions)).toBeLessThanOrEqual(10);
+      expect(await notPending(store)).toEqual(expect.arrayContaining(ids));
+    });
+  });
+
   it('keeps what a newer version has added', async () => {
     const store = storeOf(first());
     const grant = sampleGrant({ id: newGrantId() });

@@ -21,8 +21,8 @@ const MOST_TRIES = 100;
 /** How many summaries, and how many whole records, are read in one go. More at once take more memory, and no less time. */
 const PORTION = 500;
 const RECORDS = 100;
-/** How many of those that are left out are passed over in one go. */
-const PASSED = 2000;
+/** Among the ids of those that are not pending: all of them are there. */
+const WHOLE = 'whole';
 
 /** What was counted on a day is forgotten after this: days of all time zones, with room for clocks. Milliseconds. */
 const KEEP_COUNTED = 3 * 86_400_000;
@@ -55,9 +55,9 @@ end
 
 /**
  * KEYS: record, index of the open ones, due, outbox of the audit, the open ones of the profile, then by Slack id and by Kubernetes user: what this
- * person has asked for that is open, what of the profile the policy itself has approved, and what of it was asked for. ARGV: id, record, summary,
- * when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; and the bounds as JSON (empty: none, and nothing is
- * counted). Answers what became of it: `made`, `taken`, `spent`, `asked` and the id of the one that is there already, or the name of the limit
+ * person has asked for that is open, what of the profile the policy itself has approved, and what of it was asked for; last the ids of those that
+ * are not pending. ARGV: id, record, summary, when it is due (empty: never), what goes into the outbox: name (empty: nothing), entry; the bounds as JSON
+ * (empty: none, and nothing is counted); and whether it is pending (empty: not). Answers what became of it: `made`, `taken`, `spent`, `asked` and the id of the one that is there already, or the name of the limit
  * that is reached. What has ended leaves the sets while they are counted, so that nothing that goes wrong elsewhere counts for ever.
  */
 const CREATE = `${DAYS}
@@ -101,15 +101,16 @@ end
 for at = 5, 7 do redis.call('SADD', KEYS[at], ARGV[1]) end
 redis.call('SET', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
+if ARGV[8] == '' then redis.call('SADD', KEYS[12], ARGV[1]) end
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 if ARGV[5] ~= '' then redis.call('HSET', KEYS[4], ARGV[5], ARGV[6]) end
 return 'made'`;
 
 /**
  * KEYS: the first five of the above, what the policy itself has approved for the person, what waits for its review, and what the person had that has ended, by Slack id and by
- * Kubernetes user. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
+ * Kubernetes user, and the ids of those that are not pending. ARGV: id, the record as it was read, the next, its summary (empty: it has ended), what becomes of its place among the
  * due (`enter`, `move`, `stay`, `leave`), when it is due, for the outbox: name (empty: nothing), entry, how it is counted as JSON (empty: not), whether it waits for its review, which keeps it
- * (empty: not), and when it has ended. Answers 1, 0 when somebody
+ * (empty: not), when it has ended, and whether it is pending (empty: not). Answers 1, 0 when somebody
  * was faster, -1 when its end was claimed and it can't be moved any more, -2 when the policy itself has approved as many today as it does.
  */
 const REPLACE = `${DAYS}
@@ -123,6 +124,7 @@ end
 if ARGV[4] ~= '' then
   redis.call('SET', KEYS[1], ARGV[3])
   redis.call('HSET', KEYS[2], ARGV[1], ARGV[4])
+  redis.call(ARGV[12] == '' and 'SADD' or 'SREM', KEYS[11], ARGV[1])
 else
   if ARGV[10] ~= '' then
     redis.call('SET', KEYS[1], ARGV[3])
@@ -133,6 +135,7 @@ else
   end
   redis.call('HDEL', KEYS[2], ARGV[1])
   redis.call('SREM', KEYS[5], ARGV[1])
+  redis.call('SREM', KEYS[11], ARGV[1])
   for at = 9, 10 do
     redis.call('ZADD', KEYS[at], ARGV[11], ARGV[1])
     redis.call('ZREMRANGEBYRANK', KEYS[at], 0, -${KEEP_ENDED + 1})
@@ -152,30 +155,15 @@ redis.call('ZREM', KEYS[2], unpack(ids))
 return {ids, redis.call('HMGET', KEYS[1], unpack(ids))}`;
 
 /**
- * HSCAN of what is not pending: of a hundred thousand requests that wait none is sent and read to find the few grants among them. A summary is compact
- * JSON, in whose strings no bare quotation mark can be.
- * KEYS: index. ARGV: cursor, how many are passed over.
- */
-const SCAN_NOT_PENDING = `
-local scanned = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-local entries = {}
-for i = 1, #scanned[2], 2 do
-  if not string.find(scanned[2][i + 1], '"state":"pending"', 1, true) then
-    entries[#entries + 1] = scanned[2][i]
-    entries[#entries + 1] = scanned[2][i + 1]
-  end
-end
-return {scanned[1], entries}`;
-
-/**
  * Lists a grant anew, if its record is still the one that was read, and unless it is listed already: then its end may be claimed.
- * KEYS: record, index, due, the open ones of the profile. ARGV: id, record, summary, due.
+ * KEYS: record, index, due, the open ones of the profile, the ids of those that are not pending. ARGV: id, record, summary, due, pending (empty: not).
  */
 const LIST = `
 if redis.call('GET', KEYS[1]) ~= ARGV[2] then return 0 end
 if redis.call('HGET', KEYS[2], ARGV[1]) == ARGV[3] then return 0 end
 redis.call('HSET', KEYS[2], ARGV[1], ARGV[3])
 redis.call('SADD', KEYS[4], ARGV[1])
+if ARGV[5] == '' then redis.call('SADD', KEYS[5], ARGV[1]) end
 if ARGV[4] ~= '' then redis.call('ZADD', KEYS[3], ARGV[4], ARGV[1]) end
 return 1`;
 
@@ -184,6 +172,9 @@ const TAKE_NUMBER = `
 local number = redis.call('INCR', KEYS[1])
 redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return number`;
+
+/** For a script: whether it is pending. */
+const pendingFlag = ({ state }: Pick<Grant, 'state'>): string => (state === 'pending' ? 'pending' : '');
 
 /** When the rights of a grant are to be taken; null: not by the clock, it has none or is being ended already. */
 const dueOf = ({ state, expiresAt }: Pick<Grant, 'state' | 'expiresAt'>): Instant | null =>
@@ -217,6 +208,8 @@ export function createGrantStore(options: {
   const recordKey = (id: string) => `${prefix}:grant:${id}`;
   const indexKey = `${prefix}:index`;
   const dueKey = `${prefix}:due`;
+  /** Ids of those that are not pending: of a hundred thousand requests that wait none is read to find the few grants among them. */
+  const begunKey = `${prefix}:begun`;
   /** Ids of ended grants that wait for their review. */
   const reviewsKey = `${prefix}:reviews`;
   /** Where version 0.1 listed the ids of the open ones. */
@@ -292,24 +285,34 @@ export function createGrantStore(options: {
       const grant = readable(id, stored);
       if (stored === null || grant === null || hasEnded(grant.state)) continue;
       const summary = summaryOf(grant);
-      const keys = [recordKey(id), indexKey, dueKey, openKey(grant.profile)];
-      await redis.eval(LIST, keys.length, ...keys, id, stored, JSON.stringify(summary), String(dueOf(grant) ?? ''));
+      const keys = [recordKey(id), indexKey, dueKey, openKey(grant.profile), begunKey];
+      const values = [id, stored, JSON.stringify(summary), String(dueOf(grant) ?? ''), pendingFlag(grant)];
+      await redis.eval(LIST, keys.length, ...keys, ...values);
       listed.push(summary);
     }
     return listed;
   }
 
-  /** In portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
-  async function* summaries(which?: 'pending' | 'not pending'): AsyncGenerator<GrantSummary[]> {
-    const strange = await reaching(() => redis.smembers(olderKey));
-    const scanFrom = async (cursor: string): Promise<[string, string[]]> =>
-      which === 'not pending'
-        ? ((await redis.eval(SCAN_NOT_PENDING, 1, indexKey, cursor, String(PASSED))) as [string, string[]])
-        : redis.hscan(indexKey, cursor, 'COUNT', inOneGo);
-    const isWanted = ({ state }: GrantSummary) =>
-      which === undefined || (state === 'pending') === (which === 'pending');
+  /** Ids of those that are not pending; null: not known, as after an update from a version that did not keep them. */
+  async function begun(): Promise<Set<GrantId> | null> {
+    const ids = new Set(await reaching(() => redis.smembers(begunKey)));
+    return ids.delete(WHOLE) ? ids : null;
+  }
+
+  /** By id and stored text, in portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
+  async function* stored(which?: 'pending' | 'not pending'): AsyncGenerator<[string, string | null][]> {
+    const ids = which === 'not pending' ? await begun() : null;
+    if (ids !== null) {
+      const all = [...ids];
+      for (let i = 0; i < all.length; i += inOneGo) {
+        const portion = all.slice(i, i + inOneGo);
+        const texts = await reaching(() => redis.hmget(indexKey, ...portion));
+        yield portion.map((id, at) => [id, texts[at] ?? null]);
+      }
+      return;
+    }
     const scan = (cursor: string) => {
-      const scanned = reaching(() => scanFrom(cursor));
+      const scanned = reaching(() => redis.hscan(indexKey, cursor, 'COUNT', inOneGo));
       // Nobody may wait for it any more when it fails.
       scanned.catch(() => {});
       return scanned;
@@ -318,18 +321,41 @@ export function createGrantStore(options: {
       const [cursor, entries]: [string, string[]] = await next;
       // Redis looks for the next ones while these are worked on.
       next = cursor === '0' ? null : scan(cursor);
+      const portion: [string, string][] = [];
+      for (let i = 0; i < entries.length; i += 2) portion.push([entries[i] ?? '', entries[i + 1] ?? '']);
+      yield portion;
+    }
+  }
+
+  async function* summaries(which?: 'pending' | 'not pending'): AsyncGenerator<GrantSummary[]> {
+    const isWanted = ({ state }: GrantSummary) =>
+      which === undefined || (state === 'pending') === (which === 'pending');
+    const strange = await reaching(() => redis.smembers(olderKey));
+    const ended: string[] = [];
+    const notPending: string[] = [];
+    for await (const entries of stored(which)) {
       const portion: GrantSummary[] = [];
-      for (let i = 0; i < entries.length; i += 2) {
-        const [id = '', stored = ''] = entries.slice(i, i + 2);
-        const summary = readSummary(id, stored);
-        if (summary === null) strange.push(id);
+      for (const [id, text] of entries) {
+        const summary = text === null ? null : readSummary(id, text);
+        if (text === null) ended.push(id);
+        else if (summary === null) strange.push(id);
         else if (isWanted(summary)) portion.push(summary);
+        if (summary !== null && summary.state !== 'pending') notPending.push(id);
       }
       yield portion;
     }
+    if (which !== undefined) await reaching(() => keepBegun(notPending, ended));
     if (strange.length === 0) return;
     yield (await reaching(() => relist([...new Set(strange)]))).filter(isWanted);
     await reaching(() => redis.del(olderKey));
+  }
+
+  /** An older version, beside this one during an update, keeps no ids of those that are not pending: they are mended by what was found. */
+  async function keepBegun(found: readonly string[], ended: readonly string[]): Promise<void> {
+    const known = await begun();
+    const missing = found.filter((id) => known?.has(id) !== true);
+    if (known === null || missing.length > 0) await redis.sadd(begunKey, WHOLE, ...missing);
+    if (ended.length > 0) await redis.srem(begunKey, ...ended);
   }
 
   /** The readable records of these, as far as they are `wanted`. */
@@ -356,6 +382,7 @@ export function createGrantStore(options: {
       ...askedKeys(requester),
       ...(grant.breakGlass ? brokenKeys : approvedKeys)(requester, profile),
       ...requestedKeys(requester, profile),
+      begunKey,
     ];
     const values = [
       grant.id,
@@ -365,6 +392,7 @@ export function createGrantStore(options: {
       entry?.name ?? '',
       entry?.value ?? '',
       bounds === null ? '' : plainJson(bounds),
+      pendingFlag(grant),
     ];
     const answer = String(await reaching(() => redis.eval(CREATE, keys.length, ...keys, ...values)));
     if (answer === 'made') await entry?.settle();
@@ -410,7 +438,8 @@ export function createGrantStore(options: {
         const written: Grant = { ...next, id: grant.id, revision: grant.revision + 1 };
         const entry = noting === undefined ? null : audit.prepare(noting(written));
         const { requester, profile } = grant;
-        const keys = [...keysOf(grant), ...approvedKeys(requester, profile), reviewsKey, ...endedKeys(requester)];
+        const approved = approvedKeys(requester, profile);
+        const keys = [...keysOf(grant), ...approved, reviewsKey, ...endedKeys(requester), begunKey];
         const due = dueOf(written);
         const values = [
           id,
@@ -424,6 +453,7 @@ export function createGrantStore(options: {
           automatic == null ? '' : plainJson(automatic),
           awaitsReview(written) ? 'awaits' : '',
           String(written.endedAt ?? 0),
+          pendingFlag(written),
         ];
         const done = await reaching(() => redis.eval(REPLACE, keys.length, ...keys, ...values));
         if (done === -1) throw new Refusal('state', `${id} has reached its end.`);
