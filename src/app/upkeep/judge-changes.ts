@@ -1,6 +1,6 @@
 import type { Grant } from '../../domain/grant/grant.ts';
 import type { ClusterName } from '../../domain/target.ts';
-import type { Found } from '../ports/own-objects.ts';
+import { BINDINGS, type Found } from '../ports/own-objects.ts';
 import type { World } from '../ports/world.ts';
 import { createAgenda } from './agenda.ts';
 import { reconcileGrant } from './reconcile.ts';
@@ -29,9 +29,9 @@ export function createChangeJudge(
   onRecord: (grant: Grant) => void,
   onFault: (error: unknown) => void,
 ): ChangeJudge {
-  /** By its own seal its window is over. */
-  const isOver = ({ sealed, expiresAt }: Found): boolean =>
-    sealed && expiresAt !== null && expiresAt <= world.clock.now();
+  /** By its own seal its window is over. Rights that are deleted and still there are kept by somebody: where Redis has lost the grant, nobody else would take them. */
+  const isOver = ({ kind, sealed, deleting, expiresAt }: Found): boolean =>
+    sealed && expiresAt !== null && expiresAt <= world.clock.now() && !(deleting && BINDINGS.includes(kind));
 
   async function judge(id: string): Promise<void> {
     // The objects first: a record that is read after them is no older.

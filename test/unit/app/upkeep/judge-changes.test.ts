@@ -166,6 +166,17 @@ describe('at the end of a window', () => {
     return { schedule, get };
   };
 
+  test('rights that somebody keeps from going are taken, though Redis has lost the grant and its lease is gone', async () => {
+    without(['Job']);
+    app.loseRedis();
+    await judged();
+    expect(app.cluster.hasRights(id)).toBe(true);
+    but((found) => ({ deleting: isBinding(found) }));
+    judge.changed(id);
+    await vi.waitFor(() => expect(app.cluster.hasRights(id)).toBe(false));
+    expect(faults).toEqual([]);
+  });
+
   test('an object that goes is no reason to look at the grant', async () => {
     without(['RoleBinding']);
     const { get } = await judged();
