@@ -19,6 +19,14 @@ export interface ChangeJudge {
 }
 
 /**
+ * The lease goes last, or takes the rights with it. Where it does neither (a finalizer keeps them, or they are for the whole cluster and have no owner) and
+ * Redis has lost the grant, nobody else would take them soon.
+ */
+function hasOutlivedLease(objects: readonly Found[]): boolean {
+  return objects.some(({ kind }) => BINDINGS.includes(kind)) && !objects.some(({ kind }) => kind === 'Job');
+}
+
+/**
  * @param onRecord is told each record that was read, or adopted
  * @param onFault what fails is left to the next look at everything
  */
@@ -29,15 +37,15 @@ export function createChangeJudge(
   onRecord: (grant: Grant) => void,
   onFault: (error: unknown) => void,
 ): ChangeJudge {
-  /** By its own seal its window is over. Rights that are deleted and still there are kept by somebody: where Redis has lost the grant, nobody else would take them. */
-  const isOver = ({ kind, sealed, deleting, expiresAt }: Found): boolean =>
-    sealed && expiresAt !== null && expiresAt <= world.clock.now() && !(deleting && BINDINGS.includes(kind));
+  /** By its own seal its window is over. */
+  const isOver = ({ sealed, expiresAt }: Found): boolean =>
+    sealed && expiresAt !== null && expiresAt <= world.clock.now();
 
   async function judge(id: string): Promise<void> {
     // The objects first: a record that is read after them is no older.
     const objects = objectsOf(id);
     // They go one by one at the end of a window: of a thousand that end together no record is read for that, while the others still wait to be cut.
-    if (objects.length > 0 && objects.every(isOver)) return;
+    if (objects.length > 0 && objects.every(isOver) && !hasOutlivedLease(objects)) return;
     const grant = await reconcileGrant(world, cluster, id, objects);
     if (grant === null) return;
     onRecord(grant);
