@@ -299,9 +299,8 @@ export function createGrantStore(options: {
     return ids.delete(WHOLE) ? ids : null;
   }
 
-  /** By id and stored text, in portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
-  async function* stored(which?: 'pending' | 'not pending'): AsyncGenerator<[string, string | null][]> {
-    const ids = which === 'not pending' ? await begun() : null;
+  /** These, or (null) all, by id and stored text, in portions, so that neither Redis nor this process does nothing else for long, and neither holds all of them at once. */
+  async function* stored(ids: ReadonlySet<GrantId> | null): AsyncGenerator<[string, string | null][]> {
     if (ids !== null) {
       const all = [...ids];
       for (let i = 0; i < all.length; i += inOneGo) {
@@ -331,9 +330,10 @@ export function createGrantStore(options: {
     const isWanted = ({ state }: GrantSummary) =>
       which === undefined || (state === 'pending') === (which === 'pending');
     const strange = await reaching(() => redis.smembers(olderKey));
+    const known = which === undefined ? null : await begun();
     const ended: string[] = [];
     const notPending: string[] = [];
-    for await (const entries of stored(which)) {
+    for await (const entries of stored(which === 'not pending' ? known : null)) {
       const portion: GrantSummary[] = [];
       for (const [id, text] of entries) {
         const summary = text === null ? null : readSummary(id, text);
@@ -344,15 +344,18 @@ export function createGrantStore(options: {
       }
       yield portion;
     }
-    if (which !== undefined) await reaching(() => keepBegun(notPending, ended));
+    if (which !== undefined) await reaching(() => keepBegun(known, notPending, ended));
     if (strange.length === 0) return;
     yield (await reaching(() => relist([...new Set(strange)]))).filter(isWanted);
     await reaching(() => redis.del(olderKey));
   }
 
   /** An older version, beside this one during an update, keeps no ids of those that are not pending: they are mended by what was found. */
-  async function keepBegun(found: readonly string[], ended: readonly string[]): Promise<void> {
-    const known = await begun();
+  async function keepBegun(
+    known: ReadonlySet<GrantId> | null,
+    found: readonly string[],
+    ended: readonly string[],
+  ): Promise<void> {
     const missing = found.filter((id) => known?.has(id) !== true);
     if (known === null || missing.length > 0) await redis.sadd(begunKey, WHOLE, ...missing);
     if (ended.length > 0) await redis.srem(begunKey, ...ended);

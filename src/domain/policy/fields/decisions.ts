@@ -68,7 +68,7 @@ export const when = conditions
   .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
   .refine(hasOneList, ONE_LIST);
 /** What the policy itself approves is counted by the day; that a step is not needed is not. */
-export const unless = conditions
+const unless = conditions
   .omit({ perDay: true })
   .meta({ title: 'conditions of a step' })
   .refine((w) => Object.keys(w).length > 0, 'has no condition: it would hold always')
@@ -167,7 +167,7 @@ export const approval = z
     notify: notify.prefault({}),
   })
   .describe('how people decide on a request');
-export const count = z.int().min(1).max(10_000).optional();
+const count = z.int().min(1).max(10_000).optional();
 export const limits = z
   .strictObject({
     openPerPerson: count

@@ -29,6 +29,10 @@ export const kubernetesGroup = z
   .min(1)
   .refine((group) => !group.startsWith('system:'), 'groups of Kubernetes itself (system:) are not given to people');
 
+export const channelId = z
+  .string()
+  .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name');
+
 /** People: the union of the lists. Names can be imitated or re-used, so groups and channels are given by id. */
 export const principals = z
   .strictObject({
@@ -50,7 +54,7 @@ export const principals = z
       .describe('ids of Slack user groups, whose members are looked up when something is decided')
       .meta({ examples: [['S0SRE00001']] }),
     channels: z
-      .array(z.string().regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name'))
+      .array(channelId)
       .default([])
       .describe('ids of Slack channels, whose members are looked up when something is decided')
       .meta({ examples: [['C0ENGINEER1']] }),
@@ -99,9 +103,5 @@ export const clusterPattern = z
   .string()
   .regex(/^[a-z0-9*]([-a-z0-9*]{0,61}[a-z0-9*])?$/, 'expected the name of a cluster or a pattern such as prod-*')
   .meta({ title: 'cluster or pattern' });
-
-export const channelId = z
-  .string()
-  .regex(/^[CG][A-Z0-9]{2,20}$/, 'expected the id of a Slack channel (C024BE91L), not its name');
 
 export const NOBODY = { users: [], groups: [], channels: [] };

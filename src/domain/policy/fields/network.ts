@@ -82,7 +82,7 @@ const quantity = <T extends z.ZodType<string | number>>(name: ResourceName, form
     context.addIssue({ code: 'custom', message: notAnAmount(name, given) });
     return z.NEVER;
   });
-export const resources = z.strictObject({
+const resources = z.strictObject({
   cpu: quantity(
     'cpu',
     z

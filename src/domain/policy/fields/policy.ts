@@ -45,7 +45,7 @@ const overrides = z.array(
     user: kubernetesUser.describe('the Kubernetes user of that account').meta({ examples: ['cy@example.test'] }),
   }),
 );
-export const groups = z
+const groups = z
   .record(z.string(), z.array(kubernetesGroup))
   .describe(
     'the Kubernetes groups that the cluster gives to a user ("*": to everybody), for the check after a revocation; they give nothing',
@@ -61,7 +61,7 @@ function refuseAmbiguous(
   if (why !== null) context.addIssue({ code: 'custom', path: ['emailDomains'], message: why, input: identity });
 }
 
-export const cluster = z
+const cluster = z
   .strictObject({
     context: z
       .string()

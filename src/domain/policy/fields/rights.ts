@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { KIT_NAMES, notAKit } from '../../rights/kits.ts';
 import { type Rule, WORKLOAD_KINDS } from '../../rights/rights.ts';
 
-export const word = z
+const word = z
   .string()
   .min(1)
   .regex(/^[A-Za-z0-9./-]+$/, 'no wildcards here: name each one');
@@ -24,7 +24,7 @@ export const rule = z.strictObject({
     .meta({ examples: [['get', 'list']] }),
 });
 
-export const kit = z.enum(KIT_NAMES, {
+const kit = z.enum(KIT_NAMES, {
   error: ({ input }) => (typeof input === 'string' ? notAKit(input) : `expected ${KIT_NAMES.join(', ')}`),
 });
 /** Rights in words, each once. */
